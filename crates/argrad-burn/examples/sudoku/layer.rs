@@ -1,0 +1,61 @@
+//! The optimization layer: a quadratic program whose equality constraints are learned.
+
+use std::error::Error;
+
+use argrad::MatrixShape;
+use argrad_burn::{Argument, QpConfig, QpInputs, QpModule, Source};
+use burn::module::{Initializer, Module};
+use burn::tensor::{Device, Tensor};
+
+use crate::board::Rules;
+use crate::train::Network;
+
+/// The solution is z in
+///
+/// ```text
+/// minimize    1/2 z'Qz - puzzle'z,  Q = 0.1 I
+/// subject to  Az = A exp(w),  z >= 0
+/// ```
+///
+/// with A and w learned. The rules of Sudoku are such equalities: each cell holds one digit, each
+/// row, column and block holds each digit once. exp(w) satisfies all constraints, so that there is
+/// a solution whatever is learned.
+#[derive(Module, Debug)]
+pub struct OptimizationLayer {
+    program: QpModule,
+}
+
+impl OptimizationLayer {
+    /// Learned equalities: as many as the rules have that do not follow from one another (the rank
+    /// of all 64 or 324 of them).
+    pub fn equalities(rules: Rules) -> usize {
+        if rules.order() == 2 { 40 } else { 249 }
+    }
+
+    /// A uniform in (0, 1), w zero.
+    pub fn new(rules: Rules, device: &Device) -> Result<Self, Box<dyn Error>> {
+        let n = rules.cells() * rules.side();
+        let uniform = Initializer::Uniform { min: 0.0, max: 1.0 };
+        let program = QpConfig::new(n)
+            .quadratic(MatrixShape::Diagonal(n), Source::Fixed(vec![0.1; n]))
+            .feasible_equalities(
+                MatrixShape::Dense { rows: Self::equalities(rules), cols: n },
+                Source::Learnable(uniform),
+                Source::Learnable(Initializer::Zeros),
+            )
+            .inequalities(
+                MatrixShape::Diagonal(n),
+                Source::Fixed(vec![-1.0; n]),
+                Source::Fixed(vec![0.0; n]),
+            )
+            .init(device)?;
+        Ok(Self { program })
+    }
+}
+
+impl Network for OptimizationLayer {
+    fn forward(&self, puzzles: Tensor<2>) -> Result<Tensor<2>, Box<dyn Error>> {
+        let inputs = QpInputs::new().linear(Argument::each(-puzzles));
+        Ok(self.program.forward(inputs)?.z)
+    }
+}

@@ -1,0 +1,214 @@
+//! Training of a network on puzzles, and what it made of the test boards.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData};
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use crate::board::Rules;
+use crate::puzzles::Puzzle;
+
+/// A network that maps puzzles to solutions, both one-hot: shape (batch, cells * side), the
+/// digits of a cell side by side, a blank all zeros.
+pub trait Network: Module {
+    /// Scores of the digits of every cell.
+    fn forward(&self, puzzles: Tensor<2>) -> Result<Tensor<2>, Box<dyn std::error::Error>>;
+}
+
+/// How to train.
+pub struct Training<'a> {
+    pub rules: Rules,
+    pub train: &'a [Puzzle],
+    pub test: &'a [Puzzle],
+    pub epochs: usize,
+    pub batch: usize,
+    pub learning_rate: f64,
+    /// Set from outside to end the training after the current step.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// One training step, before its update: mean squared error and share of the batch's boards not
+/// solved exactly.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub loss: f64,
+    pub error: f64,
+}
+
+/// The test boards after a number of epochs: mean squared error and share not solved exactly.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluation {
+    pub epoch: usize,
+    pub loss: f64,
+    pub error: f64,
+}
+
+/// The course of a training.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub steps_per_epoch: usize,
+    pub steps: Vec<Step>,
+    pub evaluations: Vec<Evaluation>,
+    /// What the network last answered to each test puzzle.
+    pub answers: Vec<Vec<u8>>,
+    /// Time spent in training steps, evaluations left out.
+    pub duration: Duration,
+}
+
+impl History {
+    /// Share of the test boards solved exactly, every cell right, when last evaluated.
+    pub fn solved(&self) -> f64 {
+        self.evaluations.last().map_or(0.0, |evaluation| 1.0 - evaluation.error)
+    }
+}
+
+/// Trains `network` with Adam on the mean squared error, and prints a line for each epoch.
+pub fn train<N: Network>(
+    mut network: N,
+    training: &Training<'_>,
+    device: &Device,
+    rng: &mut StdRng,
+) -> Result<History, Box<dyn std::error::Error>> {
+    let Training { rules, train, epochs, batch, .. } = *training;
+    let interrupted = || training.interrupted.load(Ordering::Relaxed);
+    // The customary constants of Adam; burn's own epsilon is larger.
+    let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+    let mut history =
+        History { steps_per_epoch: train.len().div_ceil(batch), ..History::default() };
+    let bar = progress_bar(epochs * history.steps_per_epoch);
+
+    println!("epoch  training loss  test loss  test boards solved    time");
+    let report =
+        |history: &mut History, network: &N, epoch: usize, loss: Option<f64>, time: Duration| {
+            let (evaluation, answers) = evaluate(network, epoch, training, device)?;
+            let loss = loss.map_or("-".into(), |loss| format!("{loss:.5}"));
+            bar.suspend(|| {
+                println!(
+                    "{epoch:5}  {loss:>13}  {:9.5}  {:16.1} %  {:4.2} s",
+                    evaluation.loss,
+                    100.0 * (1.0 - evaluation.error),
+                    time.as_secs_f64()
+                )
+            });
+            history.evaluations.push(evaluation);
+            history.answers = answers;
+            Ok::<(), Box<dyn std::error::Error>>(())
+        };
+    report(&mut history, &network, 0, None, Duration::ZERO)?;
+
+    let mut order: Vec<usize> = (0..train.len()).collect();
+    for epoch in 1..=epochs {
+        order.shuffle(rng);
+        let started = Instant::now();
+        let first_step = history.steps.len();
+        for chunk in order.chunks(batch) {
+            if interrupted() {
+                break;
+            }
+            let puzzles: Vec<&Puzzle> = chunk.iter().map(|&k| &train[k]).collect();
+            let output =
+                network.forward(one_hot(puzzles.iter().map(|p| &p.clues[..]), rules, device))?;
+            let target = one_hot(puzzles.iter().map(|p| &p.solution[..]), rules, device);
+            let loss = (output.clone() - target).square().mean();
+            let answers = most_likely_digits(output, rules);
+            let unsolved = puzzles
+                .iter()
+                .zip(&answers)
+                .filter(|(puzzle, answer)| puzzle.solution != **answer)
+                .count();
+            history.steps.push(Step {
+                loss: scalar(loss.clone()),
+                error: unsolved as f64 / puzzles.len() as f64,
+            });
+            let gradients = GradientsParams::from_grads(loss.backward(), &network);
+            network = adam.step(training.learning_rate, network, gradients);
+            bar.inc(1);
+        }
+        let time = started.elapsed();
+        history.duration += time;
+        if interrupted() {
+            break;
+        }
+        let losses = &history.steps[first_step..];
+        let loss = losses.iter().map(|step| step.loss).sum::<f64>() / losses.len() as f64;
+        report(&mut history, &network, epoch, Some(loss), time)?;
+    }
+    bar.finish_and_clear();
+    Ok(history)
+}
+
+/// The loss on the test boards, the share solved exactly, and the answers.
+fn evaluate<N: Network>(
+    network: &N,
+    epoch: usize,
+    training: &Training<'_>,
+    device: &Device,
+) -> Result<(Evaluation, Vec<Vec<u8>>), Box<dyn std::error::Error>> {
+    let network = network.valid();
+    let device = device.clone().without_autodiff();
+    let (mut squares, mut answers) = (0.0, Vec::new());
+    for puzzles in training.test.chunks(training.batch) {
+        let output = network.forward(one_hot(
+            puzzles.iter().map(|p| &p.clues[..]),
+            training.rules,
+            &device,
+        ))?;
+        let target = one_hot(puzzles.iter().map(|p| &p.solution[..]), training.rules, &device);
+        squares += scalar((output.clone() - target).square().mean()) * puzzles.len() as f64;
+        answers.extend(most_likely_digits(output, training.rules));
+    }
+    let count = training.test.len() as f64;
+    let unsolved = training
+        .test
+        .iter()
+        .zip(&answers)
+        .filter(|(puzzle, answer)| puzzle.solution != **answer)
+        .count();
+    Ok((Evaluation { epoch, loss: squares / count, error: unsolved as f64 / count }, answers))
+}
+
+/// Boards as a tensor of shape (boards, cells * side).
+fn one_hot<'a>(boards: impl Iterator<Item = &'a [u8]>, rules: Rules, device: &Device) -> Tensor<2> {
+    let side = rules.side();
+    let width = rules.cells() * side;
+    let mut values = Vec::new();
+    for board in boards {
+        let start = values.len();
+        values.resize(start + width, 0.0);
+        for (cell, &digit) in board.iter().enumerate().filter(|(_, digit)| **digit > 0) {
+            values[start + cell * side + usize::from(digit) - 1] = 1.0_f64;
+        }
+    }
+    let boards = values.len() / width;
+    Tensor::from_data(TensorData::new(values, [boards, width]), device)
+}
+
+/// The digit with the highest score in each cell of each board.
+fn most_likely_digits(scores: Tensor<2>, rules: Rules) -> Vec<Vec<u8>> {
+    let digit = |scores: &[f64]| {
+        (0..scores.len())
+            .max_by(|&a, &b| scores[a].total_cmp(&scores[b]))
+            .map_or(0, |k| k as u8 + 1)
+    };
+    let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
+    scores
+        .chunks(rules.cells() * rules.side())
+        .map(|board| board.chunks(rules.side()).map(digit).collect())
+        .collect()
+}
+
+fn scalar(value: Tensor<1>) -> f64 {
+    value.into_scalar::<f64>()
+}
+
+/// A bar on standard error, hidden where that is no terminal.
+fn progress_bar(steps: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {eta} left")
+        .expect("a valid template");
+    ProgressBar::new(steps as u64).with_style(style)
+}

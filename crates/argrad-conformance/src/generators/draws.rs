@@ -1,0 +1,79 @@
+//! Random numbers: one stream an instance, and the few distributions that the generators use.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+
+/// The numbers of one instance.
+pub(super) struct Draws(ChaCha8Rng);
+
+impl Draws {
+    /// Of instance `index`.
+    pub(super) fn of_instance(seed: u64, index: usize) -> Self {
+        Self::of_stream(seed, index as u64 + 1)
+    }
+
+    /// Of what the batch shares.
+    pub(super) fn of_shared(seed: u64) -> Self {
+        Self::of_stream(seed, 0)
+    }
+
+    fn of_stream(seed: u64, stream: u64) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        generator.set_stream(stream);
+        Self(generator)
+    }
+
+    /// N(0, 1).
+    pub(super) fn normal(&mut self) -> f64 {
+        self.0.sample(StandardNormal)
+    }
+
+    /// `len` numbers N(0, 1).
+    pub(super) fn normals(&mut self, len: usize) -> Vec<f64> {
+        (0..len).map(|_| self.normal()).collect()
+    }
+
+    /// U(0, 1).
+    pub(super) fn uniform(&mut self) -> f64 {
+        self.0.random()
+    }
+
+    /// A whole number below `end`.
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        self.0.random_range(0..end)
+    }
+
+    /// The numbers below `end` in random order.
+    pub(super) fn permutation(&mut self, end: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..end).collect();
+        for i in (1..end).rev() {
+            order.swap(i, self.below(i + 1));
+        }
+        order
+    }
+}
+
+/// `batch * len` numbers N(0, 1), instance by instance: cotangents and tangents for tests.
+pub fn normal_vector(len: usize, batch: usize, seed: u64) -> Vec<f64> {
+    (0..batch).flat_map(|i| Draws::of_instance(seed, i).normals(len)).collect()
+}
+
+/// Dot product.
+pub(super) fn dot(left: &[f64], right: &[f64]) -> f64 {
+    left.iter().zip(right).map(|(l, r)| l * r).sum()
+}
+
+/// `L L' / n` for the `n x rank` matrix L, row-major, exactly symmetric.
+pub(super) fn gram(factor: &[f64], n: usize, rank: usize) -> Vec<f64> {
+    let row = |i: usize| &factor[i * rank..(i + 1) * rank];
+    let mut product = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..=i {
+            let entry = dot(row(i), row(j)) / n as f64;
+            product[i * n + j] = entry;
+            product[j * n + i] = entry;
+        }
+    }
+    product
+}

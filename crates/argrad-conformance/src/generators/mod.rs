@@ -1,0 +1,59 @@
+//! Seeded random programs.
+//!
+//! Instance `i` depends on the seed and on `i`, not on the size of the batch: the first instances
+//! of a larger batch are those of a smaller one.
+
+mod degenerate;
+mod draws;
+mod infeasible;
+mod known_solution;
+mod perturbation;
+mod random_qp;
+mod sudoku;
+
+pub use degenerate::{duplicate_equalities, redundant_inequalities, weakly_active};
+pub use infeasible::{conflicting_equalities, conflicting_inequalities, unbounded};
+pub use known_solution::{KnownSolution, known_solution};
+pub use perturbation::perturbed;
+pub use random_qp::random_qp;
+pub use sudoku::sudoku_layer;
+
+use argrad_solver::{Cone, Pattern, Structure};
+
+pub use draws::normal_vector;
+
+/// Size of a batch of dense programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Variables, n.
+    pub variables: usize,
+    /// Inequalities.
+    pub inequalities: usize,
+    /// Equalities.
+    pub equalities: usize,
+    /// Instances.
+    pub batch: usize,
+}
+
+/// The structure of dense programs of this size: dense upper triangle of P, dense A, equalities
+/// first; cones without rows are left out.
+pub fn dense_structure(size: Size) -> Structure {
+    let (n, rows) = (size.variables, size.equalities + size.inequalities);
+    Structure::new(
+        Pattern::dense_upper(n),
+        Pattern::dense(rows, n),
+        cones(size.equalities, size.inequalities),
+    )
+    .expect("sizes fit together by construction")
+}
+
+fn cones(equalities: usize, inequalities: usize) -> Vec<Cone> {
+    let mut cones = Vec::new();
+    if equalities > 0 {
+        cones.push(Cone::Zero(equalities));
+    }
+    if inequalities > 0 {
+        cones.push(Cone::Nonnegative(inequalities));
+    }
+    cones
+}

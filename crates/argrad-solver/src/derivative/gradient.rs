@@ -1,0 +1,132 @@
+//! From adjoint solutions to gradients of the values: outer products on the patterns.
+
+use rayon::prelude::*;
+
+use crate::program::Pattern;
+
+/// One instance's adjoint and point, in the caller's units.
+#[derive(Clone, Copy)]
+pub(crate) struct Adjoint<'a> {
+    pub(crate) l1: &'a [f64],
+    pub(crate) l2: &'a [f64],
+    pub(crate) x: &'a [f64],
+    pub(crate) z: &'a [f64],
+}
+
+impl Adjoint<'_> {
+    /// Adds column `j` of dA = -(l2 x' + z l1') to `out`.
+    #[inline(always)]
+    fn add_a_column(&self, rows: &[usize], j: usize, out: &mut [f64]) {
+        let (x, l1) = (self.x[j], self.l1[j]);
+        match contiguous(rows) {
+            Some(range) => {
+                for ((out, l2), z) in out.iter_mut().zip(&self.l2[range.clone()]).zip(&self.z[range]) {
+                    *out -= l2 * x + z * l1;
+                }
+            }
+            None => {
+                for (out, &i) in out.iter_mut().zip(rows) {
+                    *out -= self.l2[i] * x + self.z[i] * l1;
+                }
+            }
+        }
+    }
+
+    /// Adds column `j` of dP = -sym(l1 x') on the upper triangle to `out`.
+    #[inline(always)]
+    fn add_p_column(&self, rows: &[usize], j: usize, out: &mut [f64]) {
+        let (x, l1) = (self.x[j], self.l1[j]);
+        match contiguous(rows) {
+            Some(range) => {
+                for ((out, l), p) in out.iter_mut().zip(&self.l1[range.clone()]).zip(&self.x[range]) {
+                    *out -= l * x + p * l1;
+                }
+            }
+            None => {
+                for (out, &i) in out.iter_mut().zip(rows) {
+                    *out -= self.l1[i] * x + self.x[i] * l1;
+                }
+            }
+        }
+        // The sum above counts a diagonal entry twice.
+        if rows.last() == Some(&j)
+            && let Some(diagonal) = out.last_mut()
+        {
+            *diagonal += l1 * x;
+        }
+    }
+
+    /// dA of this instance.
+    #[inline(always)]
+    pub(crate) fn write_a(&self, pattern: &Pattern, out: &mut [f64]) {
+        for_columns(pattern, out, |rows, j, out| self.add_a_column(rows, j, out));
+    }
+
+    /// dP of this instance.
+    #[inline(always)]
+    pub(crate) fn write_p(&self, pattern: &Pattern, out: &mut [f64]) {
+        for_columns(pattern, out, |rows, j, out| self.add_p_column(rows, j, out));
+    }
+}
+
+#[inline(always)]
+fn for_columns(pattern: &Pattern, out: &mut [f64], mut column: impl FnMut(&[usize], usize, &mut [f64])) {
+    for (j, ends) in pattern.colptr().windows(2).enumerate() {
+        let range = ends[0]..ends[1];
+        column(&pattern.rowval()[range.clone()], j, &mut out[range]);
+    }
+}
+
+#[inline(always)]
+fn contiguous(rows: &[usize]) -> Option<std::ops::Range<usize>> {
+    let (&first, &last) = (rows.first()?, rows.last()?);
+    (last - first + 1 == rows.len()).then_some(first..last + 1)
+}
+
+/// Which matrix a shared gradient belongs to.
+#[derive(Clone, Copy)]
+pub(crate) enum Matrix {
+    P,
+    A,
+}
+
+/// Sum over the batch of dP or dA. Every entry is summed in the order of the instances, so the
+/// result does not depend on the number of threads.
+pub(crate) fn sum_matrix<'a>(
+    pattern: &Pattern,
+    which: Matrix,
+    batch: usize,
+    adjoint: impl Fn(usize) -> Adjoint<'a> + Sync,
+) -> Vec<f64> {
+    let mut sum = vec![0.0; pattern.nnz()];
+    let mut columns: Vec<(usize, &mut [f64])> = Vec::with_capacity(pattern.cols());
+    let mut rest = &mut sum[..];
+    for (j, ends) in pattern.colptr().windows(2).enumerate() {
+        let (column, tail) = rest.split_at_mut(ends[1] - ends[0]);
+        rest = tail;
+        columns.push((j, column));
+    }
+    columns.par_iter_mut().with_min_len(8).for_each(|(j, out)| {
+        let rows = &pattern.rowval()[pattern.colptr()[*j]..pattern.colptr()[*j + 1]];
+        for instance in 0..batch {
+            match which {
+                Matrix::P => adjoint(instance).add_p_column(rows, *j, out),
+                Matrix::A => adjoint(instance).add_a_column(rows, *j, out),
+            }
+        }
+    });
+    sum
+}
+
+/// Sum over the batch of rows of `len` numbers, times `sign`.
+pub(crate) fn sum_rows(rows: &[f64], len: usize, sign: f64) -> Vec<f64> {
+    let mut sum = vec![0.0; len];
+    if len > 0 {
+        for row in rows.chunks_exact(len) {
+            for (sum, value) in sum.iter_mut().zip(row) {
+                *sum += sign * value;
+            }
+        }
+    }
+    sum
+}

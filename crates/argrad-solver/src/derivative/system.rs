@@ -1,0 +1,192 @@
+//! The linear system of the derivative: refined solves, and least-norm solves where it is singular.
+
+use pulp::Simd;
+
+use crate::analysis::Analysis;
+use crate::group::{View, Work};
+use crate::lanes::{M, V};
+
+/// Relative residual at which refinement stops.
+const REFINED: f64 = 2e-15;
+/// Most refinement steps.
+const STEPS: usize = 6;
+/// Relative size of the gradient of the least-squares residual at which the least-norm solve stops.
+const LEAST_NORM: f64 = 1e-13;
+
+/// Where a solve reads its right-hand side and leaves the solution: `over_x[0]`, `over_z[0]` of the
+/// workspace hold the right-hand side, `over_x[1]`, `over_z[1]` the solution.
+pub(crate) struct Singular<S: Simd>(pub(crate) M<S>);
+
+/// Solves K [x; z] = rhs without regularization. Lanes in `singular` get the least-norm
+/// least-squares solution. Returns the relative residual.
+#[inline(always)]
+pub(crate) fn solve<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    view: &View<'_, S>,
+    work: &mut Work<'_, S>,
+    singular: Singular<S>,
+) -> V<S> {
+    let zero = V::splat(simd, 0.0);
+    let Work { permuted, px, ax, atz, over_x, over_z, .. } = work;
+    let [rhs_x, x, error_x, _] = over_x;
+    let [rhs_z, z, error_z, hz, ..] = over_z;
+    analysis.cones.drop_free(simd, view.h, rhs_z);
+    let mut size = V::splat(simd, f64::MIN_POSITIVE);
+    for &r in rhs_x.iter().chain(rhs_z.iter()) {
+        size = size.max_abs(r);
+    }
+    analysis.kkt.solve::<S, 1>(
+        simd,
+        view.values,
+        view.inverse_pivots,
+        [(&*rhs_x, &*rhs_z)],
+        permuted,
+        [(&mut **x, &mut **z)],
+    );
+    let mut residual = V::splat(simd, f64::INFINITY);
+    let mut live = !singular.0;
+    for step in 0..=STEPS {
+        analysis.cones.drop_free(simd, view.h, z);
+        analysis.kkt.blocks.multiply(simd, view.values, x, z, px, ax, atz);
+        analysis.cones.multiply_h(view.h, z, hz);
+        let mut error = zero;
+        for j in 0..x.len() {
+            error_x[j] = rhs_x[j] - (px[j] + atz[j]);
+            error = error.max_abs(error_x[j]);
+        }
+        for i in 0..z.len() {
+            error_z[i] = rhs_z[i] - (ax[i] - hz[i]);
+        }
+        analysis.cones.drop_free(simd, view.h, error_z);
+        for &e in error_z.iter() {
+            error = error.max_abs(e);
+        }
+        let error = error / size;
+        let improved = error.lt(V::splat(simd, 0.25) * residual);
+        residual = live.select(error, residual);
+        live = live & improved & error.gt(V::splat(simd, REFINED));
+        if step == STEPS || !live.any() {
+            break;
+        }
+        {
+            let (correction_x, correction_z) = (&mut *px, &mut *ax);
+            analysis.kkt.solve::<S, 1>(
+                simd,
+                view.values,
+                view.inverse_pivots,
+                [(&*error_x, &*error_z)],
+                permuted,
+                [(&mut **correction_x, &mut **correction_z)],
+            );
+        }
+        for j in 0..x.len() {
+            x[j] = live.select(x[j] + px[j], x[j]);
+        }
+        for i in 0..z.len() {
+            z[i] = live.select(z[i] + ax[i], z[i]);
+        }
+    }
+    if singular.0.any() {
+        let least_norm = least_norm(simd, analysis, view, work, singular.0);
+        residual = singular.0.select(least_norm, residual);
+    }
+    residual
+}
+
+/// LSQR (Paige and Saunders 1982) on K, which is symmetric, for the lanes in `lanes`.
+#[inline(always)]
+fn least_norm<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    view: &View<'_, S>,
+    work: &mut Work<'_, S>,
+    lanes: M<S>,
+) -> V<S> {
+    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let Work { px, ax, atz, x: ux, z: uz, s: hz, over_x, over_z, .. } = work;
+    let [rhs_x, x, vx, wx] = over_x;
+    let [rhs_z, z, vz, wz, ..] = over_z;
+    let n = x.len();
+    for (x, &r) in x.iter_mut().zip(rhs_x.iter()) {
+        *x = lanes.select(zero, *x);
+        let _ = r;
+    }
+    for z in z.iter_mut() {
+        *z = lanes.select(zero, *z);
+    }
+    ux.copy_from_slice(rhs_x);
+    uz.copy_from_slice(rhs_z);
+    // out = K in - scale out, then normalized; returns the norm.
+    let bidiagonalize = |input: (&[V<S>], &[V<S>]),
+                             out: (&mut [V<S>], &mut [V<S>]),
+                             scale: V<S>,
+                             px: &mut [V<S>],
+                             ax: &mut [V<S>],
+                             atz: &mut [V<S>],
+                             hz: &mut [V<S>]| {
+        analysis.kkt.blocks.multiply(simd, view.values, input.0, input.1, px, ax, atz);
+        analysis.cones.multiply_h(view.h, input.1, hz);
+        for j in 0..out.0.len() {
+            out.0[j] = scale.nfma(out.0[j], px[j] + atz[j]);
+        }
+        for i in 0..out.1.len() {
+            out.1[i] = scale.nfma(out.1[i], ax[i] - hz[i]);
+        }
+        analysis.cones.drop_free(simd, view.h, out.1);
+        normalize(out)
+    };
+    let beta_first = normalize((ux, uz));
+    vx.fill(zero);
+    vz.fill(zero);
+    let mut alpha = bidiagonalize((ux, uz), (vx, vz), zero, px, ax, atz, hz);
+    let alpha_first = alpha;
+    wx.copy_from_slice(vx);
+    wz.copy_from_slice(vz);
+    let (mut phi_bar, mut rho_bar) = (beta_first, alpha);
+    let mut live = lanes & beta_first.gt(zero) & alpha.gt(zero);
+    for _ in 0..20 * (n + z.len()) + 20 {
+        if !live.any() {
+            break;
+        }
+        let beta = bidiagonalize((vx, vz), (ux, uz), alpha, px, ax, atz, hz);
+        alpha = bidiagonalize((ux, uz), (vx, vz), beta, px, ax, atz, hz);
+        let rho = rho_bar.fma(rho_bar, beta * beta).sqrt();
+        let (c, s) = (rho_bar / rho, beta / rho);
+        let theta = s * alpha;
+        rho_bar = -(c * alpha);
+        let phi = c * phi_bar;
+        phi_bar *= s;
+        let (forward, back) = (phi / rho, theta / rho);
+        for j in 0..n {
+            x[j] = live.select(forward.fma(wx[j], x[j]), x[j]);
+            wx[j] = back.nfma(wx[j], vx[j]);
+        }
+        for i in 0..z.len() {
+            z[i] = live.select(forward.fma(wz[i], z[i]), z[i]);
+            wz[i] = back.nfma(wz[i], vz[i]);
+        }
+        let gradient = (phi_bar * alpha * c).abs();
+        let done = gradient.le(V::splat(simd, LEAST_NORM) * alpha_first * beta_first)
+            | phi_bar.abs().le(V::splat(simd, LEAST_NORM) * beta_first);
+        live = live & !done & !gradient.is_nan();
+    }
+    phi_bar.abs() / beta_first.max(one * V::splat(simd, f64::MIN_POSITIVE))
+}
+
+/// Divides by the Euclidean norm, which it returns; leaves zero vectors alone.
+#[inline(always)]
+fn normalize<S: Simd>((x, z): (&mut [V<S>], &mut [V<S>])) -> V<S> {
+    let Some(&first) = x.first().or(z.first()) else { unreachable!("a program has a variable or a row") };
+    let (zero, one) = (first.like(0.0), first.like(1.0));
+    let mut sum = zero;
+    for &v in x.iter().chain(z.iter()) {
+        sum = v.fma(v, sum);
+    }
+    let norm = sum.sqrt();
+    let inverse = norm.gt(zero).select(one / norm, zero);
+    for v in x.iter_mut().chain(z.iter_mut()) {
+        *v *= inverse;
+    }
+    norm
+}

@@ -1,0 +1,316 @@
+//! The tangent of a tape: directional derivative of the solution; and the smoothed points.
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::adjoint::{failures, gather, lane_masks, split};
+use super::system::{self, Singular};
+use super::{Differentiation, Mode, OnFailure, SolutionTangent, Tangent};
+use crate::Error;
+use crate::analysis::Analysis;
+use crate::group::{State, View, Work};
+use crate::lanes::{Buffer, LaneTask, V, dispatch};
+use crate::polish::polish;
+use crate::program::{Report, Status, check_slot};
+use crate::solver::Inner;
+use crate::tape::Tape;
+
+/// Most Newton steps to a point of the central path.
+const SMOOTHING_STEPS: usize = 50;
+/// Residual that such a point must reach.
+const SMOOTHED: f64 = 1e-12;
+
+impl Tape {
+    /// Forward: directional derivative of x, z, s along a change of P, q, A, b.
+    ///
+    /// # Errors
+    /// As [`Self::vjp`].
+    pub fn jvp(&self, tangent: &Tangent<'_>, how: &Differentiation) -> Result<SolutionTangent, Error> {
+        let analysis = &self.inner.analysis;
+        let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
+        for (argument, slot, len) in [
+            ("tangent.p", tangent.p, analysis.structure.p.nnz()),
+            ("tangent.q", tangent.q, n),
+            ("tangent.a", tangent.a, analysis.structure.a.nnz()),
+            ("tangent.b", tangent.b, m),
+        ] {
+            if let Some(slot) = slot {
+                check_slot(argument, slot, len, batch)?;
+            }
+        }
+        how.check(&self.reports)?;
+        let smoothed = self.smoothed(how)?;
+        let (x, z) = smoothed.as_ref().map_or((&self.x, &self.z), |point| (&point.x, &point.z));
+
+        // Right-hand side -(dP x + dq + dA'z), -(dA x - db), an instance a row.
+        let mut r1 = vec![0.0; batch * n];
+        let mut r2 = vec![0.0; batch * m];
+        for instance in 0..batch {
+            let (x, z) = (&x[instance * n..(instance + 1) * n], &z[instance * m..(instance + 1) * m]);
+            let r1 = &mut r1[instance * n..(instance + 1) * n];
+            let r2 = &mut r2[instance * m..(instance + 1) * m];
+            if let Some(dp) = tangent.p {
+                let dp = dp.instance(instance, analysis.structure.p.nnz());
+                for ((i, j), d) in analysis.structure.p.entries().zip(dp) {
+                    r1[i] -= d * x[j];
+                    if i != j {
+                        r1[j] -= d * x[i];
+                    }
+                }
+            }
+            if let Some(dq) = tangent.q {
+                r1.iter_mut().zip(dq.instance(instance, n)).for_each(|(r, d)| *r -= d);
+            }
+            if let Some(da) = tangent.a {
+                let da = da.instance(instance, analysis.structure.a.nnz());
+                for ((i, j), d) in analysis.structure.a.entries().zip(da) {
+                    r1[j] -= d * z[i];
+                    r2[i] -= d * x[j];
+                }
+            }
+            if let Some(db) = tangent.b {
+                r2.iter_mut().zip(db.instance(instance, m)).for_each(|(r, d)| *r += d);
+            }
+        }
+
+        let mut out = SolutionTangent {
+            x: vec![0.0; batch * n],
+            z: vec![0.0; batch * m],
+            s: vec![0.0; batch * m],
+            residual: vec![0.0; batch],
+        };
+        {
+            let lanes = self.inner.lanes;
+            let mut groups = Vec::with_capacity(self.states.len());
+            let (mut dx, mut dz, mut ds) = (&mut out.x[..], &mut out.z[..], &mut out.s[..]);
+            for (index, residual) in out.residual.chunks_mut(lanes).enumerate() {
+                let count = residual.len();
+                groups.push(TangentGroup {
+                    analysis,
+                    state: smoothed.as_ref().map_or(&self.states, |point| &point.states)[index].as_slice(),
+                    work: &mut [],
+                    reports: &self.reports,
+                    exact: how.mode == Mode::Exact,
+                    r1: &r1,
+                    r2: &r2,
+                    first: index * lanes,
+                    residual,
+                    dx: split(&mut dx, count * n),
+                    dz: split(&mut dz, count * m),
+                    ds: split(&mut ds, count * m),
+                });
+            }
+            let instructions = self.inner.settings.instructions;
+            groups.into_par_iter().with_max_len(1).for_each_init(
+                || self.inner.take_work(),
+                |work, group| dispatch(instructions, TangentGroup { work: work.as_mut_slice(), ..group }),
+            );
+        }
+        if how.on_failure == OnFailure::Nan {
+            for (index, _) in failures(&self.reports) {
+                out.x[index * n..(index + 1) * n].fill(f64::NAN);
+                out.z[index * m..(index + 1) * m].fill(f64::NAN);
+                out.s[index * m..(index + 1) * m].fill(f64::NAN);
+            }
+        }
+        Ok(out)
+    }
+
+    /// The points and factors of the central path at mu, where `how` asks for them.
+    pub(super) fn smoothed(&self, how: &Differentiation) -> Result<Option<SmoothedPoints<'_>>, Error> {
+        let Mode::Smoothed(mu) = how.mode else { return Ok(None) };
+        let analysis = &self.inner.analysis;
+        let (n, m) = (analysis.n(), analysis.m());
+        let mut points = SmoothedPoints {
+            inner: &self.inner,
+            states: self
+                .states
+                .iter()
+                .map(|state| {
+                    let mut copy = self.inner.take_state();
+                    copy.as_mut_slice().copy_from_slice(state.as_slice());
+                    copy
+                })
+                .collect(),
+            x: self.x.clone(),
+            z: self.z.clone(),
+        };
+        let lanes = self.inner.lanes;
+        let mut groups = Vec::with_capacity(points.states.len());
+        let (mut x, mut z) = (&mut points.x[..], &mut points.z[..]);
+        for (index, state) in points.states.iter_mut().enumerate() {
+            let count = lanes.min(self.batch() - index * lanes);
+            groups.push(SmoothGroup {
+                analysis,
+                state: state.as_mut_slice(),
+                work: &mut [],
+                reports: &self.reports,
+                first: index * lanes,
+                mu,
+                x: split(&mut x, count * n),
+                z: split(&mut z, count * m),
+            });
+        }
+        let instructions = self.inner.settings.instructions;
+        let failed: Vec<Option<usize>> = groups
+            .into_par_iter()
+            .with_max_len(1)
+            .map_init(
+                || self.inner.take_work(),
+                |work, group| dispatch(instructions, SmoothGroup { work: work.as_mut_slice(), ..group }),
+            )
+            .collect();
+        let failures: Vec<(usize, Status)> =
+            failed.into_iter().flatten().map(|index| (index, Status::NumericalTrouble)).collect();
+        if failures.is_empty() {
+            Ok(Some(points))
+        } else {
+            Err(Error::Unsolved { batch: self.batch(), failures })
+        }
+    }
+
+    /// The points (x, z) of the central path at `mu`, row-major: s - z = v, s o z = mu. What
+    /// [`Mode::Smoothed`] differentiates.
+    ///
+    /// # Errors
+    /// As [`Self::vjp`]; [`Error::Unsolved`] where Newton's method does not reach the path.
+    pub fn central_points(&self, mu: f64) -> Result<(Vec<f64>, Vec<f64>), Error> {
+        let how = Differentiation { mode: Mode::Smoothed(mu), on_failure: OnFailure::Zero };
+        how.check(&self.reports)?;
+        match self.smoothed(&how)? {
+            Some(mut points) => Ok((std::mem::take(&mut points.x), std::mem::take(&mut points.z))),
+            None => Ok((self.x.clone(), self.z.clone())),
+        }
+    }
+}
+
+/// States moved to the central path.
+pub(super) struct SmoothedPoints<'a> {
+    inner: &'a Inner,
+    pub(super) states: Vec<Buffer>,
+    pub(super) x: Vec<f64>,
+    pub(super) z: Vec<f64>,
+}
+
+impl Drop for SmoothedPoints<'_> {
+    fn drop(&mut self) {
+        for state in self.states.drain(..) {
+            self.inner.return_state(state);
+        }
+    }
+}
+
+/// Newton's method to the central path for one lane group; says which instance did not get there.
+struct SmoothGroup<'a> {
+    analysis: &'a Analysis,
+    state: &'a mut [f64],
+    work: &'a mut [f64],
+    reports: &'a [Report],
+    first: usize,
+    mu: f64,
+    x: &'a mut [f64],
+    z: &'a mut [f64],
+}
+
+impl LaneTask for SmoothGroup<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Option<usize> {
+        let analysis = self.analysis;
+        let (n, m) = (analysis.n(), analysis.m());
+        let state = &mut State::<S>::new(simd, analysis, self.state);
+        let work = &mut Work::new(simd, analysis, self.work);
+        let (_, solved) = lane_masks(simd, self.reports, self.first, true);
+        // s o z carries the cost scale; the row scales cancel.
+        let mu = V::splat(simd, self.mu) * state.cost_scale[0];
+        let polished = polish(simd, analysis, state, work, solved, mu, SMOOTHED, SMOOTHING_STEPS);
+        let cost = state.cost_scale[0];
+        let count = if n > 0 { self.x.len() / n } else { 0 };
+        for lane in 0..count {
+            if solved.lane(lane) && !polished.solved.lane(lane) {
+                return Some(self.first + lane);
+            }
+            for j in 0..n {
+                self.x[lane * n + j] = (state.x[j] * state.x_scale[j]).lane(lane);
+            }
+            for i in 0..m {
+                self.z[lane * m + i] = (state.z[i] * state.row_scale[i] / cost).lane(lane);
+            }
+        }
+        None
+    }
+}
+
+/// Tangent solve of one lane group.
+struct TangentGroup<'a> {
+    analysis: &'a Analysis,
+    state: &'a [f64],
+    work: &'a mut [f64],
+    reports: &'a [Report],
+    exact: bool,
+    r1: &'a [f64],
+    r2: &'a [f64],
+    first: usize,
+    residual: &'a mut [f64],
+    dx: &'a mut [f64],
+    dz: &'a mut [f64],
+    ds: &'a mut [f64],
+}
+
+impl LaneTask for TangentGroup<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { analysis, first, .. } = self;
+        let (n, m) = (analysis.n(), analysis.m());
+        let count = self.residual.len();
+        let view = &View::<S>::new(simd, analysis, self.state);
+        let work = &mut Work::new(simd, analysis, self.work);
+        let zero = V::splat(simd, 0.0);
+        let (singular, solved) = lane_masks(simd, self.reports, first, self.exact);
+        let cost = view.cost_scale;
+        {
+            let [rhs_x, ..] = &mut work.over_x;
+            let [rhs_z, .., full_z] = &mut work.over_z;
+            gather(Some(self.r1), first, count, rhs_x, zero);
+            gather(Some(self.r2), first, count, rhs_z, zero);
+            for (rhs, &scale) in rhs_x.iter_mut().zip(view.x_scale) {
+                *rhs = solved.select(*rhs * cost * scale, zero);
+            }
+            for (rhs, &scale) in rhs_z.iter_mut().zip(view.row_scale) {
+                *rhs = solved.select(*rhs * scale, zero);
+            }
+            // The solve drops the free rows of its right-hand side; ds needs them.
+            full_z.copy_from_slice(rhs_z);
+        }
+        let residual = system::solve(simd, analysis, view, work, Singular(singular));
+        let Work { px, ax, atz, over_x, over_z, .. } = work;
+        let [_, dx, ..] = over_x;
+        let [_, dz, ds, hz, _, full_z] = over_z;
+        analysis.kkt.blocks.multiply(simd, view.values, dx, dz, px, ax, atz);
+        analysis.cones.multiply_h(view.h, dz, hz);
+        // ds = r2 - A dx, which is -H dz where H is finite: there without the solve's residual.
+        for i in 0..m {
+            ds[i] = full_z[i] - ax[i] + hz[i];
+        }
+        analysis.cones.keep_free(simd, view.h, ds);
+        for i in 0..m {
+            ds[i] = ds[i] - hz[i];
+        }
+        for lane in 0..count {
+            self.residual[lane] = if solved.lane(lane) { residual.lane(lane) } else { f64::NAN };
+            if !solved.lane(lane) {
+                continue;
+            }
+            for j in 0..n {
+                self.dx[lane * n + j] = (dx[j] * view.x_scale[j]).lane(lane);
+            }
+            for i in 0..m {
+                self.dz[lane * m + i] = (dz[i] * view.row_scale[i] / cost).lane(lane);
+                self.ds[lane * m + i] = (ds[i] / view.row_scale[i]).lane(lane);
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Loading of instances into lanes, and Ruiz equilibration by powers of two.
+//!
+//! With x = D x^, s = E^-1 s^, z = E z^ / c the scaled program has P^ = c D P D, q^ = c D q,
+//! A^ = E A D, b^ = E b. All factors are powers of two, so scaling rounds nothing: the scaled
+//! program is the given program exactly.
+
+use pulp::Simd;
+
+use crate::analysis::Analysis;
+use crate::group::State;
+use crate::lanes::{Kernel, V, call};
+use crate::program::{Slot, Values};
+
+/// Most passes of the equilibration; it stops when no norm is off by more than a factor of two.
+const PASSES: usize = 12;
+/// Largest factor, and reciprocal of the smallest.
+const LARGEST: f64 = 1_048_576.0;
+
+/// Writes the instances `instances` (one a lane) into `state`, unscaled, with scales of one.
+#[inline(always)]
+pub(crate) fn load<S: Simd>(simd: S, analysis: &Analysis, values: &Values<'_>, instances: &[usize], state: &mut State<'_, S>) {
+    let one = V::splat(simd, 1.0);
+    state.x_scale.fill(one);
+    state.row_scale.fill(one);
+    state.cost_scale.fill(one);
+    let p_base = analysis.kkt.blocks.p_base;
+    let p_len = analysis.structure.p.nnz();
+    interleave(simd, values.p, p_len, instances, &mut state.values[p_base..p_base + p_len]);
+    interleave(simd, values.q, analysis.n(), instances, state.q);
+    interleave(simd, values.b, analysis.m(), instances, state.b);
+    interleave_to(simd, values.a, &analysis.kkt.a_address, instances, state.values);
+    remove_infinite_rows(simd, analysis, state);
+}
+
+/// A row with b = +inf is no constraint: 0 x <= 1 has the same solutions and stays finite.
+#[inline(always)]
+fn remove_infinite_rows<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>) {
+    let infinite = V::splat(simd, f64::INFINITY);
+    let mut any = V::splat(simd, 0.0);
+    for &b in state.b.iter() {
+        any = any.max(b);
+    }
+    if !any.ge(infinite).any() {
+        return;
+    }
+    let zero = V::splat(simd, 0.0);
+    for (&(row, _), &address) in analysis.a_entries.iter().zip(&analysis.kkt.a_address) {
+        let entry = &mut state.values[address as usize];
+        *entry = state.b[row as usize].ge(infinite).select(zero, *entry);
+    }
+    for b in state.b.iter_mut() {
+        *b = b.ge(infinite).select(V::splat(simd, 1.0), *b);
+    }
+}
+
+#[inline(always)]
+fn interleave<S: Simd>(simd: S, slot: Slot<'_>, len: usize, instances: &[usize], out: &mut [V<S>]) {
+    match slot {
+        Slot::Shared(values) => {
+            for (out, &value) in out.iter_mut().zip(values) {
+                *out = V::splat(simd, value);
+            }
+        }
+        Slot::Each(_) => {
+            for (lane, &instance) in instances.iter().enumerate() {
+                for (out, &value) in out.iter_mut().zip(slot.instance(instance, len)) {
+                    out.set_lane(lane, value);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn interleave_to<S: Simd>(simd: S, slot: Slot<'_>, addresses: &[u32], instances: &[usize], out: &mut [V<S>]) {
+    match slot {
+        Slot::Shared(values) => {
+            for (&address, &value) in addresses.iter().zip(values) {
+                out[address as usize] = V::splat(simd, value);
+            }
+        }
+        Slot::Each(_) => {
+            for (lane, &instance) in instances.iter().enumerate() {
+                for (&address, &value) in addresses.iter().zip(slot.instance(instance, addresses.len())) {
+                    out[address as usize].set_lane(lane, value);
+                }
+            }
+        }
+    }
+}
+
+/// Scales the program in `state` so that the rows and columns of its KKT matrix have norms near one.
+/// `norms` is scratch of n and m entries.
+#[inline(always)]
+pub(crate) fn equilibrate<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>, norms: (&mut [V<S>], &mut [V<S>])) {
+    call(simd, Equilibrate { simd, analysis, state, norms });
+}
+
+struct Equilibrate<'a, 'b, S: Simd> {
+    simd: S,
+    analysis: &'a Analysis,
+    state: &'a mut State<'b, S>,
+    norms: (&'a mut [V<S>], &'a mut [V<S>]),
+}
+
+impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { simd, analysis, state, norms: (column, row) } = self;
+        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+        let p_base = analysis.kkt.blocks.p_base;
+        let p_len = analysis.structure.p.nnz();
+        for _ in 0..PASSES {
+            column.fill(zero);
+            row.fill(zero);
+            let p = &state.values[p_base..p_base + p_len];
+            for (&(i, j), &entry) in analysis.p_entries.iter().zip(p) {
+                let size = entry.abs();
+                let (i, j) = (i as usize, j as usize);
+                column[i] = size.max(column[i]);
+                column[j] = size.max(column[j]);
+            }
+            for (&(i, j), &address) in analysis.a_entries.iter().zip(&analysis.kkt.a_address) {
+                let size = state.values[address as usize].abs();
+                let (i, j) = (i as usize, j as usize);
+                row[i] = size.max(row[i]);
+                column[j] = size.max(column[j]);
+            }
+            let mut changed = false;
+            for (norm, scale) in column.iter_mut().zip(state.x_scale.iter()) {
+                changed |= to_factor(norm, *scale);
+            }
+            for (norm, scale) in row.iter_mut().zip(state.row_scale.iter()) {
+                changed |= to_factor(norm, *scale);
+            }
+            if !changed {
+                break;
+            }
+            analysis.cones.unify_scaling(simd, row);
+            apply(analysis, state, column, row);
+        }
+        // The cost scale brings the objective to order one.
+        let mut largest = zero;
+        for &q in state.q.iter() {
+            largest = q.abs().max(largest);
+        }
+        let p = &mut state.values[p_base..p_base + p_len];
+        for entry in p.iter() {
+            largest = entry.abs().max(largest);
+        }
+        let c = largest.gt(zero).select(nearest_power_of_two(one / largest), one);
+        state.cost_scale[0] = c;
+        for entry in p.iter_mut().chain(state.q.iter_mut()) {
+            *entry *= c;
+        }
+    }
+}
+
+/// Multiplies the program by the factors of this pass and accumulates them.
+#[inline(always)]
+fn apply<S: Simd>(analysis: &Analysis, state: &mut State<'_, S>, column: &[V<S>], row: &[V<S>]) {
+    let p_base = analysis.kkt.blocks.p_base;
+    for (k, &(i, j)) in analysis.p_entries.iter().enumerate() {
+        state.values[p_base + k] *= column[i as usize] * column[j as usize];
+    }
+    for (&(i, j), &address) in analysis.a_entries.iter().zip(&analysis.kkt.a_address) {
+        state.values[address as usize] *= row[i as usize] * column[j as usize];
+    }
+    for (j, &factor) in column.iter().enumerate() {
+        state.q[j] *= factor;
+        state.x_scale[j] *= factor;
+    }
+    for (i, &factor) in row.iter().enumerate() {
+        state.b[i] *= factor;
+        state.row_scale[i] *= factor;
+    }
+}
+
+/// Replaces a norm by the factor that brings it to one half to two, and says whether any is not one.
+/// `scale` is the factor so far, which the new one keeps within bounds.
+#[inline(always)]
+fn to_factor<S: Simd>(norm: &mut V<S>, scale: V<S>) -> bool {
+    let (zero, one) = (norm.like(0.0), norm.like(1.0));
+    let wanted = nearest_power_of_two(one / norm.sqrt());
+    let bounded = (wanted * scale).min(norm.like(LARGEST)).max(norm.like(1.0 / LARGEST)) / scale;
+    let factor = norm.gt(zero).select(bounded, one);
+    *norm = factor;
+    (factor.lt(one) | factor.gt(one)).any()
+}
+
+/// The power of two nearest to a positive number, in the logarithm.
+#[inline(always)]
+fn nearest_power_of_two<S: Simd>(value: V<S>) -> V<S> {
+    (value * value.like(std::f64::consts::SQRT_2)).floor_power_of_two()
+}

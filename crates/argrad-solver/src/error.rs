@@ -1,0 +1,113 @@
+//! Malformed input. A solve that ends without a solution is a [`crate::Status`], not an error.
+
+/// What is wrong with the input: which argument, what was expected, what was found, what to do.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A sparsity pattern is malformed.
+    #[error("malformed sparsity pattern: {found}")]
+    Pattern {
+        /// What was found.
+        found: String,
+    },
+    /// Sizes do not fit together.
+    #[error("{argument}: expected {expected}, found {found}")]
+    Shape {
+        /// The argument.
+        argument: &'static str,
+        /// What was expected.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// A slice has the wrong length.
+    #[error("{argument}: expected length {expected} ({meaning}), found {found}")]
+    Length {
+        /// The argument.
+        argument: &'static str,
+        /// Expected length.
+        expected: usize,
+        /// Length found.
+        found: usize,
+        /// How the expected length comes about.
+        meaning: String,
+    },
+    /// An entry is NaN or infinite.
+    #[error(
+        "{argument}: entry {entry}{} is {found}, expected a finite number{}",
+        instance.map(|i| format!(" of instance {i}")).unwrap_or_default(),
+        if *argument == "b" || *argument == "h" { " (or +inf in an inequality, which removes it)" } else { "" }
+    )]
+    NotFinite {
+        /// The argument.
+        argument: &'static str,
+        /// The instance; `None` when the argument is shared.
+        instance: Option<usize>,
+        /// Position within the instance.
+        entry: usize,
+        /// What was found.
+        found: f64,
+    },
+    /// A matrix that must be symmetric is not.
+    #[error(
+        "{argument}: not symmetric{}: entry ({row}, {column}) is {found}, its mirror image {mirror}; \
+         give (M + M')/2",
+        instance.map(|i| format!(" in instance {i}")).unwrap_or_default()
+    )]
+    Asymmetric {
+        /// The argument.
+        argument: &'static str,
+        /// The instance; `None` when the argument is shared.
+        instance: Option<usize>,
+        /// Row of the entry.
+        row: usize,
+        /// Column of the entry.
+        column: usize,
+        /// The entry.
+        found: f64,
+        /// The entry mirrored at the diagonal.
+        mirror: f64,
+    },
+    /// P has a negative eigenvalue, so the program is not convex.
+    #[error(
+        "{argument}: expected a positive semidefinite matrix, found a negative eigenvalue{} \
+         (pivot {pivot:.3e}); add a multiple of the identity or use a factor LL'",
+        instance.map(|i| format!(" in instance {i}")).unwrap_or_default()
+    )]
+    NotConvex {
+        /// The argument.
+        argument: &'static str,
+        /// The instance; `None` when the argument is shared.
+        instance: Option<usize>,
+        /// The negative pivot of the scaled matrix.
+        pivot: f64,
+    },
+    /// A setting is out of its range.
+    #[error("setting {setting}: expected {expected}, found {found}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What was expected.
+        expected: &'static str,
+        /// What was found.
+        found: String,
+    },
+    /// Some instances are not solved and the caller asked for an error in that case.
+    #[error("{} of {batch} instances not solved: {}", failures.len(), list(failures))]
+    Unsolved {
+        /// Number of instances.
+        batch: usize,
+        /// Index and status of each instance that is not solved.
+        failures: Vec<(usize, crate::Status)>,
+    },
+}
+
+fn list(failures: &[(usize, crate::Status)]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: Vec<String> =
+        failures.iter().take(SHOWN).map(|(i, status)| format!("instance {i}: {status}")).collect();
+    if failures.len() > SHOWN {
+        text.push(format!("and {} more", failures.len() - SHOWN));
+    }
+    text.join("; ")
+}

@@ -1,0 +1,414 @@
+//! Interior point on the homogeneous embedding of a quadratic objective.
+//!
+//! Unknowns x, z, s, tau, kappa (Goulart and Chen, "Clarabel", 2024, section 3):
+//! ```text
+//! rx   = -(Px + A'z + q tau)                 -> 0
+//! rz   = Ax + s - b tau                      -> 0
+//! rtau = q'x + b'z + kappa + x'Px / tau      -> 0
+//! s o z = mu e,  tau kappa = mu              -> 0
+//! ```
+//! A solution has tau > 0 and is x / tau; kappa > 0 = tau is a certificate of infeasibility.
+//! Steps are Mehrotra's predictor and corrector; each iteration has one factorization and three
+//! solves, two of them at once.
+
+use pulp::Simd;
+
+use crate::analysis::Analysis;
+use crate::group::{State, Work};
+use crate::kkt::Factored;
+use crate::lanes::{M, V};
+
+/// Part of the way to the boundary that a step takes.
+const FRACTION_TO_BOUNDARY: f64 = 0.99;
+/// A step shorter than this is a sign of numerical trouble.
+const SHORTEST_STEP: f64 = 1e-9;
+
+/// The scalars of the iterate, and how each lane fares.
+#[derive(Clone, Copy)]
+pub(crate) struct Embedding<S: Simd> {
+    tau: V<S>,
+    kappa: V<S>,
+    /// Iterations made.
+    pub(crate) iterations: V<S>,
+    /// Lanes that reached the tolerance of the current round.
+    pub(crate) converged: M<S>,
+    pub(crate) primal_infeasible: M<S>,
+    pub(crate) dual_infeasible: M<S>,
+    /// Lanes whose steps became too short or not finite.
+    pub(crate) stuck: M<S>,
+}
+
+impl<S: Simd> Embedding<S> {
+    /// Lanes with a certificate.
+    #[inline(always)]
+    pub(crate) fn infeasible(&self) -> M<S> {
+        self.primal_infeasible | self.dual_infeasible
+    }
+}
+
+/// Tolerances of a round.
+#[derive(Clone, Copy)]
+pub(crate) struct Goal {
+    pub(crate) residual: f64,
+    pub(crate) infeasibility: f64,
+    pub(crate) max_iterations: usize,
+}
+
+/// Starting point: the least-squares-like solution of the program with the cones' identity blocks,
+/// moved inside the cones (Clarabel section 4.1).
+#[inline(always)]
+pub(crate) fn start<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>, work: &mut Work<'_, S>) -> Embedding<S> {
+    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let no = M::splat(simd, false);
+    let [rhs_x, zero_x, other_x, ..] = &mut work.over_x;
+    let [rhs_z, zero_z, other_z, unit_s, unit_z, _] = &mut work.over_z;
+    unit_s.fill(zero);
+    unit_z.fill(zero);
+    analysis.cones.shift_inside(simd, unit_s, unit_z);
+    // Equality rows have no block; the others start from H at the unit point.
+    analysis.cones.scaling(simd, unit_s, unit_z, state.h);
+    let mut least = zero;
+    analysis.kkt.factor(
+        simd,
+        state.values,
+        state.h,
+        Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch: work.scratch },
+    );
+    for (rhs, &q) in rhs_x.iter_mut().zip(state.q.iter()) {
+        *rhs = -q;
+    }
+    zero_x.fill(zero);
+    zero_z.fill(zero);
+    rhs_z.copy_from_slice(state.b);
+    if analysis.structure.p.nnz() > 0 {
+        analysis.kkt.solve::<S, 1>(
+            simd,
+            state.values,
+            state.inverse_pivots,
+            [(rhs_x, rhs_z)],
+            work.permuted,
+            [(work.x, work.z)],
+        );
+        for (s, &z) in work.s.iter_mut().zip(work.z.iter()) {
+            *s = -z;
+        }
+    } else {
+        // A linear objective: the smallest s for the constraints, the smallest z for the objective.
+        analysis.kkt.solve::<S, 2>(
+            simd,
+            state.values,
+            state.inverse_pivots,
+            [(rhs_x, zero_z), (zero_x, rhs_z)],
+            work.permuted,
+            [(other_x, work.z), (work.x, other_z)],
+        );
+        for (s, &z) in work.s.iter_mut().zip(other_z.iter()) {
+            *s = -z;
+        }
+    }
+    analysis.cones.shift_inside(simd, work.s, work.z);
+    Embedding {
+        tau: one,
+        kappa: one,
+        iterations: zero,
+        converged: no,
+        primal_infeasible: no,
+        dual_infeasible: no,
+        stuck: no,
+    }
+}
+
+/// Iterates the lanes in `live` until each has reached the goal, is infeasible or is stuck. The
+/// iterate is in `work`; the point of each finished lane, divided by tau, goes to `state`.
+#[inline(always)]
+pub(crate) fn run<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &mut State<'_, S>,
+    work: &mut Work<'_, S>,
+    embedding: &mut Embedding<S>,
+    mut live: M<S>,
+    goal: Goal,
+) {
+    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let scalar = |value: f64| V::splat(simd, value);
+    let degree = scalar(analysis.cones.degree() as f64 + 1.0);
+    let no = M::splat(simd, false);
+    embedding.converged = embedding.converged & !live;
+    loop {
+        let Work { scratch, permuted, px, ax, atz, x, z, s, over_x, over_z, .. } = work;
+        let [rx, cx, dx, ..] = over_x;
+        let [rz, cz, dz, ds, constant, rhs_z] = over_z;
+        let (tau, kappa) = (embedding.tau, embedding.kappa);
+        analysis.kkt.blocks.multiply(simd, state.values, x, z, px, ax, atz);
+
+        // Residuals, with the norms of their terms.
+        let (mut x_px, mut q_x, mut b_z, mut s_z) = (zero, zero, zero, zero);
+        let (mut dual, mut dual_terms, mut primal, mut primal_terms) = (zero, zero, zero, zero);
+        for j in 0..rx.len() {
+            x_px = x[j].fma(px[j], x_px);
+            q_x = state.q[j].fma(x[j], q_x);
+            let q_tau = state.q[j] * tau;
+            rx[j] = -(px[j] + atz[j] + q_tau);
+            dual = dual.max_abs(rx[j]);
+            dual_terms = dual_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(q_tau);
+        }
+        for i in 0..rz.len() {
+            b_z = state.b[i].fma(z[i], b_z);
+            s_z = s[i].fma(z[i], s_z);
+            let b_tau = state.b[i] * tau;
+            rz[i] = ax[i] + s[i] - b_tau;
+            primal = primal.max_abs(rz[i]);
+            primal_terms = primal_terms.max_abs(ax[i]).max_abs(s[i]).max_abs(b_tau);
+        }
+        let x_px_tau = x_px / tau;
+        let r_tau = q_x + b_z + kappa + x_px_tau;
+        let mu = tau.fma(kappa, s_z) / degree;
+
+        // Which lanes are done.
+        let tolerance = scalar(goal.residual);
+        let gap = (x_px_tau + q_x + b_z).abs();
+        let gap_terms = tau.max_abs(x_px_tau).max_abs(q_x).max_abs(b_z);
+        let converged = dual.le(tolerance * dual_terms.max(tau))
+            & primal.le(tolerance * primal_terms.max(tau))
+            & gap.le(tolerance * gap_terms);
+        let mut stuck = mu.is_nan() | dual.is_nan() | primal.is_nan();
+        let (mut no_primal, mut no_dual) = (no, no);
+        if (tau.lt(kappa) & live).any() {
+            (no_primal, no_dual) = certificates(simd, state, (px, ax, atz), s, (q_x, b_z), goal.infeasibility);
+        }
+        let finished = (converged | stuck | no_primal | no_dual) & live;
+        if finished.any() {
+            embedding.converged = embedding.converged | (converged & live);
+            embedding.stuck = embedding.stuck | (stuck & live);
+            embedding.primal_infeasible = embedding.primal_infeasible | (no_primal & live & !converged);
+            embedding.dual_infeasible =
+                embedding.dual_infeasible | (no_dual & live & !converged & !no_primal);
+            publish(state, (x, z, s), embedding, (q_x, b_z), finished);
+            live = live & !finished;
+        }
+        let out_of_iterations = live & embedding.iterations.ge(scalar(goal.max_iterations as f64));
+        if out_of_iterations.any() {
+            publish(state, (x, z, s), embedding, (q_x, b_z), out_of_iterations);
+            live = live & !out_of_iterations;
+        }
+        if !live.any() {
+            return;
+        }
+
+        // Factor at the scaling point; solve for the constant column and the affine step.
+        analysis.cones.scaling(simd, s, z, state.h);
+        let mut least = zero;
+        analysis.kkt.factor(
+            simd,
+            state.values,
+            state.h,
+            Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch },
+        );
+        analysis.cones.affine_constant(simd, s, constant);
+        for j in 0..cx.len() {
+            cx[j] = -state.q[j];
+        }
+        for i in 0..rhs_z.len() {
+            rhs_z[i] = constant[i] - rz[i];
+        }
+        {
+            // Solutions land on px (constant column) and dx; z parts on cz and dz.
+            let [column_z, affine_z] = [&mut **cz, &mut **dz];
+            analysis.kkt.solve::<S, 2>(
+                simd,
+                state.values,
+                state.inverse_pivots,
+                [(&*cx, &*state.b), (&*rx, &*rhs_z)],
+                permuted,
+                [(&mut *atz, column_z), (&mut *dx, affine_z)],
+            );
+        }
+        let (column_x, column_z) = (&*atz, &*cz);
+        let inverse_tau = one / tau;
+        let two_over_tau = inverse_tau + inverse_tau;
+        let mut column = zero;
+        let mut column_px = zero;
+        let mut affine = zero;
+        let mut affine_px = zero;
+        for j in 0..dx.len() {
+            column = state.q[j].fma(column_x[j], column);
+            column_px = px[j].fma(column_x[j], column_px);
+            affine = state.q[j].fma(dx[j], affine);
+            affine_px = px[j].fma(dx[j], affine_px);
+        }
+        for i in 0..dz.len() {
+            column = state.b[i].fma(column_z[i], column);
+            affine = state.b[i].fma(dz[i], affine);
+        }
+        let denominator =
+            kappa * inverse_tau - column - two_over_tau * column_px + x_px_tau * inverse_tau;
+        let d_tau = (r_tau - kappa + affine + two_over_tau * affine_px) / denominator;
+        for i in 0..dz.len() {
+            dz[i] = column_z[i].fma(d_tau, dz[i]);
+        }
+        analysis.cones.multiply_h(state.h, dz, ds);
+        for i in 0..ds.len() {
+            ds[i] = -(ds[i] + constant[i]);
+        }
+        let d_kappa = -(kappa + kappa * d_tau * inverse_tau);
+        let affine_length = step_length(simd, analysis, (s, z), (ds, dz), (tau, kappa), (d_tau, d_kappa));
+
+        // Centering and second-order correction.
+        let rest = one - affine_length;
+        let sigma = rest * rest * rest;
+        let keep = one - sigma;
+        let target = sigma * mu;
+        analysis.cones.combined_constant(simd, (s, z), (ds, dz), target, constant);
+        let r_kappa = tau.fma(kappa, d_tau.fma(d_kappa, -target));
+        for j in 0..cx.len() {
+            cx[j] = keep * rx[j];
+        }
+        for i in 0..rhs_z.len() {
+            rhs_z[i] = keep.nfma(rz[i], constant[i]);
+        }
+        analysis.kkt.solve::<S, 1>(
+            simd,
+            state.values,
+            state.inverse_pivots,
+            [(&*cx, &*rhs_z)],
+            permuted,
+            [(&mut *dx, &mut *dz)],
+        );
+        let mut combined = zero;
+        let mut combined_px = zero;
+        for j in 0..dx.len() {
+            combined = state.q[j].fma(dx[j], combined);
+            combined_px = px[j].fma(dx[j], combined_px);
+        }
+        for i in 0..dz.len() {
+            combined = state.b[i].fma(dz[i], combined);
+        }
+        let d_tau =
+            (keep * r_tau - r_kappa * inverse_tau + combined + two_over_tau * combined_px) / denominator;
+        for j in 0..dx.len() {
+            dx[j] = column_x[j].fma(d_tau, dx[j]);
+        }
+        for i in 0..dz.len() {
+            dz[i] = column_z[i].fma(d_tau, dz[i]);
+        }
+        analysis.cones.multiply_h(state.h, dz, ds);
+        for i in 0..ds.len() {
+            ds[i] = -(ds[i] + constant[i]);
+        }
+        let d_kappa = -(r_kappa + kappa * d_tau) * inverse_tau;
+        let length = step_length(simd, analysis, (s, z), (ds, dz), (tau, kappa), (d_tau, d_kappa))
+            * scalar(FRACTION_TO_BOUNDARY);
+        let length = length.min(one);
+
+        // A lane that cannot move is stuck; its point is the one before the step.
+        stuck = live & !length.ge(scalar(SHORTEST_STEP));
+        if stuck.any() {
+            embedding.stuck = embedding.stuck | stuck;
+            publish(state, (x, z, s), embedding, (q_x, b_z), stuck);
+            live = live & !stuck;
+        }
+        let advance = |live: M<S>, value: &mut V<S>, direction: V<S>| {
+            *value = live.select(length.fma(direction, *value), *value);
+        };
+        for j in 0..dx.len() {
+            advance(live, &mut x[j], dx[j]);
+        }
+        for i in 0..dz.len() {
+            advance(live, &mut z[i], dz[i]);
+            advance(live, &mut s[i], ds[i]);
+        }
+        advance(live, &mut embedding.tau, d_tau);
+        advance(live, &mut embedding.kappa, d_kappa);
+        embedding.iterations += live.select(one, zero);
+        if !live.any() {
+            return;
+        }
+    }
+}
+
+/// Largest step at most one for the cones and for tau and kappa.
+#[inline(always)]
+fn step_length<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    point: (&[V<S>], &[V<S>]),
+    direction: (&[V<S>], &[V<S>]),
+    (tau, kappa): (V<S>, V<S>),
+    (d_tau, d_kappa): (V<S>, V<S>),
+) -> V<S> {
+    // A full step is one; the margin to the boundary is applied by the caller, so look past it.
+    let one = V::splat(simd, 1.0);
+    let steepest = (-d_tau / tau).max((-d_kappa / kappa).max(one));
+    analysis.cones.step_length(simd, point, direction, one / steepest)
+}
+
+/// Whether z is a certificate of primal, (x, s) of dual infeasibility, judged in unscaled norms.
+#[inline(always)]
+fn certificates<S: Simd>(
+    simd: S,
+    state: &State<'_, S>,
+    (px, ax, atz): (&[V<S>], &[V<S>], &[V<S>]),
+    s: &[V<S>],
+    (q_x, b_z): (V<S>, V<S>),
+    tolerance: f64,
+) -> (M<S>, M<S>) {
+    let zero = V::splat(simd, 0.0);
+    let tolerance = V::splat(simd, tolerance);
+    let cost = state.cost_scale[0];
+    let (mut dual, mut curvature, mut primal) = (zero, zero, zero);
+    for j in 0..px.len() {
+        let scale = V::splat(simd, 1.0) / (cost * state.x_scale[j]);
+        dual = dual.max_abs(atz[j] * scale);
+        curvature = curvature.max_abs(px[j] * scale);
+    }
+    for i in 0..ax.len() {
+        primal = primal.max_abs((ax[i] + s[i]) / state.row_scale[i]);
+    }
+    // b'z and q'x carry the cost scale; A'z has been freed of it above.
+    let (b_z, q_x) = (b_z / cost, q_x / cost);
+    let no_primal = b_z.lt(zero) & dual.le(tolerance * -b_z);
+    let no_dual = q_x.lt(zero) & curvature.max(primal).le(tolerance * -q_x);
+    (no_primal, no_dual)
+}
+
+/// Writes the iterate of the lanes in `lanes`, divided by tau, to the state, with v = s - z.
+#[inline(always)]
+pub(crate) fn publish_point<S: Simd>(
+    state: &mut State<'_, S>,
+    work: &Work<'_, S>,
+    embedding: &Embedding<S>,
+    lanes: M<S>,
+) {
+    let zero = embedding.tau.like(0.0);
+    publish(state, (work.x, work.z, work.s), embedding, (zero, zero), lanes);
+    for i in 0..state.v.len() {
+        state.v[i] = lanes.select(state.s[i] - state.z[i], state.v[i]);
+    }
+}
+
+/// Writes the points of the lanes in `lanes` to the state: divided by tau, or, for certificates,
+/// normalized to b'z = -1 or q'x = -1 in unscaled units.
+#[inline(always)]
+fn publish<S: Simd>(
+    state: &mut State<'_, S>,
+    (x, z, s): (&[V<S>], &[V<S>], &[V<S>]),
+    embedding: &Embedding<S>,
+    (q_x, b_z): (V<S>, V<S>),
+    lanes: M<S>,
+) {
+    let one = q_x.like(1.0);
+    let cost = state.cost_scale[0];
+    let mut factor = one / embedding.tau;
+    factor = embedding.primal_infeasible.select(-cost / b_z, factor);
+    factor = embedding.dual_infeasible.select(-cost / q_x, factor);
+    for (out, &x) in state.x.iter_mut().zip(x) {
+        *out = lanes.select(x * factor, *out);
+    }
+    for (out, &z) in state.z.iter_mut().zip(z) {
+        *out = lanes.select(z * factor, *out);
+    }
+    for (out, &s) in state.s.iter_mut().zip(s) {
+        *out = lanes.select(s * factor, *out);
+    }
+}

@@ -1,0 +1,45 @@
+//! Cache-line aligned memory for lanes, cut into named slices.
+
+use aligned_vec::{AVec, ConstAlign};
+use pulp::Simd;
+
+use super::V;
+
+/// A block of f64 that starts on a cache line.
+#[derive(Clone, Debug)]
+pub(crate) struct Buffer(AVec<f64, ConstAlign<64>>);
+
+impl Buffer {
+    /// `len` zeros.
+    pub(crate) fn zeros(len: usize) -> Self {
+        Self(AVec::__from_elem(64, 0.0, len))
+    }
+
+    pub(crate) fn as_slice(&self) -> &[f64] {
+        &self.0
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [f64] {
+        &mut self.0
+    }
+}
+
+/// Cuts one buffer into slices of registers, in order.
+pub(crate) struct Arena<'a, S: Simd>(&'a mut [V<S>]);
+
+impl<'a, S: Simd> Arena<'a, S> {
+    pub(crate) fn new(simd: S, buffer: &'a mut [f64]) -> Self {
+        Self(V::slice_mut(simd, buffer))
+    }
+
+    /// The next `len` registers.
+    ///
+    /// # Panics
+    /// When the buffer is exhausted: the size computed for it was wrong.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, len: usize) -> &'a mut [V<S>] {
+        let (head, tail) = std::mem::take(&mut self.0).split_at_mut(len);
+        self.0 = tail;
+        head
+    }
+}

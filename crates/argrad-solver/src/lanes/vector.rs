@@ -1,0 +1,273 @@
+//! The number type of the solver: a register of lanes, and a mask of lanes.
+
+use std::marker::PhantomData;
+use std::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub, SubAssign};
+
+use pulp::Simd;
+
+/// One f64 a lane, for the instruction set `S`.
+///
+/// A `V<S>` can only be made from a token `S`, which exists only where the instructions do, so
+/// the arithmetic needs no token of its own.
+#[repr(transparent)]
+pub(crate) struct V<S: Simd>(S::f64s, PhantomData<S>);
+
+/// One boolean a lane.
+#[repr(transparent)]
+pub(crate) struct M<S: Simd>(S::m64s, PhantomData<S>);
+
+impl<S: Simd> Clone for V<S> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<S: Simd> Copy for V<S> {}
+impl<S: Simd> Clone for M<S> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<S: Simd> Copy for M<S> {}
+
+/// The token of `S`.
+#[inline(always)]
+fn token<S: Simd>() -> S {
+    const { assert!(size_of::<S>() == 0) };
+    // SAFETY: S has no bytes, and this function is only reached through values that were made
+    // from a token, which proves that the instructions are there.
+    unsafe { std::mem::MaybeUninit::<S>::uninit().assume_init() }
+}
+
+impl<S: Simd> V<S> {
+    /// Number of lanes.
+    pub(crate) const LANES: usize = size_of::<S::f64s>() / size_of::<f64>();
+
+    /// The same number in every lane.
+    #[inline(always)]
+    pub(crate) fn splat(simd: S, value: f64) -> Self {
+        Self(simd.splat_f64s(value), PhantomData)
+    }
+
+    /// The same number in every lane, with a value as the proof that `S` is there.
+    #[inline(always)]
+    pub(crate) fn like(self, value: f64) -> Self {
+        Self::splat(token::<S>(), value)
+    }
+
+    /// Slice of interleaved numbers as registers.
+    #[inline(always)]
+    pub(crate) fn slice(_: S, values: &[f64]) -> &[Self] {
+        debug_assert_eq!(values.len() % Self::LANES, 0);
+        // SAFETY: V is transparent over an array of LANES f64, any bits are valid, and the
+        // alignment of pulp's vector types is that of f64.
+        unsafe {
+            const { assert!(align_of::<S::f64s>() <= 64) };
+            std::slice::from_raw_parts(values.as_ptr().cast(), values.len() / Self::LANES)
+        }
+    }
+
+    /// Mutable slice of interleaved numbers as registers.
+    #[inline(always)]
+    pub(crate) fn slice_mut(_: S, values: &mut [f64]) -> &mut [Self] {
+        debug_assert_eq!(values.len() % Self::LANES, 0);
+        // SAFETY: as in `slice`; the borrow is unique.
+        unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len() / Self::LANES) }
+    }
+
+    /// `self * b + c`, rounded once.
+    #[inline(always)]
+    pub(crate) fn fma(self, b: Self, c: Self) -> Self {
+        Self(token::<S>().mul_add_f64s(self.0, b.0, c.0), PhantomData)
+    }
+
+    /// `c - self * b`, rounded once.
+    #[inline(always)]
+    pub(crate) fn nfma(self, b: Self, c: Self) -> Self {
+        Self(token::<S>().negate_mul_add_f64s(self.0, b.0, c.0), PhantomData)
+    }
+
+    #[inline(always)]
+    pub(crate) fn abs(self) -> Self {
+        Self(token::<S>().abs_f64s(self.0), PhantomData)
+    }
+
+    #[inline(always)]
+    pub(crate) fn sqrt(self) -> Self {
+        Self(token::<S>().sqrt_f64s(self.0), PhantomData)
+    }
+
+    /// The larger; `b` where either is NaN.
+    #[inline(always)]
+    pub(crate) fn max(self, b: Self) -> Self {
+        self.gt(b).select(self, b)
+    }
+
+    /// The smaller; `b` where either is NaN.
+    #[inline(always)]
+    pub(crate) fn min(self, b: Self) -> Self {
+        self.lt(b).select(self, b)
+    }
+
+    /// The larger of `self` and `|b|`, sticky on NaN: once NaN, always NaN.
+    #[inline(always)]
+    pub(crate) fn max_abs(self, b: Self) -> Self {
+        let b = b.abs();
+        // `!(b <= self)` holds where b is larger or either is NaN.
+        let keep = b.le(self).select(self, b);
+        self.is_nan().select(self, keep)
+    }
+
+    /// The largest power of two that is at most `self`, for normal positive numbers.
+    #[inline(always)]
+    pub(crate) fn floor_power_of_two(self) -> Self {
+        let simd = token::<S>();
+        let bits = simd.transmute_u64s_f64s(self.0);
+        let exponent = simd.and_u64s(bits, simd.splat_u64s(0x7ff0_0000_0000_0000));
+        Self(simd.transmute_f64s_u64s(exponent), PhantomData)
+    }
+
+    #[inline(always)]
+    pub(crate) fn lt(self, b: Self) -> M<S> {
+        M(token::<S>().less_than_f64s(self.0, b.0), PhantomData)
+    }
+
+    #[inline(always)]
+    pub(crate) fn le(self, b: Self) -> M<S> {
+        M(token::<S>().less_than_or_equal_f64s(self.0, b.0), PhantomData)
+    }
+
+    #[inline(always)]
+    pub(crate) fn gt(self, b: Self) -> M<S> {
+        b.lt(self)
+    }
+
+    #[inline(always)]
+    pub(crate) fn ge(self, b: Self) -> M<S> {
+        b.le(self)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_nan(self) -> M<S> {
+        !M(token::<S>().equal_f64s(self.0, self.0), PhantomData)
+    }
+
+    /// Number in lane `lane`.
+    #[inline(always)]
+    pub(crate) fn lane(self, lane: usize) -> f64 {
+        debug_assert!(lane < Self::LANES);
+        // SAFETY: V is transparent over an array of LANES f64, and lane < LANES.
+        unsafe { *(&raw const self).cast::<f64>().add(lane) }
+    }
+
+    /// Replaces the number in lane `lane`.
+    #[inline(always)]
+    pub(crate) fn set_lane(&mut self, lane: usize, value: f64) {
+        assert!(lane < Self::LANES);
+        // SAFETY: V is transparent over an array of LANES f64, and lane < LANES.
+        unsafe { *(&raw mut *self).cast::<f64>().add(lane) = value }
+    }
+}
+
+impl<S: Simd> M<S> {
+    /// True in every lane, or false in every lane.
+    #[inline(always)]
+    pub(crate) fn splat(simd: S, value: bool) -> Self {
+        let x = V::splat(simd, 1.0);
+        let y = V::splat(simd, if value { 2.0 } else { 0.0 });
+        x.lt(y)
+    }
+
+    /// `a` where true, `b` where false.
+    #[inline(always)]
+    pub(crate) fn select(self, a: V<S>, b: V<S>) -> V<S> {
+        V(token::<S>().select_f64s(self.0, a.0, b.0), PhantomData)
+    }
+
+    /// Whether any lane is true.
+    #[inline(always)]
+    pub(crate) fn any(self) -> bool {
+        token::<S>().first_true_m64s(self.0) < V::<S>::LANES
+    }
+
+    /// Whether lane `lane` is true.
+    #[inline(always)]
+    pub(crate) fn lane(self, lane: usize) -> bool {
+        let zero = V::splat(token::<S>(), 0.0);
+        self.select(zero.like(1.0), zero).lane(lane) != 0.0
+    }
+
+    /// True in the lanes below `count`.
+    #[inline(always)]
+    pub(crate) fn first(simd: S, count: usize) -> Self {
+        let zero = V::splat(simd, 0.0);
+        let mut index = zero;
+        for lane in 0..V::<S>::LANES {
+            index.set_lane(lane, lane as f64);
+        }
+        index.lt(zero.like(count as f64))
+    }
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, $op:ident) => {
+        impl<S: Simd> $trait for V<S> {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, b: Self) -> Self {
+                Self(token::<S>().$op(self.0, b.0), PhantomData)
+            }
+        }
+    };
+}
+operator!(Add, add, add_f64s);
+operator!(Sub, sub, sub_f64s);
+operator!(Mul, mul, mul_f64s);
+operator!(Div, div, div_f64s);
+
+macro_rules! assign {
+    ($trait:ident, $method:ident, $op:tt) => {
+        impl<S: Simd> $trait for V<S> {
+            #[inline(always)]
+            fn $method(&mut self, b: Self) {
+                *self = *self $op b;
+            }
+        }
+    };
+}
+assign!(AddAssign, add_assign, +);
+assign!(SubAssign, sub_assign, -);
+assign!(MulAssign, mul_assign, *);
+
+impl<S: Simd> Neg for V<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self(token::<S>().neg_f64s(self.0), PhantomData)
+    }
+}
+
+impl<S: Simd> BitAnd for M<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn bitand(self, b: Self) -> Self {
+        Self(token::<S>().and_m64s(self.0, b.0), PhantomData)
+    }
+}
+
+impl<S: Simd> BitOr for M<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn bitor(self, b: Self) -> Self {
+        Self(token::<S>().or_m64s(self.0, b.0), PhantomData)
+    }
+}
+
+impl<S: Simd> Not for M<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn not(self) -> Self {
+        Self(token::<S>().not_m64s(self.0), PhantomData)
+    }
+}

@@ -1,0 +1,176 @@
+//! Triangular solves in lanes: K x = r in place, for one or two right-hand sides at a time.
+//!
+//! K is symmetric, so the transpose solve is the same function.
+
+use pulp::Simd;
+
+use super::symbolic::{Kind, Symbolic};
+use crate::lanes::{Kernel, V, call};
+
+/// Solves K x = r for `R` right-hand sides. `rhs` is `[step][R]` in elimination order; holds x on return.
+pub(crate) fn solve<S: Simd, const R: usize>(
+    simd: S,
+    symbolic: &Symbolic,
+    values: &[V<S>],
+    inverse_pivots: &[V<S>],
+    rhs: &mut [[V<S>; R]],
+) {
+    assert!(values.len() >= symbolic.len && inverse_pivots.len() == symbolic.order());
+    assert_eq!(rhs.len(), symbolic.order());
+    call(simd, Solve { simd, symbolic, values, inverse_pivots, rhs });
+}
+
+struct Solve<'a, S: Simd, const R: usize> {
+    simd: S,
+    symbolic: &'a Symbolic,
+    values: &'a [V<S>],
+    inverse_pivots: &'a [V<S>],
+    rhs: &'a mut [[V<S>; R]],
+}
+
+impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { simd, symbolic, values, inverse_pivots, rhs } = self;
+        let values = values.as_ptr();
+        let rhs = rhs.as_mut_ptr();
+        let zero = V::splat(simd, 0.0);
+        for node in &symbolic.supernodes {
+            let width = node.width;
+            // SAFETY: the lengths were asserted; addresses and rows come from the symbolic
+            // factorization.
+            unsafe {
+                let x = rhs.add(node.start);
+                let inverse = inverse_pivots.as_ptr().add(node.start);
+                if node.kind == Kind::Dense {
+                    let diag = values.add(node.diag);
+                    for k in 0..width {
+                        let known = *x.add(k);
+                        for i in k + 1..width {
+                            let l = *diag.add(i * width + k);
+                            for r in 0..R {
+                                (*x.add(i))[r] = known[r].nfma(l, (*x.add(i))[r]);
+                            }
+                        }
+                    }
+                }
+                for k in 0..width {
+                    for r in 0..R {
+                        (*x.add(k))[r] *= *inverse.add(k);
+                    }
+                }
+                let panel = values.add(node.panel);
+                let rows = node.rows.as_slice();
+                let mut i = 0;
+                while i < rows.len() {
+                    if rows.len() - i >= 4 {
+                        subtract_rows::<S, R, 4>(zero, panel.add(i * width), width, x, rhs, rows.as_ptr().add(i));
+                        i += 4;
+                    } else {
+                        subtract_rows::<S, R, 1>(zero, panel.add(i * width), width, x, rhs, rows.as_ptr().add(i));
+                        i += 1;
+                    }
+                }
+            }
+        }
+        for node in symbolic.supernodes.iter().rev() {
+            let width = node.width;
+            // SAFETY: as above.
+            unsafe {
+                let x = rhs.add(node.start);
+                let inverse = inverse_pivots.as_ptr().add(node.start);
+                let panel = values.add(node.panel);
+                let mut k = 0;
+                while k < width {
+                    let (at, x, inverse) = (panel.add(k), x.add(k), inverse.add(k));
+                    if width - k >= 4 {
+                        subtract_columns::<S, R, 4>(zero, at, width, inverse, x, rhs, &node.rows);
+                        k += 4;
+                    } else {
+                        subtract_columns::<S, R, 1>(zero, at, width, inverse, x, rhs, &node.rows);
+                        k += 1;
+                    }
+                }
+                if node.kind == Kind::Dense {
+                    let diag = values.add(node.diag);
+                    for i in (1..width).rev() {
+                        let known = *x.add(i);
+                        for k in 0..i {
+                            let l = *diag.add(i * width + k);
+                            for r in 0..R {
+                                (*x.add(k))[r] = known[r].nfma(l, (*x.add(k))[r]);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// rhs(rows) -= panel x, for N rows.
+#[inline(always)]
+unsafe fn subtract_rows<S: Simd, const R: usize, const N: usize>(
+    zero: V<S>,
+    panel: *const V<S>,
+    width: usize,
+    x: *const [V<S>; R],
+    rhs: *mut [V<S>; R],
+    rows: *const u32,
+) {
+    // SAFETY: N rows of the panel of `width` columns; row indices inside the right-hand side.
+    unsafe {
+        let mut sums = [[zero; R]; N];
+        for k in 0..width {
+            let known = *x.add(k);
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let entry = *panel.add(i * width + k);
+                for r in 0..R {
+                    sums[r] = entry.fma(known[r], sums[r]);
+                }
+            }
+        }
+        for (i, sums) in sums.iter().enumerate() {
+            let target = &mut *rhs.add(*rows.add(i) as usize);
+            for r in 0..R {
+                target[r] -= sums[r];
+            }
+        }
+    }
+}
+
+/// x -= (panel' rhs(rows)) / d, for N columns.
+#[inline(always)]
+unsafe fn subtract_columns<S: Simd, const R: usize, const N: usize>(
+    zero: V<S>,
+    panel: *const V<S>,
+    width: usize,
+    inverse_pivots: *const V<S>,
+    x: *mut [V<S>; R],
+    rhs: *const [V<S>; R],
+    rows: &[u32],
+) {
+    // SAFETY: N columns of the panel; row indices inside the right-hand side.
+    unsafe {
+        let mut sums = [[zero; R]; N];
+        for (i, &row) in rows.iter().enumerate() {
+            let known = *rhs.add(row as usize);
+            let entries = panel.add(i * width);
+            for (k, sums) in sums.iter_mut().enumerate() {
+                let entry = *entries.add(k);
+                for r in 0..R {
+                    sums[r] = entry.fma(known[r], sums[r]);
+                }
+            }
+        }
+        for (k, sums) in sums.iter().enumerate() {
+            let inverse = *inverse_pivots.add(k);
+            let target = &mut *x.add(k);
+            for r in 0..R {
+                target[r] = sums[r].nfma(inverse, target[r]);
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Newton's method on the projection residual: polish, warm start and smoothed points.
+//!
+//! With v = s - z, s = P(v), z = P(v) - v, a solution is a zero of
+//! ```text
+//! H(x, v) = [ Px + q + A'(P(v) - v);  Ax + P(v) - b ]
+//! ```
+//! and a (semismooth) Newton step for it is a solve with the KKT matrix whose cone blocks are
+//! D (I - D)^-1. With `mu > 0` the projection is that of the central path, which is smooth.
+//! For the cones here the step is exact once the active set is right, so further steps with the
+//! same factor refine the solution to rounding error.
+
+use pulp::Simd;
+
+use crate::analysis::Analysis;
+use crate::group::{State, Work};
+use crate::kkt::Factored;
+use crate::lanes::{M, V};
+
+/// Residual of the scaled program below which nothing is left to gain.
+const ROUNDING: f64 = 4e-16;
+/// Residual below which a step that gains less than [`GAIN`] ends the polish.
+const FINE: f64 = 1e-12;
+/// A step that reduces the residual to more than this share does not pay.
+const GAIN: f64 = 0.25;
+
+/// How a polish went.
+pub(crate) struct Polished<S: Simd> {
+    /// Lanes whose residual is below the goal, with the factor of their active set.
+    pub(crate) solved: M<S>,
+    /// Newton steps made.
+    pub(crate) steps: V<S>,
+    /// Growth of the probe vector under the inverse: an estimate of the condition number.
+    pub(crate) growth: V<S>,
+}
+
+/// Polishes the lanes in `lanes` from `state.x`, `state.v`. On return x, z, s, v of the solved
+/// lanes are the new point, and the factor belongs to the v of all lanes. `probe_x`, `probe_z` are
+/// the condition estimate's vector; it must not be zero.
+#[inline(always)]
+pub(crate) fn polish<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &mut State<'_, S>,
+    work: &mut Work<'_, S>,
+    lanes: M<S>,
+    mu: V<S>,
+    goal: f64,
+    max_steps: usize,
+) -> Polished<S> {
+    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let no = M::splat(simd, false);
+    let Work { scratch, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
+    let [r_x, d_x, probe_x, _] = over_x;
+    let [r_z, d_z, probe_z, projected_s, projected_z, _] = over_z;
+    let n = r_x.len();
+    for (probe, &start) in probe_x.iter_mut().chain(probe_z.iter_mut()).zip(&analysis.probe) {
+        *probe = V::splat(simd, start);
+    }
+    let mut live = lanes;
+    let mut solved = no;
+    let mut steps = zero;
+    let mut growth = zero;
+    let mut previous = V::splat(simd, f64::INFINITY);
+    // The factor at hand belongs to something else.
+    let mut factored = false;
+    project(simd, analysis, state, mu, projected_s, projected_z);
+    commit(state, projected_s, projected_z, live);
+    analysis.kkt.blocks.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+    let mut step = 0;
+    loop {
+        // Residual at (x, v), and whether the lane is done with it.
+        let (mut size, mut x_terms, mut z_terms) = (zero, one, one);
+        let (mut r_x_size, mut r_z_size) = (zero, zero);
+        for j in 0..n {
+            r_x[j] = -(px[j] + state.q[j] + atz[j]);
+            r_x_size = r_x_size.max_abs(r_x[j]);
+            x_terms = x_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(state.q[j]);
+        }
+        for i in 0..r_z.len() {
+            r_z[i] = state.b[i] - ax[i] - state.s[i];
+            r_z_size = r_z_size.max_abs(r_z[i]);
+            z_terms = z_terms.max_abs(ax[i]).max_abs(state.s[i]).max_abs(state.b[i]);
+        }
+        size = size.max_abs(r_x_size / x_terms).max_abs(r_z_size / z_terms);
+        analysis.cones.projection_block(simd, state.v, mu, h);
+        let changed = !factored || analysis.cones.block_changed(simd, state.h, h, lanes);
+        if step > 0 {
+            // A lane is solved only with the factor of its own active set.
+            let settled = mu.gt(zero) | settled(state.h, h, live);
+            let fine = size.le(V::splat(simd, ROUNDING))
+                | (size.le(V::splat(simd, FINE)) & !size.lt(V::splat(simd, GAIN) * previous))
+                | (size.le(V::splat(simd, goal)) & previous.le(size));
+            let done = live & settled & fine & size.le(V::splat(simd, goal));
+            solved = solved | done;
+            live = live & !done & !size.is_nan();
+        }
+        previous = live.select(size, previous);
+        let finished = step == max_steps || !live.any();
+        if changed {
+            // Also at the end, so that the factor belongs to the final v.
+            state.h.copy_from_slice(h);
+            let mut least = zero;
+            analysis.kkt.factor(
+                simd,
+                state.values,
+                state.h,
+                Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch },
+            );
+            factored = true;
+        }
+        if finished {
+            // A lane that ran out of steps at a good point counts as solved.
+            let good = live & size.le(V::splat(simd, goal));
+            return Polished { solved: solved | good, steps, growth };
+        }
+        step += 1;
+        {
+            let next_probe_x = &mut *atz;
+            let next_probe_z = &mut *ax;
+            analysis.kkt.solve::<S, 2>(
+                simd,
+                state.values,
+                state.inverse_pivots,
+                [(&*r_x, &*r_z), (&*probe_x, &*probe_z)],
+                permuted,
+                [(&mut *d_x, &mut *d_z), (&mut *next_probe_x, &mut *next_probe_z)],
+            );
+            // One step of inverse iteration: normalize, and remember the growth.
+            let mut size = zero;
+            for &p in next_probe_x.iter().chain(next_probe_z.iter()) {
+                size = size.max_abs(p);
+            }
+            growth = live.select(size, growth);
+            let inverse = one / size;
+            for (probe, &next) in probe_x.iter_mut().zip(next_probe_x.iter()) {
+                *probe = live.select(next * inverse, *probe);
+            }
+            for (probe, &next) in probe_z.iter_mut().zip(next_probe_z.iter()) {
+                *probe = live.select(next * inverse, *probe);
+            }
+        }
+        steps += live.select(one, zero);
+        for j in 0..n {
+            state.x[j] = live.select(state.x[j] + d_x[j], state.x[j]);
+        }
+        for i in 0..d_z.len() {
+            // z before it is projected again.
+            d_z[i] = state.z[i] + d_z[i];
+            r_z[i] = live.select(d_z[i], state.z[i]);
+        }
+        analysis.kkt.blocks.multiply(simd, state.values, state.x, r_z, px, ax, atz);
+        // v = s - z with s = b - Ax and z the Newton iterate.
+        for i in 0..d_z.len() {
+            projected_s[i] = state.b[i] - ax[i];
+        }
+        analysis.cones.newton_point(simd, state.h, projected_s, r_z, mu, projected_z);
+        for i in 0..d_z.len() {
+            state.v[i] = live.select(projected_z[i], state.v[i]);
+        }
+        project(simd, analysis, state, mu, projected_s, projected_z);
+        let mut moved = no;
+        for i in 0..d_z.len() {
+            moved = moved | r_z[i].lt(projected_z[i]) | projected_z[i].lt(r_z[i]);
+        }
+        commit(state, projected_s, projected_z, live);
+        if (moved & live).any() {
+            analysis.kkt.blocks.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+        }
+    }
+}
+
+/// s and z from v.
+#[inline(always)]
+fn project<S: Simd>(simd: S, analysis: &Analysis, state: &State<'_, S>, mu: V<S>, s: &mut [V<S>], z: &mut [V<S>]) {
+    let zero = V::splat(simd, 0.0);
+    if mu.gt(zero).any() {
+        analysis.cones.project_smoothed(simd, state.v, mu, s);
+    } else {
+        analysis.cones.project(simd, state.v, s);
+    }
+    for i in 0..z.len() {
+        z[i] = s[i] - state.v[i];
+    }
+}
+
+#[inline(always)]
+fn commit<S: Simd>(state: &mut State<'_, S>, s: &[V<S>], z: &[V<S>], live: M<S>) {
+    for i in 0..s.len() {
+        state.s[i] = live.select(s[i], state.s[i]);
+        state.z[i] = live.select(z[i], state.z[i]);
+    }
+}
+
+/// Whether all blocks of a lane are the ones factored.
+#[inline(always)]
+fn settled<S: Simd>(factored: &[V<S>], wanted: &[V<S>], live: M<S>) -> M<S> {
+    let mut changed = !live;
+    for (&old, &new) in factored.iter().zip(wanted) {
+        changed = changed | old.lt(new) | new.lt(old);
+    }
+    !changed
+}

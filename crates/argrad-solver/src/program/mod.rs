@@ -1,0 +1,18 @@
+//! What is solved: a [`Structure`] fixed once, [`Values`] that vary, settings, and the answer.
+//!
+//! ```text
+//! minimize    1/2 x'Px + q'x
+//! subject to  Ax + s = b,   s in K          dual: z in K*,  Px + q + A'z = 0
+//! ```
+
+mod settings;
+mod solution;
+mod structure;
+mod values;
+
+pub use settings::{Instructions, Settings};
+pub use solution::{Report, Solution, Status};
+pub use structure::{Cone, Pattern, Structure};
+pub use values::{Slot, Values};
+
+pub(crate) use values::{check_slot, check_values};

@@ -1,0 +1,69 @@
+//! What the caller may choose about a solve.
+
+use crate::Error;
+
+/// Which vector instructions to use. Every choice that has fused multiply-adds gives bitwise the
+/// same results; the choice matters for speed only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instructions {
+    /// The widest that this machine has: AVX-512 (8 lanes), AVX2 (4), NEON (2), scalar (1).
+    #[default]
+    Detect,
+    /// One lane, no vector instructions.
+    Scalar,
+    /// AVX2 with FMA, 4 lanes; falls back to [`Self::Detect`] where absent.
+    Avx2,
+}
+
+/// Settings of a solver.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Largest relative KKT residual of a solved instance. The Newton polish usually goes several
+    /// digits below.
+    pub tolerance: f64,
+    /// Relative tolerance of infeasibility certificates.
+    pub infeasibility_tolerance: f64,
+    /// Most interior-point iterations.
+    pub max_iterations: usize,
+    /// Most Newton steps of one polish, and of one warm start.
+    pub max_polish_steps: usize,
+    /// Check that each P is positive semidefinite, at the cost of one factorization of P. Turn off
+    /// where P is so by construction.
+    pub check_convexity: bool,
+    /// Vector instructions.
+    pub instructions: Instructions,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tolerance: 1e-9,
+            infeasibility_tolerance: 1e-8,
+            max_iterations: 100,
+            max_polish_steps: 8,
+            check_convexity: true,
+            instructions: Instructions::Detect,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks that every setting is in its range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let setting = |setting, expected, found: String| Err(Error::Setting { setting, expected, found });
+        if !(self.tolerance >= 1e-14 && self.tolerance < 1.0) {
+            return setting("tolerance", "a number from 1e-14 to below 1", self.tolerance.to_string());
+        }
+        if !(self.infeasibility_tolerance >= 1e-14 && self.infeasibility_tolerance < 1.0) {
+            return setting(
+                "infeasibility_tolerance",
+                "a number from 1e-14 to below 1",
+                self.infeasibility_tolerance.to_string(),
+            );
+        }
+        if self.max_iterations == 0 {
+            return setting("max_iterations", "at least 1", "0".into());
+        }
+        Ok(())
+    }
+}

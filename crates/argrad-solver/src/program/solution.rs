@@ -1,0 +1,95 @@
+//! The answer: points, and one report an instance.
+
+/// Why a solve ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// The KKT residual is below the tolerance.
+    Solved,
+    /// No feasible point: `z` holds a certificate, `A'z = 0, z in K*, b'z = -1`.
+    PrimalInfeasible,
+    /// Unbounded below (if feasible): `x`, `s` hold a direction, `Px = 0, Ax + s = 0, q'x = -1`.
+    DualInfeasible,
+    /// The iterations ran out; the best point is returned.
+    IterationLimit,
+    /// The steps became too small or not finite; the best point is returned.
+    #[default]
+    NumericalTrouble,
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Status::Solved => "solved",
+            Status::PrimalInfeasible => "primal infeasible",
+            Status::DualInfeasible => "dual infeasible (unbounded)",
+            Status::IterationLimit => "iteration limit",
+            Status::NumericalTrouble => "numerical trouble",
+        })
+    }
+}
+
+/// How the solve of one instance went, and what its derivative is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Why the solve ended.
+    pub status: Status,
+    /// Interior-point iterations.
+    pub iterations: u32,
+    /// Newton steps on the projection residual.
+    pub polish_steps: u32,
+    /// Whether the warm start was accepted (then `iterations` is 0).
+    pub warm_started: bool,
+    /// Objective 1/2 x'Px + q'x.
+    pub objective: f64,
+    /// Largest of the three relative KKT residuals below.
+    pub residual: f64,
+    /// `|Ax + s - b|`, relative to the largest term.
+    pub primal_residual: f64,
+    /// `|Px + q + A'z|`, relative to the largest term.
+    pub dual_residual: f64,
+    /// `|x'Px + q'x + b'z|`, relative to the largest term.
+    pub gap: f64,
+    /// Number of directions in which the projection is not differentiable by margin: there s and
+    /// z are both nearly zero, and the derivative is one-sided or nearly so.
+    pub weakly_active: u32,
+    /// Estimated condition number of the derivative's linear system, in the scaled variables.
+    pub condition: f64,
+    /// Whether x, z, s are unique as far as the linear system can tell. When false, the derivative
+    /// is a least-norm one.
+    pub unique: bool,
+}
+
+impl Report {
+    /// Whether the derivative at this instance should not be taken at face value: the instance is
+    /// not solved, weakly active, or not unique.
+    pub fn is_degenerate(&self) -> bool {
+        self.status != Status::Solved || self.weakly_active > 0 || !self.unique
+    }
+}
+
+/// Solutions of a batch, row-major.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Solution {
+    /// Number of instances.
+    pub batch: usize,
+    /// Primal points, `batch * n`.
+    pub x: Vec<f64>,
+    /// Dual points, `batch * m`.
+    pub z: Vec<f64>,
+    /// Slacks, `batch * m`; `+inf` in a row removed by `b = +inf`.
+    pub s: Vec<f64>,
+    /// One report an instance.
+    pub reports: Vec<Report>,
+}
+
+impl Solution {
+    /// Indices and statuses of the instances that are not solved.
+    pub fn failures(&self) -> impl Iterator<Item = (usize, Status)> + '_ {
+        self.reports
+            .iter()
+            .enumerate()
+            .filter(|(_, report)| report.status != Status::Solved)
+            .map(|(index, report)| (index, report.status))
+    }
+}

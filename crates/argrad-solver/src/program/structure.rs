@@ -1,0 +1,214 @@
+//! The part of a program that never changes: two sparsity patterns and a list of cones.
+
+use crate::Error;
+
+/// One factor of the cone product K, in row order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cone {
+    /// `{0}^k`: the rows are equalities, `Ax = b`.
+    Zero(usize),
+    /// The nonnegative orthant: the rows are inequalities, `Ax <= b`.
+    Nonnegative(usize),
+}
+
+impl Cone {
+    /// Number of rows of A that this cone takes.
+    pub fn dim(&self) -> usize {
+        match *self {
+            Cone::Zero(k) | Cone::Nonnegative(k) => k,
+        }
+    }
+}
+
+/// Sparsity pattern of a matrix in compressed sparse columns (CSC).
+///
+/// Values that go with a pattern are listed in the same order: column by column, rows ascending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    rows: usize,
+    cols: usize,
+    colptr: Vec<usize>,
+    rowval: Vec<usize>,
+}
+
+impl Pattern {
+    /// Pattern of a `rows` x `cols` matrix from its CSC arrays.
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] when `colptr` does not have `cols + 1` ascending entries from 0 to
+    /// `rowval.len()`, or a column's row indices are not strictly ascending and below `rows`.
+    pub fn new(
+        rows: usize,
+        cols: usize,
+        colptr: Vec<usize>,
+        rowval: Vec<usize>,
+    ) -> Result<Self, Error> {
+        let bad = |found: String| Err(Error::Pattern { found });
+        if colptr.len() != cols + 1 {
+            return bad(format!(
+                "colptr has {} entries, expected cols + 1 = {}",
+                colptr.len(),
+                cols + 1
+            ));
+        }
+        if colptr[0] != 0 || colptr[cols] != rowval.len() {
+            return bad(format!(
+                "colptr runs from {} to {}, expected from 0 to the {} row indices",
+                colptr[0],
+                colptr[cols],
+                rowval.len()
+            ));
+        }
+        for j in 0..cols {
+            if colptr[j] > colptr[j + 1] {
+                return bad(format!("colptr decreases after column {j}"));
+            }
+            let column = &rowval[colptr[j]..colptr[j + 1]];
+            if let Some(&i) = column.iter().find(|&&i| i >= rows) {
+                return bad(format!(
+                    "row index {i} in column {j}, expected below {rows}"
+                ));
+            }
+            if let Some(pair) = column.windows(2).find(|pair| pair[0] >= pair[1]) {
+                return bad(format!(
+                    "rows {} then {} in column {j}, expected strictly ascending",
+                    pair[0], pair[1]
+                ));
+            }
+        }
+        Ok(Self { rows, cols, colptr, rowval })
+    }
+
+    /// Every entry of a `rows` x `cols` matrix.
+    pub fn dense(rows: usize, cols: usize) -> Self {
+        Self::from_columns(rows, cols, |_| 0..rows)
+    }
+
+    /// The upper triangle, diagonal included, of a dense matrix of order `n`.
+    pub fn dense_upper(n: usize) -> Self {
+        Self::from_columns(n, n, |j| 0..j + 1)
+    }
+
+    /// The diagonal of a matrix of order `n`.
+    pub fn diagonal(n: usize) -> Self {
+        Self::from_columns(n, n, |j| j..j + 1)
+    }
+
+    /// A matrix without entries.
+    pub fn empty(rows: usize, cols: usize) -> Self {
+        Self::from_columns(rows, cols, |_| 0..0)
+    }
+
+    fn from_columns(rows: usize, cols: usize, column: impl Fn(usize) -> std::ops::Range<usize>) -> Self {
+        let mut colptr = vec![0];
+        let mut rowval = Vec::new();
+        for j in 0..cols {
+            rowval.extend(column(j));
+            colptr.push(rowval.len());
+        }
+        Self { rows, cols, colptr, rowval }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Number of stored entries.
+    pub fn nnz(&self) -> usize {
+        self.rowval.len()
+    }
+
+    /// Start of each column in [`Self::rowval`], and the end of the last: `cols + 1` entries.
+    pub fn colptr(&self) -> &[usize] {
+        &self.colptr
+    }
+
+    /// Row index of each stored entry.
+    pub fn rowval(&self) -> &[usize] {
+        &self.rowval
+    }
+
+    /// `(row, column)` of each stored entry, in storage order.
+    pub fn entries(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        (0..self.cols)
+            .flat_map(move |j| self.rowval[self.colptr[j]..self.colptr[j + 1]].iter().map(move |&i| (i, j)))
+    }
+}
+
+/// The fixed part of a program: pattern of the upper triangle of P, pattern of A, cones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Structure {
+    pub(crate) p: Pattern,
+    pub(crate) a: Pattern,
+    pub(crate) cones: Vec<Cone>,
+}
+
+impl Structure {
+    /// Structure with `p` the pattern of the upper triangle of P (n x n), `a` that of A (m x n),
+    /// and `cones` whose dimensions add up to m.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the sizes do not fit together, [`Error::Pattern`] when `p` has an
+    /// entry below the diagonal.
+    pub fn new(p: Pattern, a: Pattern, cones: Vec<Cone>) -> Result<Self, Error> {
+        let shape = |argument, expected: String, found: String| {
+            Err(Error::Shape { argument, expected, found })
+        };
+        if p.rows != p.cols {
+            return shape("P", "a square matrix".into(), format!("{} x {}", p.rows, p.cols));
+        }
+        if a.cols != p.cols {
+            return shape(
+                "A",
+                format!("{} columns, as P has", p.cols),
+                format!("{} columns", a.cols),
+            );
+        }
+        let rows: usize = cones.iter().map(Cone::dim).sum();
+        if rows != a.rows {
+            return shape(
+                "cones",
+                format!("dimensions that add up to the {} rows of A", a.rows),
+                format!("{rows}"),
+            );
+        }
+        if let Some((i, j)) = p.entries().find(|&(i, j)| i > j) {
+            return Err(Error::Pattern {
+                found: format!("P has an entry at row {i}, column {j}, below the diagonal: give the upper triangle only"),
+            });
+        }
+        Ok(Self { p, a, cones })
+    }
+
+    /// Number of variables, n.
+    pub fn variables(&self) -> usize {
+        self.p.cols
+    }
+
+    /// Number of rows of A, m.
+    pub fn rows(&self) -> usize {
+        self.a.rows
+    }
+
+    /// Pattern of the upper triangle of P.
+    pub fn p(&self) -> &Pattern {
+        &self.p
+    }
+
+    /// Pattern of A.
+    pub fn a(&self) -> &Pattern {
+        &self.a
+    }
+
+    /// The cones, in row order.
+    pub fn cones(&self) -> &[Cone] {
+        &self.cones
+    }
+}

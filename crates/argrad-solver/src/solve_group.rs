@@ -1,0 +1,295 @@
+//! One lane group from values to solution: load, scale, warm start, interior point, polish.
+
+use pulp::Simd;
+
+use crate::Error;
+use crate::analysis::Analysis;
+use crate::equilibrate::{equilibrate, load};
+use crate::group::{State, Work};
+use crate::interior_point::{self, Embedding, Goal};
+use crate::kkt::Factored;
+use crate::lanes::{LaneTask, M, V};
+use crate::linalg::{self, Pivots};
+use crate::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
+use crate::polish::polish;
+use crate::program::{Report, Settings, Solution, Status, Values};
+
+/// Residuals of the scaled program at which the interior point hands over to the polish. A lane
+/// that the polish does not solve goes on to the next.
+const HANDOVER: [f64; 3] = [1e-4, 1e-7, 1e-10];
+/// Residual of the scaled program that a polish must reach after each handover.
+const POLISHED: [f64; 3] = [1e-11, 1e-10, 1e-9];
+/// Residual that accepts a warm start.
+const WARM: f64 = 1e-11;
+/// Growth of the probe under the inverse above which the system counts as singular: a tenth of
+/// what the regularization allows.
+const SINGULAR: f64 = 0.1 / crate::kkt::REGULARIZATION;
+/// P is accepted as semidefinite when P plus this times its largest entry is definite.
+const CONVEXITY_SHIFT: f64 = 1e-10;
+
+/// The rows of one group in the solution.
+pub(crate) struct Rows<'a> {
+    pub(crate) x: &'a mut [f64],
+    pub(crate) z: &'a mut [f64],
+    pub(crate) s: &'a mut [f64],
+    pub(crate) reports: &'a mut [Report],
+}
+
+/// Solves the instances `first..first + rows.reports.len()`, at most as many as there are lanes.
+pub(crate) struct SolveGroup<'a> {
+    pub(crate) analysis: &'a Analysis,
+    pub(crate) settings: &'a Settings,
+    pub(crate) values: &'a Values<'a>,
+    pub(crate) start: Option<&'a Solution>,
+    pub(crate) first: usize,
+    pub(crate) rows: Rows<'a>,
+    pub(crate) state: &'a mut [f64],
+    pub(crate) work: &'a mut [f64],
+}
+
+impl LaneTask for SolveGroup<'_> {
+    type Output = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
+        let Self { analysis, settings, values, start, first, rows, state, work } = self;
+        let state = &mut State::new(simd, analysis, state);
+        let work = &mut Work::new(simd, analysis, work);
+        let count = rows.reports.len();
+        // Lanes without an instance of their own repeat the first.
+        let instances: [usize; 64] = std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
+        let all = M::first(simd, count);
+        load(simd, analysis, values, &instances[..V::<S>::LANES], state);
+        equilibrate(simd, analysis, state, {
+            let [column, ..] = &mut work.over_x;
+            let [row, ..] = &mut work.over_z;
+            (column, row)
+        });
+        analysis.kkt.write_static(state.values);
+        if settings.check_convexity && (first == 0 || !values.p.is_shared()) {
+            check_convexity(simd, analysis, values, state, work, first, count)?;
+        }
+
+        let zero = V::splat(simd, 0.0);
+        let no = M::splat(simd, false);
+        let (mut pending, mut solved, mut polish_steps, mut growth) = (all, no, zero, zero);
+        let mut warm = no;
+        let mut factored = false;
+        let mut embedding = None;
+        let steps = settings.max_polish_steps;
+        if let Some(start) = start {
+            load_start(analysis, start, &instances[..V::<S>::LANES], state);
+            let polished = polish(simd, analysis, state, work, pending, zero, WARM, steps);
+            factored = true;
+            warm = polished.solved;
+            solved = warm;
+            polish_steps = polished.steps;
+            growth = polished.growth;
+            pending = pending & !warm;
+        }
+        if pending.any() {
+            polish_steps = pending.select(zero, polish_steps);
+            let mut iterate = interior_point::start(simd, analysis, state, work);
+            for (handover, polished_to) in HANDOVER.into_iter().zip(POLISHED) {
+                let goal = Goal {
+                    residual: handover,
+                    infeasibility: settings.infeasibility_tolerance,
+                    max_iterations: settings.max_iterations,
+                };
+                let live = pending & !iterate.stuck;
+                interior_point::run(simd, analysis, state, work, &mut iterate, live, goal);
+                factored = false;
+                pending = pending & !iterate.infeasible();
+                if !pending.any() {
+                    break;
+                }
+                interior_point::publish_point(state, work, &iterate, pending);
+                let polished = polish(simd, analysis, state, work, pending, zero, polished_to, steps);
+                factored = true;
+                solved = solved | (polished.solved & pending);
+                polish_steps = pending.select(polish_steps + polished.steps, polish_steps);
+                growth = pending.select(polished.growth, growth);
+                pending = pending & !polished.solved;
+                if !pending.any() {
+                    break;
+                }
+                // Back to the interior point's iterate.
+                interior_point::publish_point(state, work, &iterate, pending);
+                factored = false;
+            }
+            embedding = Some(iterate);
+        }
+        if !factored {
+            refactor(simd, analysis, state, work);
+        }
+        let outcome = Outcome { solved, warm, polish_steps, growth, embedding };
+        report(simd, analysis, settings, state, work, &outcome, rows.reports);
+        write_rows(analysis, values, state, first, rows);
+        Ok(())
+    }
+}
+
+/// What became of the lanes.
+struct Outcome<S: Simd> {
+    solved: M<S>,
+    warm: M<S>,
+    polish_steps: V<S>,
+    growth: V<S>,
+    embedding: Option<Embedding<S>>,
+}
+
+/// Factors the system of the derivative at the v of all lanes.
+#[inline(always)]
+pub(crate) fn refactor<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>, work: &mut Work<'_, S>) {
+    let zero = V::splat(simd, 0.0);
+    analysis.cones.projection_block(simd, state.v, zero, state.h);
+    let mut least = zero;
+    analysis.kkt.factor(
+        simd,
+        state.values,
+        state.h,
+        Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch: work.scratch },
+    );
+}
+
+/// Scales the starting points into the state.
+#[inline(always)]
+fn load_start<S: Simd>(analysis: &Analysis, start: &Solution, instances: &[usize], state: &mut State<'_, S>) {
+    let (n, m) = (analysis.n(), analysis.m());
+    for (lane, &instance) in instances.iter().enumerate() {
+        for (x, &value) in state.x.iter_mut().zip(&start.x[instance * n..]) {
+            x.set_lane(lane, value);
+        }
+        for (z, &value) in state.z.iter_mut().zip(&start.z[instance * m..]) {
+            z.set_lane(lane, value);
+        }
+        for (s, &value) in state.s.iter_mut().zip(&start.s[instance * m..]) {
+            // Removed rows have s = +inf; inside they are 0 x <= 1.
+            s.set_lane(lane, if value == f64::INFINITY { 1.0 } else { value });
+        }
+    }
+    let cost = state.cost_scale[0];
+    for j in 0..n {
+        state.x[j] = state.x[j] / state.x_scale[j];
+    }
+    for i in 0..m {
+        state.z[i] = state.z[i] * cost / state.row_scale[i];
+        state.s[i] *= state.row_scale[i];
+        state.v[i] = state.s[i] - state.z[i];
+    }
+}
+
+/// LDL' of the scaled P, shifted: every pivot must be positive.
+#[inline(always)]
+fn check_convexity<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    values: &Values<'_>,
+    state: &State<'_, S>,
+    work: &mut Work<'_, S>,
+    first: usize,
+    count: usize,
+) -> Result<(), Error> {
+    let zero = V::splat(simd, 0.0);
+    let base = analysis.kkt.blocks.p_base;
+    let p = &state.values[base..base + analysis.p_entries.len()];
+    let mut largest = zero;
+    for &entry in p {
+        largest = largest.max_abs(entry);
+    }
+    let shift = (V::splat(simd, CONVEXITY_SHIFT) * largest).max(V::splat(simd, f64::MIN_POSITIVE));
+    let symbolic = &analysis.convexity;
+    let matrix = &mut *work.convexity;
+    matrix.fill(zero);
+    for &address in &analysis.convexity_diagonal {
+        matrix[address as usize] = shift;
+    }
+    for (&address, &entry) in analysis.convexity_address.iter().zip(p) {
+        matrix[address as usize] += entry;
+    }
+    let mut least = zero;
+    let [inverse, ..] = &mut work.over_x;
+    linalg::factor(
+        simd,
+        symbolic,
+        matrix,
+        Pivots { signs: &analysis.plus, smallest: f64::MIN_POSITIVE, inverse, least: &mut least },
+        work.scratch,
+    );
+    for lane in 0..count {
+        let pivot = least.lane(lane);
+        if pivot <= 0.0 {
+            let instance = (!values.p.is_shared()).then_some(first + lane);
+            return Err(Error::NotConvex { argument: "P", instance, pivot });
+        }
+    }
+    Ok(())
+}
+
+/// Fills the reports of the group.
+#[inline(always)]
+fn report<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    settings: &Settings,
+    state: &mut State<'_, S>,
+    work: &mut Work<'_, S>,
+    outcome: &Outcome<S>,
+    reports: &mut [Report],
+) {
+    let measure = measure(simd, analysis, state, work);
+    let residual = measure.residual();
+    let margin =
+        outcome.solved.select(V::splat(simd, WEAK_MARGIN), V::splat(simd, WEAK_MARGIN_UNPOLISHED));
+    let weak = weakly_active(simd, analysis, state.v, margin);
+    for (lane, report) in reports.iter_mut().enumerate() {
+        let accurate = residual.lane(lane) <= settings.tolerance;
+        let mut status = if accurate { Status::Solved } else { Status::NumericalTrouble };
+        let mut iterations = 0;
+        if let Some(embedding) = outcome.embedding.filter(|_| !outcome.warm.lane(lane)) {
+            iterations = embedding.iterations.lane(lane) as u32;
+            if embedding.primal_infeasible.lane(lane) {
+                status = Status::PrimalInfeasible;
+            } else if embedding.dual_infeasible.lane(lane) {
+                status = Status::DualInfeasible;
+            } else if !accurate && iterations as usize >= settings.max_iterations {
+                status = Status::IterationLimit;
+            }
+        }
+        let growth = outcome.growth.lane(lane);
+        *report = Report {
+            status,
+            iterations,
+            polish_steps: outcome.polish_steps.lane(lane) as u32,
+            warm_started: outcome.warm.lane(lane),
+            objective: measure.objective.lane(lane),
+            residual: residual.lane(lane),
+            primal_residual: measure.primal_residual.lane(lane),
+            dual_residual: measure.dual_residual.lane(lane),
+            gap: measure.gap.lane(lane),
+            weakly_active: weak.lane(lane) as u32,
+            condition: growth,
+            unique: status == Status::Solved && growth < SINGULAR,
+        };
+    }
+}
+
+/// Unscales the points into the rows of the solution.
+#[inline(always)]
+fn write_rows<S: Simd>(analysis: &Analysis, values: &Values<'_>, state: &mut State<'_, S>, first: usize, rows: Rows<'_>) {
+    let (n, m) = (analysis.n(), analysis.m());
+    let cost = state.cost_scale[0];
+    for lane in 0..rows.reports.len() {
+        let x = &mut rows.x[lane * n..(lane + 1) * n];
+        for (j, out) in x.iter_mut().enumerate() {
+            *out = (state.x[j] * state.x_scale[j]).lane(lane);
+        }
+        let b = values.b.instance(first + lane, m);
+        for i in 0..m {
+            let at = lane * m + i;
+            rows.z[at] = (state.z[i] * state.row_scale[i] / cost).lane(lane);
+            rows.s[at] =
+                if b[i] == f64::INFINITY { f64::INFINITY } else { (state.s[i] / state.row_scale[i]).lane(lane) };
+        }
+    }
+}

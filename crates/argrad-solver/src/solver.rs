@@ -1,0 +1,242 @@
+//! The entry point: a [`Solver`] for one structure.
+
+use std::sync::{Arc, Mutex};
+
+use rayon::prelude::*;
+
+use crate::Error;
+use crate::analysis::Analysis;
+use crate::group::{state_buffer, work_buffer};
+use crate::lanes::{Buffer, dispatch, lane_count};
+use crate::program::{Report, Settings, Solution, Structure, Values, check_values};
+use crate::solve_group::{Rows, SolveGroup};
+use crate::tape::Tape;
+
+/// Solves batches of programs of one structure. Cheap to clone and safe to share between threads.
+///
+/// A sample's result is bitwise the same alone, in any batch, at any position and on any number of
+/// threads. Work is spread over the current rayon thread pool.
+///
+/// ```
+/// use argrad_solver::{Cone, Pattern, Settings, Slot, Solver, Structure, Values};
+/// // minimize 1/2 x^2 + q x  subject to  x <= b, for two values of q.
+/// let structure =
+///     Structure::new(Pattern::diagonal(1), Pattern::dense(1, 1), vec![Cone::Nonnegative(1)])?;
+/// let solver = Solver::new(structure, Settings::default())?;
+/// let solution = solver.solve(&Values {
+///     batch: 2,
+///     p: Slot::Shared(&[1.0]),
+///     q: Slot::Each(&[3.0, -3.0]),
+///     a: Slot::Shared(&[1.0]),
+///     b: Slot::Shared(&[2.0]),
+/// })?;
+/// assert!((solution.x[0] + 3.0).abs() < 1e-12 && (solution.x[1] - 2.0).abs() < 1e-12);
+/// # Ok::<(), argrad_solver::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Solver {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What solver and tapes share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) analysis: Analysis,
+    pub(crate) settings: Settings,
+    /// Instances a group.
+    pub(crate) lanes: usize,
+    states: Mutex<Vec<Buffer>>,
+    works: Mutex<Vec<Buffer>>,
+}
+
+impl Inner {
+    /// A buffer for a group's state, from the pool where there is one.
+    pub(crate) fn take_state(&self) -> Buffer {
+        let pooled = self.states.lock().unwrap_or_else(|e| e.into_inner()).pop();
+        pooled.unwrap_or_else(|| state_buffer(&self.analysis, self.lanes))
+    }
+
+    pub(crate) fn return_state(&self, buffer: Buffer) {
+        self.states.lock().unwrap_or_else(|e| e.into_inner()).push(buffer);
+    }
+
+    /// Scratch of one thread, returned to the pool when dropped.
+    pub(crate) fn take_work(&self) -> WorkGuard<'_> {
+        let pooled = self.works.lock().unwrap_or_else(|e| e.into_inner()).pop();
+        let buffer = pooled.unwrap_or_else(|| work_buffer(&self.analysis, self.lanes));
+        WorkGuard { inner: self, buffer: Some(buffer) }
+    }
+}
+
+/// Scratch that returns to the pool.
+pub(crate) struct WorkGuard<'a> {
+    inner: &'a Inner,
+    buffer: Option<Buffer>,
+}
+
+impl WorkGuard<'_> {
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [f64] {
+        self.buffer.as_mut().map_or(&mut [], Buffer::as_mut_slice)
+    }
+}
+
+impl Drop for WorkGuard<'_> {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            self.inner.works.lock().unwrap_or_else(|e| e.into_inner()).push(buffer);
+        }
+    }
+}
+
+impl Solver {
+    /// Analyses `structure` once: ordering, supernodes and every index list.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when a setting is out of its range.
+    pub fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
+        settings.check()?;
+        let lanes = lane_count(settings.instructions);
+        let inner = Inner {
+            analysis: Analysis::new(structure),
+            settings,
+            lanes,
+            states: Mutex::new(Vec::new()),
+            works: Mutex::new(Vec::new()),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The structure this solver was made for.
+    pub fn structure(&self) -> &Structure {
+        &self.inner.analysis.structure
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Number of instances that one vector instruction advances.
+    pub fn lanes(&self) -> usize {
+        self.inner.lanes
+    }
+
+    /// Solves a batch from scratch.
+    ///
+    /// # Errors
+    /// Malformed values: wrong lengths, NaN or infinity, a P that is not positive semidefinite. An
+    /// instance without a solution is not an error but a [`crate::Status`].
+    pub fn solve(&self, values: &Values<'_>) -> Result<Solution, Error> {
+        self.run(values, None, None)
+    }
+
+    /// Solves a batch, each instance from its point in `start` where the Newton steps from there
+    /// reach a proven residual, from scratch otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::solve`]; also when `start` is not a solution of the same shape.
+    pub fn solve_warm(&self, values: &Values<'_>, start: &Solution) -> Result<Solution, Error> {
+        self.run(values, Some(start), None)
+    }
+
+    /// Solves a batch and keeps what its derivative needs.
+    ///
+    /// # Errors
+    /// As [`Self::solve_warm`].
+    pub fn forward(&self, values: &Values<'_>, start: Option<&Solution>) -> Result<(Solution, Tape), Error> {
+        let groups = values.batch.div_ceil(self.inner.lanes);
+        let mut states: Vec<Buffer> = (0..groups).map(|_| self.inner.take_state()).collect();
+        match self.run(values, start, Some(&mut states)) {
+            Ok(solution) => {
+                let tape = Tape::new(self.inner.clone(), states, values, &solution);
+                Ok((solution, tape))
+            }
+            Err(error) => {
+                states.into_iter().for_each(|state| self.inner.return_state(state));
+                Err(error)
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        values: &Values<'_>,
+        start: Option<&Solution>,
+        mut states: Option<&mut Vec<Buffer>>,
+    ) -> Result<Solution, Error> {
+        let inner = &*self.inner;
+        let (n, m) = (inner.analysis.n(), inner.analysis.m());
+        check_values(&inner.analysis.structure, values)?;
+        if let Some(start) = start {
+            check_start(start, values.batch, n, m)?;
+        }
+        let batch = values.batch;
+        let mut solution = Solution {
+            batch,
+            x: vec![0.0; batch * n],
+            z: vec![0.0; batch * m],
+            s: vec![0.0; batch * m],
+            reports: vec![Report::default(); batch],
+        };
+        let mut kept = states.as_mut().map(|states| states.iter_mut());
+        let mut groups = Vec::with_capacity(batch.div_ceil(inner.lanes));
+        let mut rest = (&mut solution.x[..], &mut solution.z[..], &mut solution.s[..]);
+        for (index, reports) in solution.reports.chunks_mut(inner.lanes).enumerate() {
+            let count = reports.len();
+            let (x, z, s) = rest;
+            let (x, x_rest) = x.split_at_mut(count * n);
+            let (z, z_rest) = z.split_at_mut(count * m);
+            let (s, s_rest) = s.split_at_mut(count * m);
+            rest = (x_rest, z_rest, s_rest);
+            let state = kept.as_mut().and_then(Iterator::next);
+            groups.push((index * inner.lanes, Rows { x, z, s, reports }, state));
+        }
+        let solve = |work: &mut [f64], first: usize, rows: Rows<'_>, state: &mut [f64]| {
+            let (analysis, settings) = (&inner.analysis, &inner.settings);
+            dispatch(
+                settings.instructions,
+                SolveGroup { analysis, settings, values, start, first, rows, state, work },
+            )
+        };
+        let one_group = |work: &mut WorkGuard<'_>, (first, rows, state): (usize, Rows<'_>, Option<&mut Buffer>)| match state {
+            Some(state) => solve(work.as_mut_slice(), first, rows, state.as_mut_slice()),
+            None => {
+                let mut state = inner.take_state();
+                let result = solve(work.as_mut_slice(), first, rows, state.as_mut_slice());
+                inner.return_state(state);
+                result
+            }
+        };
+        // The first error by position, whichever thread finds one first.
+        if groups.len() == 1 {
+            let mut work = inner.take_work();
+            groups.into_iter().try_for_each(|group| one_group(&mut work, group))?;
+        } else {
+            let results: Vec<Result<(), Error>> = groups
+                .into_par_iter()
+                .with_max_len(1)
+                .map_init(|| inner.take_work(), one_group)
+                .collect();
+            results.into_iter().collect::<Result<(), Error>>()?;
+        }
+        Ok(solution)
+    }
+}
+
+fn check_start(start: &Solution, batch: usize, n: usize, m: usize) -> Result<(), Error> {
+    for (argument, expected, found) in [
+        ("start.x", batch * n, start.x.len()),
+        ("start.z", batch * m, start.z.len()),
+        ("start.s", batch * m, start.s.len()),
+    ] {
+        if expected != found {
+            return Err(Error::Length {
+                argument,
+                expected,
+                found,
+                meaning: format!("a solution of a batch of {batch} with this structure"),
+            });
+        }
+    }
+    Ok(())
+}

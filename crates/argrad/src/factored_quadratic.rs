@@ -1,0 +1,116 @@
+//! A quadratic that is positive definite by construction, `Q = LL' + eps I`, with its adjoint.
+//!
+//! Learn the factor L instead of Q: every L gives a convex program, with a unique solution where
+//! `eps > 0`.
+
+use crate::qp::{check_finite, check_length, each_instance};
+use crate::{Error, Slot};
+
+/// The map from a factor L (n x n, row-major) to Q.
+///
+/// ```
+/// use argrad::{Slot, factored_quadratic::FactoredQuadratic};
+/// let map = FactoredQuadratic::lower(2, 0.5);
+/// let factor = Slot::Shared(&[1., 9., 2., 3.]); // what is above the diagonal is ignored
+/// let q = map.forward(1, factor)?;
+/// assert_eq!(q, [1.5, 2., 2., 13.5]);
+/// let gradient = map.backward(1, factor, &[1., 0., 0., 0.])?;
+/// assert_eq!(gradient, [2., 0., 0., 0.]);
+/// # Ok::<(), argrad::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FactoredQuadratic {
+    n: usize,
+    eps: f64,
+    lower: bool,
+}
+
+impl FactoredQuadratic {
+    /// All n x n numbers of L count.
+    pub fn full(n: usize, eps: f64) -> Self {
+        Self { n, eps, lower: false }
+    }
+
+    /// Only the lower triangle of L counts, diagonal included; the rest is ignored and gets a
+    /// gradient of zero.
+    pub fn lower(n: usize, eps: f64) -> Self {
+        Self { n, eps, lower: true }
+    }
+
+    /// Q, row-major, exactly symmetric: `n * n` numbers for a shared L, else `batch` times that.
+    ///
+    /// # Errors
+    /// [`Error::Length`], [`Error::NotFinite`].
+    pub fn forward(&self, batch: usize, factor: Slot<'_>) -> Result<Vec<f64>, Error> {
+        let n = self.n;
+        check_length("L", factor, n * n, batch)?;
+        check_finite("L", factor, n * n, false)?;
+        let mut quadratic = vec![0.0; factor.as_slice().len()];
+        each_instance(&mut quadratic, n * n, |k, q| {
+            let l = factor.instance(k, n * n);
+            for i in 0..n {
+                for j in 0..=i {
+                    let len = if self.lower { j + 1 } else { n };
+                    let sum = dot(&l[i * n..i * n + len], &l[j * n..j * n + len]);
+                    q[i * n + j] = sum;
+                    q[j * n + i] = sum;
+                }
+                q[i * n + i] += self.eps;
+            }
+        });
+        Ok(quadratic)
+    }
+
+    /// Gradient with respect to L from that with respect to Q, `(dQ + dQ') L`. `quadratic` is as
+    /// long as what [`Self::forward`] returned.
+    ///
+    /// # Errors
+    /// [`Error::Length`].
+    pub fn backward(
+        &self,
+        batch: usize,
+        factor: Slot<'_>,
+        quadratic: &[f64],
+    ) -> Result<Vec<f64>, Error> {
+        let n = self.n;
+        check_length("L", factor, n * n, batch)?;
+        let found = quadratic.len();
+        if found != factor.as_slice().len() {
+            return Err(Error::Length {
+                argument: "gradient of Q",
+                expected: factor.as_slice().len(),
+                found,
+                meaning: "as many numbers as L".into(),
+            });
+        }
+        let mut gradient = vec![0.0; found];
+        each_instance(&mut gradient, n * n, |k, out| {
+            let l = factor.instance(k, n * n);
+            let dq = &quadratic[k * n * n..(k + 1) * n * n];
+            for i in 0..n {
+                let row = &mut out[i * n..(i + 1) * n];
+                for j in 0..n {
+                    let weight = dq[i * n + j] + dq[j * n + i];
+                    let len = if self.lower { j.min(i) + 1 } else { n };
+                    for (out, l) in row[..len].iter_mut().zip(&l[j * n..j * n + len]) {
+                        *out += weight * l;
+                    }
+                }
+            }
+        });
+        Ok(gradient)
+    }
+}
+
+/// Inner product with several running sums, which vectorize.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for k in 0..8 {
+            sums[k] += a[k] * b[k];
+        }
+    }
+    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
+}

@@ -1,0 +1,160 @@
+//! Absent blocks, Q = 0, singular Q, redundant rows.
+
+use argrad::{Differentiation, MatrixShape, QpCotangent, QpLayer, QpShape, QpValues, Settings, Slot, Status};
+
+use crate::case::{Case, relative_error};
+
+#[test]
+fn known_solutions_are_found() {
+    let mut worst: f64 = 0.0;
+    for (n, p, m, active) in
+        [(1, 0, 0, 0), (1, 0, 1, 1), (3, 0, 0, 0), (5, 2, 0, 0), (5, 0, 8, 3), (10, 3, 12, 5)]
+    {
+        let case = Case::random(QpShape::dense(n, p, m), active, 7, 31);
+        let solution = case.layer().forward(&case.values()).unwrap();
+        assert_eq!(solution.failures().count(), 0);
+        for (found, expected) in [
+            (&solution.z, &case.z),
+            (&solution.equality_duals, &case.equality_duals),
+            (&solution.inequality_duals, &case.inequality_duals),
+        ] {
+            worst = worst.max(relative_error(found, expected));
+        }
+    }
+    println!("known solutions: {worst:.1e}");
+    assert!(worst < 1e-10, "{worst:.1e}");
+}
+
+#[test]
+fn linear_program_has_its_vertex() {
+    // maximize z1 + 2 z2 subject to z1 + z2 <= 1, z >= 0: the vertex (0, 1).
+    let shape = QpShape::new(2).inequalities(MatrixShape::Dense { rows: 3, cols: 2 });
+    let layer = QpLayer::new(shape, Settings::default()).unwrap();
+    let values = QpValues::new(1, Slot::Shared(&[]), Slot::Each(&[-1., -2.])).inequalities(
+        Slot::Shared(&[1., 1., -1., 0., 0., -1.]),
+        Slot::Shared(&[1., 0., 0.]),
+    );
+    let solution = layer.forward(&values).unwrap();
+    assert!(relative_error(&solution.z, &[0., 1.]) < 1e-10, "{:?}", solution.z);
+    assert!(relative_error(&solution.inequality_duals, &[2., 1., 0.]) < 1e-10);
+    // The vertex does not move with q.
+    let cotangent = QpCotangent { z: Some(&[0.3, 0.4]), ..Default::default() };
+    let gradients = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
+    assert!(gradients.quadratic.is_empty());
+    assert!(gradients.linear.iter().all(|g| g.abs() < 1e-10));
+    assert!(relative_error(&gradients.h, &[0.4, -0.3 + 0.4, 0.]) < 1e-9, "{:?}", gradients.h);
+}
+
+#[test]
+fn singular_quadratic_with_a_unique_solution() {
+    // minimize 1/2 (z1 + z2)^2 + z1 subject to z1 = 2 - t, t = 0: Q = [1 1; 1 1] is singular.
+    let layer = QpLayer::dense(2, 1, 0).unwrap();
+    let values = QpValues::new(1, Slot::Shared(&[1., 1., 1., 1.]), Slot::Shared(&[1., 0.]))
+        .equalities(Slot::Shared(&[1., 0.]), Slot::Shared(&[2.]));
+    let solution = layer.forward(&values).unwrap();
+    assert!(relative_error(&solution.z, &[2., -2.]) < 1e-10, "{:?}", solution.z);
+    let cotangent = QpCotangent { z: Some(&[0., 1.]), ..Default::default() };
+    let gradients = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
+    // z2 = -z1 - q2 = -b - q2.
+    assert!(relative_error(&gradients.b, &[-1.]) < 1e-9);
+    assert!(relative_error(&gradients.linear, &[0., -1.]) < 1e-9);
+}
+
+#[test]
+fn infinite_h_removes_the_row() {
+    let mut case = Case::random(QpShape::dense(4, 1, 5), 2, 3, 41);
+    // Row 1 of instance 2 is removed; it becomes its own program with one row less.
+    case.numbers[5][2 * 5 + 1] = f64::INFINITY;
+    let layer = case.layer();
+    let solution = layer.forward(&case.values()).unwrap();
+    assert_eq!(solution.failures().count(), 0);
+    assert_eq!(solution.slacks[2 * 5 + 1], f64::INFINITY);
+    assert_eq!(solution.inequality_duals[2 * 5 + 1], 0.0);
+
+    let mut g = case.numbers[4][2 * 20..].to_vec();
+    g.drain(4..8);
+    let mut h = case.numbers[5][2 * 5..].to_vec();
+    h.remove(1);
+    let alone = QpLayer::new(QpShape::dense(4, 1, 4), case.layer().settings().clone()).unwrap();
+    let values = QpValues::new(
+        1,
+        Slot::Each(&case.numbers[0][32..]),
+        Slot::Each(&case.numbers[1][8..]),
+    )
+    .equalities(Slot::Each(&case.numbers[2][8..]), Slot::Each(&case.numbers[3][2..]))
+    .inequalities(Slot::Each(&g), Slot::Each(&h));
+    let without = alone.forward(&values).unwrap();
+    assert!(relative_error(&solution.z[8..], &without.z) < 1e-10);
+
+    let cotangent = QpCotangent { z: Some(&[1.0; 12]), ..Default::default() };
+    let gradients = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
+    assert_eq!(gradients.h[2 * 5 + 1], 0.0);
+    assert!(gradients.g[2 * 20 + 4..2 * 20 + 8].iter().all(|&g| g == 0.0));
+    assert!(gradients.g.iter().all(|g| g.is_finite()));
+}
+
+#[test]
+fn duplicate_equalities_solve() {
+    let case = Case::random(QpShape::dense(4, 1, 3), 1, 1, 51);
+    let twice = Case {
+        shape: QpShape::dense(4, 2, 3),
+        numbers: {
+            let mut numbers = case.numbers.clone();
+            numbers[2] = numbers[2].repeat(2);
+            numbers[3] = numbers[3].repeat(2);
+            numbers
+        },
+        ..case.clone()
+    };
+    let layer = twice.layer();
+    let solution = layer.forward(&twice.values()).unwrap();
+    assert_eq!(solution.reports[0].status, Status::Solved);
+    assert!(relative_error(&solution.z, &case.z) < 1e-9, "{:?}", solution.z);
+    // The gradient of z does not depend on how the dual is split.
+    let cotangent = QpCotangent { z: Some(&[1., -2., 0.5, 1.]), ..Default::default() };
+    let how = Differentiation::default();
+    let found = layer.backward(&solution, &cotangent, &how).unwrap();
+    let once = case.layer();
+    let expected =
+        once.backward(&once.forward(&case.values()).unwrap(), &cotangent, &how).unwrap();
+    assert!(relative_error(&found.linear, &expected.linear) < 1e-8);
+    let sum = found.b.iter().sum::<f64>();
+    assert!(relative_error(&[sum], &expected.b) < 1e-8);
+    assert!(!solution.reports[0].unique, "the duals are not unique");
+}
+
+#[test]
+fn conflicting_equalities_are_primal_infeasible() {
+    let layer = QpLayer::dense(2, 2, 0).unwrap();
+    let values = QpValues::new(1, Slot::Shared(&[1., 0., 0., 1.]), Slot::Shared(&[0., 0.]))
+        .equalities(Slot::Shared(&[1., 1., 1., 1.]), Slot::Shared(&[1., 2.]));
+    let solution = layer.forward(&values).unwrap();
+    assert_eq!(solution.reports[0].status, Status::PrimalInfeasible);
+}
+
+#[test]
+fn batch_of_none() {
+    let layer = QpLayer::dense(3, 1, 2).unwrap();
+    let values = QpValues::new(0, Slot::Each(&[]), Slot::Each(&[]))
+        .equalities(Slot::Shared(&[1., 1., 1.]), Slot::Each(&[]))
+        .inequalities(Slot::Each(&[]), Slot::Shared(&[1., 1.]));
+    let solution = layer.forward(&values).unwrap();
+    assert!(solution.z.is_empty() && solution.reports.is_empty());
+    let cotangent = QpCotangent { z: Some(&[]), ..Default::default() };
+    let gradients = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
+    assert!(gradients.quadratic.is_empty() && gradients.b.is_empty() && gradients.g.is_empty());
+    // Shared by no instance: a sum of nothing.
+    assert_eq!(gradients.a, [0.0; 3]);
+    assert_eq!(gradients.h, [0.0; 2]);
+}
+
+#[test]
+fn layer_without_rows_and_quadratic() {
+    // minimize 0: anything is a solution; the layer says so instead of failing.
+    let layer = QpLayer::new(QpShape::new(2), Settings::default()).unwrap();
+    let values = QpValues::new(1, Slot::Shared(&[]), Slot::Shared(&[0., 0.]));
+    let report = layer.forward(&values).unwrap().reports[0];
+    assert!(report.status == Status::Solved && !report.unique, "{report:?}");
+    let values = QpValues::new(1, Slot::Shared(&[]), Slot::Shared(&[1., 0.]));
+    assert_eq!(layer.forward(&values).unwrap().reports[0].status, Status::DualInfeasible);
+}

@@ -1,0 +1,10 @@
+//! Claims about `QpLayer`, one file each.
+
+mod bad_input;
+mod batch;
+mod blocks;
+mod case;
+mod derivative;
+mod factors;
+mod layouts;
+mod warm_start;
