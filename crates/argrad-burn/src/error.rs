@@ -8,7 +8,9 @@ pub enum Error {
     #[error(transparent)]
     Program(#[from] argrad::Error),
     /// A tensor is not on the Flex backend.
-    #[error("{argument}: expected a float tensor on the Flex backend, found: {found}; see Tensor::to_device")]
+    #[error(
+        "{argument}: expected a float tensor on the Flex backend, found: {found}; see Tensor::to_device"
+    )]
     Backend {
         /// The argument.
         argument: &'static str,

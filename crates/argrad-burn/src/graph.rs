@@ -50,15 +50,15 @@ pub(crate) fn output_tensor(
     Ok(match strategy {
         None => Tensor::from_primitive::<Flex>(output),
         Some(GradientCheckpointingStrategy::Disabled) => {
-            Tensor::from_primitive::<Autodiff<Flex, NoCheckpointing>>(
-                record::<NoCheckpointing>(output, arguments, recording),
-            )
+            Tensor::from_primitive::<Autodiff<Flex, NoCheckpointing>>(record::<NoCheckpointing>(
+                output, arguments, recording,
+            ))
         }
-        Some(GradientCheckpointingStrategy::Balanced) => {
-            Tensor::from_primitive::<Autodiff<Flex, BalancedCheckpointing>>(
-                record::<BalancedCheckpointing>(output, arguments, recording),
-            )
-        }
+        Some(GradientCheckpointingStrategy::Balanced) => Tensor::from_primitive::<
+            Autodiff<Flex, BalancedCheckpointing>,
+        >(record::<BalancedCheckpointing>(
+            output, arguments, recording,
+        )),
     })
 }
 
@@ -134,7 +134,8 @@ impl Backward<Flex, 6> for QpBackward {
             Ok(values) => values,
             Err(error) => panic!("derivative of a quadratic program: {error}"),
         };
-        for ((parent, input), values) in ops.parents.into_iter().zip(&ops.state.inputs).zip(values) {
+        for ((parent, input), values) in ops.parents.into_iter().zip(&ops.state.inputs).zip(values)
+        {
             if let Some(parent) = parent {
                 // The framework does not check gradients: shape and dtype must be the input's.
                 let gradient = tensor(values, &input.dims, input.dtype);

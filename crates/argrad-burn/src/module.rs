@@ -96,11 +96,7 @@ impl Weights {
         self.matrix.is_none() && self.vector.is_none() && self.constants.is_none()
     }
 
-    fn argument(
-        &self,
-        argument: &'static str,
-        fed: Option<Argument>,
-    ) -> Result<Argument, Error> {
+    fn argument(&self, argument: &'static str, fed: Option<Argument>) -> Result<Argument, Error> {
         let (own, declared) = if let Some(matrix) = self.matrix() {
             (Argument::shared(matrix), "learnable")
         } else if let Some(vector) = self.vector() {
@@ -183,9 +179,8 @@ impl QpModule {
     /// `weights` are six.
     pub(crate) fn new(weights: Vec<Weights>, program: Program) -> Self {
         let mut weights = weights.into_iter();
-        let mut next = || {
-            weights.next().unwrap_or(Weights { matrix: None, vector: None, constants: None })
-        };
+        let mut next =
+            || weights.next().unwrap_or(Weights { matrix: None, vector: None, constants: None });
         Self {
             quadratic: next(),
             linear: next(),

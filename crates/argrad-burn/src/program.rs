@@ -179,11 +179,7 @@ impl Program {
         let point = solved.point();
         let packed = self.pack(point);
         let shape = self.layer.shape();
-        let widths = [
-            shape.variables(),
-            shape.equalities.rows(),
-            shape.inequalities.rows(),
-        ];
+        let widths = [shape.variables(), shape.equalities.rows(), shape.inequalities.rows()];
         let batch = point.batch;
         let tensors = all.map(|argument| argument.numbers.tensor());
         let single = tensors.iter().flatten().all(|tensor| tensor.dtype() != DType::F64)

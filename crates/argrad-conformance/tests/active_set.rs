@@ -64,7 +64,8 @@ fn solves_a_projection_with_a_closed_form() {
     assert_eq!(solution.z, [0.5, 1.0]);
     assert_eq!(solution.s, [0.0, 0.0]);
     assert_eq!(solution.active, [1]);
-    assert_eq!(solution.margin, 1.0);
+    // A multiplier of 1, where |q| / |A| is 2.
+    assert_eq!(solution.margin, 0.5);
     // x = (b1, b0 - b1): dx0/db1 = 1, and nothing depends on q.
     let gradients = solution.vjp(&[1.0, 0.0], &[0.0; 2], &[0.0; 2]);
     assert_eq!(gradients.b, [0.0, 1.0]);
@@ -273,6 +274,28 @@ fn weak_activity_shows_in_the_margin() {
             assert!(exact.is_degenerate());
             assert!(relative_error(&exact.x, &known.x[i * 10..][..10]) < 1e-12);
         }
+    }
+}
+
+#[test]
+fn weak_activity_shows_when_no_other_row_is_active() {
+    let size = Size { variables: 6, inequalities: 2, equalities: 0, batch: 4 };
+    let known = generators::weakly_active(size, 2, 0.0, 5);
+    for i in 0..4 {
+        let exact =
+            ActiveSetSolution::solve(&known.batch.program(i), &[1.0; 2], &[0.0; 2]).unwrap();
+        assert!(exact.margin < 1e-13, "{:e}", exact.margin);
+    }
+}
+
+#[test]
+fn a_vertex_does_not_move_with_q() {
+    let size = Size { variables: 3, inequalities: 0, equalities: 3, batch: 4 };
+    for (_, exact) in solve(&generators::random_qp(size, 34)) {
+        let gradients = exact.vjp(&[1.0, 2.0, 3.0], &[0.0; 3], &[0.0; 3]);
+        assert_eq!(gradients.q, [0.0; 3]);
+        assert_eq!(gradients.p, [0.0; 9]);
+        assert!(gradients.b.iter().all(|&v| v != 0.0));
     }
 }
 

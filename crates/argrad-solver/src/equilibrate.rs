@@ -115,19 +115,7 @@ impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
         for _ in 0..PASSES {
             column.fill(zero);
             row.fill(zero);
-            let p = &state.values[p_base..p_base + p_len];
-            for (&(i, j), &entry) in analysis.p_entries.iter().zip(p) {
-                let size = entry.abs();
-                let (i, j) = (i as usize, j as usize);
-                column[i] = size.max(column[i]);
-                column[j] = size.max(column[j]);
-            }
-            for (&(i, j), &address) in analysis.a_entries.iter().zip(&analysis.kkt.a_address) {
-                let size = state.values[address as usize].abs();
-                let (i, j) = (i as usize, j as usize);
-                row[i] = size.max(row[i]);
-                column[j] = size.max(column[j]);
-            }
+            analysis.kkt.blocks.largest_entries(state.values, column, row);
             let mut changed = false;
             for (norm, scale) in column.iter_mut().zip(state.x_scale.iter()) {
                 changed |= to_factor(norm, *scale);
@@ -161,13 +149,7 @@ impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
 /// Multiplies the program by the factors of this pass and accumulates them.
 #[inline(always)]
 fn apply<S: Simd>(analysis: &Analysis, state: &mut State<'_, S>, column: &[V<S>], row: &[V<S>]) {
-    let p_base = analysis.kkt.blocks.p_base;
-    for (k, &(i, j)) in analysis.p_entries.iter().enumerate() {
-        state.values[p_base + k] *= column[i as usize] * column[j as usize];
-    }
-    for (&(i, j), &address) in analysis.a_entries.iter().zip(&analysis.kkt.a_address) {
-        state.values[address as usize] *= row[i as usize] * column[j as usize];
-    }
+    analysis.kkt.blocks.scale(state.values, column, row);
     for (j, &factor) in column.iter().enumerate() {
         state.q[j] *= factor;
         state.x_scale[j] *= factor;

@@ -132,31 +132,38 @@ pub(crate) fn run<S: Simd>(
 ) {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let scalar = |value: f64| V::splat(simd, value);
+    let (n, m) = (analysis.n(), analysis.m());
     let degree = scalar(analysis.cones.degree() as f64 + 1.0);
     let no = M::splat(simd, false);
     embedding.converged = embedding.converged & !live;
     loop {
         let Work { scratch, permuted, px, ax, atz, x, z, s, over_x, over_z, .. } = work;
-        let [rx, cx, dx, ..] = over_x;
-        let [rz, cz, dz, ds, constant, rhs_z] = over_z;
+        // Slices of one known length each spare the bounds checks in the loops below.
+        let [rx, cx, dx, ..] = over_x.each_mut().map(|v| &mut v[..n]);
+        let [rz, cz, dz, ds, constant, rhs_z] = over_z.each_mut().map(|v| &mut v[..m]);
+        let (px, atz, x) = (&mut px[..n], &mut atz[..n], &mut x[..n]);
+        let (ax, z, s) = (&mut ax[..m], &mut z[..m], &mut s[..m]);
+        let (q, b) = (&state.q[..n], &state.b[..m]);
+        let cost = state.cost_scale[0];
+        let mut out = (&mut *state.x, &mut *state.z, &mut *state.s);
         let (tau, kappa) = (embedding.tau, embedding.kappa);
         analysis.kkt.blocks.multiply(simd, state.values, x, z, px, ax, atz);
 
         // Residuals, with the norms of their terms.
         let (mut x_px, mut q_x, mut b_z, mut s_z) = (zero, zero, zero, zero);
         let (mut dual, mut dual_terms, mut primal, mut primal_terms) = (zero, zero, zero, zero);
-        for j in 0..rx.len() {
+        for j in 0..n {
             x_px = x[j].fma(px[j], x_px);
-            q_x = state.q[j].fma(x[j], q_x);
-            let q_tau = state.q[j] * tau;
+            q_x = q[j].fma(x[j], q_x);
+            let q_tau = q[j] * tau;
             rx[j] = -(px[j] + atz[j] + q_tau);
             dual = dual.max_abs(rx[j]);
             dual_terms = dual_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(q_tau);
         }
-        for i in 0..rz.len() {
-            b_z = state.b[i].fma(z[i], b_z);
+        for i in 0..m {
+            b_z = b[i].fma(z[i], b_z);
             s_z = s[i].fma(z[i], s_z);
-            let b_tau = state.b[i] * tau;
+            let b_tau = b[i] * tau;
             rz[i] = ax[i] + s[i] - b_tau;
             primal = primal.max_abs(rz[i]);
             primal_terms = primal_terms.max_abs(ax[i]).max_abs(s[i]).max_abs(b_tau);
@@ -175,7 +182,7 @@ pub(crate) fn run<S: Simd>(
         let mut stuck = mu.is_nan() | dual.is_nan() | primal.is_nan();
         let (mut no_primal, mut no_dual) = (no, no);
         if (tau.lt(kappa) & live).any() {
-            (no_primal, no_dual) = certificates(simd, state, (px, ax, atz), s, (q_x, b_z), goal.infeasibility);
+            (no_primal, no_dual) = certificates(simd, (state.x_scale, state.row_scale, cost), (px, ax, atz), s, (q_x, b_z), goal.infeasibility);
         }
         let finished = (converged | stuck | no_primal | no_dual) & live;
         if finished.any() {
@@ -184,12 +191,12 @@ pub(crate) fn run<S: Simd>(
             embedding.primal_infeasible = embedding.primal_infeasible | (no_primal & live & !converged);
             embedding.dual_infeasible =
                 embedding.dual_infeasible | (no_dual & live & !converged & !no_primal);
-            publish(state, (x, z, s), embedding, (q_x, b_z), finished);
+            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), finished);
             live = live & !finished;
         }
         let out_of_iterations = live & embedding.iterations.ge(scalar(goal.max_iterations as f64));
         if out_of_iterations.any() {
-            publish(state, (x, z, s), embedding, (q_x, b_z), out_of_iterations);
+            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), out_of_iterations);
             live = live & !out_of_iterations;
         }
         if !live.any() {
@@ -206,20 +213,20 @@ pub(crate) fn run<S: Simd>(
             Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch },
         );
         analysis.cones.affine_constant(simd, s, constant);
-        for j in 0..cx.len() {
-            cx[j] = -state.q[j];
+        for j in 0..n {
+            cx[j] = -q[j];
         }
-        for i in 0..rhs_z.len() {
+        for i in 0..m {
             rhs_z[i] = constant[i] - rz[i];
         }
         {
             // Solutions land on px (constant column) and dx; z parts on cz and dz.
-            let [column_z, affine_z] = [&mut **cz, &mut **dz];
+            let (column_z, affine_z) = (&mut *cz, &mut *dz);
             analysis.kkt.solve::<S, 2>(
                 simd,
                 state.values,
                 state.inverse_pivots,
-                [(&*cx, &*state.b), (&*rx, &*rhs_z)],
+                [(&*cx, b), (&*rx, &*rhs_z)],
                 permuted,
                 [(&mut *atz, column_z), (&mut *dx, affine_z)],
             );
@@ -231,24 +238,24 @@ pub(crate) fn run<S: Simd>(
         let mut column_px = zero;
         let mut affine = zero;
         let mut affine_px = zero;
-        for j in 0..dx.len() {
-            column = state.q[j].fma(column_x[j], column);
+        for j in 0..n {
+            column = q[j].fma(column_x[j], column);
             column_px = px[j].fma(column_x[j], column_px);
-            affine = state.q[j].fma(dx[j], affine);
+            affine = q[j].fma(dx[j], affine);
             affine_px = px[j].fma(dx[j], affine_px);
         }
-        for i in 0..dz.len() {
-            column = state.b[i].fma(column_z[i], column);
-            affine = state.b[i].fma(dz[i], affine);
+        for i in 0..m {
+            column = b[i].fma(column_z[i], column);
+            affine = b[i].fma(dz[i], affine);
         }
         let denominator =
             kappa * inverse_tau - column - two_over_tau * column_px + x_px_tau * inverse_tau;
         let d_tau = (r_tau - kappa + affine + two_over_tau * affine_px) / denominator;
-        for i in 0..dz.len() {
+        for i in 0..m {
             dz[i] = column_z[i].fma(d_tau, dz[i]);
         }
         analysis.cones.multiply_h(state.h, dz, ds);
-        for i in 0..ds.len() {
+        for i in 0..m {
             ds[i] = -(ds[i] + constant[i]);
         }
         let d_kappa = -(kappa + kappa * d_tau * inverse_tau);
@@ -261,10 +268,10 @@ pub(crate) fn run<S: Simd>(
         let target = sigma * mu;
         analysis.cones.combined_constant(simd, (s, z), (ds, dz), target, constant);
         let r_kappa = tau.fma(kappa, d_tau.fma(d_kappa, -target));
-        for j in 0..cx.len() {
+        for j in 0..n {
             cx[j] = keep * rx[j];
         }
-        for i in 0..rhs_z.len() {
+        for i in 0..m {
             rhs_z[i] = keep.nfma(rz[i], constant[i]);
         }
         analysis.kkt.solve::<S, 1>(
@@ -277,23 +284,23 @@ pub(crate) fn run<S: Simd>(
         );
         let mut combined = zero;
         let mut combined_px = zero;
-        for j in 0..dx.len() {
-            combined = state.q[j].fma(dx[j], combined);
+        for j in 0..n {
+            combined = q[j].fma(dx[j], combined);
             combined_px = px[j].fma(dx[j], combined_px);
         }
-        for i in 0..dz.len() {
-            combined = state.b[i].fma(dz[i], combined);
+        for i in 0..m {
+            combined = b[i].fma(dz[i], combined);
         }
         let d_tau =
             (keep * r_tau - r_kappa * inverse_tau + combined + two_over_tau * combined_px) / denominator;
-        for j in 0..dx.len() {
+        for j in 0..n {
             dx[j] = column_x[j].fma(d_tau, dx[j]);
         }
-        for i in 0..dz.len() {
+        for i in 0..m {
             dz[i] = column_z[i].fma(d_tau, dz[i]);
         }
         analysis.cones.multiply_h(state.h, dz, ds);
-        for i in 0..ds.len() {
+        for i in 0..m {
             ds[i] = -(ds[i] + constant[i]);
         }
         let d_kappa = -(r_kappa + kappa * d_tau) * inverse_tau;
@@ -302,19 +309,20 @@ pub(crate) fn run<S: Simd>(
         let length = length.min(one);
 
         // A lane that cannot move is stuck; its point is the one before the step.
-        stuck = live & !length.ge(scalar(SHORTEST_STEP));
+        // The dot products in d_tau carry any NaN of the direction, which comparisons drop.
+        stuck = live & (!length.ge(scalar(SHORTEST_STEP)) | d_tau.is_nan());
         if stuck.any() {
             embedding.stuck = embedding.stuck | stuck;
-            publish(state, (x, z, s), embedding, (q_x, b_z), stuck);
+            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), stuck);
             live = live & !stuck;
         }
         let advance = |live: M<S>, value: &mut V<S>, direction: V<S>| {
             *value = live.select(length.fma(direction, *value), *value);
         };
-        for j in 0..dx.len() {
+        for j in 0..n {
             advance(live, &mut x[j], dx[j]);
         }
-        for i in 0..dz.len() {
+        for i in 0..m {
             advance(live, &mut z[i], dz[i]);
             advance(live, &mut s[i], ds[i]);
         }
@@ -347,7 +355,7 @@ fn step_length<S: Simd>(
 #[inline(always)]
 fn certificates<S: Simd>(
     simd: S,
-    state: &State<'_, S>,
+    (x_scale, row_scale, cost): (&[V<S>], &[V<S>], V<S>),
     (px, ax, atz): (&[V<S>], &[V<S>], &[V<S>]),
     s: &[V<S>],
     (q_x, b_z): (V<S>, V<S>),
@@ -355,15 +363,14 @@ fn certificates<S: Simd>(
 ) -> (M<S>, M<S>) {
     let zero = V::splat(simd, 0.0);
     let tolerance = V::splat(simd, tolerance);
-    let cost = state.cost_scale[0];
     let (mut dual, mut curvature, mut primal) = (zero, zero, zero);
     for j in 0..px.len() {
-        let scale = V::splat(simd, 1.0) / (cost * state.x_scale[j]);
+        let scale = V::splat(simd, 1.0) / (cost * x_scale[j]);
         dual = dual.max_abs(atz[j] * scale);
         curvature = curvature.max_abs(px[j] * scale);
     }
     for i in 0..ax.len() {
-        primal = primal.max_abs((ax[i] + s[i]) / state.row_scale[i]);
+        primal = primal.max_abs((ax[i] + s[i]) / row_scale[i]);
     }
     // b'z and q'x carry the cost scale; A'z has been freed of it above.
     let (b_z, q_x) = (b_z / cost, q_x / cost);
@@ -381,34 +388,33 @@ pub(crate) fn publish_point<S: Simd>(
     lanes: M<S>,
 ) {
     let zero = embedding.tau.like(0.0);
-    publish(state, (work.x, work.z, work.s), embedding, (zero, zero), lanes);
+    let mut out = (&mut *state.x, &mut *state.z, &mut *state.s);
+    publish(&mut out, (work.x, work.z, work.s), embedding, (zero, zero, zero), lanes);
     for i in 0..state.v.len() {
         state.v[i] = lanes.select(state.s[i] - state.z[i], state.v[i]);
     }
 }
 
-/// Writes the points of the lanes in `lanes` to the state: divided by tau, or, for certificates,
+/// Writes the points of the lanes in `lanes` to `out`: divided by tau, or, for certificates,
 /// normalized to b'z = -1 or q'x = -1 in unscaled units.
 #[inline(always)]
 fn publish<S: Simd>(
-    state: &mut State<'_, S>,
+    out: &mut (&mut [V<S>], &mut [V<S>], &mut [V<S>]),
     (x, z, s): (&[V<S>], &[V<S>], &[V<S>]),
     embedding: &Embedding<S>,
-    (q_x, b_z): (V<S>, V<S>),
+    (cost, q_x, b_z): (V<S>, V<S>, V<S>),
     lanes: M<S>,
 ) {
     let one = q_x.like(1.0);
-    let cost = state.cost_scale[0];
     let mut factor = one / embedding.tau;
     factor = embedding.primal_infeasible.select(-cost / b_z, factor);
     factor = embedding.dual_infeasible.select(-cost / q_x, factor);
-    for (out, &x) in state.x.iter_mut().zip(x) {
-        *out = lanes.select(x * factor, *out);
-    }
-    for (out, &z) in state.z.iter_mut().zip(z) {
-        *out = lanes.select(z * factor, *out);
-    }
-    for (out, &s) in state.s.iter_mut().zip(s) {
-        *out = lanes.select(s * factor, *out);
-    }
+    let write = |out: &mut [V<S>], values: &[V<S>]| {
+        for (out, &value) in out.iter_mut().zip(values) {
+            *out = lanes.select(value * factor, *out);
+        }
+    };
+    write(out.0, x);
+    write(out.1, z);
+    write(out.2, s);
 }

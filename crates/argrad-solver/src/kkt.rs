@@ -15,9 +15,9 @@ use crate::linalg::{self, Block, Blocks, Pivots, Symbolic, equal_rows};
 use crate::program::Structure;
 
 /// Added to the diagonal of P, subtracted from that of -H.
-pub(crate) const REGULARIZATION: f64 = 1e-8;
-/// Pivots of the wrong sign or smaller than this are replaced.
-const SMALLEST_PIVOT: f64 = 1e-13;
+pub(crate) const REGULARIZATION: f64 = 1e-7;
+/// Pivots of the wrong sign or smaller than this are replaced by the regularization.
+const SMALLEST_PIVOT: f64 = 1e-9;
 
 /// Addresses of everything in the value buffer of a lane group:
 /// `[factor: static panels, dynamic entries][A entries not in static panels][P]`.
@@ -53,7 +53,7 @@ impl Kkt {
         entries.extend(structure.a.entries().map(|(i, j)| (n + i, j)));
         entries.extend(cones.h_entries().filter(|(i, j)| i != j).map(|(i, j)| (n + i, n + j)));
         let mut late = vec![false; n];
-        late.extend(cones.zero_rows());
+        late.extend(cones.zero_rows().map(|_| false));
         let symbolic = Symbolic::new(n + m, &entries, &late);
 
         let mut a_address = vec![u32::MAX; structure.a.nnz()];
@@ -163,6 +163,7 @@ impl Kkt {
             Pivots {
                 signs: &self.signs,
                 smallest: SMALLEST_PIVOT,
+                replacement: REGULARIZATION,
                 inverse: workspace.inverse_pivots,
                 least: workspace.least_pivot,
             },

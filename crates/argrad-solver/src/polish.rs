@@ -50,9 +50,10 @@ pub(crate) fn polish<S: Simd>(
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let no = M::splat(simd, false);
     let Work { scratch, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
-    let [r_x, d_x, probe_x, _] = over_x;
-    let [r_z, d_z, probe_z, projected_s, projected_z, _] = over_z;
-    let n = r_x.len();
+    let (n, m) = (analysis.n(), analysis.m());
+    let [r_x, d_x, probe_x, _] = over_x.each_mut().map(|v| &mut v[..n]);
+    let [r_z, d_z, probe_z, projected_s, projected_z, _] = over_z.each_mut().map(|v| &mut v[..m]);
+    let (px, atz, ax) = (&mut px[..n], &mut atz[..n], &mut ax[..m]);
     for (probe, &start) in probe_x.iter_mut().chain(probe_z.iter_mut()).zip(&analysis.probe) {
         *probe = V::splat(simd, start);
     }
@@ -76,7 +77,7 @@ pub(crate) fn polish<S: Simd>(
             r_x_size = r_x_size.max_abs(r_x[j]);
             x_terms = x_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(state.q[j]);
         }
-        for i in 0..r_z.len() {
+        for i in 0..m {
             r_z[i] = state.b[i] - ax[i] - state.s[i];
             r_z_size = r_z_size.max_abs(r_z[i]);
             z_terms = z_terms.max_abs(ax[i]).max_abs(state.s[i]).max_abs(state.b[i]);
@@ -143,23 +144,23 @@ pub(crate) fn polish<S: Simd>(
         for j in 0..n {
             state.x[j] = live.select(state.x[j] + d_x[j], state.x[j]);
         }
-        for i in 0..d_z.len() {
+        for i in 0..m {
             // z before it is projected again.
             d_z[i] = state.z[i] + d_z[i];
             r_z[i] = live.select(d_z[i], state.z[i]);
         }
         analysis.kkt.blocks.multiply(simd, state.values, state.x, r_z, px, ax, atz);
         // v = s - z with s = b - Ax and z the Newton iterate.
-        for i in 0..d_z.len() {
+        for i in 0..m {
             projected_s[i] = state.b[i] - ax[i];
         }
         analysis.cones.newton_point(simd, state.h, projected_s, r_z, mu, projected_z);
-        for i in 0..d_z.len() {
+        for i in 0..m {
             state.v[i] = live.select(projected_z[i], state.v[i]);
         }
         project(simd, analysis, state, mu, projected_s, projected_z);
         let mut moved = no;
-        for i in 0..d_z.len() {
+        for i in 0..m {
             moved = moved | r_z[i].lt(projected_z[i]) | projected_z[i].lt(r_z[i]);
         }
         commit(state, projected_s, projected_z, live);

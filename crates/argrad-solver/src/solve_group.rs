@@ -213,7 +213,7 @@ fn check_convexity<S: Simd>(
         simd,
         symbolic,
         matrix,
-        Pivots { signs: &analysis.plus, smallest: f64::MIN_POSITIVE, inverse, least: &mut least },
+        Pivots { signs: &analysis.plus, smallest: 0.0, replacement: 1.0, inverse, least: &mut least },
         work.scratch,
     );
     for lane in 0..count {

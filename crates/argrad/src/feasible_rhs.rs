@@ -63,12 +63,7 @@ impl FeasibleRhs {
     ///
     /// # Errors
     /// [`Error::Length`], [`Error::NotFinite`].
-    pub fn forward(
-        &self,
-        batch: usize,
-        a: Slot<'_>,
-        w: Slot<'_>,
-    ) -> Result<RightHandSide, Error> {
+    pub fn forward(&self, batch: usize, a: Slot<'_>, w: Slot<'_>) -> Result<RightHandSide, Error> {
         self.check(batch, a, w)?;
         let shared = a.is_shared() && w.is_shared();
         let point = exp(w);

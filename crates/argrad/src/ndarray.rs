@@ -89,6 +89,8 @@ impl QpPoint {
     }
 
     fn view<'a>(&self, values: &'a [f64]) -> ArrayView2<'a, f64> {
-        vectors(values, self.batch).unwrap_or_else(|| ArrayView2::from_shape((0, 0), &[]).unwrap_or_else(|_| unreachable!()))
+        let len = values.len().checked_div(self.batch).unwrap_or(0);
+        let shape = (self.batch, len);
+        ArrayView2::from_shape(shape, &values[..self.batch * len]).expect("batch * len numbers")
     }
 }

@@ -47,6 +47,10 @@ pub struct Arguments {
     #[arg(long)]
     pub no_baseline: bool,
 
+    /// Hidden units of that perceptron [default: as many as give it the layer's number of parameters]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub hidden: Option<usize>,
+
     /// Where to write the plot
     #[arg(long, value_name = "FILE", default_value = "sudoku.png")]
     pub plot: PathBuf,

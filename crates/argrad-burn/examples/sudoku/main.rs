@@ -10,6 +10,7 @@ mod board;
 mod layer;
 mod plot;
 mod puzzles;
+mod text;
 mod train;
 
 use std::error::Error;
@@ -85,10 +86,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         interrupted: &interrupted,
     };
     let layer = OptimizationLayer::new(rules, &device)?;
+    let parameters = layer.num_params();
     println!(
         "\noptimization layer, {} learned equalities, {} parameters",
         OptimizationLayer::equalities(rules),
-        layer.num_params()
+        parameters
     );
     let layer = train::train(layer, &training, &device, &mut rng)?;
     println!("trained in {:.1} s", layer.duration.as_secs_f64());
@@ -97,8 +99,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     let mut perceptron = None;
     if !arguments.no_baseline && !interrupted.load(Ordering::Relaxed) {
-        let network = Perceptron::new(rules, &device);
-        println!("\nmultilayer perceptron, {} parameters", network.num_params());
+        let hidden = arguments.hidden.unwrap_or(Perceptron::hidden_for(rules, parameters));
+        let network = Perceptron::new(rules, hidden, &device);
+        println!("\nmultilayer perceptron, {hidden} hidden units, {} parameters", network.num_params());
         let training = Training { learning_rate: Perceptron::LEARNING_RATE, ..training };
         perceptron = Some(train::train(network, &training, &device, &mut rng)?);
     }

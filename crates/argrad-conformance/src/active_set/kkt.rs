@@ -20,6 +20,9 @@ pub(super) struct Kkt {
 /// A pivot below this, the largest entry of the matrix being about 1, is rounding.
 const SMALLEST_PIVOT: f64 = 1e-26;
 
+/// Entries of a solution below this, relative to the largest, are rounding.
+const ROUNDING: f64 = 1e-25;
+
 impl Kkt {
     /// Factors the matrix of the rows `active`.
     pub(super) fn factor(
@@ -51,10 +54,15 @@ impl Kkt {
     }
 
     /// Replaces the right-hand side by the solution. The matrix is symmetric, so this is also the
-    /// adjoint solve.
+    /// adjoint solve. Entries that are rounding become zero: a derivative that vanishes, as that of
+    /// a vertex with respect to q, vanishes exactly.
     pub(super) fn solve(&self, rhs: &mut [Quad]) {
         self.rescale(rhs);
         self.lu.solve(rhs);
+        let largest = rhs.iter().fold(0.0_f64, |largest, v| largest.max(v.0.abs()));
+        for v in rhs.iter_mut().filter(|v| v.0.abs() < ROUNDING * largest) {
+            *v = Quad::ZERO;
+        }
         self.rescale(rhs);
     }
 

@@ -52,8 +52,9 @@ pub struct ActiveSetSolution {
     /// Rows of the active inequalities, ascending.
     pub active: Vec<usize>,
     /// How clearly each inequality is active or inactive: the smallest over the rows of
-    /// `max(s_i / |s|, z_i / |z|)` in the maximum norm; 1 without inequalities. Zero means weakly
-    /// active, hence not differentiable.
+    /// `max(s_i / S, z_i / Z)`, with S the largest entry of s and b, and Z that of z and of
+    /// `|q| / |A|` in the maximum norm; 1 without inequalities. Zero means weakly active, hence not
+    /// differentiable.
     pub margin: f64,
     /// Estimated condition number of the KKT matrix of the active rows, in the 1-norm after
     /// symmetric equilibration.
@@ -66,7 +67,7 @@ pub struct ActiveSetSolution {
     exact_z: Vec<Quad>,
 }
 
-/// Signs below this, relative to the largest entry, are rounding.
+/// Signs below this, relative to the scale of the vector, are rounding.
 const SIGN_TOLERANCE: f64 = 1e-24;
 
 /// Steps that change every wrong row, before going on with one row a step.
@@ -91,13 +92,13 @@ impl ActiveSetSolution {
             let active = (0..program.rows()).filter(|&i| is_active[i]).collect();
             let kkt = Kkt::factor(program, active)?;
             let point = Point::on_active_set(program, &kkt);
-            let (largest_s, largest_z) = point.largest(program);
+            let (scale_s, scale_z) = point.scales(program);
             let mut wrong = inequalities.clone().filter(|&i| {
                 program.b[i].is_finite()
                     && if is_active[i] {
-                        point.z[i].0 < -SIGN_TOLERANCE * largest_z
+                        point.z[i].0 < -SIGN_TOLERANCE * scale_z
                     } else {
-                        point.s[i].0 < -SIGN_TOLERANCE * largest_s
+                        point.s[i].0 < -SIGN_TOLERANCE * scale_s
                     }
             });
             let Some(first) = wrong.next() else {
@@ -112,11 +113,11 @@ impl ActiveSetSolution {
     }
 
     fn new(program: DenseProgram, kkt: Kkt, point: Point) -> Self {
-        let (largest_s, largest_z) = point.largest(&program);
-        let share = |value: Quad, largest: f64| if largest > 0.0 { value.0 / largest } else { 0.0 };
+        let (scale_s, scale_z) = point.scales(&program);
+        let share = |value: Quad, scale: f64| if scale > 0.0 { value.0 / scale } else { 0.0 };
         let margin = (program.equalities..program.rows())
             .filter(|&i| program.b[i].is_finite())
-            .map(|i| share(point.s[i], largest_s).max(share(point.z[i], largest_z)))
+            .map(|i| share(point.s[i], scale_s).max(share(point.z[i], scale_z)))
             .fold(1.0, f64::min);
         let rounded = |v: &[Quad]| v.iter().map(|v| v.0).collect();
         Self {
@@ -167,16 +168,17 @@ impl Point {
         Self { x, z, s }
     }
 
-    /// Largest finite |s_i| and |z_i| of the inequalities.
-    fn largest(&self, program: &DenseProgram) -> (f64, f64) {
-        let largest = |values: &[Quad]| {
-            values[program.equalities..]
-                .iter()
-                .map(|v| v.0.abs())
-                .filter(|v| v.is_finite())
-                .fold(0.0, f64::max)
+    /// Scales of s and z: what a slack or a multiplier that is not zero is of the order of.
+    fn scales(&self, program: &DenseProgram) -> (f64, f64) {
+        let largest = |values: &mut dyn Iterator<Item = f64>| {
+            values.map(f64::abs).filter(|v| v.is_finite()).fold(0.0, f64::max)
         };
-        (largest(&self.s), largest(&self.z))
+        let slack = largest(&mut self.s.iter().map(|s| s.0).chain(program.b.iter().copied()));
+        let multiplier = largest(&mut self.z.iter().map(|z| z.0));
+        let force = largest(&mut program.q.iter().copied());
+        let coefficient = largest(&mut program.a.iter().copied());
+        let unit = if coefficient > 0.0 { force / coefficient } else { 0.0 };
+        (slack, multiplier.max(unit))
     }
 
     fn residual(&self, program: &DenseProgram) -> f64 {

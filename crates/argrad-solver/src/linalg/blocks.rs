@@ -74,6 +74,63 @@ impl Blocks {
     }
 }
 
+impl Blocks {
+    /// Raises `column[j]`, `row[i]` to the largest absolute value of the entries of P (both
+    /// triangles) and A in that column of the program and row of A.
+    #[inline(always)]
+    pub(crate) fn largest_entries<S: Simd>(&self, values: &[V<S>], column: &mut [V<S>], row: &mut [V<S>]) {
+        let mut base = self.p_base;
+        for j in 0..column.len() {
+            let rows = &self.p_rowval[self.p_colptr[j]..self.p_colptr[j + 1]];
+            let mut largest = column[j];
+            for (entry, &i) in values[base..base + rows.len()].iter().zip(rows) {
+                let size = entry.abs();
+                largest = size.max(largest);
+                column[i as usize] = size.max(column[i as usize]);
+            }
+            column[j] = largest;
+            base += rows.len();
+        }
+        for block in &self.a {
+            let (outer_norm, inner_norm) =
+                if block.outer_is_row { (&mut *row, &mut *column) } else { (&mut *column, &mut *row) };
+            let entries = &values[block.base..block.base + block.outer.len() * block.inner.len()];
+            for (&o, entries) in block.outer.iter().zip(entries.chunks_exact(block.inner.len())) {
+                let mut largest = outer_norm[o as usize];
+                for (entry, &k) in entries.iter().zip(&block.inner) {
+                    let size = entry.abs();
+                    largest = size.max(largest);
+                    inner_norm[k as usize] = size.max(inner_norm[k as usize]);
+                }
+                outer_norm[o as usize] = largest;
+            }
+        }
+    }
+
+    /// P(i, j) *= column(i) column(j), A(i, j) *= row(i) column(j).
+    #[inline(always)]
+    pub(crate) fn scale<S: Simd>(&self, values: &mut [V<S>], column: &[V<S>], row: &[V<S>]) {
+        let mut base = self.p_base;
+        for (j, &factor) in column.iter().enumerate() {
+            let rows = &self.p_rowval[self.p_colptr[j]..self.p_colptr[j + 1]];
+            for (entry, &i) in values[base..base + rows.len()].iter_mut().zip(rows) {
+                *entry *= column[i as usize] * factor;
+            }
+            base += rows.len();
+        }
+        for block in &self.a {
+            let (outer, inner) = if block.outer_is_row { (row, column) } else { (column, row) };
+            let entries = &mut values[block.base..block.base + block.outer.len() * block.inner.len()];
+            for (&o, entries) in block.outer.iter().zip(entries.chunks_exact_mut(block.inner.len())) {
+                let factor = outer[o as usize];
+                for (entry, &k) in entries.iter_mut().zip(&block.inner) {
+                    *entry *= inner[k as usize] * factor;
+                }
+            }
+        }
+    }
+}
+
 struct Multiply<'a, S: Simd> {
     simd: S,
     blocks: &'a Blocks,

@@ -10,8 +10,10 @@ use crate::lanes::{Kernel, V, call};
 pub(crate) struct Pivots<'a, S: Simd> {
     /// Expected sign of each pivot, +1 or -1, in elimination order.
     pub(crate) signs: &'a [f64],
-    /// A pivot of the wrong sign, or smaller than this, is replaced by this times its sign.
+    /// A pivot of the wrong sign, or smaller than this, ...
     pub(crate) smallest: f64,
+    /// ... is replaced by this times its sign.
+    pub(crate) replacement: f64,
     /// Receives 1 / d.
     pub(crate) inverse: &'a mut [V<S>],
     /// Receives the smallest `sign * d` met before replacement.
@@ -19,7 +21,7 @@ pub(crate) struct Pivots<'a, S: Simd> {
 }
 
 /// Factors the matrix whose entries lie in `values` at the addresses of `symbolic`; `values` then
-/// holds L (unit diagonal blocks) and L D (panels).
+/// holds L D, and L' in the upper triangles of the dense diagonal blocks.
 pub(crate) fn factor<S: Simd>(
     simd: S,
     symbolic: &Symbolic,
@@ -78,32 +80,100 @@ fn invert_pivot<S: Simd>(simd: S, pivot: V<S>, step: usize, pivots: &mut Pivots<
     let signed = pivot * sign;
     *pivots.least = signed.min(*pivots.least);
     // A NaN pivot is not replaced: it marks its lane as failed.
-    let pivot = signed.lt(smallest).select(smallest * sign, pivot);
+    let replacement = V::splat(simd, pivots.replacement) * sign;
+    let pivot = signed.lt(smallest).select(replacement, pivot);
     let inverse = V::splat(simd, 1.0) / pivot;
     pivots.inverse[step] = inverse;
     inverse
 }
 
-/// LDL' of the dense triangle of `node`: leaves L below the diagonal and (L D)' above it.
+/// Columns of a dense block eliminated together.
+const COLUMNS: usize = 3;
+
+/// LDL' of the dense triangle of `node`, left-looking by blocks of columns: leaves L D below the
+/// diagonal and L' above it.
 #[inline(always)]
 unsafe fn factor_triangle<S: Simd>(simd: S, diag: *mut V<S>, node: &Supernode, pivots: &mut Pivots<'_, S>) {
     let width = node.width;
-    for k in 0..width {
-        // SAFETY: rows and columns below `width` of a width x width block.
+    let mut k = 0;
+    while k < width {
+        // SAFETY: columns k.. of the width x width block, as many as there are.
         unsafe {
-            let inverse = invert_pivot(simd, *diag.add(k * width + k), node.start + k, pivots);
-            let mirror = diag.add(k * width);
-            for i in k + 1..width {
-                let x = *diag.add(i * width + k);
-                *mirror.add(i) = x;
-                *diag.add(i * width + k) = x * inverse;
+            match width - k {
+                1 => eliminate_columns::<S, 1>(simd, diag, width, k, node.start, pivots),
+                2 => eliminate_columns::<S, 2>(simd, diag, width, k, node.start, pivots),
+                _ => eliminate_columns::<S, COLUMNS>(simd, diag, width, k, node.start, pivots),
             }
-            for i in k + 1..width {
-                let row = diag.add(i * width);
-                let l = *row.add(k);
-                for j in k + 1..=i {
-                    *row.add(j) = l.nfma(*mirror.add(j), *row.add(j));
+        }
+        k += COLUMNS;
+    }
+}
+
+/// Eliminates columns `k..k + NC` of a dense triangle whose earlier columns are done.
+#[inline(always)]
+unsafe fn eliminate_columns<S: Simd, const NC: usize>(
+    simd: S,
+    diag: *mut V<S>,
+    width: usize,
+    k: usize,
+    start: usize,
+    pivots: &mut Pivots<'_, S>,
+) {
+    // SAFETY: rows and columns below `width` of a width x width block.
+    unsafe {
+        // The triangle on the diagonal.
+        let mut x = gather_rows::<S, NC, NC>(simd, diag.add(k * width), width, diag, width, k);
+        let mut inverse = [V::splat(simd, 0.0); NC];
+        for c in 0..NC {
+            for p in 0..c {
+                // x[c][p] is final; its multiplier eliminates row c.
+                let l = x[c][p] * inverse[p];
+                for r in c..NC {
+                    x[r][c] = x[r][p].nfma(l, x[r][c]);
                 }
+                *diag.add((k + p) * width + k + c) = l;
+            }
+            inverse[c] = invert_pivot(simd, x[c][c], start + k + c, pivots);
+        }
+        for r in 1..NC {
+            for c in 0..r {
+                *diag.add((k + r) * width + k + c) = x[r][c];
+            }
+        }
+        // The rows below.
+        let mut i = k + NC;
+        while i < width {
+            let left = width - i;
+            if left >= 4 {
+                eliminate_rows::<S, 4, NC>(simd, diag, width, k, i, inverse);
+                i += 4;
+            } else if left >= 2 {
+                eliminate_rows::<S, 2, NC>(simd, diag, width, k, i, inverse);
+                i += 2;
+            } else {
+                eliminate_rows::<S, 1, NC>(simd, diag, width, k, i, inverse);
+                i += 1;
+            }
+        }
+    }
+}
+
+/// Rows `i..i + MR` of columns `k..k + NC` of a dense triangle.
+#[inline(always)]
+unsafe fn eliminate_rows<S: Simd, const MR: usize, const NC: usize>(
+    simd: S,
+    diag: *mut V<S>,
+    width: usize,
+    k: usize,
+    i: usize,
+    inverse: [V<S>; NC],
+) {
+    // SAFETY: as for the caller.
+    unsafe {
+        let x = solve_columns::<S, MR, NC>(simd, diag.add(i * width), width, diag, width, k);
+        for (r, x) in x.iter().enumerate() {
+            for c in 0..NC {
+                *diag.add((k + c) * width + i + r) = x[c] * inverse[c];
             }
         }
     }
@@ -118,9 +188,13 @@ unsafe fn solve_panel<S: Simd>(simd: S, diag: *const V<S>, panel: *mut V<S>, nod
         // SAFETY: row i and the next three, where there are so many, lie in the panel.
         unsafe {
             let row = panel.add(i * width);
-            if rows - i >= 4 {
+            let left = rows - i;
+            if left >= 4 {
                 solve_rows::<S, 4>(simd, diag, row, width);
                 i += 4;
+            } else if left >= 2 {
+                solve_rows::<S, 2>(simd, diag, row, width);
+                i += 2;
             } else {
                 solve_rows::<S, 1>(simd, diag, row, width);
                 i += 1;
@@ -129,47 +203,84 @@ unsafe fn solve_panel<S: Simd>(simd: S, diag: *const V<S>, panel: *mut V<S>, nod
     }
 }
 
-/// Forward substitution of MR rows, three columns at a time.
+/// Forward substitution of MR rows against the whole triangle.
 #[inline(always)]
 unsafe fn solve_rows<S: Simd, const MR: usize>(simd: S, diag: *const V<S>, rows: *mut V<S>, width: usize) {
-    const NC: usize = 3;
-    // SAFETY: columns below `width` of MR rows of the panel and of the diagonal block.
-    unsafe {
-        let mut k = 0;
-        while k < width {
-            let columns = NC.min(width - k);
-            let mut x = [[V::splat(simd, 0.0); NC]; MR];
-            let mut l = [diag; NC];
-            for c in 0..NC {
-                // Past the last column, repeat it: computed but not stored.
-                l[c] = diag.add((k + c.min(columns - 1)) * width);
-                for r in 0..MR {
-                    x[r][c] = *rows.add(r * width + k + c.min(columns - 1));
-                }
+    let mut k = 0;
+    while k < width {
+        // SAFETY: columns k.. of MR rows and of the triangle.
+        unsafe {
+            match width - k {
+                1 => _ = solve_columns::<S, MR, 1>(simd, rows, width, diag, width, k),
+                2 => _ = solve_columns::<S, MR, 2>(simd, rows, width, diag, width, k),
+                _ => _ = solve_columns::<S, MR, COLUMNS>(simd, rows, width, diag, width, k),
             }
-            for p in 0..k {
-                let factors = [*l[0].add(p), *l[1].add(p), *l[2].add(p)];
-                for (r, x) in x.iter_mut().enumerate() {
-                    let known = *rows.add(r * width + p);
-                    for (x, factor) in x.iter_mut().zip(factors) {
-                        *x = known.nfma(factor, *x);
-                    }
-                }
-            }
-            let (l10, l20, l21) = (*l[1].add(k), *l[2].add(k), *l[2].add(k + 1.min(columns - 1)));
-            for (r, x) in x.iter_mut().enumerate() {
-                let row = rows.add(r * width + k);
-                *row = x[0];
-                if columns > 1 {
-                    x[1] = x[0].nfma(l10, x[1]);
-                    *row.add(1) = x[1];
-                }
-                if columns > 2 {
-                    x[2] = x[1].nfma(l21, x[0].nfma(l20, x[2]));
-                    *row.add(2) = x[2];
-                }
-            }
-            k += columns;
         }
+        k += COLUMNS;
+    }
+}
+
+/// Columns `k..k + NC` of a forward substitution of MR rows whose earlier columns are done; stores
+/// and returns them.
+#[inline(always)]
+unsafe fn solve_columns<S: Simd, const MR: usize, const NC: usize>(
+    simd: S,
+    rows: *mut V<S>,
+    stride: usize,
+    diag: *const V<S>,
+    width: usize,
+    k: usize,
+) -> [[V<S>; NC]; MR] {
+    // SAFETY: columns up to k + NC of MR rows and of the triangle.
+    unsafe {
+        let mut x = gather_rows::<S, MR, NC>(simd, rows, stride, diag, width, k);
+        for c in 1..NC {
+            for p in 0..c {
+                let l = *diag.add((k + p) * width + k + c);
+                for x in &mut x {
+                    x[c] = x[p].nfma(l, x[c]);
+                }
+            }
+        }
+        for (r, x) in x.iter().enumerate() {
+            for c in 0..NC {
+                *rows.add(r * stride + k + c) = x[c];
+            }
+        }
+        x
+    }
+}
+
+/// Entries `k..k + NC` of MR rows, less the product of their earlier columns with L'.
+#[inline(always)]
+unsafe fn gather_rows<S: Simd, const MR: usize, const NC: usize>(
+    simd: S,
+    rows: *const V<S>,
+    stride: usize,
+    diag: *const V<S>,
+    width: usize,
+    k: usize,
+) -> [[V<S>; NC]; MR] {
+    // SAFETY: columns up to k + NC of MR rows and of the triangle.
+    unsafe {
+        let mut x = [[V::splat(simd, 0.0); NC]; MR];
+        for (r, x) in x.iter_mut().enumerate() {
+            for (c, x) in x.iter_mut().enumerate() {
+                *x = *rows.add(r * stride + k + c);
+            }
+        }
+        for p in 0..k {
+            let mut l = [V::splat(simd, 0.0); NC];
+            for (c, l) in l.iter_mut().enumerate() {
+                *l = *diag.add(p * width + k + c);
+            }
+            for (r, x) in x.iter_mut().enumerate() {
+                let known = *rows.add(r * stride + p);
+                for (x, l) in x.iter_mut().zip(l) {
+                    *x = known.nfma(l, *x);
+                }
+            }
+        }
+        x
     }
 }

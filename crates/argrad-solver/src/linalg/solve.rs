@@ -48,8 +48,9 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
                     let diag = values.add(node.diag);
                     for k in 0..width {
                         let known = *x.add(k);
+                        let row = diag.add(k * width);
                         for i in k + 1..width {
-                            let l = *diag.add(i * width + k);
+                            let l = *row.add(i);
                             for r in 0..R {
                                 (*x.add(i))[r] = known[r].nfma(l, (*x.add(i))[r]);
                             }
@@ -95,14 +96,18 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
                 }
                 if node.kind == Kind::Dense {
                     let diag = values.add(node.diag);
-                    for i in (1..width).rev() {
-                        let known = *x.add(i);
-                        for k in 0..i {
-                            let l = *diag.add(i * width + k);
+                    let mut k = width - 1;
+                    while k > 0 {
+                        k -= 1;
+                        let row = diag.add(k * width);
+                        let mut sum = *x.add(k);
+                        for i in k + 1..width {
+                            let (l, known) = (*row.add(i), *x.add(i));
                             for r in 0..R {
-                                (*x.add(k))[r] = known[r].nfma(l, (*x.add(k))[r]);
+                                sum[r] = known[r].nfma(l, sum[r]);
                             }
                         }
+                        *x.add(k) = sum;
                     }
                 }
             }

@@ -83,7 +83,9 @@ impl ConstraintMap {
                     starts
                         .iter()
                         .zip(&columns[block])
-                        .flat_map(|(start, column)| (0..column.len()).map(move |k| (start + k) as u32))
+                        .flat_map(|(start, column)| {
+                            (0..column.len()).map(move |k| (start + k) as u32)
+                        })
                         .collect(),
                 ),
             };
@@ -214,11 +216,7 @@ impl ConstraintMap {
     }
 
     /// `[first; second]` for each of `batch` instances; `None` when both are.
-    pub(crate) fn stack(
-        &self,
-        parts: [Option<&[f64]>; 2],
-        batch: usize,
-    ) -> Option<Vec<f64>> {
+    pub(crate) fn stack(&self, parts: [Option<&[f64]>; 2], batch: usize) -> Option<Vec<f64>> {
         if parts.iter().all(Option::is_none) {
             return None;
         }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use argrad_solver::{Cone, Cotangent, Gradients, Solution, Solver, Structure, Tangent, Tape, Values};
+use argrad_solver::{
+    Cone, Cotangent, Gradients, Solution, Solver, Structure, Tangent, Tape, Values,
+};
 
 use super::constraints::{Assembled, ConstraintMap};
 use super::objective::ObjectiveMap;
@@ -265,9 +267,8 @@ impl QpSolution {
 
     fn in_user_order(&self, gradients: Gradients, how: &Differentiation) -> QpGradients {
         let Maps { objective, constraints, .. } = &*self.maps;
-        let counts = |k: usize| {
-            how.on_failure != OnFailure::Nan || self.reports[k].status == Status::Solved
-        };
+        let counts =
+            |k: usize| how.on_failure != OnFailure::Nan || self.reports[k].status == Status::Solved;
         let [a, g] = constraints.gradient(gradients.a, self.sharing.matrices, counts);
         let [b, h] = constraints.gradient_rhs(gradients.b, self.sharing.rhs, counts);
         QpGradients {

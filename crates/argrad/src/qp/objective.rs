@@ -46,8 +46,8 @@ impl ObjectiveMap {
                         let offset = full.rowval()[start..full.colptr()[i + 1]]
                             .binary_search(&j)
                             .map_err(|_| Error::Pattern {
-                                found: format!("Q has no entry at ({j}, {i})"),
-                            })?;
+                            found: format!("Q has no entry at ({j}, {i})"),
+                        })?;
                         pairs.push((k as u32, (start + offset) as u32));
                         rowval.push(i);
                     }
@@ -126,14 +126,13 @@ impl ObjectiveMap {
         };
         match &self.kind {
             Kind::Same => Ok(()),
-            Kind::Dense(n) => {
-                (0..*n).try_for_each(|j| (0..=j).try_for_each(|i| check(j, i, j * n + i, i * n + j)))
-            }
+            Kind::Dense(n) => (0..*n)
+                .try_for_each(|j| (0..=j).try_for_each(|i| check(j, i, j * n + i, i * n + j))),
             Kind::Pairs(pairs) => {
                 let entries = self.pattern.entries().zip(pairs);
-                entries.into_iter().try_for_each(|((i, j), &(ij, ji))| {
-                    check(i, j, ij as usize, ji as usize)
-                })
+                entries
+                    .into_iter()
+                    .try_for_each(|((i, j), &(ij, ji))| check(i, j, ij as usize, ji as usize))
             }
         }
     }

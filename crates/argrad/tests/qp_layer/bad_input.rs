@@ -1,6 +1,8 @@
 //! Malformed input is an error that names argument, instance, entry.
 
-use argrad::{Error, MatrixShape, Pattern, QpCotangent, QpLayer, QpShape, QpValues, Settings, Slot};
+use argrad::{
+    Error, MatrixShape, Pattern, QpCotangent, QpLayer, QpShape, QpValues, Settings, Slot,
+};
 
 use crate::case::{Case, NAMES};
 
@@ -65,7 +67,8 @@ fn asymmetric_quadratic_names_the_entry() {
     let mut bent = case();
     // Row 1, column 2 of instance 1.
     bent.numbers[0][9 + 5] += 1e-6;
-    let Error::Asymmetric { argument: "Q", instance: Some(1), row: 2, column: 1, .. } = error(&bent)
+    let Error::Asymmetric { argument: "Q", instance: Some(1), row: 2, column: 1, .. } =
+        error(&bent)
     else {
         panic!("{}", error(&bent));
     };

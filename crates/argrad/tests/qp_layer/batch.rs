@@ -118,7 +118,8 @@ fn failed_instances_add_nothing_to_shared_gradients() {
     // the sum over A is taken on this side of the solver.
     let base = Case::random(QpShape::dense(4, 1, 2), 1, 1, 91);
     for g_each in [false, true] {
-        let mut case = Case { batch: 3, shared: [true, true, true, true, !g_each, false], ..base.clone() };
+        let mut case =
+            Case { batch: 3, shared: [true, true, true, true, !g_each, false], ..base.clone() };
         for j in 0..4 {
             case.numbers[4][4 + j] = -case.numbers[4][j];
         }

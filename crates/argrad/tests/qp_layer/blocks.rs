@@ -1,6 +1,8 @@
 //! Absent blocks, Q = 0, singular Q, redundant rows.
 
-use argrad::{Differentiation, MatrixShape, QpCotangent, QpLayer, QpShape, QpValues, Settings, Slot, Status};
+use argrad::{
+    Differentiation, MatrixShape, QpCotangent, QpLayer, QpShape, QpValues, Settings, Slot, Status,
+};
 
 use crate::case::{Case, relative_error};
 
@@ -30,10 +32,8 @@ fn linear_program_has_its_vertex() {
     // maximize z1 + 2 z2 subject to z1 + z2 <= 1, z >= 0: the vertex (0, 1).
     let shape = QpShape::new(2).inequalities(MatrixShape::Dense { rows: 3, cols: 2 });
     let layer = QpLayer::new(shape, Settings::default()).unwrap();
-    let values = QpValues::new(1, Slot::Shared(&[]), Slot::Each(&[-1., -2.])).inequalities(
-        Slot::Shared(&[1., 1., -1., 0., 0., -1.]),
-        Slot::Shared(&[1., 0., 0.]),
-    );
+    let values = QpValues::new(1, Slot::Shared(&[]), Slot::Each(&[-1., -2.]))
+        .inequalities(Slot::Shared(&[1., 1., -1., 0., 0., -1.]), Slot::Shared(&[1., 0., 0.]));
     let solution = layer.forward(&values).unwrap();
     assert!(relative_error(&solution.z, &[0., 1.]) < 1e-10, "{:?}", solution.z);
     assert!(relative_error(&solution.inequality_duals, &[2., 1., 0.]) < 1e-10);
@@ -76,13 +76,10 @@ fn infinite_h_removes_the_row() {
     let mut h = case.numbers[5][2 * 5..].to_vec();
     h.remove(1);
     let alone = QpLayer::new(QpShape::dense(4, 1, 4), case.layer().settings().clone()).unwrap();
-    let values = QpValues::new(
-        1,
-        Slot::Each(&case.numbers[0][32..]),
-        Slot::Each(&case.numbers[1][8..]),
-    )
-    .equalities(Slot::Each(&case.numbers[2][8..]), Slot::Each(&case.numbers[3][2..]))
-    .inequalities(Slot::Each(&g), Slot::Each(&h));
+    let values =
+        QpValues::new(1, Slot::Each(&case.numbers[0][32..]), Slot::Each(&case.numbers[1][8..]))
+            .equalities(Slot::Each(&case.numbers[2][8..]), Slot::Each(&case.numbers[3][2..]))
+            .inequalities(Slot::Each(&g), Slot::Each(&h));
     let without = alone.forward(&values).unwrap();
     assert!(relative_error(&solution.z[8..], &without.z) < 1e-10);
 
@@ -115,8 +112,7 @@ fn duplicate_equalities_solve() {
     let how = Differentiation::default();
     let found = layer.backward(&solution, &cotangent, &how).unwrap();
     let once = case.layer();
-    let expected =
-        once.backward(&once.forward(&case.values()).unwrap(), &cotangent, &how).unwrap();
+    let expected = once.backward(&once.forward(&case.values()).unwrap(), &cotangent, &how).unwrap();
     assert!(relative_error(&found.linear, &expected.linear) < 1e-8);
     let sum = found.b.iter().sum::<f64>();
     assert!(relative_error(&[sum], &expected.b) < 1e-8);

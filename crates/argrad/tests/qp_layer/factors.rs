@@ -54,23 +54,17 @@ fn feasible_rhs_matches_finite_differences() {
         for (a_shared, w_shared) in [(true, true), (true, false), (false, true), (false, false)] {
             let rng = &mut rng(2);
             let copies = |shared: bool| if shared { 1 } else { batch };
-            let numbers = [
-                normals(rng, copies(a_shared) * shape.len()),
-                normals(rng, copies(w_shared) * n),
-            ];
+            let numbers =
+                [normals(rng, copies(a_shared) * shape.len()), normals(rng, copies(w_shared) * n)];
             let forward = |numbers: &[Vec<f64>; 2]| {
-                map.forward(batch, slot(&numbers[0], a_shared), slot(&numbers[1], w_shared)).unwrap()
+                map.forward(batch, slot(&numbers[0], a_shared), slot(&numbers[1], w_shared))
+                    .unwrap()
             };
             let b = forward(&numbers);
             assert_eq!(b.shared, a_shared && w_shared);
             let weights = normals(rng, b.values.len());
             let gradients = map
-                .backward(
-                    batch,
-                    slot(&numbers[0], a_shared),
-                    slot(&numbers[1], w_shared),
-                    &weights,
-                )
+                .backward(batch, slot(&numbers[0], a_shared), slot(&numbers[1], w_shared), &weights)
                 .unwrap();
             for (argument, found) in [gradients.a, gradients.w].into_iter().enumerate() {
                 let expected: Vec<f64> = (0..found.len())
@@ -102,7 +96,8 @@ fn feasible_rhs_is_feasible_whatever_a_is() {
     let rng = &mut rng(3);
     let a = normals(rng, 20 * 48);
     let w = normals(rng, 20 * 6);
-    let b = FeasibleRhs::new(&shape.equalities).forward(20, Slot::Each(&a), Slot::Each(&w)).unwrap();
+    let b =
+        FeasibleRhs::new(&shape.equalities).forward(20, Slot::Each(&a), Slot::Each(&w)).unwrap();
     let case = Case {
         batch: 20,
         shared: [true, true, false, false, true, true],
@@ -116,7 +111,11 @@ fn feasible_rhs_is_feasible_whatever_a_is() {
         .unwrap()
         .solve(&case.values())
         .unwrap();
-    assert!(point.reports.iter().all(|report| report.status == Status::Solved), "{:?}", point.reports);
+    assert!(
+        point.reports.iter().all(|report| report.status == Status::Solved),
+        "{:?}",
+        point.reports
+    );
     let exp: Vec<f64> = w.iter().map(|w| w.exp()).collect();
     assert!(relative_error(&point.z, &exp) < 1e-7);
 }

@@ -125,9 +125,7 @@ fn large_batches_map_as_small_ones() {
         assert_eq!(alone.z, solution.z[k * 20..(k + 1) * 20]);
         let cotangent = QpCotangent { z: Some(&w[k * 20..(k + 1) * 20]), ..Default::default() };
         let found = layer.backward(&alone, &cotangent, &how).unwrap();
-        for ((all, one), len) in
-            parts(&gradients).into_iter().zip(parts(&found)).zip(case.lens())
-        {
+        for ((all, one), len) in parts(&gradients).into_iter().zip(parts(&found)).zip(case.lens()) {
             assert_eq!(&all[k * len..(k + 1) * len], &one[..]);
         }
     }
