@@ -1,4 +1,4 @@
-//! Convex optimization layers for [burn](burn): a quadratic program as a differentiable op
+//! Convex optimization layers for [burn]: a quadratic program as a differentiable op
 //! ([`qp`]) and as a module with learnable parameters ([`QpModule`]).
 //!
 //! ```

@@ -86,9 +86,10 @@ impl QpOutput {
 /// Solves a batch of quadratic programs, as a differentiable op.
 ///
 /// An instance without a solution is treated as [`Differentiation::on_failure`] says: with
-/// [`OnFailure::Error`] the whole call fails and names the instances; with [`OnFailure::Nan`] its
-/// rows of the output are NaN, with [`OnFailure::Zero`] 0, and so is its gradient. Neither touches
-/// the other instances, nor the gradients of shared arguments.
+/// [`Error`](argrad::OnFailure::Error) the whole call fails and names the instances; with
+/// [`Nan`](argrad::OnFailure::Nan) its rows of the output are NaN, with
+/// [`Zero`](argrad::OnFailure::Zero) they are 0, and so is its gradient. Neither touches the other
+/// instances, nor the gradients of shared arguments.
 ///
 /// # Errors
 /// [`Error::Program`] for malformed input and unsolved instances, [`Error::Backend`] for tensors of

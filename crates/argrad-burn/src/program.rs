@@ -199,7 +199,7 @@ impl Program {
                 // Nothing to differentiate, and a slice of nothing is not allowed everywhere.
                 Tensor::zeros([batch, width], (&packed.device(), dtype))
             } else {
-                packed.clone().slice([start..end]).reshape([batch, width])
+                packed.clone().narrow(0, start, end - start).reshape([batch, width])
             };
             start = end;
             part

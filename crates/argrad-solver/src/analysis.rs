@@ -29,19 +29,36 @@ impl Analysis {
         let cones = ConeProduct::new(&structure.cones);
         let kkt = Kkt::new(&structure, &cones);
         let n = structure.variables();
-        let off_diagonal: Vec<(usize, usize)> = structure.p.entries().filter(|(i, j)| i != j).collect();
-        let convexity = Symbolic::new(n, &off_diagonal, &vec![false; n]);
-        let convexity_diagonal: Vec<u32> = (0..n).map(|j| convexity.diagonal_address(j) as u32).collect();
+        let off_diagonal: Vec<(usize, usize)> =
+            structure.p.entries().filter(|(i, j)| i != j).collect();
+        let convexity = Symbolic::new(n, &off_diagonal);
+        let convexity_diagonal: Vec<u32> =
+            (0..n).map(|j| convexity.diagonal_address(j) as u32).collect();
         let convexity_address = structure
             .p
             .entries()
-            .map(|(i, j)| if i == j { convexity_diagonal[i] } else { convexity.address(i, j) as u32 })
+            .map(
+                |(i, j)| {
+                    if i == j { convexity_diagonal[i] } else { convexity.address(i, j) as u32 }
+                },
+            )
             .collect();
         let index = |(i, j): (usize, usize)| (i as u32, j as u32);
         let p_entries = structure.p.entries().map(index).collect();
         let a_entries = structure.a.entries().map(index).collect();
         let probe = (0..n + structure.rows()).map(weyl).collect();
-        Self { structure, cones, kkt, convexity, convexity_address, convexity_diagonal, plus: vec![1.0; n], p_entries, a_entries, probe }
+        Self {
+            structure,
+            cones,
+            kkt,
+            convexity,
+            convexity_address,
+            convexity_diagonal,
+            plus: vec![1.0; n],
+            p_entries,
+            a_entries,
+            probe,
+        }
     }
 
     pub(crate) fn n(&self) -> usize {
@@ -50,10 +67,6 @@ impl Analysis {
 
     pub(crate) fn m(&self) -> usize {
         self.structure.rows()
-    }
-
-    pub(crate) fn order(&self) -> usize {
-        self.n() + self.m()
     }
 }
 

@@ -18,7 +18,13 @@ const LARGEST: f64 = 1_048_576.0;
 
 /// Writes the instances `instances` (one a lane) into `state`, unscaled, with scales of one.
 #[inline(always)]
-pub(crate) fn load<S: Simd>(simd: S, analysis: &Analysis, values: &Values<'_>, instances: &[usize], state: &mut State<'_, S>) {
+pub(crate) fn load<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    values: &Values<'_>,
+    instances: &[usize],
+    state: &mut State<'_, S>,
+) {
     let one = V::splat(simd, 1.0);
     state.x_scale.fill(one);
     state.row_scale.fill(one);
@@ -72,7 +78,13 @@ fn interleave<S: Simd>(simd: S, slot: Slot<'_>, len: usize, instances: &[usize],
 }
 
 #[inline(always)]
-fn interleave_to<S: Simd>(simd: S, slot: Slot<'_>, addresses: &[u32], instances: &[usize], out: &mut [V<S>]) {
+fn interleave_to<S: Simd>(
+    simd: S,
+    slot: Slot<'_>,
+    addresses: &[u32],
+    instances: &[usize],
+    out: &mut [V<S>],
+) {
     match slot {
         Slot::Shared(values) => {
             for (&address, &value) in addresses.iter().zip(values) {
@@ -81,7 +93,9 @@ fn interleave_to<S: Simd>(simd: S, slot: Slot<'_>, addresses: &[u32], instances:
         }
         Slot::Each(_) => {
             for (lane, &instance) in instances.iter().enumerate() {
-                for (&address, &value) in addresses.iter().zip(slot.instance(instance, addresses.len())) {
+                for (&address, &value) in
+                    addresses.iter().zip(slot.instance(instance, addresses.len()))
+                {
                     out[address as usize].set_lane(lane, value);
                 }
             }
@@ -92,7 +106,12 @@ fn interleave_to<S: Simd>(simd: S, slot: Slot<'_>, addresses: &[u32], instances:
 /// Scales the program in `state` so that the rows and columns of its KKT matrix have norms near one.
 /// `norms` is scratch of n and m entries.
 #[inline(always)]
-pub(crate) fn equilibrate<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>, norms: (&mut [V<S>], &mut [V<S>])) {
+pub(crate) fn equilibrate<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &mut State<'_, S>,
+    norms: (&mut [V<S>], &mut [V<S>]),
+) {
     call(simd, Equilibrate { simd, analysis, state, norms });
 }
 

@@ -62,8 +62,6 @@ pub(crate) struct View<'a, S: Simd> {
     pub(crate) x_scale: &'a [V<S>],
     pub(crate) row_scale: &'a [V<S>],
     pub(crate) cost_scale: V<S>,
-    pub(crate) x: &'a [V<S>],
-    pub(crate) z: &'a [V<S>],
 }
 
 impl<'a, S: Simd> View<'a, S> {
@@ -81,8 +79,7 @@ impl<'a, S: Simd> View<'a, S> {
         let h = take(analysis.cones.h_len());
         let (_q, _b) = (take(n), take(m));
         let (x_scale, row_scale, cost_scale) = (take(n), take(m), take(1)[0]);
-        let (x, z) = (take(n), take(m));
-        Self { values, inverse_pivots, h, x_scale, row_scale, cost_scale, x, z }
+        Self { values, inverse_pivots, h, x_scale, row_scale, cost_scale }
     }
 }
 
@@ -127,7 +124,8 @@ impl<'a, S: Simd> Work<'a, S> {
         let (n, m) = (analysis.n(), analysis.m());
         let mut arena = Arena::new(simd, buffer);
         Self {
-            scratch: arena.take(analysis.kkt.symbolic.scratch_len.max(analysis.convexity.scratch_len)),
+            scratch: arena
+                .take(analysis.kkt.symbolic.scratch_len.max(analysis.convexity.scratch_len)),
             convexity: arena.take(analysis.convexity.len),
             permuted: arena.take(2 * (n + m)),
             h: arena.take(analysis.cones.h_len()),

@@ -19,7 +19,7 @@ use crate::kkt::Factored;
 use crate::lanes::{M, V};
 
 /// Part of the way to the boundary that a step takes.
-const FRACTION_TO_BOUNDARY: f64 = 0.99;
+const FRACTION_TO_BOUNDARY: f64 = 0.98;
 /// A step shorter than this is a sign of numerical trouble.
 const SHORTEST_STEP: f64 = 1e-9;
 
@@ -57,7 +57,12 @@ pub(crate) struct Goal {
 /// Starting point: the least-squares-like solution of the program with the cones' identity blocks,
 /// moved inside the cones (Clarabel section 4.1).
 #[inline(always)]
-pub(crate) fn start<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>, work: &mut Work<'_, S>) -> Embedding<S> {
+pub(crate) fn start<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &mut State<'_, S>,
+    work: &mut Work<'_, S>,
+) -> Embedding<S> {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let no = M::splat(simd, false);
     let [rhs_x, zero_x, other_x, ..] = &mut work.over_x;
@@ -72,7 +77,11 @@ pub(crate) fn start<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_,
         simd,
         state.values,
         state.h,
-        Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch: work.scratch },
+        Factored {
+            inverse_pivots: state.inverse_pivots,
+            least_pivot: &mut least,
+            scratch: work.scratch,
+        },
     );
     for (rhs, &q) in rhs_x.iter_mut().zip(state.q.iter()) {
         *rhs = -q;
@@ -182,13 +191,21 @@ pub(crate) fn run<S: Simd>(
         let mut stuck = mu.is_nan() | dual.is_nan() | primal.is_nan();
         let (mut no_primal, mut no_dual) = (no, no);
         if (tau.lt(kappa) & live).any() {
-            (no_primal, no_dual) = certificates(simd, (state.x_scale, state.row_scale, cost), (px, ax, atz), s, (q_x, b_z), goal.infeasibility);
+            (no_primal, no_dual) = certificates(
+                simd,
+                (state.x_scale, state.row_scale, cost),
+                (px, ax, atz),
+                s,
+                (q_x, b_z),
+                goal.infeasibility,
+            );
         }
         let finished = (converged | stuck | no_primal | no_dual) & live;
         if finished.any() {
             embedding.converged = embedding.converged | (converged & live);
             embedding.stuck = embedding.stuck | (stuck & live);
-            embedding.primal_infeasible = embedding.primal_infeasible | (no_primal & live & !converged);
+            embedding.primal_infeasible =
+                embedding.primal_infeasible | (no_primal & live & !converged);
             embedding.dual_infeasible =
                 embedding.dual_infeasible | (no_dual & live & !converged & !no_primal);
             publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), finished);
@@ -259,7 +276,8 @@ pub(crate) fn run<S: Simd>(
             ds[i] = -(ds[i] + constant[i]);
         }
         let d_kappa = -(kappa + kappa * d_tau * inverse_tau);
-        let affine_length = step_length(simd, analysis, (s, z), (ds, dz), (tau, kappa), (d_tau, d_kappa));
+        let affine_length =
+            step_length(simd, analysis, (s, z), (ds, dz), (tau, kappa), (d_tau, d_kappa));
 
         // Centering and second-order correction.
         let rest = one - affine_length;
@@ -291,8 +309,8 @@ pub(crate) fn run<S: Simd>(
         for i in 0..m {
             combined = b[i].fma(dz[i], combined);
         }
-        let d_tau =
-            (keep * r_tau - r_kappa * inverse_tau + combined + two_over_tau * combined_px) / denominator;
+        let d_tau = (keep * r_tau - r_kappa * inverse_tau + combined + two_over_tau * combined_px)
+            / denominator;
         for j in 0..n {
             dx[j] = column_x[j].fma(d_tau, dx[j]);
         }
@@ -316,18 +334,11 @@ pub(crate) fn run<S: Simd>(
             publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), stuck);
             live = live & !stuck;
         }
-        let advance = |live: M<S>, value: &mut V<S>, direction: V<S>| {
-            *value = live.select(length.fma(direction, *value), *value);
-        };
-        for j in 0..n {
-            advance(live, &mut x[j], dx[j]);
-        }
-        for i in 0..m {
-            advance(live, &mut z[i], dz[i]);
-            advance(live, &mut s[i], ds[i]);
-        }
-        advance(live, &mut embedding.tau, d_tau);
-        advance(live, &mut embedding.kappa, d_kappa);
+        advance(x, dx, length, live);
+        advance(z, dz, length, live);
+        advance(s, ds, length, live);
+        embedding.tau = live.select(length.fma(d_tau, tau), tau);
+        embedding.kappa = live.select(length.fma(d_kappa, kappa), kappa);
         embedding.iterations += live.select(one, zero);
         if !live.any() {
             return;
@@ -409,12 +420,23 @@ fn publish<S: Simd>(
     let mut factor = one / embedding.tau;
     factor = embedding.primal_infeasible.select(-cost / b_z, factor);
     factor = embedding.dual_infeasible.select(-cost / q_x, factor);
-    let write = |out: &mut [V<S>], values: &[V<S>]| {
-        for (out, &value) in out.iter_mut().zip(values) {
-            *out = lanes.select(value * factor, *out);
-        }
-    };
-    write(out.0, x);
-    write(out.1, z);
-    write(out.2, s);
+    write_scaled(out.0, x, factor, lanes);
+    write_scaled(out.1, z, factor, lanes);
+    write_scaled(out.2, s, factor, lanes);
+}
+
+/// `out = factor * values` in the lanes in `lanes`.
+#[inline(always)]
+fn write_scaled<S: Simd>(out: &mut [V<S>], values: &[V<S>], factor: V<S>, lanes: M<S>) {
+    for (out, &value) in out.iter_mut().zip(values) {
+        *out = lanes.select(value * factor, *out);
+    }
+}
+
+/// `values += length * direction` in the lanes in `lanes`.
+#[inline(always)]
+fn advance<S: Simd>(values: &mut [V<S>], direction: &[V<S>], length: V<S>, lanes: M<S>) {
+    for (value, &direction) in values.iter_mut().zip(direction) {
+        *value = lanes.select(length.fma(direction, *value), *value);
+    }
 }

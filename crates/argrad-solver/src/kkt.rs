@@ -49,12 +49,11 @@ pub(crate) struct Kkt {
 impl Kkt {
     pub(crate) fn new(structure: &Structure, cones: &ConeProduct) -> Self {
         let (n, m) = (structure.variables(), structure.rows());
-        let mut entries: Vec<(usize, usize)> = structure.p.entries().filter(|(i, j)| i != j).collect();
+        let mut entries: Vec<(usize, usize)> =
+            structure.p.entries().filter(|(i, j)| i != j).collect();
         entries.extend(structure.a.entries().map(|(i, j)| (n + i, j)));
         entries.extend(cones.h_entries().filter(|(i, j)| i != j).map(|(i, j)| (n + i, n + j)));
-        let mut late = vec![false; n];
-        late.extend(cones.zero_rows().map(|_| false));
-        let symbolic = Symbolic::new(n + m, &entries, &late);
+        let symbolic = Symbolic::new(n + m, &entries);
 
         let mut a_address = vec![u32::MAX; structure.a.nnz()];
         let mut copies = Vec::new();
@@ -91,8 +90,11 @@ impl Kkt {
         let h_address: Vec<(u32, bool)> = cones
             .h_entries()
             .map(|(i, j)| {
-                let address =
-                    if i == j { symbolic.diagonal_address(n + i) } else { symbolic.address(n + i, n + j) };
+                let address = if i == j {
+                    symbolic.diagonal_address(n + i)
+                } else {
+                    symbolic.address(n + i, n + j)
+                };
                 (address as u32, i == j)
             })
             .collect();
@@ -105,8 +107,12 @@ impl Kkt {
         }
         // Off-diagonal blocks of H lie in dynamic storage by construction: see the debug check.
         debug_assert!(h_address.iter().all(|&(a, _)| a as usize >= symbolic.static_len));
-        let zeros =
-            symbolic.dynamic_addresses().into_iter().filter(|&a| !written[a]).map(|a| a as u32).collect();
+        let zeros = symbolic
+            .dynamic_addresses()
+            .into_iter()
+            .filter(|&a| !written[a])
+            .map(|a| a as u32)
+            .collect();
         let signs = symbolic.perm.iter().map(|&node| if node < n { 1.0 } else { -1.0 }).collect();
         let step = symbolic.step.iter().map(|&s| s as u32).collect();
         Self {
@@ -135,7 +141,13 @@ impl Kkt {
 
     /// Assembles and factors the system with cone blocks `h` (in the order of the cones).
     #[inline(always)]
-    pub(crate) fn factor<S: Simd>(&self, simd: S, values: &mut [V<S>], h: &[V<S>], workspace: Factored<'_, S>) {
+    pub(crate) fn factor<S: Simd>(
+        &self,
+        simd: S,
+        values: &mut [V<S>],
+        h: &[V<S>],
+        workspace: Factored<'_, S>,
+    ) {
         assert!(h.len() == self.h_address.len() && values.len() == self.values_len);
         let regularization = V::splat(simd, REGULARIZATION);
         let zero = V::splat(simd, 0.0);
@@ -213,16 +225,23 @@ pub(crate) struct Factored<'a, S: Simd> {
 
 /// Gives each block of A its place: inside the static panel that holds exactly this block where
 /// there is one, else in storage of its own from `end` on.
-fn place_blocks(structure: &Structure, symbolic: &Symbolic, end: &mut usize, a_address: &mut [u32]) -> Vec<Block> {
+fn place_blocks(
+    structure: &Structure,
+    symbolic: &Symbolic,
+    end: &mut usize,
+    a_address: &mut [u32],
+) -> Vec<Block> {
     let n = structure.variables();
-    let mut position: std::collections::HashMap<(usize, usize), usize> = std::collections::HashMap::new();
+    let mut position: std::collections::HashMap<(usize, usize), usize> =
+        std::collections::HashMap::new();
     for (entry, pair) in structure.a.entries().enumerate() {
         position.insert(pair, entry);
     }
     let mut blocks = Vec::new();
     // Rows eliminated in the same supernode share a panel, so blocks do not cross supernodes.
     let by_supernode = |(rows, columns): (Vec<usize>, Vec<usize>)| {
-        let mut groups: std::collections::BTreeMap<u32, Vec<usize>> = std::collections::BTreeMap::new();
+        let mut groups: std::collections::BTreeMap<u32, Vec<usize>> =
+            std::collections::BTreeMap::new();
         for row in rows {
             groups.entry(symbolic.supernode(n + row)).or_default().push(row);
         }
@@ -256,8 +275,11 @@ fn place_blocks(structure: &Structure, symbolic: &Symbolic, end: &mut usize, a_a
             }
         }
         let index = |list: &[usize]| list.iter().map(|&i| i as u32).collect();
-        let (outer, inner) =
-            if outer_is_row { (index(&rows), index(&columns)) } else { (index(&columns), index(&rows)) };
+        let (outer, inner) = if outer_is_row {
+            (index(&rows), index(&columns))
+        } else {
+            (index(&columns), index(&rows))
+        };
         blocks.push(Block { base, outer_is_row, outer, inner });
     }
     blocks

@@ -1,5 +1,9 @@
 //! Batched conic solver in SIMD lanes, with derivatives of the solution.
 #![deny(missing_docs)]
+// Loops over an index shared by several vectors read like the formulas they compute.
+#![allow(clippy::needless_range_loop)]
+// Points and directions travel as tuples of lane slices.
+#![allow(clippy::type_complexity)]
 
 // In the order in which data flow.
 mod error;
@@ -8,10 +12,10 @@ mod program;
 mod lanes;
 mod linalg;
 
-mod cones;
-mod kkt;
 mod analysis;
+mod cones;
 mod group;
+mod kkt;
 
 mod equilibrate;
 mod interior_point;
@@ -23,8 +27,12 @@ mod tape;
 
 mod derivative;
 
-pub use derivative::{Cotangent, Differentiation, Gradients, Mode, OnFailure, SolutionTangent, Tangent};
+pub use derivative::{
+    Cotangent, Differentiation, Gradients, Mode, OnFailure, SolutionTangent, Tangent,
+};
 pub use error::Error;
-pub use program::{Cone, Instructions, Pattern, Report, Settings, Slot, Solution, Status, Structure, Values};
+pub use program::{
+    Cone, Instructions, Pattern, Report, Settings, Slot, Solution, Status, Structure, Values,
+};
 pub use solver::Solver;
 pub use tape::Tape;

@@ -31,7 +31,12 @@ impl<S: Simd> Measure<S> {
 /// Measures (x, z, s) of `state`. Unscaling by powers of two is exact, so these are the residuals
 /// of the program as given, rounded as the products round.
 #[inline(always)]
-pub(crate) fn measure<S: Simd>(simd: S, analysis: &Analysis, state: &State<'_, S>, work: &mut Work<'_, S>) -> Measure<S> {
+pub(crate) fn measure<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &State<'_, S>,
+    work: &mut Work<'_, S>,
+) -> Measure<S> {
     let Work { px, ax, atz, .. } = work;
     let zero = V::splat(simd, 0.0);
     let one = V::splat(simd, 1.0);
@@ -69,7 +74,12 @@ pub(crate) fn measure<S: Simd>(simd: S, analysis: &Analysis, state: &State<'_, S
 
 /// Number of weakly active directions at v, with a margin relative to the largest entry.
 #[inline(always)]
-pub(crate) fn weakly_active<S: Simd>(simd: S, analysis: &Analysis, v: &[V<S>], margin: V<S>) -> V<S> {
+pub(crate) fn weakly_active<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    v: &[V<S>],
+    margin: V<S>,
+) -> V<S> {
     let mut size = V::splat(simd, 1.0);
     for &v in v {
         size = size.max_abs(v);

@@ -17,11 +17,21 @@ use crate::kkt::Factored;
 use crate::lanes::{M, V};
 
 /// Residual of the scaled program below which nothing is left to gain.
-const ROUNDING: f64 = 4e-16;
+const ROUNDING: f64 = 4e-15;
 /// Residual below which a step that gains less than [`GAIN`] ends the polish.
 const FINE: f64 = 1e-12;
 /// A step that reduces the residual to more than this share does not pay.
 const GAIN: f64 = 0.25;
+
+/// What a polish aims at.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<S: Simd> {
+    /// Zero for a solution, else the parameter of the central path.
+    pub(crate) mu: V<S>,
+    /// Residual of the scaled program below which a lane counts as solved.
+    pub(crate) residual: f64,
+    pub(crate) max_steps: usize,
+}
 
 /// How a polish went.
 pub(crate) struct Polished<S: Simd> {
@@ -29,6 +39,8 @@ pub(crate) struct Polished<S: Simd> {
     pub(crate) solved: M<S>,
     /// Newton steps made.
     pub(crate) steps: V<S>,
+    /// Factorizations that the lane's own changes of the active set asked for.
+    pub(crate) factorizations: V<S>,
     /// Growth of the probe vector under the inverse: an estimate of the condition number.
     pub(crate) growth: V<S>,
 }
@@ -43,10 +55,9 @@ pub(crate) fn polish<S: Simd>(
     state: &mut State<'_, S>,
     work: &mut Work<'_, S>,
     lanes: M<S>,
-    mu: V<S>,
-    goal: f64,
-    max_steps: usize,
+    target: Target<S>,
 ) -> Polished<S> {
+    let Target { mu, residual: goal, max_steps } = target;
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let no = M::splat(simd, false);
     let Work { scratch, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
@@ -60,6 +71,7 @@ pub(crate) fn polish<S: Simd>(
     let mut live = lanes;
     let mut solved = no;
     let mut steps = zero;
+    let mut factorizations = zero;
     let mut growth = zero;
     let mut previous = V::splat(simd, f64::INFINITY);
     // The factor at hand belongs to something else.
@@ -84,6 +96,8 @@ pub(crate) fn polish<S: Simd>(
         }
         size = size.max_abs(r_x_size / x_terms).max_abs(r_z_size / z_terms);
         analysis.cones.projection_block(simd, state.v, mu, h);
+        let stale = if factored { live & !settled(state.h, h, live) } else { live };
+        factorizations += stale.select(one, zero);
         let changed = !factored || analysis.cones.block_changed(simd, state.h, h, lanes);
         if step > 0 {
             // A lane is solved only with the factor of its own active set.
@@ -112,7 +126,7 @@ pub(crate) fn polish<S: Simd>(
         if finished {
             // A lane that ran out of steps at a good point counts as solved.
             let good = live & size.le(V::splat(simd, goal));
-            return Polished { solved: solved | good, steps, growth };
+            return Polished { solved: solved | good, steps, factorizations, growth };
         }
         step += 1;
         {
@@ -172,7 +186,14 @@ pub(crate) fn polish<S: Simd>(
 
 /// s and z from v.
 #[inline(always)]
-fn project<S: Simd>(simd: S, analysis: &Analysis, state: &State<'_, S>, mu: V<S>, s: &mut [V<S>], z: &mut [V<S>]) {
+fn project<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &State<'_, S>,
+    mu: V<S>,
+    s: &mut [V<S>],
+    z: &mut [V<S>],
+) {
     let zero = V::splat(simd, 0.0);
     if mu.gt(zero).any() {
         analysis.cones.project_smoothed(simd, state.v, mu, s);

@@ -11,12 +11,12 @@ use crate::kkt::Factored;
 use crate::lanes::{LaneTask, M, V};
 use crate::linalg::{self, Pivots};
 use crate::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
-use crate::polish::polish;
-use crate::program::{Report, Settings, Solution, Status, Values};
+use crate::polish::{Target, polish};
+use crate::program::{Report, Settings, Solution, Status, Values, check_finite_instances};
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next.
-const HANDOVER: [f64; 3] = [1e-4, 1e-7, 1e-10];
+const HANDOVER: [f64; 3] = [1e-3, 1e-7, 1e-10];
 /// Residual of the scaled program that a polish must reach after each handover.
 const POLISHED: [f64; 3] = [1e-11, 1e-10, 1e-9];
 /// Residual that accepts a warm start.
@@ -57,8 +57,10 @@ impl LaneTask for SolveGroup<'_> {
         let work = &mut Work::new(simd, analysis, work);
         let count = rows.reports.len();
         // Lanes without an instance of their own repeat the first.
-        let instances: [usize; 64] = std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
+        let instances: [usize; 64] =
+            std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
         let all = M::first(simd, count);
+        check_finite_instances(&analysis.structure, values, first, count)?;
         load(simd, analysis, values, &instances[..V::<S>::LANES], state);
         equilibrate(simd, analysis, state, {
             let [column, ..] = &mut work.over_x;
@@ -72,23 +74,26 @@ impl LaneTask for SolveGroup<'_> {
 
         let zero = V::splat(simd, 0.0);
         let no = M::splat(simd, false);
-        let (mut pending, mut solved, mut polish_steps, mut growth) = (all, no, zero, zero);
+        let (mut pending, mut solved, mut growth) = (all, no, zero);
+        let (mut polish_steps, mut factorizations) = (zero, zero);
         let mut warm = no;
         let mut factored = false;
         let mut embedding = None;
-        let steps = settings.max_polish_steps;
+        let target = |residual| Target { mu: zero, residual, max_steps: settings.max_polish_steps };
         if let Some(start) = start {
             load_start(analysis, start, &instances[..V::<S>::LANES], state);
-            let polished = polish(simd, analysis, state, work, pending, zero, WARM, steps);
+            let polished = polish(simd, analysis, state, work, pending, target(WARM));
             factored = true;
             warm = polished.solved;
             solved = warm;
             polish_steps = polished.steps;
+            factorizations = polished.factorizations;
             growth = polished.growth;
             pending = pending & !warm;
         }
         if pending.any() {
             polish_steps = pending.select(zero, polish_steps);
+            factorizations = pending.select(zero, factorizations);
             let mut iterate = interior_point::start(simd, analysis, state, work);
             for (handover, polished_to) in HANDOVER.into_iter().zip(POLISHED) {
                 let goal = Goal {
@@ -104,10 +109,12 @@ impl LaneTask for SolveGroup<'_> {
                     break;
                 }
                 interior_point::publish_point(state, work, &iterate, pending);
-                let polished = polish(simd, analysis, state, work, pending, zero, polished_to, steps);
+                let polished = polish(simd, analysis, state, work, pending, target(polished_to));
                 factored = true;
                 solved = solved | (polished.solved & pending);
                 polish_steps = pending.select(polish_steps + polished.steps, polish_steps);
+                factorizations =
+                    pending.select(factorizations + polished.factorizations, factorizations);
                 growth = pending.select(polished.growth, growth);
                 pending = pending & !polished.solved;
                 if !pending.any() {
@@ -122,7 +129,7 @@ impl LaneTask for SolveGroup<'_> {
         if !factored {
             refactor(simd, analysis, state, work);
         }
-        let outcome = Outcome { solved, warm, polish_steps, growth, embedding };
+        let outcome = Outcome { solved, warm, polish_steps, factorizations, growth, embedding };
         report(simd, analysis, settings, state, work, &outcome, rows.reports);
         write_rows(analysis, values, state, first, rows);
         Ok(())
@@ -134,13 +141,20 @@ struct Outcome<S: Simd> {
     solved: M<S>,
     warm: M<S>,
     polish_steps: V<S>,
+    /// Of the polishes.
+    factorizations: V<S>,
     growth: V<S>,
     embedding: Option<Embedding<S>>,
 }
 
 /// Factors the system of the derivative at the v of all lanes.
 #[inline(always)]
-pub(crate) fn refactor<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>, work: &mut Work<'_, S>) {
+pub(crate) fn refactor<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &mut State<'_, S>,
+    work: &mut Work<'_, S>,
+) {
     let zero = V::splat(simd, 0.0);
     analysis.cones.projection_block(simd, state.v, zero, state.h);
     let mut least = zero;
@@ -148,13 +162,22 @@ pub(crate) fn refactor<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<
         simd,
         state.values,
         state.h,
-        Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch: work.scratch },
+        Factored {
+            inverse_pivots: state.inverse_pivots,
+            least_pivot: &mut least,
+            scratch: work.scratch,
+        },
     );
 }
 
 /// Scales the starting points into the state.
 #[inline(always)]
-fn load_start<S: Simd>(analysis: &Analysis, start: &Solution, instances: &[usize], state: &mut State<'_, S>) {
+fn load_start<S: Simd>(
+    analysis: &Analysis,
+    start: &Solution,
+    instances: &[usize],
+    state: &mut State<'_, S>,
+) {
     let (n, m) = (analysis.n(), analysis.m());
     for (lane, &instance) in instances.iter().enumerate() {
         for (x, &value) in state.x.iter_mut().zip(&start.x[instance * n..]) {
@@ -213,7 +236,13 @@ fn check_convexity<S: Simd>(
         simd,
         symbolic,
         matrix,
-        Pivots { signs: &analysis.plus, smallest: 0.0, replacement: 1.0, inverse, least: &mut least },
+        Pivots {
+            signs: &analysis.plus,
+            smallest: 0.0,
+            replacement: 1.0,
+            inverse,
+            least: &mut least,
+        },
         work.scratch,
     );
     for lane in 0..count {
@@ -245,9 +274,11 @@ fn report<S: Simd>(
     for (lane, report) in reports.iter_mut().enumerate() {
         let accurate = residual.lane(lane) <= settings.tolerance;
         let mut status = if accurate { Status::Solved } else { Status::NumericalTrouble };
-        let mut iterations = 0;
+        let (mut iterations, mut started) = (0, 0);
         if let Some(embedding) = outcome.embedding.filter(|_| !outcome.warm.lane(lane)) {
             iterations = embedding.iterations.lane(lane) as u32;
+            // One for the starting point.
+            started = iterations + 1;
             if embedding.primal_infeasible.lane(lane) {
                 status = Status::PrimalInfeasible;
             } else if embedding.dual_infeasible.lane(lane) {
@@ -261,6 +292,7 @@ fn report<S: Simd>(
             status,
             iterations,
             polish_steps: outcome.polish_steps.lane(lane) as u32,
+            factorizations: outcome.factorizations.lane(lane) as u32 + started,
             warm_started: outcome.warm.lane(lane),
             objective: measure.objective.lane(lane),
             residual: residual.lane(lane),
@@ -276,7 +308,13 @@ fn report<S: Simd>(
 
 /// Unscales the points into the rows of the solution.
 #[inline(always)]
-fn write_rows<S: Simd>(analysis: &Analysis, values: &Values<'_>, state: &mut State<'_, S>, first: usize, rows: Rows<'_>) {
+fn write_rows<S: Simd>(
+    analysis: &Analysis,
+    values: &Values<'_>,
+    state: &mut State<'_, S>,
+    first: usize,
+    rows: Rows<'_>,
+) {
     let (n, m) = (analysis.n(), analysis.m());
     let cost = state.cost_scale[0];
     for lane in 0..rows.reports.len() {
@@ -288,8 +326,11 @@ fn write_rows<S: Simd>(analysis: &Analysis, values: &Values<'_>, state: &mut Sta
         for i in 0..m {
             let at = lane * m + i;
             rows.z[at] = (state.z[i] * state.row_scale[i] / cost).lane(lane);
-            rows.s[at] =
-                if b[i] == f64::INFINITY { f64::INFINITY } else { (state.s[i] / state.row_scale[i]).lane(lane) };
+            rows.s[at] = if b[i] == f64::INFINITY {
+                f64::INFINITY
+            } else {
+                (state.s[i] / state.row_scale[i]).lane(lane)
+            };
         }
     }
 }

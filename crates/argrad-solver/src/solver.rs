@@ -143,7 +143,11 @@ impl Solver {
     ///
     /// # Errors
     /// As [`Self::solve_warm`].
-    pub fn forward(&self, values: &Values<'_>, start: Option<&Solution>) -> Result<(Solution, Tape), Error> {
+    pub fn forward(
+        &self,
+        values: &Values<'_>,
+        start: Option<&Solution>,
+    ) -> Result<(Solution, Tape), Error> {
         let groups = values.batch.div_ceil(self.inner.lanes);
         let mut states: Vec<Buffer> = (0..groups).map(|_| self.inner.take_state()).collect();
         match self.run(values, start, Some(&mut states)) {
@@ -198,15 +202,17 @@ impl Solver {
                 SolveGroup { analysis, settings, values, start, first, rows, state, work },
             )
         };
-        let one_group = |work: &mut WorkGuard<'_>, (first, rows, state): (usize, Rows<'_>, Option<&mut Buffer>)| match state {
-            Some(state) => solve(work.as_mut_slice(), first, rows, state.as_mut_slice()),
-            None => {
-                let mut state = inner.take_state();
-                let result = solve(work.as_mut_slice(), first, rows, state.as_mut_slice());
-                inner.return_state(state);
-                result
-            }
-        };
+        let one_group =
+            |work: &mut WorkGuard<'_>,
+             (first, rows, state): (usize, Rows<'_>, Option<&mut Buffer>)| match state {
+                Some(state) => solve(work.as_mut_slice(), first, rows, state.as_mut_slice()),
+                None => {
+                    let mut state = inner.take_state();
+                    let result = solve(work.as_mut_slice(), first, rows, state.as_mut_slice());
+                    inner.return_state(state);
+                    result
+                }
+            };
         // The first error by position, whichever thread finds one first.
         if groups.len() == 1 {
             let mut work = inner.take_work();

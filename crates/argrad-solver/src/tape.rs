@@ -32,7 +32,12 @@ pub(crate) struct Shared {
 }
 
 impl Tape {
-    pub(crate) fn new(inner: Arc<Inner>, states: Vec<Buffer>, values: &Values<'_>, solution: &Solution) -> Self {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        states: Vec<Buffer>,
+        values: &Values<'_>,
+        solution: &Solution,
+    ) -> Self {
         Self {
             inner,
             states,

@@ -57,6 +57,7 @@ impl FactoredQuadratic {
                 }
                 q[i * n + i] += self.eps;
             }
+            true
         });
         Ok(quadratic)
     }
@@ -97,6 +98,7 @@ impl FactoredQuadratic {
                     }
                 }
             }
+            true
         });
         Ok(gradient)
     }

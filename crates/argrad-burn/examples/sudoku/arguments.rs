@@ -23,7 +23,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = count)]
     pub train: Option<usize>,
 
-    /// Puzzles to test on, none of them trained on [default: 500; 20 for 9x9 boards; less when FILE holds less]
+    /// Puzzles to test on, others than those to train on [default: 500; 20 for 9x9 boards; less when FILE holds less]
     #[arg(long, value_name = "N", value_parser = count)]
     pub test: Option<usize>,
 
@@ -52,7 +52,7 @@ pub struct Arguments {
     pub hidden: Option<usize>,
 
     /// Where to write the plot
-    #[arg(long, value_name = "FILE", default_value = "sudoku.png")]
+    #[arg(long, value_name = "FILE", default_value = "sudoku.png", value_parser = plot_file)]
     pub plot: PathBuf,
 }
 
@@ -87,6 +87,20 @@ fn learning_rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Checked before the training and not after it.
+fn plot_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.extension().is_none_or(|extension| extension != "png") {
+        return Err("expected a file name that ends in .png".into());
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(format!("there is no folder {}", folder.display()))
+        }
+        _ => Ok(path),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +121,9 @@ mod tests {
             ("--board", "4"),
             ("--train", "many"),
             ("--seed", "x"),
+            ("--hidden", "0"),
+            ("--plot", "plot.jpg"),
+            ("--plot", "no-such-folder/plot.png"),
         ] {
             let error =
                 Arguments::try_parse_from(["sudoku", &format!("{option}={value}")]).unwrap_err();

@@ -13,11 +13,13 @@ mod puzzles;
 mod text;
 mod train;
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use burn::module::Module;
 use burn::tensor::{Device, FloatDType};
 use clap::Parser;
 use rand::SeedableRng;
@@ -27,7 +29,6 @@ use rand::seq::SliceRandom;
 use arguments::Arguments;
 use baseline::Perceptron;
 use board::Rules;
-use burn::module::Module;
 use layer::OptimizationLayer;
 use plot::Curve;
 use puzzles::{Puzzle, PuzzleError};
@@ -52,25 +53,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut rng = StdRng::seed_from_u64(arguments.seed);
     let rules = Rules::new(arguments.board.into());
     let (train, test) = examples(arguments, rules, &mut rng)?;
-    let side = rules.side();
-    let source =
-        arguments.data.as_ref().map_or("generated".into(), |path| path.display().to_string());
-    println!(
-        "{side}x{side} puzzles ({source}): {} to train, {} to test, seed {}",
-        train.len(),
-        test.len(),
-        arguments.seed
-    );
+    let size = format!("{0}x{0}", rules.side());
+    announce(arguments, &size, &train, &test);
 
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = interrupted.clone();
-    ctrlc::set_handler(move || {
-        // A second Ctrl-C does not wait for the step.
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-    })?;
-
+    let interrupted = interruption()?;
     let mut device = Device::flex();
     device.configure(FloatDType::F64)?;
     let device = device.autodiff();
@@ -85,42 +71,69 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         learning_rate: arguments.lr,
         interrupted: &interrupted,
     };
+
     let layer = OptimizationLayer::new(rules, &device)?;
-    let parameters = layer.num_params();
-    println!(
-        "\noptimization layer, {} learned equalities, {} parameters",
-        OptimizationLayer::equalities(rules),
-        parameters
-    );
+    let (equalities, parameters) = (OptimizationLayer::equalities(rules), layer.num_params());
+    println!("\noptimization layer, {equalities} learned equalities, {parameters} parameters");
     let layer = train::train(layer, &training, &device, &mut rng)?;
-    println!("trained in {:.1} s", layer.duration.as_secs_f64());
     let mut curves =
         vec![Curve { name: "optimization layer", history: &layer, color: plot::LAYER }];
 
-    let mut perceptron = None;
+    let perceptron;
     if !arguments.no_baseline && !interrupted.load(Ordering::Relaxed) {
         let hidden = arguments.hidden.unwrap_or(Perceptron::hidden_for(rules, parameters));
         let network = Perceptron::new(rules, hidden, &device);
-        println!("\nmultilayer perceptron, {hidden} hidden units, {} parameters", network.num_params());
-        let training = Training { learning_rate: Perceptron::LEARNING_RATE, ..training };
-        perceptron = Some(train::train(network, &training, &device, &mut rng)?);
-    }
-    if let Some(perceptron) = &perceptron {
-        println!("trained in {:.1} s", perceptron.duration.as_secs_f64());
-        curves.push(Curve { name: "perceptron", history: perceptron, color: plot::PERCEPTRON });
+        let parameters = network.num_params();
+        println!("\nmultilayer perceptron, {hidden} hidden units, {parameters} parameters");
+        let training = Training { learning_rate: Perceptron::learning_rate(hidden), ..training };
+        perceptron = train::train(network, &training, &device, &mut rng)?;
+        let color = plot::PERCEPTRON;
+        curves.push(Curve { name: "perceptron", history: &perceptron, color });
     }
 
-    let title = format!("Sudoku {side}x{side}, learned from {} examples", train.len());
-    plot::write(&arguments.plot, &title, &curves, &test, rules).map_err(|error| {
-        format!("cannot write the plot to {}: {error}", arguments.plot.display())
-    })?;
-    println!("\nplot: {}", arguments.plot.display());
-    let ended_early = interrupted.load(Ordering::Relaxed);
-    if ended_early {
-        println!("interrupted: the figures are those of the last finished evaluation");
+    let title = format!("Sudoku {size}, learned from {} examples", train.len());
+    let plot = arguments.plot.display();
+    let written = plot::write(&arguments.plot, &title, &curves, &test, rules);
+    match &written {
+        Ok(()) => println!("\nplot: {plot}"),
+        Err(error) => eprintln!("\nerror: cannot write the plot to {plot}: {error}"),
+    }
+    let interrupted = interrupted.load(Ordering::Relaxed);
+    if interrupted {
+        println!("interrupted: the figure is that of the last finished epoch");
     }
     println!("test boards exactly solved: {:.1} %", 100.0 * layer.solved());
-    Ok(if ended_early { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+    Ok(ExitCode::from(match (interrupted, written) {
+        (true, _) => INTERRUPTED,
+        (false, Err(_)) => 1,
+        (false, Ok(())) => 0,
+    }))
+}
+
+/// Says what the networks are trained and tested on.
+fn announce(arguments: &Arguments, size: &str, train: &[Puzzle], test: &[Puzzle]) {
+    let source = match &arguments.data {
+        Some(path) => format!("from {}", path.display()),
+        None => format!("generated with seed {}", arguments.seed),
+    };
+    println!("{size} puzzles {source}: {} to train, {} to test", train.len(), test.len());
+    let known: HashSet<&Puzzle> = train.iter().collect();
+    let repeated = test.iter().filter(|puzzle| known.contains(puzzle)).count();
+    if repeated > 0 {
+        println!("the file repeats puzzles: {repeated} of those to test are among those to train");
+    }
+}
+
+/// A flag that Ctrl-C sets. A second Ctrl-C ends the program at once.
+fn interruption() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = interrupted.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    })?;
+    Ok(interrupted)
 }
 
 /// The puzzles to train and to test on, in random order.

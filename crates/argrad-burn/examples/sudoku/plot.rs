@@ -36,10 +36,10 @@ const MARGIN: i32 = 40;
 const HEADER: i32 = 112;
 const CHARTS: i32 = 430;
 /// Side of a board, and the space after it.
-const BOARD: i32 = 168;
-const BOARD_GAP: i32 = 36;
+const BOARD: i32 = 164;
+const BOARD_GAP: i32 = 35;
 /// Space to the left of the boards, for the names of the rows.
-const ROW_NAMES: i32 = 210;
+const ROW_NAMES: i32 = 200;
 /// Boards in a row.
 const COLUMNS: usize = 6;
 
@@ -220,7 +220,7 @@ fn draw_boards(
         text::draw(area, name, (MARGIN, middle - 12), bold(16.0, color))?;
         text::draw(area, below, (MARGIN, middle + 14), regular(15.0, FAINT))
     };
-    row_name(0, "test puzzles", "never trained on", INK)?;
+    row_name(0, "test puzzles", "not trained on", INK)?;
     for (row, curve) in curves.iter().enumerate() {
         row_name(row + 1, curve.name, "wrong cells in red", curve.color)?;
     }
@@ -282,4 +282,33 @@ fn regular(size: f32, color: RGBColor) -> Style {
 
 fn bold(size: f32, color: RGBColor) -> Style {
     Style { bold: true, ..regular(size, color) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Evaluation;
+
+    #[test]
+    fn a_training_of_any_length_is_drawn() {
+        let path = std::env::temp_dir().join(format!("sudoku-plot-{}.png", std::process::id()));
+        let digits = |text: &str| text.bytes().map(|byte| byte - b'0').collect::<Vec<u8>>();
+        let puzzle =
+            Puzzle { clues: digits("0300001040000002"), solution: digits("1324241342313142") };
+        let evaluation = Evaluation { epoch: 0, loss: 0.0, error: 1.0 };
+        let history = |steps, evaluations| History {
+            steps_per_epoch: 30,
+            steps: vec![Step { loss: 1e3, error: 1.0 }; steps],
+            evaluations: vec![evaluation; evaluations],
+            answers: vec![vec![1; 16]; evaluations],
+            ..History::default()
+        };
+        for (steps, evaluations) in [(0, 0), (0, 1), (1, 1), (400, 1)] {
+            let history = history(steps, evaluations);
+            let curves = [Curve { name: "layer", history: &history, color: LAYER }];
+            write(&path, "title", &curves, std::slice::from_ref(&puzzle), Rules::new(2)).unwrap();
+            assert!(std::fs::metadata(&path).unwrap().len() > 0);
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
 }

@@ -50,7 +50,9 @@ pub fn draw(
     );
     for character in text.chars() {
         let glyph = font.glyph_id(character);
-        if let Some(outline) = font.outline_glyph(glyph.with_scale_and_position(scaled.scale(), pen)) {
+        if let Some(outline) =
+            font.outline_glyph(glyph.with_scale_and_position(scaled.scale(), pen))
+        {
             let corner = outline.px_bounds().min;
             let mut result = Ok(());
             outline.draw(|dx, dy, coverage| {

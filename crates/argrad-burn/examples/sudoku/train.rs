@@ -80,7 +80,8 @@ pub fn train<N: Network>(
     let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
     let mut history =
         History { steps_per_epoch: train.len().div_ceil(batch), ..History::default() };
-    let bar = progress_bar(epochs * history.steps_per_epoch);
+    let steps = epochs * history.steps_per_epoch;
+    let bar = progress_bar(steps);
 
     println!("epoch  training loss  test loss  test boards solved    time");
     let report =
@@ -126,7 +127,8 @@ pub fn train<N: Network>(
                 error: unsolved as f64 / puzzles.len() as f64,
             });
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
-            network = adam.step(training.learning_rate, network, gradients);
+            let progress = history.steps.len() as f64 / steps as f64;
+            network = adam.step(training.learning_rate * decay(progress), network, gradients);
             bar.inc(1);
         }
         let time = started.elapsed();
@@ -139,7 +141,14 @@ pub fn train<N: Network>(
         report(&mut history, &network, epoch, Some(loss), time)?;
     }
     bar.finish_and_clear();
+    println!("trained in {:.1} s", history.duration.as_secs_f64());
     Ok(history)
+}
+
+/// The learning rate as a share of the given one, after a share of all steps: full for four fifths
+/// of them, then falling in a line, so that the last steps settle what the others have found.
+fn decay(progress: f64) -> f64 {
+    (5.0 * (1.0 - progress)).min(1.0)
 }
 
 /// The loss on the test boards, the share solved exactly, and the answers.
@@ -211,4 +220,60 @@ fn progress_bar(steps: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {eta} left")
         .expect("a valid template");
     ProgressBar::new(steps as u64).with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::Perceptron;
+    use crate::puzzles;
+    use rand::SeedableRng;
+
+    fn trained(interrupted: bool) -> History {
+        let mut rng = StdRng::seed_from_u64(3);
+        let rules = Rules::new(2);
+        let puzzles = puzzles::generate(rules, 70, &mut rng).unwrap();
+        let (train, test) = puzzles.split_at(50);
+        let device = Device::flex().autodiff();
+        let network = Perceptron::new(rules, 20, &device);
+        let interrupted = &AtomicBool::new(interrupted);
+        let training =
+            Training { rules, train, test, epochs: 3, batch: 20, learning_rate: 0.03, interrupted };
+        super::train(network, &training, &device, &mut rng).unwrap()
+    }
+
+    #[test]
+    fn a_training_is_recorded_step_by_step() {
+        let history = trained(false);
+        assert_eq!((history.steps_per_epoch, history.steps.len()), (3, 9));
+        assert_eq!(history.evaluations.len(), 4);
+        assert_eq!(history.answers.len(), 20);
+        assert!(history.answers.iter().flatten().all(|digit| (1..=4).contains(digit)));
+        assert!(history.steps[8].loss < history.steps[0].loss);
+    }
+
+    #[test]
+    fn an_interrupted_training_keeps_what_it_has() {
+        let history = trained(true);
+        assert_eq!(history.steps.len(), 0);
+        assert_eq!(history.evaluations.len(), 1);
+        assert_eq!(history.answers.len(), 20);
+    }
+
+    #[test]
+    fn one_hot_boards_are_read_back() {
+        let rules = Rules::new(2);
+        let board = [1, 3, 2, 4, 2, 4, 1, 3, 4, 2, 3, 1, 3, 1, 4, 2];
+        let tensor = one_hot([&board[..], &board[..]].into_iter(), rules, &Device::flex());
+        assert_eq!(tensor.dims(), [2, 64]);
+        assert_eq!(most_likely_digits(tensor, rules), [board.to_vec(), board.to_vec()]);
+    }
+
+    #[test]
+    fn the_learning_rate_falls_at_the_end() {
+        assert_eq!(
+            [0.0, 0.5, 0.8, 0.9, 1.0].map(|p| (100.0 * decay(p)).round()),
+            [100.0, 100.0, 100.0, 50.0, 0.0]
+        );
+    }
 }

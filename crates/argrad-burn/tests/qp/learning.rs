@@ -3,10 +3,12 @@
 use argrad::MatrixShape;
 use argrad_burn::{Argument, QpConfig, QpInputs, QpModule, Source};
 use burn::module::Initializer;
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
-use burn::tensor::{Device, Tensor};
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
-use crate::program::host;
+use crate::program::{host, uniform};
 
 fn config(n: usize) -> QpConfig {
     QpConfig::new(n).quadratic(MatrixShape::Diagonal(n), Source::Fixed(vec![1.0; n])).inequalities(
@@ -28,9 +30,9 @@ fn train(
     rate: f64,
 ) -> (QpModule, f64, f64) {
     let device = Device::flex().autodiff();
-    device.seed(5);
     let n = teacher.layer().shape().variables();
-    let q = Tensor::<2>::random([64, n], burn::tensor::Distribution::Normal(0.0, 2.0), &device);
+    let numbers = uniform(&mut StdRng::seed_from_u64(5), 64 * n);
+    let q = Tensor::<2>::from_data(TensorData::new(numbers, [64, n]), &device) * 4.0;
     let answers = solve(teacher, &q).detach();
     let mut optimizer = AdamConfig::new().init();
     let (mut first, mut last) = (f64::NAN, f64::NAN);

@@ -75,7 +75,7 @@ impl Case {
                                 equalities: size.equalities,
                                 inequalities: size.inequalities,
                             };
-                            operation_count::forward(size, report.iterations, report.polish_steps)
+                            operation_count::forward(size, report)
                         })
                         .sum(),
                 );

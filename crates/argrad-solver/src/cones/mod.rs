@@ -66,7 +66,13 @@ pub(crate) trait LaneCone {
     fn projection_block<S: Simd>(simd: S, v: &[V<S>], mu: V<S>, h: &mut [V<S>]);
     /// v after a Newton step that led to s and z, with h the block of the step. Where the projection
     /// is piecewise linear this drops the rounding error of the part that the step made zero.
-    fn newton_point<S: Simd>(simd: S, h: &[V<S>], point: (&[V<S>], &[V<S>]), mu: V<S>, v: &mut [V<S>]);
+    fn newton_point<S: Simd>(
+        simd: S,
+        h: &[V<S>],
+        point: (&[V<S>], &[V<S>]),
+        mu: V<S>,
+        v: &mut [V<S>],
+    );
     /// The point of the central path's projection: s with s - z = v, s o z = mu.
     fn project_smoothed<S: Simd>(simd: S, v: &[V<S>], mu: V<S>, s: &mut [V<S>]);
     /// Number of directions at v in which D is not clearly 0 or 1.
@@ -148,11 +154,6 @@ impl ConeProduct {
             entries.extend(C::h_entries(factor.rows.len()).into_iter().map(|(i, j)| (start + i, start + j)));
         });
         entries.into_iter()
-    }
-
-    /// For each row, whether it is an equality.
-    pub(crate) fn zero_rows(&self) -> impl Iterator<Item = bool> + '_ {
-        self.factors.iter().flat_map(|f| std::iter::repeat_n(matches!(f.cone, Cone::Zero(_)), f.rows.len()))
     }
 
     /// Makes row scalings equal within the cones that need it.
@@ -282,7 +283,13 @@ impl ConeProduct {
     /// Whether any lane of v lies on another side of a kink than `h` was made for. Always true for
     /// cones with curvature.
     #[inline(always)]
-    pub(crate) fn block_changed<S: Simd>(&self, simd: S, h: &[V<S>], new: &[V<S>], live: M<S>) -> bool {
+    pub(crate) fn block_changed<S: Simd>(
+        &self,
+        simd: S,
+        h: &[V<S>],
+        new: &[V<S>],
+        live: M<S>,
+    ) -> bool {
         let mut changed = M::splat(simd, false);
         for (&old, &new) in h.iter().zip(new) {
             changed = changed | old.lt(new) | new.lt(old);

@@ -113,7 +113,13 @@ impl LaneCone for Nonnegative {
     }
 
     #[inline(always)]
-    fn newton_point<S: Simd>(simd: S, h: &[V<S>], (s, z): (&[V<S>], &[V<S>]), mu: V<S>, v: &mut [V<S>]) {
+    fn newton_point<S: Simd>(
+        simd: S,
+        h: &[V<S>],
+        (s, z): (&[V<S>], &[V<S>]),
+        mu: V<S>,
+        v: &mut [V<S>],
+    ) {
         let (zero, free) = (V::splat(simd, 0.0), V::splat(simd, FREE));
         let exact = mu.le(zero);
         for i in 0..v.len() {
@@ -161,7 +167,7 @@ fn shift<S: Simd>(simd: S, s: &mut [V<S>]) {
         positive += s.max(zero);
     }
     let degree = V::splat(simd, s.len().max(1) as f64);
-    let target = (V::splat(simd, 0.1) * positive / degree).max(V::splat(simd, 1.0));
+    let target = V::splat(simd, 0.1) * (positive / degree).max(V::splat(simd, 1.0));
     let amount = least.lt(zero).select(target - least, (target - least).max(zero));
     for s in s.iter_mut() {
         *s += amount;

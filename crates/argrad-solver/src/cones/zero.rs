@@ -62,7 +62,12 @@ impl LaneCone for Zero {
     }
 
     #[inline(always)]
-    fn step_length<S: Simd>(_: S, _: (&[V<S>], &[V<S>]), _: (&[V<S>], &[V<S>]), limit: V<S>) -> V<S> {
+    fn step_length<S: Simd>(
+        _: S,
+        _: (&[V<S>], &[V<S>]),
+        _: (&[V<S>], &[V<S>]),
+        limit: V<S>,
+    ) -> V<S> {
         limit
     }
 
@@ -78,7 +83,13 @@ impl LaneCone for Zero {
     }
 
     #[inline(always)]
-    fn newton_point<S: Simd>(_: S, _: &[V<S>], (_, z): (&[V<S>], &[V<S>]), _: V<S>, v: &mut [V<S>]) {
+    fn newton_point<S: Simd>(
+        _: S,
+        _: &[V<S>],
+        (_, z): (&[V<S>], &[V<S>]),
+        _: V<S>,
+        v: &mut [V<S>],
+    ) {
         for (v, &z) in v.iter_mut().zip(z) {
             *v = -z;
         }

@@ -4,7 +4,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::gradient::{Adjoint, Matrix, sum_matrix, sum_rows};
-use super::system::{self, Singular};
+use super::system;
 use super::{Cotangent, Differentiation, Gradients, Mode, OnFailure};
 use crate::Error;
 use crate::analysis::Analysis;
@@ -19,7 +19,11 @@ impl Tape {
     /// # Errors
     /// Wrong lengths; [`Error::Unsolved`] for instances without a solution, unless `how` asks for
     /// NaN or zero.
-    pub fn vjp(&self, cotangent: &Cotangent<'_>, how: &Differentiation) -> Result<Gradients, Error> {
+    pub fn vjp(
+        &self,
+        cotangent: &Cotangent<'_>,
+        how: &Differentiation,
+    ) -> Result<Gradients, Error> {
         let analysis = &self.inner.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         check_length("cotangent.x", cotangent.x, batch, n)?;
@@ -42,7 +46,8 @@ impl Tape {
             let (mut dp, mut da) = (&mut dp[..], &mut da[..]);
             for (index, residual) in adjoint_residual.chunks_mut(lanes).enumerate() {
                 let count = residual.len();
-                let state = smoothed.as_ref().map_or(&self.states, |point| &point.states)[index].as_slice();
+                let state =
+                    smoothed.as_ref().map_or(&self.states, |point| &point.states)[index].as_slice();
                 groups.push(AdjointGroup {
                     analysis,
                     state,
@@ -69,7 +74,9 @@ impl Tape {
             } else {
                 groups.into_par_iter().with_max_len(1).for_each_init(
                     || self.inner.take_work(),
-                    |work, group| dispatch(instructions, AdjointGroup { work: work.as_mut_slice(), ..group }),
+                    |work, group| {
+                        dispatch(instructions, AdjointGroup { work: work.as_mut_slice(), ..group })
+                    },
                 );
             }
         }
@@ -85,7 +92,8 @@ impl Tape {
         if self.shared.a {
             da = sum_matrix(a, Matrix::A, batch, adjoint);
         }
-        let mut dq = if self.shared.q { sum_rows(&l1, n, -1.0) } else { l1.iter().map(|l| -l).collect() };
+        let mut dq =
+            if self.shared.q { sum_rows(&l1, n, -1.0) } else { l1.iter().map(|l| -l).collect() };
         let mut db = if self.shared.b { sum_rows(&l2, m, 1.0) } else { l2.clone() };
         if how.on_failure == OnFailure::Nan {
             for (index, _) in failures(&self.reports) {
@@ -109,7 +117,11 @@ impl Tape {
     ///
     /// # Errors
     /// As [`Self::vjp`].
-    pub fn value_gradient(&self, weights: &[f64], how: &Differentiation) -> Result<Gradients, Error> {
+    pub fn value_gradient(
+        &self,
+        weights: &[f64],
+        how: &Differentiation,
+    ) -> Result<Gradients, Error> {
         let analysis = &self.inner.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         check_length("weights", Some(weights), batch, 1)?;
@@ -121,7 +133,11 @@ impl Tape {
                 let failed = self.reports[k / len.max(1)].status != Status::Solved;
                 if failed { 0.0 } else { factor * weights[k / len.max(1)] }
             };
-            values.iter().enumerate().map(|(k, v)| if weight(k) == 0.0 { 0.0 } else { weight(k) * v }).collect()
+            values
+                .iter()
+                .enumerate()
+                .map(|(k, v)| if weight(k) == 0.0 { 0.0 } else { weight(k) * v })
+                .collect()
         };
         let half = scaled(&self.x, n, -0.5);
         let minus_z = scaled(&self.z, m, -1.0);
@@ -157,7 +173,11 @@ impl Tape {
             }
             rows
         };
-        let dq = if self.shared.q { sum_rows(&half, n, -2.0) } else { half.iter().map(|v| -2.0 * v).collect() };
+        let dq = if self.shared.q {
+            sum_rows(&half, n, -2.0)
+        } else {
+            half.iter().map(|v| -2.0 * v).collect()
+        };
         let db = if self.shared.b { sum_rows(&minus_z, m, 1.0) } else { minus_z };
         Ok(Gradients { p: dp, q: dq, a: da, b: db, adjoint_residual: vec![0.0; batch] })
     }
@@ -184,7 +204,11 @@ impl Differentiation {
 }
 
 pub(super) fn failures(reports: &[Report]) -> impl Iterator<Item = (usize, Status)> {
-    reports.iter().enumerate().filter(|(_, r)| r.status != Status::Solved).map(|(i, r)| (i, r.status))
+    reports
+        .iter()
+        .enumerate()
+        .filter(|(_, r)| r.status != Status::Solved)
+        .map(|(i, r)| (i, r.status))
 }
 
 pub(super) fn check_length(
@@ -213,7 +237,12 @@ pub(super) fn split<'a>(rest: &mut &'a mut [f64], len: usize) -> &'a mut [f64] {
 
 /// The lanes of a group that have no unique solution, and those that have a solution at all.
 #[inline(always)]
-pub(super) fn lane_masks<S: Simd>(simd: S, reports: &[Report], first: usize, exact: bool) -> (M<S>, M<S>) {
+pub(super) fn lane_masks<S: Simd>(
+    simd: S,
+    reports: &[Report],
+    first: usize,
+    exact: bool,
+) -> (M<S>, M<S>) {
     let mut singular = V::splat(simd, 0.0);
     let mut solved = V::splat(simd, 0.0);
     for (lane, report) in reports[first..].iter().take(V::<S>::LANES).enumerate() {
@@ -282,7 +311,7 @@ impl LaneTask for AdjointGroup<'_> {
         for rhs in rhs_x.iter_mut().chain(rhs_z.iter_mut()) {
             *rhs = solved.select(*rhs, zero);
         }
-        let residual = system::solve(simd, analysis, view, work, Singular(singular));
+        let residual = system::solve(simd, analysis, view, work, singular);
 
         let [_, l1, ..] = &mut work.over_x;
         let [_, l2, ..] = &mut work.over_z;
@@ -331,7 +360,13 @@ impl LaneTask for AdjointGroup<'_> {
 
 /// Reads rows `first..first + count` into lanes; zero where there are none.
 #[inline(always)]
-pub(super) fn gather<S: Simd>(rows: Option<&[f64]>, first: usize, count: usize, out: &mut [V<S>], zero: V<S>) {
+pub(super) fn gather<S: Simd>(
+    rows: Option<&[f64]>,
+    first: usize,
+    count: usize,
+    out: &mut [V<S>],
+    zero: V<S>,
+) {
     out.fill(zero);
     let Some(rows) = rows else { return };
     let len = out.len();

@@ -20,7 +20,9 @@ impl Adjoint<'_> {
         let (x, l1) = (self.x[j], self.l1[j]);
         match contiguous(rows) {
             Some(range) => {
-                for ((out, l2), z) in out.iter_mut().zip(&self.l2[range.clone()]).zip(&self.z[range]) {
+                for ((out, l2), z) in
+                    out.iter_mut().zip(&self.l2[range.clone()]).zip(&self.z[range])
+                {
                     *out -= l2 * x + z * l1;
                 }
             }
@@ -38,7 +40,8 @@ impl Adjoint<'_> {
         let (x, l1) = (self.x[j], self.l1[j]);
         match contiguous(rows) {
             Some(range) => {
-                for ((out, l), p) in out.iter_mut().zip(&self.l1[range.clone()]).zip(&self.x[range]) {
+                for ((out, l), p) in out.iter_mut().zip(&self.l1[range.clone()]).zip(&self.x[range])
+                {
                     *out -= l * x + p * l1;
                 }
             }
@@ -59,21 +62,17 @@ impl Adjoint<'_> {
     /// dA of this instance.
     #[inline(always)]
     pub(crate) fn write_a(&self, pattern: &Pattern, out: &mut [f64]) {
-        for_columns(pattern, out, |rows, j, out| self.add_a_column(rows, j, out));
+        for (j, ends) in pattern.colptr().windows(2).enumerate() {
+            self.add_a_column(&pattern.rowval()[ends[0]..ends[1]], j, &mut out[ends[0]..ends[1]]);
+        }
     }
 
     /// dP of this instance.
     #[inline(always)]
     pub(crate) fn write_p(&self, pattern: &Pattern, out: &mut [f64]) {
-        for_columns(pattern, out, |rows, j, out| self.add_p_column(rows, j, out));
-    }
-}
-
-#[inline(always)]
-fn for_columns(pattern: &Pattern, out: &mut [f64], mut column: impl FnMut(&[usize], usize, &mut [f64])) {
-    for (j, ends) in pattern.colptr().windows(2).enumerate() {
-        let range = ends[0]..ends[1];
-        column(&pattern.rowval()[range.clone()], j, &mut out[range]);
+        for (j, ends) in pattern.colptr().windows(2).enumerate() {
+            self.add_p_column(&pattern.rowval()[ends[0]..ends[1]], j, &mut out[ends[0]..ends[1]]);
+        }
     }
 }
 

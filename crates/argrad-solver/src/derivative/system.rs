@@ -7,25 +7,24 @@ use crate::group::{View, Work};
 use crate::lanes::{M, V};
 
 /// Relative residual at which refinement stops.
-const REFINED: f64 = 2e-15;
+const REFINED: f64 = 1e-14;
+/// Relative residual that refinement must reach, else the system counts as singular.
+const UNREFINED: f64 = 1e-8;
 /// Most refinement steps.
 const STEPS: usize = 6;
 /// Relative size of the gradient of the least-squares residual at which the least-norm solve stops.
 const LEAST_NORM: f64 = 1e-13;
 
-/// Where a solve reads its right-hand side and leaves the solution: `over_x[0]`, `over_z[0]` of the
-/// workspace hold the right-hand side, `over_x[1]`, `over_z[1]` the solution.
-pub(crate) struct Singular<S: Simd>(pub(crate) M<S>);
-
-/// Solves K [x; z] = rhs without regularization. Lanes in `singular` get the least-norm
-/// least-squares solution. Returns the relative residual.
+/// Solves K [x; z] = rhs without regularization: `over_x[0]`, `over_z[0]` of the workspace hold the
+/// right-hand side, `over_x[1]`, `over_z[1]` receive the solution. Lanes in `singular`, and lanes
+/// whose refinement fails, get the least-norm least-squares solution. Returns the relative residual.
 #[inline(always)]
 pub(crate) fn solve<S: Simd>(
     simd: S,
     analysis: &Analysis,
     view: &View<'_, S>,
     work: &mut Work<'_, S>,
-    singular: Singular<S>,
+    singular: M<S>,
 ) -> V<S> {
     let zero = V::splat(simd, 0.0);
     let Work { permuted, px, ax, atz, over_x, over_z, .. } = work;
@@ -40,12 +39,12 @@ pub(crate) fn solve<S: Simd>(
         simd,
         view.values,
         view.inverse_pivots,
-        [(&*rhs_x, &*rhs_z)],
+        [(rhs_x, rhs_z)],
         permuted,
         [(&mut **x, &mut **z)],
     );
     let mut residual = V::splat(simd, f64::INFINITY);
-    let mut live = !singular.0;
+    let mut live = !singular;
     for step in 0..=STEPS {
         analysis.cones.drop_free(simd, view.h, z);
         analysis.kkt.blocks.multiply(simd, view.values, x, z, px, ax, atz);
@@ -75,7 +74,7 @@ pub(crate) fn solve<S: Simd>(
                 simd,
                 view.values,
                 view.inverse_pivots,
-                [(&*error_x, &*error_z)],
+                [(error_x, error_z)],
                 permuted,
                 [(&mut **correction_x, &mut **correction_z)],
             );
@@ -87,9 +86,10 @@ pub(crate) fn solve<S: Simd>(
             z[i] = live.select(z[i] + ax[i], z[i]);
         }
     }
-    if singular.0.any() {
-        let least_norm = least_norm(simd, analysis, view, work, singular.0);
-        residual = singular.0.select(least_norm, residual);
+    let singular = singular | !residual.le(V::splat(simd, UNREFINED));
+    if singular.any() {
+        let least_norm = least_norm(simd, analysis, view, work, singular);
+        residual = singular.select(least_norm, residual);
     }
     residual
 }
@@ -108,38 +108,16 @@ fn least_norm<S: Simd>(
     let [rhs_x, x, vx, wx] = over_x;
     let [rhs_z, z, vz, wz, ..] = over_z;
     let n = x.len();
-    for (x, &r) in x.iter_mut().zip(rhs_x.iter()) {
-        *x = lanes.select(zero, *x);
-        let _ = r;
-    }
-    for z in z.iter_mut() {
-        *z = lanes.select(zero, *z);
+    for value in x.iter_mut().chain(z.iter_mut()) {
+        *value = lanes.select(zero, *value);
     }
     ux.copy_from_slice(rhs_x);
     uz.copy_from_slice(rhs_z);
-    // out = K in - scale out, then normalized; returns the norm.
-    let bidiagonalize = |input: (&[V<S>], &[V<S>]),
-                             out: (&mut [V<S>], &mut [V<S>]),
-                             scale: V<S>,
-                             px: &mut [V<S>],
-                             ax: &mut [V<S>],
-                             atz: &mut [V<S>],
-                             hz: &mut [V<S>]| {
-        analysis.kkt.blocks.multiply(simd, view.values, input.0, input.1, px, ax, atz);
-        analysis.cones.multiply_h(view.h, input.1, hz);
-        for j in 0..out.0.len() {
-            out.0[j] = scale.nfma(out.0[j], px[j] + atz[j]);
-        }
-        for i in 0..out.1.len() {
-            out.1[i] = scale.nfma(out.1[i], ax[i] - hz[i]);
-        }
-        analysis.cones.drop_free(simd, view.h, out.1);
-        normalize(out)
-    };
     let beta_first = normalize((ux, uz));
     vx.fill(zero);
     vz.fill(zero);
-    let mut alpha = bidiagonalize((ux, uz), (vx, vz), zero, px, ax, atz, hz);
+    let mut alpha =
+        bidiagonalize(simd, analysis, view, (ux, uz), (vx, vz), zero, (px, ax, atz, hz));
     let alpha_first = alpha;
     wx.copy_from_slice(vx);
     wz.copy_from_slice(vz);
@@ -149,8 +127,9 @@ fn least_norm<S: Simd>(
         if !live.any() {
             break;
         }
-        let beta = bidiagonalize((vx, vz), (ux, uz), alpha, px, ax, atz, hz);
-        alpha = bidiagonalize((ux, uz), (vx, vz), beta, px, ax, atz, hz);
+        let beta =
+            bidiagonalize(simd, analysis, view, (vx, vz), (ux, uz), alpha, (px, ax, atz, hz));
+        alpha = bidiagonalize(simd, analysis, view, (ux, uz), (vx, vz), beta, (px, ax, atz, hz));
         let rho = rho_bar.fma(rho_bar, beta * beta).sqrt();
         let (c, s) = (rho_bar / rho, beta / rho);
         let theta = s * alpha;
@@ -174,10 +153,35 @@ fn least_norm<S: Simd>(
     phi_bar.abs() / beta_first.max(one * V::splat(simd, f64::MIN_POSITIVE))
 }
 
+/// out = K in - scale out, then normalized; returns the norm.
+#[inline(always)]
+fn bidiagonalize<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    view: &View<'_, S>,
+    (in_x, in_z): (&[V<S>], &[V<S>]),
+    (out_x, out_z): (&mut [V<S>], &mut [V<S>]),
+    scale: V<S>,
+    (px, ax, atz, hz): (&mut [V<S>], &mut [V<S>], &mut [V<S>], &mut [V<S>]),
+) -> V<S> {
+    analysis.kkt.blocks.multiply(simd, view.values, in_x, in_z, px, ax, atz);
+    analysis.cones.multiply_h(view.h, in_z, hz);
+    for j in 0..out_x.len() {
+        out_x[j] = scale.nfma(out_x[j], px[j] + atz[j]);
+    }
+    for i in 0..out_z.len() {
+        out_z[i] = scale.nfma(out_z[i], ax[i] - hz[i]);
+    }
+    analysis.cones.drop_free(simd, view.h, out_z);
+    normalize((out_x, out_z))
+}
+
 /// Divides by the Euclidean norm, which it returns; leaves zero vectors alone.
 #[inline(always)]
 fn normalize<S: Simd>((x, z): (&mut [V<S>], &mut [V<S>])) -> V<S> {
-    let Some(&first) = x.first().or(z.first()) else { unreachable!("a program has a variable or a row") };
+    let Some(&first) = x.first().or(z.first()) else {
+        unreachable!("a program has a variable or a row")
+    };
     let (zero, one) = (first.like(0.0), first.like(1.0));
     let mut sum = zero;
     for &v in x.iter().chain(z.iter()) {

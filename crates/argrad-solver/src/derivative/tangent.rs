@@ -4,13 +4,13 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::adjoint::{failures, gather, lane_masks, split};
-use super::system::{self, Singular};
+use super::system;
 use super::{Differentiation, Mode, OnFailure, SolutionTangent, Tangent};
 use crate::Error;
 use crate::analysis::Analysis;
 use crate::group::{State, View, Work};
 use crate::lanes::{Buffer, LaneTask, V, dispatch};
-use crate::polish::polish;
+use crate::polish::{Target, polish};
 use crate::program::{Report, Status, check_slot};
 use crate::solver::Inner;
 use crate::tape::Tape;
@@ -25,7 +25,11 @@ impl Tape {
     ///
     /// # Errors
     /// As [`Self::vjp`].
-    pub fn jvp(&self, tangent: &Tangent<'_>, how: &Differentiation) -> Result<SolutionTangent, Error> {
+    pub fn jvp(
+        &self,
+        tangent: &Tangent<'_>,
+        how: &Differentiation,
+    ) -> Result<SolutionTangent, Error> {
         let analysis = &self.inner.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         for (argument, slot, len) in [
@@ -46,7 +50,8 @@ impl Tape {
         let mut r1 = vec![0.0; batch * n];
         let mut r2 = vec![0.0; batch * m];
         for instance in 0..batch {
-            let (x, z) = (&x[instance * n..(instance + 1) * n], &z[instance * m..(instance + 1) * m]);
+            let (x, z) =
+                (&x[instance * n..(instance + 1) * n], &z[instance * m..(instance + 1) * m]);
             let r1 = &mut r1[instance * n..(instance + 1) * n];
             let r2 = &mut r2[instance * m..(instance + 1) * m];
             if let Some(dp) = tangent.p {
@@ -87,7 +92,8 @@ impl Tape {
                 let count = residual.len();
                 groups.push(TangentGroup {
                     analysis,
-                    state: smoothed.as_ref().map_or(&self.states, |point| &point.states)[index].as_slice(),
+                    state: smoothed.as_ref().map_or(&self.states, |point| &point.states)[index]
+                        .as_slice(),
                     work: &mut [],
                     reports: &self.reports,
                     exact: how.mode == Mode::Exact,
@@ -103,7 +109,9 @@ impl Tape {
             let instructions = self.inner.settings.instructions;
             groups.into_par_iter().with_max_len(1).for_each_init(
                 || self.inner.take_work(),
-                |work, group| dispatch(instructions, TangentGroup { work: work.as_mut_slice(), ..group }),
+                |work, group| {
+                    dispatch(instructions, TangentGroup { work: work.as_mut_slice(), ..group })
+                },
             );
         }
         if how.on_failure == OnFailure::Nan {
@@ -117,7 +125,10 @@ impl Tape {
     }
 
     /// The points and factors of the central path at mu, where `how` asks for them.
-    pub(super) fn smoothed(&self, how: &Differentiation) -> Result<Option<SmoothedPoints<'_>>, Error> {
+    pub(super) fn smoothed(
+        &self,
+        how: &Differentiation,
+    ) -> Result<Option<SmoothedPoints<'_>>, Error> {
         let Mode::Smoothed(mu) = how.mode else { return Ok(None) };
         let analysis = &self.inner.analysis;
         let (n, m) = (analysis.n(), analysis.m());
@@ -157,7 +168,9 @@ impl Tape {
             .with_max_len(1)
             .map_init(
                 || self.inner.take_work(),
-                |work, group| dispatch(instructions, SmoothGroup { work: work.as_mut_slice(), ..group }),
+                |work, group| {
+                    dispatch(instructions, SmoothGroup { work: work.as_mut_slice(), ..group })
+                },
             )
             .collect();
         let failures: Vec<(usize, Status)> =
@@ -224,9 +237,10 @@ impl LaneTask for SmoothGroup<'_> {
         let (_, solved) = lane_masks(simd, self.reports, self.first, true);
         // s o z carries the cost scale; the row scales cancel.
         let mu = V::splat(simd, self.mu) * state.cost_scale[0];
-        let polished = polish(simd, analysis, state, work, solved, mu, SMOOTHED, SMOOTHING_STEPS);
+        let target = Target { mu, residual: SMOOTHED, max_steps: SMOOTHING_STEPS };
+        let polished = polish(simd, analysis, state, work, solved, target);
         let cost = state.cost_scale[0];
-        let count = if n > 0 { self.x.len() / n } else { 0 };
+        let count = self.reports[self.first..].len().min(V::<S>::LANES);
         for lane in 0..count {
             if solved.lane(lane) && !polished.solved.lane(lane) {
                 return Some(self.first + lane);
@@ -285,7 +299,7 @@ impl LaneTask for TangentGroup<'_> {
             // The solve drops the free rows of its right-hand side; ds needs them.
             full_z.copy_from_slice(rhs_z);
         }
-        let residual = system::solve(simd, analysis, view, work, Singular(singular));
+        let residual = system::solve(simd, analysis, view, work, singular);
         let Work { px, ax, atz, over_x, over_z, .. } = work;
         let [_, dx, ..] = over_x;
         let [_, dz, ds, hz, _, full_z] = over_z;
@@ -297,7 +311,7 @@ impl LaneTask for TangentGroup<'_> {
         }
         analysis.cones.keep_free(simd, view.h, ds);
         for i in 0..m {
-            ds[i] = ds[i] - hz[i];
+            ds[i] -= hz[i];
         }
         for lane in 0..count {
             self.residual[lane] = if solved.lane(lane) { residual.lane(lane) } else { f64::NAN };

@@ -7,10 +7,8 @@
 
 mod buffer;
 mod dispatch;
-mod pack;
 mod vector;
 
 pub(crate) use buffer::{Arena, Buffer};
 pub(crate) use dispatch::{Kernel, LaneTask, call, dispatch, lane_count};
-pub(crate) use pack::{gather_lane, scatter_lane};
 pub(crate) use vector::{M, V};

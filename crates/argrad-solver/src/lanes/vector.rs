@@ -35,9 +35,9 @@ impl<S: Simd> Copy for M<S> {}
 #[inline(always)]
 fn token<S: Simd>() -> S {
     const { assert!(size_of::<S>() == 0) };
-    // SAFETY: S has no bytes, and this function is only reached through values that were made
-    // from a token, which proves that the instructions are there.
-    unsafe { std::mem::MaybeUninit::<S>::uninit().assume_init() }
+    // SAFETY: S has no bytes, so any aligned pointer may be read; and this function is only reached
+    // through values that were made from a token, which proves that the instructions are there.
+    unsafe { std::ptr::NonNull::<S>::dangling().as_ptr().read() }
 }
 
 impl<S: Simd> V<S> {
@@ -73,7 +73,9 @@ impl<S: Simd> V<S> {
     pub(crate) fn slice_mut(_: S, values: &mut [f64]) -> &mut [Self] {
         debug_assert_eq!(values.len() % Self::LANES, 0);
         // SAFETY: as in `slice`; the borrow is unique.
-        unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len() / Self::LANES) }
+        unsafe {
+            std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len() / Self::LANES)
+        }
     }
 
     /// `self * b + c`, rounded once.

@@ -78,7 +78,12 @@ impl Blocks {
     /// Raises `column[j]`, `row[i]` to the largest absolute value of the entries of P (both
     /// triangles) and A in that column of the program and row of A.
     #[inline(always)]
-    pub(crate) fn largest_entries<S: Simd>(&self, values: &[V<S>], column: &mut [V<S>], row: &mut [V<S>]) {
+    pub(crate) fn largest_entries<S: Simd>(
+        &self,
+        values: &[V<S>],
+        column: &mut [V<S>],
+        row: &mut [V<S>],
+    ) {
         let mut base = self.p_base;
         for j in 0..column.len() {
             let rows = &self.p_rowval[self.p_colptr[j]..self.p_colptr[j + 1]];
@@ -92,8 +97,11 @@ impl Blocks {
             base += rows.len();
         }
         for block in &self.a {
-            let (outer_norm, inner_norm) =
-                if block.outer_is_row { (&mut *row, &mut *column) } else { (&mut *column, &mut *row) };
+            let (outer_norm, inner_norm) = if block.outer_is_row {
+                (&mut *row, &mut *column)
+            } else {
+                (&mut *column, &mut *row)
+            };
             let entries = &values[block.base..block.base + block.outer.len() * block.inner.len()];
             for (&o, entries) in block.outer.iter().zip(entries.chunks_exact(block.inner.len())) {
                 let mut largest = outer_norm[o as usize];
@@ -120,8 +128,10 @@ impl Blocks {
         }
         for block in &self.a {
             let (outer, inner) = if block.outer_is_row { (row, column) } else { (column, row) };
-            let entries = &mut values[block.base..block.base + block.outer.len() * block.inner.len()];
-            for (&o, entries) in block.outer.iter().zip(entries.chunks_exact_mut(block.inner.len())) {
+            let entries =
+                &mut values[block.base..block.base + block.outer.len() * block.inner.len()];
+            for (&o, entries) in block.outer.iter().zip(entries.chunks_exact_mut(block.inner.len()))
+            {
                 let factor = outer[o as usize];
                 for (entry, &k) in entries.iter_mut().zip(&block.inner) {
                     *entry *= inner[k as usize] * factor;
@@ -158,7 +168,9 @@ impl<S: Simd> Kernel for Multiply<'_, S> {
             let column = &values[base..base + rows.len()];
             base += rows.len();
             let (above, diagonal) = match rows.last() {
-                Some(&last) if last as usize == j => (rows.len() - 1, column[rows.len() - 1] * x[j]),
+                Some(&last) if last as usize == j => {
+                    (rows.len() - 1, column[rows.len() - 1] * x[j])
+                }
                 _ => (rows.len(), zero),
             };
             let xj = x[j];
@@ -213,10 +225,14 @@ fn multiply_block<S: Simd>(
         // of A, and the caller checked the lengths.
         unsafe {
             if left >= 4 {
-                multiply_rows::<S, 4>(zero, block, o, entries, inner_in, outer_out, outer_in, inner_out);
+                multiply_rows::<S, 4>(
+                    zero, block, o, entries, inner_in, outer_out, outer_in, inner_out,
+                );
                 o += 4;
             } else {
-                multiply_rows::<S, 1>(zero, block, o, entries, inner_in, outer_out, outer_in, inner_out);
+                multiply_rows::<S, 1>(
+                    zero, block, o, entries, inner_in, outer_out, outer_in, inner_out,
+                );
                 o += 1;
             }
         }

@@ -93,7 +93,12 @@ const COLUMNS: usize = 3;
 /// LDL' of the dense triangle of `node`, left-looking by blocks of columns: leaves L D below the
 /// diagonal and L' above it.
 #[inline(always)]
-unsafe fn factor_triangle<S: Simd>(simd: S, diag: *mut V<S>, node: &Supernode, pivots: &mut Pivots<'_, S>) {
+unsafe fn factor_triangle<S: Simd>(
+    simd: S,
+    diag: *mut V<S>,
+    node: &Supernode,
+    pivots: &mut Pivots<'_, S>,
+) {
     let width = node.width;
     let mut k = 0;
     while k < width {
@@ -205,7 +210,12 @@ unsafe fn solve_panel<S: Simd>(simd: S, diag: *const V<S>, panel: *mut V<S>, nod
 
 /// Forward substitution of MR rows against the whole triangle.
 #[inline(always)]
-unsafe fn solve_rows<S: Simd, const MR: usize>(simd: S, diag: *const V<S>, rows: *mut V<S>, width: usize) {
+unsafe fn solve_rows<S: Simd, const MR: usize>(
+    simd: S,
+    diag: *const V<S>,
+    rows: *mut V<S>,
+    width: usize,
+) {
     let mut k = 0;
     while k < width {
         // SAFETY: columns k.. of MR rows and of the triangle.

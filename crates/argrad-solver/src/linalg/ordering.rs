@@ -1,4 +1,4 @@
-//! Elimination order: minimum degree, with equality rows after the variables they touch.
+//! Elimination order: approximate minimum degree, then a postorder of the elimination tree.
 
 /// Adjacency of a symmetric matrix: for each node its neighbours, ascending, itself left out.
 pub(crate) struct Graph {
@@ -69,26 +69,13 @@ pub(crate) fn inverse(perm: &[usize]) -> Vec<usize> {
     inverse
 }
 
-/// Elimination order of a quasidefinite matrix.
+/// Elimination order with little fill.
 ///
-/// `late` marks the rows whose own diagonal is (nearly) zero, the equality rows. Eliminated before
-/// the variables they touch they would act as a penalty of 1e8 and cost half of the digits; after
-/// them, as a Schur complement. The late order is taken unless it costs more than twice the work.
-pub(crate) fn eliminate(graph: &Graph, late: &[bool]) -> Vec<usize> {
-    let free = minimum_degree(graph);
-    let step = inverse(&free);
-    let mut key: Vec<(usize, usize)> = (0..graph.order()).map(|node| (step[node], 0)).collect();
-    for node in (0..graph.order()).filter(|&node| late[node]) {
-        if let Some(last) = graph.neighbours[node].iter().filter(|&&other| !late[other]).map(|&other| step[other]).max() {
-            if last > step[node] {
-                key[node] = (last, step[node] + 1);
-            }
-        }
-    }
-    let mut deferred = free.clone();
-    deferred.sort_by_key(|&node| key[node]);
-    let perm = if work(graph, &deferred) <= 2.0 * work(graph, &free) { deferred } else { free };
-    postorder(graph, &perm)
+/// A quasidefinite matrix can be eliminated in any order. Equality rows that come before the
+/// variables they touch act as a penalty of the size of the inverse regularization, as the active
+/// inequality rows of a polish always do; refinement makes up for it.
+pub(crate) fn eliminate(graph: &Graph) -> Vec<usize> {
+    postorder(graph, &minimum_degree(graph))
 }
 
 fn minimum_degree(graph: &Graph) -> Vec<usize> {
@@ -108,10 +95,6 @@ fn minimum_degree(graph: &Graph) -> Vec<usize> {
         // The pattern above is valid by construction; any order is correct, if slower.
         Err(_) => (0..n).collect(),
     }
-}
-
-fn work(graph: &Graph, perm: &[usize]) -> f64 {
-    graph.fill(perm).iter().map(|column| (column.len() as f64 + 1.0).powi(2)).sum()
 }
 
 /// Equivalent order in which every subtree of the elimination tree is contiguous, so that chains

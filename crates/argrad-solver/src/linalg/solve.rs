@@ -46,14 +46,14 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
                 let inverse = inverse_pivots.as_ptr().add(node.start);
                 if node.kind == Kind::Dense {
                     let diag = values.add(node.diag);
-                    for k in 0..width {
-                        let known = *x.add(k);
-                        let row = diag.add(k * width);
-                        for i in k + 1..width {
-                            let l = *row.add(i);
-                            for r in 0..R {
-                                (*x.add(i))[r] = known[r].nfma(l, (*x.add(i))[r]);
-                            }
+                    let mut k = 0;
+                    while k < width {
+                        if width - k >= 4 {
+                            eliminate::<S, R, 4>(zero, diag, width, k, x);
+                            k += 4;
+                        } else {
+                            eliminate::<S, R, 1>(zero, diag, width, k, x);
+                            k += 1;
                         }
                     }
                 }
@@ -67,10 +67,24 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
                 let mut i = 0;
                 while i < rows.len() {
                     if rows.len() - i >= 4 {
-                        subtract_rows::<S, R, 4>(zero, panel.add(i * width), width, x, rhs, rows.as_ptr().add(i));
+                        subtract_rows::<S, R, 4>(
+                            zero,
+                            panel.add(i * width),
+                            width,
+                            x,
+                            rhs,
+                            rows.as_ptr().add(i),
+                        );
                         i += 4;
                     } else {
-                        subtract_rows::<S, R, 1>(zero, panel.add(i * width), width, x, rhs, rows.as_ptr().add(i));
+                        subtract_rows::<S, R, 1>(
+                            zero,
+                            panel.add(i * width),
+                            width,
+                            x,
+                            rhs,
+                            rows.as_ptr().add(i),
+                        );
                         i += 1;
                     }
                 }
@@ -96,21 +110,91 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
                 }
                 if node.kind == Kind::Dense {
                     let diag = values.add(node.diag);
-                    let mut k = width - 1;
+                    // The last columns first, those that do not fill a block one by one.
+                    let mut k = width;
                     while k > 0 {
-                        k -= 1;
-                        let row = diag.add(k * width);
-                        let mut sum = *x.add(k);
-                        for i in k + 1..width {
-                            let (l, known) = (*row.add(i), *x.add(i));
-                            for r in 0..R {
-                                sum[r] = known[r].nfma(l, sum[r]);
-                            }
+                        if k % 4 == 0 {
+                            k -= 4;
+                            substitute::<S, R, 4>(zero, diag, width, k, x);
+                        } else {
+                            k -= 1;
+                            substitute::<S, R, 1>(zero, diag, width, k, x);
                         }
-                        *x.add(k) = sum;
                     }
                 }
             }
+        }
+    }
+}
+
+/// Forward substitution of columns `k..k + N` of a dense triangle, L' in its upper half.
+#[inline(always)]
+unsafe fn eliminate<S: Simd, const R: usize, const N: usize>(
+    zero: V<S>,
+    diag: *const V<S>,
+    width: usize,
+    k: usize,
+    x: *mut [V<S>; R],
+) {
+    // SAFETY: columns up to k + N of a width x width block, and as many unknowns.
+    unsafe {
+        let mut known = [[zero; R]; N];
+        for c in 0..N {
+            known[c] = *x.add(k + c);
+            for p in 0..c {
+                let l = *diag.add((k + p) * width + k + c);
+                for r in 0..R {
+                    known[c][r] = known[p][r].nfma(l, known[c][r]);
+                }
+            }
+            *x.add(k + c) = known[c];
+        }
+        for i in k + N..width {
+            let mut entry = *x.add(i);
+            for (c, known) in known.iter().enumerate() {
+                let l = *diag.add((k + c) * width + i);
+                for r in 0..R {
+                    entry[r] = known[r].nfma(l, entry[r]);
+                }
+            }
+            *x.add(i) = entry;
+        }
+    }
+}
+
+/// Backward substitution of columns `k..k + N` of a dense triangle.
+#[inline(always)]
+unsafe fn substitute<S: Simd, const R: usize, const N: usize>(
+    zero: V<S>,
+    diag: *const V<S>,
+    width: usize,
+    k: usize,
+    x: *mut [V<S>; R],
+) {
+    // SAFETY: as for `eliminate`.
+    unsafe {
+        let mut sums = [[zero; R]; N];
+        for i in k + N..width {
+            let known = *x.add(i);
+            for (c, sum) in sums.iter_mut().enumerate() {
+                let l = *diag.add((k + c) * width + i);
+                for r in 0..R {
+                    sum[r] = known[r].fma(l, sum[r]);
+                }
+            }
+        }
+        for c in (0..N).rev() {
+            let mut entry = *x.add(k + c);
+            for r in 0..R {
+                entry[r] -= sums[c][r];
+            }
+            for p in c + 1..N {
+                let (l, known) = (*diag.add((k + c) * width + k + p), *x.add(k + p));
+                for r in 0..R {
+                    entry[r] = known[r].nfma(l, entry[r]);
+                }
+            }
+            *x.add(k + c) = entry;
         }
     }
 }

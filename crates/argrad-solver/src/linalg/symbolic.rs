@@ -68,13 +68,13 @@ pub(crate) struct Symbolic {
 
 impl Symbolic {
     /// Widest dense supernode. A multiple of every tile width.
-    pub(crate) const PANEL: usize = 24;
+    pub(crate) const PANEL: usize = 36;
 
     /// Analyses the matrix of order `order` with the given off-diagonal entries (each pair once,
     /// either triangle; diagonal entries are ignored).
-    pub(crate) fn new(order: usize, entries: &[(usize, usize)], late: &[bool]) -> Self {
+    pub(crate) fn new(order: usize, entries: &[(usize, usize)]) -> Self {
         let graph = Graph::new(order, entries.iter().copied());
-        let perm = group_equal_columns(&graph, eliminate(&graph, late));
+        let perm = group_equal_columns(&graph, eliminate(&graph));
         let columns = graph.fill(&perm);
         let mut supernodes = find_supernodes(&columns);
         let mut supernode_of = vec![0u32; order];
@@ -127,7 +127,9 @@ impl Symbolic {
         for node in &self.supernodes {
             for i in 0..node.width {
                 match node.kind {
-                    Kind::Dense => addresses.extend((0..=i).map(|j| node.diag + i * node.width + j)),
+                    Kind::Dense => {
+                        addresses.extend((0..=i).map(|j| node.diag + i * node.width + j))
+                    }
                     Kind::Diagonal => addresses.push(node.diag + i),
                 }
             }
@@ -190,7 +192,8 @@ fn find_supernodes(columns: &[Vec<u32>]) -> Vec<Supernode> {
             supernodes.push(supernode(Kind::Diagonal, start, end - start));
         } else {
             let nested = |j: usize| {
-                columns[j].first() == Some(&(j as u32 + 1)) && columns[j + 1].len() + 1 == columns[j].len()
+                columns[j].first() == Some(&(j as u32 + 1))
+                    && columns[j + 1].len() + 1 == columns[j].len()
             };
             while nested(end - 1) && !equals_next(end) {
                 end += 1;
@@ -213,7 +216,7 @@ fn panel_widths(length: usize) -> Vec<usize> {
     let parts = length.div_ceil(Symbolic::PANEL);
     let width = length.div_ceil(parts).next_multiple_of(ROUND).min(Symbolic::PANEL);
     let mut widths = vec![width; length / width];
-    if length % width > 0 {
+    if !length.is_multiple_of(width) {
         widths.push(length % width);
     }
     widths
@@ -263,12 +266,22 @@ fn updates_of(node: &Supernode, supernodes: &[Supernode], supernode_of: &[u32]) 
     while first < node.rows.len() {
         let index = supernode_of[node.rows[first] as usize];
         let target = &supernodes[index as usize];
-        let last = node.rows.iter().position(|&row| supernode_of[row as usize] > index).unwrap_or(node.rows.len());
+        let last = node
+            .rows
+            .iter()
+            .position(|&row| supernode_of[row as usize] > index)
+            .unwrap_or(node.rows.len());
         updates.push(Update {
             first,
             last,
-            row_offset: node.rows[first..].iter().map(|&row| target.row_address(row as usize) as u32).collect(),
-            column_offset: node.rows[first..last].iter().map(|&row| row - target.start as u32).collect(),
+            row_offset: node.rows[first..]
+                .iter()
+                .map(|&row| target.row_address(row as usize) as u32)
+                .collect(),
+            column_offset: node.rows[first..last]
+                .iter()
+                .map(|&row| row - target.start as u32)
+                .collect(),
         });
         first = last;
     }

@@ -10,7 +10,7 @@ use super::symbolic::{Supernode, Update};
 use crate::lanes::V;
 
 /// Columns of the panel taken at a time; a block of the packed side is `DEPTH * COLUMNS` registers.
-const DEPTH: usize = 24;
+const DEPTH: usize = 36;
 /// Columns of the result taken at a time.
 const COLUMNS: usize = 18;
 /// Registers of scratch.
@@ -47,21 +47,32 @@ unsafe fn with_tile_width<S: Simd, const NR: usize>(
     inverse_pivots: *const V<S>,
     scratch: *mut V<S>,
 ) {
-    const { assert!(COLUMNS % NR == 0) };
+    const { assert!(COLUMNS.is_multiple_of(NR)) };
     let rows = node.rows.len();
     let width = node.width;
     // SAFETY: panel addresses are below the length of `values`; `k0 + depth <= width`; packed
     // columns are at most COLUMNS, each of at most DEPTH registers.
     unsafe {
         let panel = values.add(node.panel).cast_const();
+        // Chunks of nearly equal depth: a short last one would pay for the result and do little.
+        let chunk = width.div_ceil(width.div_ceil(DEPTH).max(1));
         let mut k0 = 0;
         while k0 < width {
-            let depth = DEPTH.min(width - k0);
+            let depth = chunk.min(width - k0);
             for update in &node.updates {
                 let mut block = update.first;
                 while block < update.last {
                     let block_end = (block + COLUMNS).min(update.last);
-                    pack::<S, NR>(simd, panel.add(k0), width, depth, inverse_pivots.add(k0), block, block_end, scratch);
+                    pack::<S, NR>(
+                        simd,
+                        panel.add(k0),
+                        width,
+                        depth,
+                        inverse_pivots.add(k0),
+                        block,
+                        block_end,
+                        scratch,
+                    );
                     let mut i = block;
                     while i < rows {
                         let left = panel.add(i * width + k0);
@@ -161,7 +172,7 @@ impl<S: Simd> Target<'_, S> {
                         let column = self.values.add(*columns.get_unchecked(c) as usize);
                         for r in 0..MR {
                             let entry = column.add(row_offset[r]);
-                            *entry = *entry - sums[r][c];
+                            *entry -= sums[r][c];
                         }
                     }
                 } else {
@@ -170,7 +181,7 @@ impl<S: Simd> Target<'_, S> {
                         for r in 0..MR {
                             if i + r >= j + c {
                                 let entry = column.add(row_offset[r]);
-                                *entry = *entry - sums[r][c];
+                                *entry -= sums[r][c];
                             }
                         }
                     }

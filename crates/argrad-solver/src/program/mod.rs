@@ -15,4 +15,4 @@ pub use solution::{Report, Solution, Status};
 pub use structure::{Cone, Pattern, Structure};
 pub use values::{Slot, Values};
 
-pub(crate) use values::{check_slot, check_values};
+pub(crate) use values::{check_finite_instances, check_slot, check_values};

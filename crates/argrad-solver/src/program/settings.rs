@@ -50,9 +50,14 @@ impl Default for Settings {
 impl Settings {
     /// Checks that every setting is in its range.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let setting = |setting, expected, found: String| Err(Error::Setting { setting, expected, found });
+        let setting =
+            |setting, expected, found: String| Err(Error::Setting { setting, expected, found });
         if !(self.tolerance >= 1e-14 && self.tolerance < 1.0) {
-            return setting("tolerance", "a number from 1e-14 to below 1", self.tolerance.to_string());
+            return setting(
+                "tolerance",
+                "a number from 1e-14 to below 1",
+                self.tolerance.to_string(),
+            );
         }
         if !(self.infeasibility_tolerance >= 1e-14 && self.infeasibility_tolerance < 1.0) {
             return setting(

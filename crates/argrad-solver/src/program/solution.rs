@@ -38,6 +38,8 @@ pub struct Report {
     pub iterations: u32,
     /// Newton steps on the projection residual.
     pub polish_steps: u32,
+    /// Factorizations that this instance needed, all steps together.
+    pub factorizations: u32,
     /// Whether the warm start was accepted (then `iterations` is 0).
     pub warm_started: bool,
     /// Objective 1/2 x'Px + q'x.

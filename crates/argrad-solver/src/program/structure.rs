@@ -66,9 +66,7 @@ impl Pattern {
             }
             let column = &rowval[colptr[j]..colptr[j + 1]];
             if let Some(&i) = column.iter().find(|&&i| i >= rows) {
-                return bad(format!(
-                    "row index {i} in column {j}, expected below {rows}"
-                ));
+                return bad(format!("row index {i} in column {j}, expected below {rows}"));
             }
             if let Some(pair) = column.windows(2).find(|pair| pair[0] >= pair[1]) {
                 return bad(format!(
@@ -100,7 +98,11 @@ impl Pattern {
         Self::from_columns(rows, cols, |_| 0..0)
     }
 
-    fn from_columns(rows: usize, cols: usize, column: impl Fn(usize) -> std::ops::Range<usize>) -> Self {
+    fn from_columns(
+        rows: usize,
+        cols: usize,
+        column: impl Fn(usize) -> std::ops::Range<usize>,
+    ) -> Self {
         let mut colptr = vec![0];
         let mut rowval = Vec::new();
         for j in 0..cols {
@@ -137,8 +139,9 @@ impl Pattern {
 
     /// `(row, column)` of each stored entry, in storage order.
     pub fn entries(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        (0..self.cols)
-            .flat_map(move |j| self.rowval[self.colptr[j]..self.colptr[j + 1]].iter().map(move |&i| (i, j)))
+        (0..self.cols).flat_map(move |j| {
+            self.rowval[self.colptr[j]..self.colptr[j + 1]].iter().map(move |&i| (i, j))
+        })
     }
 }
 
@@ -181,7 +184,9 @@ impl Structure {
         }
         if let Some((i, j)) = p.entries().find(|&(i, j)| i > j) {
             return Err(Error::Pattern {
-                found: format!("P has an entry at row {i}, column {j}, below the diagonal: give the upper triangle only"),
+                found: format!(
+                    "P has an entry at row {i}, column {j}, below the diagonal: give the upper triangle only"
+                ),
             });
         }
         Ok(Self { p, a, cones })

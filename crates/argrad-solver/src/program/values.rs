@@ -62,19 +62,27 @@ pub(crate) fn check_values(structure: &Structure, values: &Values<'_>) -> Result
     check_slot("q", values.q, n, values.batch)?;
     check_slot("A", values.a, structure.a.nnz(), values.batch)?;
     check_slot("b", values.b, m, values.batch)?;
-    check_finite("P", values.p, structure.p.nnz())?;
+    // Per-instance matrices are checked where they are loaded, group by group.
+    for (argument, slot, len) in
+        [("P", values.p, structure.p.nnz()), ("A", values.a, structure.a.nnz())]
+    {
+        if slot.is_shared() {
+            check_finite(argument, slot, len)?;
+        }
+    }
     check_finite("q", values.q, n)?;
-    check_finite("A", values.a, structure.a.nnz())?;
     if all_finite(values.b.as_slice()) {
         return Ok(());
     }
     // Infinite entries are legal in one place only; look closer.
     let mut removable = Vec::with_capacity(m);
     for cone in &structure.cones {
-        removable.extend(std::iter::repeat_n(matches!(cone, super::Cone::Nonnegative(_)), cone.dim()));
+        removable
+            .extend(std::iter::repeat_n(matches!(cone, super::Cone::Nonnegative(_)), cone.dim()));
     }
     for (k, &value) in values.b.as_slice().iter().enumerate() {
-        if !value.is_finite() && !(value == f64::INFINITY && removable[k % m]) {
+        let removes = value == f64::INFINITY && removable[k % m];
+        if !(value.is_finite() || removes) {
             return Err(non_finite("b", values.b, m, k));
         }
     }
@@ -105,6 +113,24 @@ pub(crate) fn check_slot(
     })
 }
 
+/// Finiteness of the per-instance matrices of `count` instances from `first`.
+#[inline(always)]
+pub(crate) fn check_finite_instances(
+    structure: &Structure,
+    values: &Values<'_>,
+    first: usize,
+    count: usize,
+) -> Result<(), Error> {
+    for (argument, slot, len) in
+        [("P", values.p, structure.p.nnz()), ("A", values.a, structure.a.nnz())]
+    {
+        if !slot.is_shared() && !all_finite(&slot.as_slice()[first * len..(first + count) * len]) {
+            check_finite(argument, slot, len)?;
+        }
+    }
+    Ok(())
+}
+
 fn check_finite(argument: &'static str, slot: Slot<'_>, len: usize) -> Result<(), Error> {
     let values = slot.as_slice();
     if all_finite(values) {
@@ -123,13 +149,14 @@ fn non_finite(argument: &'static str, slot: Slot<'_>, len: usize, at: usize) -> 
     }
 }
 
-/// Whether no entry is NaN or infinite: `v - v` is zero exactly for finite v, and sums vectorize.
+/// Whether no entry is NaN or infinite: `0 v` is zero exactly for finite v, and sums vectorize.
+#[inline(always)]
 fn all_finite(values: &[f64]) -> bool {
     let (chunks, rest) = values.as_chunks::<8>();
     let mut sums = [0.0; 8];
     for chunk in chunks {
         for (sum, v) in sums.iter_mut().zip(chunk) {
-            *sum += v - v;
+            *sum += v * 0.0;
         }
     }
     sums.iter().all(|&sum| sum == 0.0) && rest.iter().all(|v| v.is_finite())

@@ -42,13 +42,13 @@ pub(crate) fn check_finite(
     })
 }
 
-/// `v - v` is 0 for finite v and NaN otherwise, and its sum vectorizes.
-fn all_finite(values: &[f64]) -> bool {
+/// Zero times a number is 0 for a finite one and NaN otherwise, and its sum vectorizes.
+pub(crate) fn all_finite(values: &[f64]) -> bool {
     let (chunks, rest) = values.as_chunks::<16>();
     let mut sums = [0.0; 16];
     for chunk in chunks {
         for (sum, v) in sums.iter_mut().zip(chunk) {
-            *sum += v - v;
+            *sum += v * 0.0;
         }
     }
     sums.iter().all(|&sum| sum == 0.0) && rest.iter().all(|v| v.is_finite())

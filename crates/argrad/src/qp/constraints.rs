@@ -2,35 +2,20 @@
 //! and adjoint. Number k of a block sits at a fixed position of the stack, so the forward map is a
 //! scatter and its adjoint a gather.
 
-use rayon::prelude::*;
-
+use super::check::{all_finite, check_finite};
+use super::instances::{Assembled, each_instance, each_instance_in_place};
 use super::solution::{split_rows, stack_rows};
+use super::tiles::{to_columns, to_rows};
 use super::{MatrixShape, QpShape};
 use crate::{Error, Pattern, Slot};
-
-/// Numbers for the solver: the user's own where the order is the same, else a copy in its order.
-#[derive(Debug)]
-pub(crate) enum Assembled<'a> {
-    Borrowed(Slot<'a>),
-    Owned { values: Vec<f64>, shared: bool },
-}
-
-impl Assembled<'_> {
-    pub(crate) fn slot(&self) -> Slot<'_> {
-        match self {
-            Self::Borrowed(slot) => *slot,
-            Self::Owned { values, shared: true } => Slot::Shared(values),
-            Self::Owned { values, shared: false } => Slot::Each(values),
-        }
-    }
-}
 
 /// Where each number of A and G goes.
 #[derive(Debug)]
 pub(crate) struct ConstraintMap {
     pattern: Pattern,
     rows: [usize; 2],
-    blocks: [Block; 2],
+    /// Of A and of G.
+    blocks: Vec<Block>,
 }
 
 #[derive(Debug)]
@@ -54,47 +39,39 @@ impl ConstraintMap {
         let shapes = [&shape.equalities, &shape.inequalities];
         let rows = shapes.map(MatrixShape::rows);
         let n = shape.variables();
-        let (mut colptr, mut rowval) = (vec![0], Vec::new());
-        // Row indices of each block, column by column.
-        let columns = shapes.map(|shape| {
-            let mut columns = vec![Vec::new(); n];
+        // Rows of each block, column by column.
+        let mut columns: Vec<[Vec<usize>; 2]> = vec![Default::default(); n];
+        for (block, shape) in shapes.iter().enumerate() {
             for (i, j) in shape.entries() {
-                columns[j].push(i);
+                columns[j][block].push(i);
             }
-            columns
-        });
+        }
+        let (mut colptr, mut rowval) = (vec![0], Vec::new());
         let mut starts = [Vec::with_capacity(n), Vec::with_capacity(n)];
-        for j in 0..n {
-            for (block, first_row) in [(0, 0), (1, rows[0])] {
-                starts[block].push(rowval.len());
-                rowval.extend(columns[block][j].iter().map(|i| i + first_row));
+        let mut list = [Vec::new(), Vec::new()];
+        for column in &columns {
+            for ((block, column), first_row) in column.iter().enumerate().zip([0, rows[0]]) {
+                let start = rowval.len();
+                rowval.extend(column.iter().map(|i| i + first_row));
+                starts[block].push(start);
+                list[block].extend((start..rowval.len()).map(|place| place as u32));
             }
             colptr.push(rowval.len());
         }
         let nnz = rowval.len();
         let pattern = Pattern::new(rows[0] + rows[1], n, colptr, rowval)?;
-        let [first, second] = starts;
-        let blocks = [(0, first), (1, second)].map(|(block, starts)| {
-            let len = shapes[block].len();
-            let places = match shapes[block] {
-                &MatrixShape::Dense { rows, .. } => Places::Columns { rows, starts },
+        let mut blocks = Vec::with_capacity(2);
+        for ((shape, starts), list) in shapes.into_iter().zip(starts).zip(list) {
+            let (places, in_order) = match shape {
+                &MatrixShape::Dense { rows, .. } => {
+                    (Places::Columns { rows, starts }, rows <= 1 || n <= 1)
+                }
                 // The other shapes list their numbers column by column.
-                _ => Places::List(
-                    starts
-                        .iter()
-                        .zip(&columns[block])
-                        .flat_map(|(start, column)| {
-                            (0..column.len()).map(move |k| (start + k) as u32)
-                        })
-                        .collect(),
-                ),
+                _ => (Places::List(list), true),
             };
-            let in_order = match &places {
-                Places::List(_) => true,
-                Places::Columns { rows, .. } => *rows <= 1 || n <= 1,
-            };
-            Block { len, places, whole: in_order && len == nnz }
-        });
+            let len = shape.len();
+            blocks.push(Block { len, places, whole: in_order && len == nnz });
+        }
         Ok(Self { pattern, rows, blocks })
     }
 
@@ -108,22 +85,38 @@ impl ConstraintMap {
         self.rows
     }
 
-    /// `[A; G]`.
-    pub(crate) fn assemble<'a>(&self, slots: [Slot<'a>; 2], batch: usize) -> Assembled<'a> {
-        for (block, slot) in self.blocks.iter().zip(slots) {
+    /// `[A; G]`. A direction may be anything; what is not one must be finite.
+    pub(crate) fn assemble<'a>(
+        &self,
+        slots: [Slot<'a>; 2],
+        batch: usize,
+        direction: bool,
+    ) -> Result<Assembled<'a>, Error> {
+        const NAMES: [&str; 2] = ["A", "G"];
+        let check = |index: usize| match direction {
+            true => Ok(()),
+            false => check_finite(NAMES[index], slots[index], self.blocks[index].len, false),
+        };
+        for (index, block) in self.blocks.iter().enumerate() {
             if block.whole && block.len > 0 {
-                return Assembled::Borrowed(slot);
+                check(index)?;
+                return Ok(Assembled::Borrowed(slots[index]));
             }
         }
         let shared = self.stack_is_shared(slots.map(|slot| slot.is_shared()));
         let nnz = self.pattern.nnz();
         let mut values = vec![0.0; if shared { nnz } else { batch * nnz }];
-        each_instance(&mut values, nnz, |k, out| {
+        let good = each_instance(&mut values, nnz, |k, stack| {
             for (block, slot) in self.blocks.iter().zip(slots) {
-                block.scatter(slot.instance(k, block.len), out);
+                block.scatter(slot.instance(k, block.len), stack);
             }
+            direction || all_finite(stack)
         });
-        Assembled::Owned { values, shared }
+        if !good {
+            check(0)?;
+            check(1)?;
+        }
+        Ok(Assembled::Owned { values, shared })
     }
 
     /// `[b; h]`.
@@ -169,6 +162,16 @@ impl ConstraintMap {
         }
         let instances = stacked.len() / nnz;
         let one_each = !self.stack_is_shared(shared);
+        if let Some(index) = self.blocks.iter().position(|block| block.len == nnz) {
+            // One dense block: no need for another vector of that size.
+            let mut stacked = stacked;
+            each_instance_in_place(&mut stacked, nnz, |stack, out| {
+                self.blocks[index].gather(stack, out, |out, g| *out = g);
+            });
+            let mut parts = [Vec::new(), Vec::new()];
+            parts[index] = stacked;
+            return parts;
+        }
         [0, 1].map(|index| {
             let block = &self.blocks[index];
             if shared[index] && one_each {
@@ -181,6 +184,7 @@ impl ConstraintMap {
             let mut gradient = vec![0.0; instances * block.len];
             each_instance(&mut gradient, block.len, |k, out| {
                 block.gather(&stacked[k * nnz..(k + 1) * nnz], out, |out, g| *out = g);
+                true
             });
             gradient
         })
@@ -235,7 +239,7 @@ impl Block {
                 }
             }
             Places::Columns { rows, starts } => {
-                for_tiles(*rows, starts, |at, place| stack[place] = values[at]);
+                to_columns(*rows, values, starts, stack);
             }
         }
     }
@@ -248,40 +252,8 @@ impl Block {
                 }
             }
             Places::Columns { rows, starts } => {
-                for_tiles(*rows, starts, |at, place| put(&mut out[at], stack[place]));
+                to_rows(*rows, stack, starts, out, put);
             }
         }
-    }
-}
-
-/// Walks a row-major block in tiles, so that both orders stay in the first cache.
-#[inline]
-fn for_tiles(rows: usize, starts: &[usize], mut visit: impl FnMut(usize, usize)) {
-    const TILE: usize = 8;
-    let cols = starts.len();
-    for first_row in (0..rows).step_by(TILE) {
-        let last_row = (first_row + TILE).min(rows);
-        for (j, start) in starts.iter().enumerate() {
-            for i in first_row..last_row {
-                visit(i * cols + j, start + i);
-            }
-        }
-    }
-}
-
-/// Runs `f` on each instance's part of `values`, on several threads where there is enough to do.
-pub(crate) fn each_instance(
-    values: &mut [f64],
-    len: usize,
-    f: impl Fn(usize, &mut [f64]) + Send + Sync,
-) {
-    const WORTH_THREADS: usize = 1 << 15;
-    if len == 0 {
-        return;
-    }
-    if values.len() > len && values.len() >= WORTH_THREADS {
-        values.par_chunks_mut(len).enumerate().for_each(|(k, part)| f(k, part));
-    } else {
-        values.chunks_mut(len).enumerate().for_each(|(k, part)| f(k, part));
     }
 }

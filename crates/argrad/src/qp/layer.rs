@@ -6,7 +6,8 @@ use argrad_solver::{
     Cone, Cotangent, Gradients, Solution, Solver, Structure, Tangent, Tape, Values,
 };
 
-use super::constraints::{Assembled, ConstraintMap};
+use super::constraints::ConstraintMap;
+use super::instances::Assembled;
 use super::objective::ObjectiveMap;
 use super::solution::split_rows;
 use super::{
@@ -171,7 +172,7 @@ impl QpLayer {
         Ok(AssembledValues {
             p: objective.assemble(values.quadratic, batch, self.symmetry_tolerance)?,
             q: values.linear,
-            a: constraints.assemble([values.a, values.g], batch),
+            a: constraints.assemble([values.a, values.g], batch, false)?,
             b: constraints.assemble_rhs([values.b, values.h], batch),
         })
     }
@@ -311,11 +312,13 @@ impl QpSolution {
             Some(slot) => Some(objective.assemble(slot, self.batch, f64::INFINITY)?),
             None => None,
         };
-        let a = (tangent.a.is_some() || tangent.g.is_some()).then(|| {
+        let a = if tangent.a.is_some() || tangent.g.is_some() {
             let a = tangent.a.unwrap_or(Slot::Shared(&zeros[..lens[0]]));
             let g = tangent.g.unwrap_or(Slot::Shared(&zeros[..lens[1]]));
-            constraints.assemble([a, g], self.batch)
-        });
+            Some(constraints.assemble([a, g], self.batch, true)?)
+        } else {
+            None
+        };
         let b = (tangent.b.is_some() || tangent.h.is_some()).then(|| {
             let b = tangent.b.unwrap_or(Slot::Shared(&zeros[..rows[0]]));
             let h = tangent.h.unwrap_or(Slot::Shared(&zeros[..rows[1]]));

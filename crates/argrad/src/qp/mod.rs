@@ -4,10 +4,12 @@
 mod check;
 mod constraints;
 mod derivative;
+mod instances;
 mod layer;
 mod objective;
 mod shape;
 mod solution;
+mod tiles;
 mod values;
 
 pub use derivative::{QpCotangent, QpGradients, QpTangent, QpTangentOut};
@@ -17,4 +19,4 @@ pub use solution::{QpPoint, QpSolution};
 pub use values::QpValues;
 
 pub(crate) use check::{check_finite, check_length};
-pub(crate) use constraints::each_instance;
+pub(crate) use instances::each_instance;

@@ -3,8 +3,10 @@
 //! Forward: `P_ij = (Q_ij + Q_ji) / 2` for i <= j. Adjoint: the gradient g of a stored entry of the
 //! triangle goes half to `Q_ij` and half to `Q_ji`.
 
-use super::constraints::{Assembled, each_instance};
-use super::{MatrixShape, check_length};
+use super::check::all_finite;
+use super::instances::{Assembled, each_instance};
+use super::tiles::{symmetric_gradient, symmetric_part};
+use super::{MatrixShape, check_finite, check_length};
 use crate::{Error, Pattern, Slot};
 
 /// Where each number of Q goes.
@@ -64,7 +66,8 @@ impl ObjectiveMap {
         &self.pattern
     }
 
-    /// P from Q. `tolerance` is the largest `|Q_ij - Q_ji|` relative to the largest entry.
+    /// P from Q. `tolerance` is the largest `|Q_ij - Q_ji|` relative to the largest entry; infinite
+    /// for a direction, which may be anything.
     pub(crate) fn assemble<'a>(
         &self,
         slot: Slot<'a>,
@@ -72,67 +75,57 @@ impl ObjectiveMap {
         tolerance: f64,
     ) -> Result<Assembled<'a>, Error> {
         check_length("Q", slot, self.len, batch)?;
+        let strict = tolerance < f64::INFINITY;
         if matches!(self.kind, Kind::Same) {
+            if strict {
+                check_finite("Q", slot, self.len, false)?;
+            }
             return Ok(Assembled::Borrowed(slot));
         }
         let instances = if slot.is_shared() { 1 } else { batch };
         let nnz = self.pattern.nnz();
         let mut values = vec![0.0; instances * nnz];
-        each_instance(&mut values, nnz, |k, p| {
+        let good = each_instance(&mut values, nnz, |k, p| {
             let q = slot.instance(k, self.len);
-            match &self.kind {
-                Kind::Same => {}
-                Kind::Dense(n) => symmetrize(*n, q, p),
-                Kind::Pairs(pairs) => {
-                    for (p, &(ij, ji)) in p.iter_mut().zip(pairs) {
-                        *p = 0.5 * (q[ij as usize] + q[ji as usize]);
-                    }
-                }
-            }
+            let (skew, size) = match &self.kind {
+                Kind::Same => (0.0, 0.0),
+                Kind::Dense(n) => symmetric_part(*n, q, p),
+                Kind::Pairs(pairs) => symmetric_pairs(pairs, q, p),
+            };
+            !strict || all_finite(q) && skew <= tolerance * size
         });
-        if tolerance < f64::INFINITY {
+        if !good {
+            check_finite("Q", slot, self.len, false)?;
             for k in 0..instances {
-                let q = slot.instance(k, self.len);
-                let p = &values[k * nnz..(k + 1) * nnz];
-                self.check_symmetric(q, p, tolerance, (!slot.is_shared()).then_some(k))?;
+                let instance = (!slot.is_shared()).then_some(k);
+                self.check_symmetric(slot.instance(k, self.len), tolerance, instance)?;
             }
         }
         Ok(Assembled::Owned { values, shared: slot.is_shared() })
     }
 
-    /// The half-sum differs from the entry above the diagonal by half of the asymmetry.
+    /// Names the first entry that differs from its mirror image.
     fn check_symmetric(
         &self,
         q: &[f64],
-        p: &[f64],
         tolerance: f64,
         instance: Option<usize>,
     ) -> Result<(), Error> {
         let bound = tolerance * q.iter().fold(0.0, |max: f64, v| max.max(v.abs()));
-        let mut stored = p.iter();
-        let mut check = |row: usize, column: usize, ij: usize, ji: usize| {
-            let half_sum = stored.next().copied().unwrap_or(0.0);
-            if 2.0 * (half_sum - q[ij]).abs() <= bound {
+        let check = |row: usize, column: usize, ij: usize, ji: usize| {
+            if (q[ij] - q[ji]).abs() <= bound {
                 return Ok(());
             }
-            Err(Error::Asymmetric {
-                argument: "Q",
-                instance,
-                row,
-                column,
-                found: q[ij],
-                mirror: q[ji],
-            })
+            let (found, mirror) = (q[ij], q[ji]);
+            Err(Error::Asymmetric { argument: "Q", instance, row, column, found, mirror })
         };
         match &self.kind {
             Kind::Same => Ok(()),
             Kind::Dense(n) => (0..*n)
-                .try_for_each(|j| (0..=j).try_for_each(|i| check(j, i, j * n + i, i * n + j))),
+                .try_for_each(|i| (i..*n).try_for_each(|j| check(i, j, i * n + j, j * n + i))),
             Kind::Pairs(pairs) => {
-                let entries = self.pattern.entries().zip(pairs);
-                entries
-                    .into_iter()
-                    .try_for_each(|((i, j), &(ij, ji))| check(i, j, ij as usize, ji as usize))
+                let mut entries = self.pattern.entries().zip(pairs);
+                entries.try_for_each(|((i, j), &(ij, ji))| check(i, j, ij as usize, ji as usize))
             }
         }
     }
@@ -149,7 +142,7 @@ impl ObjectiveMap {
             let p = &triangle[k * nnz..(k + 1) * nnz];
             match &self.kind {
                 Kind::Same => {}
-                Kind::Dense(n) => spread(*n, p, out),
+                Kind::Dense(n) => symmetric_gradient(*n, p, out),
                 Kind::Pairs(pairs) => {
                     for (g, &(ij, ji)) in p.iter().zip(pairs) {
                         // On the diagonal both halves meet in one entry.
@@ -158,47 +151,20 @@ impl ObjectiveMap {
                     }
                 }
             }
+            true
         });
         gradient
     }
 }
 
-/// Tiles small enough that the column-wise reads stay in the first cache.
-const TILE: usize = 8;
-
-/// Upper triangle by columns of the symmetric part of a row-major matrix.
-fn symmetrize(n: usize, q: &[f64], p: &mut [f64]) {
-    for columns in (0..n).step_by(TILE) {
-        let end = (columns + TILE).min(n);
-        for rows in (0..end).step_by(TILE) {
-            for j in columns..end {
-                let last = (rows + TILE).min(j + 1);
-                let start = j * (j + 1) / 2;
-                for i in rows..last {
-                    p[start + i] = 0.5 * (q[j * n + i] + q[i * n + j]);
-                }
-            }
-        }
+/// As [`symmetric_part`], from the places of each pair.
+fn symmetric_pairs(pairs: &[(u32, u32)], q: &[f64], p: &mut [f64]) -> (f64, f64) {
+    let (mut skew, mut size) = (0.0_f64, 0.0_f64);
+    for (p, &(ij, ji)) in p.iter_mut().zip(pairs) {
+        let (above, below) = (q[ij as usize], q[ji as usize]);
+        skew = skew.max((above - below).abs());
+        size = size.max(above.abs()).max(below.abs());
+        *p = 0.5 * (above + below);
     }
-}
-
-/// Row-major symmetric gradient from that of the upper triangle by columns.
-fn spread(n: usize, p: &[f64], out: &mut [f64]) {
-    for columns in (0..n).step_by(TILE) {
-        let end = (columns + TILE).min(n);
-        for rows in (0..end).step_by(TILE) {
-            for j in columns..end {
-                let last = (rows + TILE).min(j);
-                let start = j * (j + 1) / 2;
-                for i in rows..last {
-                    let half = 0.5 * p[start + i];
-                    out[j * n + i] = half;
-                    out[i * n + j] = half;
-                }
-            }
-        }
-    }
-    for j in 0..n {
-        out[j * n + j] = p[j * (j + 1) / 2 + j];
-    }
+    (skew, size)
 }

@@ -50,7 +50,8 @@ impl<'a> QpValues<'a> {
         self
     }
 
-    /// Every length and every number is as it must be.
+    /// Every length is as it must be, and every number of a vector; those of the matrices are
+    /// checked where they are put in the solver's order.
     pub(crate) fn check(&self, shape: &QpShape) -> Result<(), Error> {
         let sizes = [
             ("Q", self.quadratic, shape.quadratic.len()),
@@ -63,7 +64,7 @@ impl<'a> QpValues<'a> {
         for (argument, slot, len) in sizes {
             check_length(argument, slot, len, self.batch)?;
         }
-        for (argument, slot, len) in sizes {
+        for (argument, slot, len) in [sizes[1], sizes[3], sizes[5]] {
             check_finite(argument, slot, len, argument == "h")?;
         }
         Ok(())

@@ -67,7 +67,7 @@ fn asymmetric_quadratic_names_the_entry() {
     let mut bent = case();
     // Row 1, column 2 of instance 1.
     bent.numbers[0][9 + 5] += 1e-6;
-    let Error::Asymmetric { argument: "Q", instance: Some(1), row: 2, column: 1, .. } =
+    let Error::Asymmetric { argument: "Q", instance: Some(1), row: 1, column: 2, .. } =
         error(&bent)
     else {
         panic!("{}", error(&bent));

@@ -245,21 +245,21 @@ fn value_gradient_is_the_derivative_of_the_optimal_value() {
     // directly.
     let n = 5;
     let mut cotangent = Vec::new();
-    for k in 0..2 {
+    for (k, weight) in weights.into_iter().enumerate() {
         let (z, q) = (&solution.z[k * n..][..n], &case.numbers[0][k * n * n..][..n * n]);
         for i in 0..n {
             let qz = dot(&q[i * n..][..n], z);
-            cotangent.push(weights[k] * (qz + case.numbers[1][k * n + i]));
+            cotangent.push(weight * (qz + case.numbers[1][k * n + i]));
         }
     }
     let cotangent = QpCotangent { z: Some(&cotangent), ..Default::default() };
     let mut through = layer.backward(&solution, &cotangent, &how).unwrap();
-    for k in 0..2 {
+    for (k, weight) in weights.into_iter().enumerate() {
         let z = &solution.z[k * n..][..n];
         for i in 0..n {
-            through.linear[k * n + i] += weights[k] * z[i];
+            through.linear[k * n + i] += weight * z[i];
             for j in 0..n {
-                through.quadratic[(k * n + i) * n + j] += 0.5 * weights[k] * z[i] * z[j];
+                through.quadratic[(k * n + i) * n + j] += 0.5 * weight * z[i] * z[j];
             }
         }
     }

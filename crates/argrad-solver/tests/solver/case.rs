@@ -1,0 +1,208 @@
+//! A batch with a direction to differentiate along, and everything the solver says about one of its
+//! instances.
+
+use argrad_conformance::ProgramBatch;
+use argrad_conformance::active_set::{ActiveSetError, ActiveSetSolution, StoredGradients};
+use argrad_conformance::generators::{Size, normal_vector};
+use argrad_solver::{
+    Cotangent, Differentiation, Error, Gradients, Instructions, Mode, OnFailure, Report, Settings,
+    Slot, Solution, SolutionTangent, Solver, Tangent, Tape,
+};
+
+/// A batch with a gradient with respect to x, z, s and a change of P, q, A, b, an instance each.
+#[derive(Clone)]
+pub struct Case {
+    pub batch: ProgramBatch,
+    pub gx: Vec<f64>,
+    pub gz: Vec<f64>,
+    pub gs: Vec<f64>,
+    pub dp: Vec<f64>,
+    pub dq: Vec<f64>,
+    pub da: Vec<f64>,
+    pub db: Vec<f64>,
+}
+
+/// A dense size.
+pub fn size(variables: usize, inequalities: usize, equalities: usize, batch: usize) -> Size {
+    Size { variables, inequalities, equalities, batch }
+}
+
+/// A solver for the structure of `batch`.
+pub fn solver(batch: &ProgramBatch) -> Solver {
+    solver_with(batch, Instructions::Detect)
+}
+
+/// The same with chosen instructions.
+pub fn solver_with(batch: &ProgramBatch, instructions: Instructions) -> Solver {
+    let settings = Settings { instructions, ..Settings::default() };
+    Solver::new(batch.structure.clone(), settings).unwrap()
+}
+
+/// Zero derivatives for instances that are not solved.
+pub const ZERO: Differentiation =
+    Differentiation { mode: Mode::Exact, on_failure: OnFailure::Zero };
+/// NaN derivatives for instances that are not solved.
+pub const NAN: Differentiation = Differentiation { mode: Mode::Exact, on_failure: OnFailure::Nan };
+
+impl Case {
+    /// Random directions for `batch`.
+    pub fn new(batch: ProgramBatch, seed: u64) -> Self {
+        let (n, m, count) = (batch.variables(), batch.rows(), batch.batch);
+        let normal = |len: usize, k: u64| normal_vector(len, count, seed.wrapping_mul(100) + k);
+        Self {
+            gx: normal(n, 1),
+            gz: normal(m, 2),
+            gs: normal(m, 3),
+            dp: normal(batch.structure.p().nnz(), 4),
+            dq: normal(n, 5),
+            da: normal(batch.structure.a().nnz(), 6),
+            db: normal(m, 7),
+            batch,
+        }
+    }
+
+    /// The instances `indices`, in that order.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let rows = |values: &[f64], len: usize| -> Vec<f64> {
+            indices.iter().flat_map(|&i| &values[i * len..(i + 1) * len]).copied().collect()
+        };
+        let (n, m) = (self.batch.variables(), self.batch.rows());
+        let (p, a) = (self.batch.structure.p().nnz(), self.batch.structure.a().nnz());
+        Self {
+            batch: self.batch.select(indices),
+            gx: rows(&self.gx, n),
+            gz: rows(&self.gz, m),
+            gs: rows(&self.gs, m),
+            dp: rows(&self.dp, p),
+            dq: rows(&self.dq, n),
+            da: rows(&self.da, a),
+            db: rows(&self.db, m),
+        }
+    }
+
+    pub fn cotangent(&self) -> Cotangent<'_> {
+        Cotangent { x: Some(&self.gx), z: Some(&self.gz), s: Some(&self.gs) }
+    }
+
+    pub fn tangent(&self) -> Tangent<'_> {
+        Tangent {
+            p: Some(Slot::Each(&self.dp)),
+            q: Some(Slot::Each(&self.dq)),
+            a: Some(Slot::Each(&self.da)),
+            b: Some(Slot::Each(&self.db)),
+        }
+    }
+
+    pub fn forward(&self) -> (Solution, Tape) {
+        solver(&self.batch).forward(&self.batch.values(), None).unwrap()
+    }
+
+    /// Solves and differentiates.
+    pub fn answer(&self, solver: &Solver, how: &Differentiation) -> Result<Answer, Error> {
+        let (solution, tape) = solver.forward(&self.batch.values(), None)?;
+        let gradients = tape.vjp(&self.cotangent(), how)?;
+        let tangent = tape.jvp(&self.tangent(), how)?;
+        Ok(Answer { solution, gradients, tangent })
+    }
+
+    /// The exact solution of instance `i`, started from `solution`.
+    pub fn oracle(&self, i: usize, solution: &Solution) -> Result<ActiveSetSolution, ActiveSetError> {
+        let m = self.batch.rows();
+        let rows = i * m..(i + 1) * m;
+        ActiveSetSolution::solve(&self.batch.program(i), &solution.z[rows.clone()], &solution.s[rows])
+    }
+
+    /// The exact gradients of instance `i`.
+    pub fn oracle_gradients(&self, i: usize, oracle: &ActiveSetSolution) -> StoredGradients {
+        let (n, m) = (self.batch.variables(), self.batch.rows());
+        let (x, rows) = (i * n..(i + 1) * n, i * m..(i + 1) * m);
+        oracle
+            .vjp(&self.gx[x], &self.gz[rows.clone()], &self.gs[rows])
+            .stored(&self.batch.structure)
+    }
+
+    /// The gradients of instance `i`, where nothing is shared.
+    pub fn gradients_of(&self, i: usize, gradients: &Gradients) -> StoredGradients {
+        let take = |values: &[f64]| {
+            let len = values.len() / self.batch.batch;
+            values[i * len..(i + 1) * len].to_vec()
+        };
+        StoredGradients {
+            p: take(&gradients.p),
+            q: take(&gradients.q),
+            a: take(&gradients.a),
+            b: take(&gradients.b),
+        }
+    }
+}
+
+/// Solution and derivatives of a case.
+pub struct Answer {
+    pub solution: Solution,
+    pub gradients: Gradients,
+    pub tangent: SolutionTangent,
+}
+
+impl Answer {
+    /// Every bit said about instance `i`. Gradients of shared values belong to no instance.
+    pub fn bits(&self, i: usize) -> Vec<u64> {
+        let batch = self.solution.batch;
+        let mut bits = solution_bits(&self.solution, i);
+        let Gradients { p, q, a, b, adjoint_residual } = &self.gradients;
+        let SolutionTangent { x, z, s, residual } = &self.tangent;
+        for values in [p, q, a, b, adjoint_residual, x, z, s, residual] {
+            bits.extend(row_bits(values, i, batch));
+        }
+        bits
+    }
+}
+
+/// Every bit of instance `i` of a solution.
+pub fn solution_bits(solution: &Solution, i: usize) -> Vec<u64> {
+    let mut bits = report_bits(&solution.reports[i]);
+    for values in [&solution.x, &solution.z, &solution.s] {
+        bits.extend(row_bits(values, i, solution.batch));
+    }
+    bits
+}
+
+/// NaN has many encodings and they carry no meaning: all count as the same.
+fn row_bits(values: &[f64], i: usize, batch: usize) -> impl Iterator<Item = u64> {
+    // A gradient of a shared value is not a whole number of rows, or one of another length.
+    let len = values.len() / batch;
+    let row = if len * batch == values.len() { &values[i * len..(i + 1) * len] } else { &[] };
+    row.iter().map(|v| if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() })
+}
+
+fn report_bits(report: &Report) -> Vec<u64> {
+    let Report {
+        status,
+        iterations,
+        polish_steps,
+        warm_started,
+        objective,
+        residual,
+        primal_residual,
+        dual_residual,
+        gap,
+        weakly_active,
+        condition,
+        unique,
+    } = *report;
+    let numbers = [objective, residual, primal_residual, dual_residual, gap, condition];
+    let mut bits: Vec<u64> = row_bits(&numbers, 0, 1).collect();
+    bits.extend([status as u64, warm_started.into(), unique.into()]);
+    bits.extend([iterations, polish_steps, weakly_active].map(u64::from));
+    bits
+}
+
+/// Dot product.
+pub fn dot(left: &[f64], right: &[f64]) -> f64 {
+    assert_eq!(left.len(), right.len());
+    left.iter().zip(right).map(|(l, r)| l * r).sum()
+}
+
+/// The largest absolute value; NaN counts as larger than any number.
+pub fn largest(values: &[f64]) -> f64 {
+    values.iter().map(|v| v.abs()).max_by(f64::total_cmp).unwrap_or(0.0)
+}

@@ -1,0 +1,1 @@
+//! What the solver promises, each test named by the claim it holds.
