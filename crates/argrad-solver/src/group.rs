@@ -102,8 +102,8 @@ pub(crate) struct Work<'a, S: Simd> {
     pub(crate) z: &'a mut [V<S>],
     pub(crate) s: &'a mut [V<S>],
     /// Vectors over x, z, and z again.
-    pub(crate) over_x: [&'a mut [V<S>]; 4],
-    pub(crate) over_z: [&'a mut [V<S>]; 6],
+    pub(crate) over_x: [&'a mut [V<S>]; 8],
+    pub(crate) over_z: [&'a mut [V<S>]; 9],
 }
 
 impl<'a, S: Simd> Work<'a, S> {
@@ -116,8 +116,8 @@ impl<'a, S: Simd> Work<'a, S> {
             + analysis.cones.h_len()
             + (2 * n + m)
             + (n + 2 * m)
-            + 4 * n
-            + 6 * m
+            + 8 * n
+            + 9 * m
     }
 
     pub(crate) fn new(simd: S, analysis: &Analysis, buffer: &'a mut [f64]) -> Self {

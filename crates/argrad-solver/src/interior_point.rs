@@ -23,6 +23,11 @@ const FRACTION_TO_BOUNDARY: f64 = 0.98;
 /// A step shorter than this is a sign of numerical trouble.
 const SHORTEST_STEP: f64 = 1e-9;
 
+/// Residuals below this share of their terms are rounding errors.
+const EXACT: f64 = 1e-11;
+/// Refinement steps of a solve.
+const REFINEMENTS: usize = 3;
+
 /// The scalars of the iterate, and how each lane fares.
 #[derive(Clone, Copy)]
 pub(crate) struct Embedding<S: Simd> {
@@ -36,6 +41,12 @@ pub(crate) struct Embedding<S: Simd> {
     pub(crate) dual_infeasible: M<S>,
     /// Lanes whose steps became too short or not finite.
     pub(crate) stuck: M<S>,
+    /// Lanes whose solves are refined from now on.
+    refined: M<S>,
+    /// Norms of rx and rz at the last iterate, and the share of them that may be left at this one.
+    dual: V<S>,
+    primal: V<S>,
+    predicted: V<S>,
 }
 
 impl<S: Simd> Embedding<S> {
@@ -66,7 +77,7 @@ pub(crate) fn start<S: Simd>(
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let no = M::splat(simd, false);
     let [rhs_x, zero_x, other_x, ..] = &mut work.over_x;
-    let [rhs_z, zero_z, other_z, unit_s, unit_z, _] = &mut work.over_z;
+    let [rhs_z, zero_z, other_z, unit_s, unit_z, ..] = &mut work.over_z;
     unit_s.fill(zero);
     unit_z.fill(zero);
     analysis.cones.shift_inside(simd, unit_s, unit_z);
@@ -124,6 +135,10 @@ pub(crate) fn start<S: Simd>(
         primal_infeasible: no,
         dual_infeasible: no,
         stuck: no,
+        refined: no,
+        dual: V::splat(simd, f64::MAX),
+        primal: V::splat(simd, f64::MAX),
+        predicted: one,
     }
 }
 
@@ -148,8 +163,9 @@ pub(crate) fn run<S: Simd>(
     loop {
         let Work { scratch, permuted, px, ax, atz, x, z, s, over_x, over_z, .. } = work;
         // Slices of one known length each spare the bounds checks in the loops below.
-        let [rx, cx, dx, ..] = over_x.each_mut().map(|v| &mut v[..n]);
-        let [rz, cz, dz, ds, constant, rhs_z] = over_z.each_mut().map(|v| &mut v[..m]);
+        let [rx, cx, dx, mut spare_x @ ..] = over_x.each_mut().map(|v| &mut v[..n]);
+        let [rz, cz, dz, ds, constant, rhs_z, mut spare_z @ ..] =
+            over_z.each_mut().map(|v| &mut v[..m]);
         let (px, atz, x) = (&mut px[..n], &mut atz[..n], &mut x[..n]);
         let (ax, z, s) = (&mut ax[..m], &mut z[..m], &mut s[..m]);
         let (q, b) = (&state.q[..n], &state.b[..m]);
@@ -220,6 +236,17 @@ pub(crate) fn run<S: Simd>(
             return;
         }
 
+        // A step that does not reduce the residuals as it should is no solution of its system.
+        let reduced = |now: V<S>, before: V<S>, terms: V<S>| {
+            now.le(embedding.predicted.fma(before, scalar(EXACT) * terms))
+        };
+        let exact = reduced(dual, embedding.dual, dual_terms)
+            & reduced(primal, embedding.primal, primal_terms);
+        embedding.refined = embedding.refined | (live & !exact);
+        embedding.dual = live.select(dual, embedding.dual);
+        embedding.primal = live.select(primal, embedding.primal);
+        let refined = embedding.refined & live;
+
         // Factor at the scaling point; solve for the constant column and the affine step.
         analysis.cones.scaling(simd, s, z, state.h);
         let mut least = zero;
@@ -247,6 +274,18 @@ pub(crate) fn run<S: Simd>(
                 permuted,
                 [(&mut *atz, column_z), (&mut *dx, affine_z)],
             );
+        }
+        if refined.any() {
+            let system = System {
+                analysis,
+                values: state.values,
+                inverse_pivots: state.inverse_pivots,
+                h: state.h,
+            };
+            let spare = (&mut spare_x[..], &mut spare_z[..]);
+            refine(simd, &system, (cx, b), (atz, cz), spare, permuted, refined);
+            let spare = (&mut spare_x[..], &mut spare_z[..]);
+            refine(simd, &system, (rx, rhs_z), (dx, dz), spare, permuted, refined);
         }
         let (column_x, column_z) = (&*atz, &*cz);
         let inverse_tau = one / tau;
@@ -300,6 +339,16 @@ pub(crate) fn run<S: Simd>(
             permuted,
             [(&mut *dx, &mut *dz)],
         );
+        if refined.any() {
+            let system = System {
+                analysis,
+                values: state.values,
+                inverse_pivots: state.inverse_pivots,
+                h: state.h,
+            };
+            let spare = (&mut spare_x[..], &mut spare_z[..]);
+            refine(simd, &system, (cx, rhs_z), (dx, dz), spare, permuted, refined);
+        }
         let mut combined = zero;
         let mut combined_px = zero;
         for j in 0..n {
@@ -334,6 +383,9 @@ pub(crate) fn run<S: Simd>(
             publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), stuck);
             live = live & !stuck;
         }
+        // Half of the reduction that the linear residuals should see.
+        embedding.predicted =
+            live.select(scalar(0.5).nfma(length * keep, one), embedding.predicted);
         advance(x, dx, length, live);
         advance(z, dz, length, live);
         advance(s, ds, length, live);
@@ -343,6 +395,54 @@ pub(crate) fn run<S: Simd>(
         if !live.any() {
             return;
         }
+    }
+}
+
+/// A factored system and its parts.
+struct System<'a, S: Simd> {
+    analysis: &'a Analysis,
+    values: &'a [V<S>],
+    inverse_pivots: &'a [V<S>],
+    h: &'a [V<S>],
+}
+
+/// Refines a solution against the system without regularization, in the lanes in `lanes`.
+#[inline(always)]
+fn refine<S: Simd>(
+    simd: S,
+    system: &System<'_, S>,
+    (rhs_x, rhs_z): (&[V<S>], &[V<S>]),
+    (x, z): (&mut [V<S>], &mut [V<S>]),
+    (spare_x, spare_z): (&mut [&mut [V<S>]], &mut [&mut [V<S>]]),
+    permuted: &mut [V<S>],
+    lanes: M<S>,
+) {
+    let ([px, atz, error_x, step_x, ..], [ax, hz, error_z]) = (spare_x, spare_z) else {
+        unreachable!("the workspace has spare vectors")
+    };
+    let analysis = system.analysis;
+    for _ in 0..REFINEMENTS {
+        analysis.kkt.blocks.multiply(simd, system.values, x, z, px, ax, atz);
+        analysis.cones.multiply_h(system.h, z, hz);
+        for j in 0..x.len() {
+            error_x[j] = rhs_x[j] - (px[j] + atz[j]);
+        }
+        for i in 0..z.len() {
+            error_z[i] = rhs_z[i] - (ax[i] - hz[i]);
+        }
+        let correction = (&mut **step_x, &mut **ax);
+        let rhs = (&**error_x, &**error_z);
+        analysis.kkt.solve::<S, 1>(
+            simd,
+            system.values,
+            system.inverse_pivots,
+            [rhs],
+            permuted,
+            [correction],
+        );
+        let one = V::splat(simd, 1.0);
+        advance(x, step_x, one, lanes);
+        advance(z, ax, one, lanes);
     }
 }
 

@@ -23,6 +23,9 @@ const FINE: f64 = 1e-12;
 /// A step that reduces the residual to more than this share does not pay.
 const GAIN: f64 = 0.25;
 
+/// Most halvings of a step towards a smooth point.
+const HALVINGS: usize = 40;
+
 /// What a polish aims at.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<S: Simd> {
@@ -62,12 +65,14 @@ pub(crate) fn polish<S: Simd>(
     let no = M::splat(simd, false);
     let Work { scratch, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
     let (n, m) = (analysis.n(), analysis.m());
-    let [r_x, d_x, probe_x, _] = over_x.each_mut().map(|v| &mut v[..n]);
-    let [r_z, d_z, probe_z, projected_s, projected_z, _] = over_z.each_mut().map(|v| &mut v[..m]);
+    let [r_x, d_x, probe_x, old_x, ..] = over_x.each_mut().map(|v| &mut v[..n]);
+    let [r_z, d_z, probe_z, projected_s, projected_z, old_v, step_v, ..] =
+        over_z.each_mut().map(|v| &mut v[..m]);
     let (px, atz, ax) = (&mut px[..n], &mut atz[..n], &mut ax[..m]);
     for (probe, &start) in probe_x.iter_mut().chain(probe_z.iter_mut()).zip(&analysis.probe) {
         *probe = V::splat(simd, start);
     }
+    let smooth = mu.gt(zero).any();
     let mut live = lanes;
     let mut solved = no;
     let mut steps = zero;
@@ -82,19 +87,7 @@ pub(crate) fn polish<S: Simd>(
     let mut step = 0;
     loop {
         // Residual at (x, v), and whether the lane is done with it.
-        let (mut size, mut x_terms, mut z_terms) = (zero, one, one);
-        let (mut r_x_size, mut r_z_size) = (zero, zero);
-        for j in 0..n {
-            r_x[j] = -(px[j] + state.q[j] + atz[j]);
-            r_x_size = r_x_size.max_abs(r_x[j]);
-            x_terms = x_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(state.q[j]);
-        }
-        for i in 0..m {
-            r_z[i] = state.b[i] - ax[i] - state.s[i];
-            r_z_size = r_z_size.max_abs(r_z[i]);
-            z_terms = z_terms.max_abs(ax[i]).max_abs(state.s[i]).max_abs(state.b[i]);
-        }
-        size = size.max_abs(r_x_size / x_terms).max_abs(r_z_size / z_terms);
+        let size = residual(simd, state, (px, ax, atz), (r_x, r_z));
         analysis.cones.projection_block(simd, state.v, mu, h);
         let stale = if factored { live & !settled(state.h, h, live) } else { live };
         factorizations += stale.select(one, zero);
@@ -155,6 +148,10 @@ pub(crate) fn polish<S: Simd>(
             }
         }
         steps += live.select(one, zero);
+        if smooth {
+            old_x.copy_from_slice(state.x);
+            old_v.copy_from_slice(state.v);
+        }
         for j in 0..n {
             state.x[j] = live.select(state.x[j] + d_x[j], state.x[j]);
         }
@@ -181,7 +178,57 @@ pub(crate) fn polish<S: Simd>(
         if (moved & live).any() {
             analysis.kkt.blocks.multiply(simd, state.values, state.x, state.z, px, ax, atz);
         }
+        if !smooth {
+            continue;
+        }
+        // Smooth systems need no more than halved steps; kinked ones must be free to cross kinks.
+        for i in 0..m {
+            step_v[i] = state.v[i] - old_v[i];
+        }
+        let mut length = one;
+        for _ in 0..HALVINGS {
+            let size = residual(simd, state, (px, ax, atz), (r_x, r_z));
+            let worse = live & previous.gt(V::splat(simd, goal)) & !size.lt(previous);
+            if !worse.any() {
+                break;
+            }
+            length = worse.select(length * V::splat(simd, 0.5), length);
+            for j in 0..n {
+                state.x[j] = worse.select(length.fma(d_x[j], old_x[j]), state.x[j]);
+            }
+            for i in 0..m {
+                state.v[i] = worse.select(length.fma(step_v[i], old_v[i]), state.v[i]);
+            }
+            project(simd, analysis, state, mu, projected_s, projected_z);
+            commit(state, projected_s, projected_z, live);
+            analysis.kkt.blocks.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+        }
     }
+}
+
+/// Newton residuals -H(x, v), and their size relative to their terms (at least one).
+#[inline(always)]
+fn residual<S: Simd>(
+    simd: S,
+    state: &State<'_, S>,
+    (px, ax, atz): (&[V<S>], &[V<S>], &[V<S>]),
+    (r_x, r_z): (&mut [V<S>], &mut [V<S>]),
+) -> V<S> {
+    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let (mut x_size, mut x_terms, mut z_size, mut z_terms) = (zero, one, zero, one);
+    let (q, b, s) = (&state.q[..px.len()], &state.b[..ax.len()], &state.s[..ax.len()]);
+    let (r_x, r_z, atz) = (&mut r_x[..px.len()], &mut r_z[..ax.len()], &atz[..px.len()]);
+    for j in 0..px.len() {
+        r_x[j] = -(px[j] + q[j] + atz[j]);
+        x_size = x_size.max_abs(r_x[j]);
+        x_terms = x_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(q[j]);
+    }
+    for i in 0..ax.len() {
+        r_z[i] = b[i] - ax[i] - s[i];
+        z_size = z_size.max_abs(r_z[i]);
+        z_terms = z_terms.max_abs(ax[i]).max_abs(s[i]).max_abs(b[i]);
+    }
+    zero.max_abs(x_size / x_terms).max_abs(z_size / z_terms)
 }
 
 /// s and z from v.

@@ -16,9 +16,9 @@ use crate::program::{Report, Settings, Solution, Status, Values, check_finite_in
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next.
-const HANDOVER: [f64; 3] = [1e-3, 1e-7, 1e-10];
+const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 /// Residual of the scaled program that a polish must reach after each handover.
-const POLISHED: [f64; 3] = [1e-11, 1e-10, 1e-9];
+const POLISHED: [f64; 4] = [1e-11, 1e-10, 1e-10, 1e-10];
 /// Residual that accepts a warm start.
 const WARM: f64 = 1e-11;
 /// Growth of the probe under the inverse above which the system counts as singular: a tenth of
@@ -94,6 +94,7 @@ impl LaneTask for SolveGroup<'_> {
         if pending.any() {
             polish_steps = pending.select(zero, polish_steps);
             factorizations = pending.select(zero, factorizations);
+            growth = pending.select(zero, growth);
             let mut iterate = interior_point::start(simd, analysis, state, work);
             for (handover, polished_to) in HANDOVER.into_iter().zip(POLISHED) {
                 let goal = Goal {
@@ -125,6 +126,10 @@ impl LaneTask for SolveGroup<'_> {
                 factored = false;
             }
             embedding = Some(iterate);
+        }
+        // Certificates and unpolished points: v follows from s and z.
+        for i in 0..state.v.len() {
+            state.v[i] = solved.select(state.v[i], state.s[i] - state.z[i]);
         }
         if !factored {
             refactor(simd, analysis, state, work);

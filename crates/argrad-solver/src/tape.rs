@@ -20,6 +20,8 @@ pub struct Tape {
     pub(crate) x: Vec<f64>,
     pub(crate) z: Vec<f64>,
     pub(crate) reports: Vec<Report>,
+    /// Positions in z and s of the rows removed by b = +inf. There s is a constant.
+    pub(crate) removed: Vec<usize>,
 }
 
 /// Which values are shared by the batch.
@@ -51,6 +53,7 @@ impl Tape {
             x: solution.x.clone(),
             z: solution.z.clone(),
             reports: solution.reports.clone(),
+            removed: (0..solution.s.len()).filter(|&k| solution.s[k] == f64::INFINITY).collect(),
         }
     }
 

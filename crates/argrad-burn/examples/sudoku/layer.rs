@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use argrad::MatrixShape;
+use argrad::{Differentiation, MatrixShape, Mode};
 use argrad_burn::{Argument, QpConfig, QpInputs, QpModule, Source};
 use burn::module::{Initializer, Module};
 use burn::tensor::{Device, Tensor};
@@ -24,6 +24,11 @@ use crate::train::Network;
 pub struct OptimizationLayer {
     program: QpModule,
 }
+
+/// A solved board is a vertex where 48 bounds and 40 equalities meet in 64 variables: the exact
+/// derivative exists next to it only, and is now and then very large. That of a point this far
+/// inside is of use everywhere.
+const MU: f64 = 1e-2;
 
 impl OptimizationLayer {
     /// Learned equalities: as many as the rules have that do not follow from one another (the rank
@@ -48,6 +53,7 @@ impl OptimizationLayer {
                 Source::Fixed(vec![-1.0; n]),
                 Source::Fixed(vec![0.0; n]),
             )
+            .differentiation(Differentiation { mode: Mode::Smoothed(MU), ..Default::default() })
             .init(device)?;
         Ok(Self { program })
     }

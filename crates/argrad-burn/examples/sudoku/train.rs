@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -13,12 +14,18 @@ use rand::seq::SliceRandom;
 use crate::board::Rules;
 use crate::puzzles::Puzzle;
 
+type AnyError = Box<dyn std::error::Error>;
+
 /// A network that maps puzzles to solutions, both one-hot: shape (batch, cells * side), the
 /// digits of a cell side by side, a blank all zeros.
 pub trait Network: Module {
     /// Scores of the digits of every cell.
-    fn forward(&self, puzzles: Tensor<2>) -> Result<Tensor<2>, Box<dyn std::error::Error>>;
+    fn forward(&self, puzzles: Tensor<2>) -> Result<Tensor<2>, AnyError>;
 }
+
+/// Longer gradients, of each parameter, are shortened to this. The first gradients are some thirty
+/// times as long as the last, and without it Adam would take their measure for the whole training.
+const GRADIENT_NORM: f32 = 0.02;
 
 /// How to train.
 pub struct Training<'a> {
@@ -48,6 +55,9 @@ pub struct Evaluation {
     pub error: f64,
 }
 
+/// A filled board for each puzzle.
+type Answers = Vec<Vec<u8>>;
+
 /// The course of a training.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -55,7 +65,7 @@ pub struct History {
     pub steps: Vec<Step>,
     pub evaluations: Vec<Evaluation>,
     /// What the network last answered to each test puzzle.
-    pub answers: Vec<Vec<u8>>,
+    pub answers: Answers,
     /// Time spent in training steps, evaluations left out.
     pub duration: Duration,
 }
@@ -73,11 +83,12 @@ pub fn train<N: Network>(
     training: &Training<'_>,
     device: &Device,
     rng: &mut StdRng,
-) -> Result<History, Box<dyn std::error::Error>> {
+) -> Result<History, AnyError> {
     let Training { rules, train, epochs, batch, .. } = *training;
     let interrupted = || training.interrupted.load(Ordering::Relaxed);
+    let clipping = GradientClippingConfig::Norm(GRADIENT_NORM);
     // The customary constants of Adam; burn's own epsilon is larger.
-    let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+    let mut adam = AdamConfig::new().with_epsilon(1e-8).with_grad_clipping(Some(clipping)).init();
     let mut history =
         History { steps_per_epoch: train.len().div_ceil(batch), ..History::default() };
     let steps = epochs * history.steps_per_epoch;
@@ -98,7 +109,7 @@ pub fn train<N: Network>(
             });
             history.evaluations.push(evaluation);
             history.answers = answers;
-            Ok::<(), Box<dyn std::error::Error>>(())
+            Ok::<(), AnyError>(())
         };
     report(&mut history, &network, 0, None, Duration::ZERO)?;
 
@@ -157,7 +168,7 @@ fn evaluate<N: Network>(
     epoch: usize,
     training: &Training<'_>,
     device: &Device,
-) -> Result<(Evaluation, Vec<Vec<u8>>), Box<dyn std::error::Error>> {
+) -> Result<(Evaluation, Answers), AnyError> {
     let network = network.valid();
     let device = device.clone().without_autodiff();
     let (mut squares, mut answers) = (0.0, Vec::new());
@@ -198,7 +209,7 @@ fn one_hot<'a>(boards: impl Iterator<Item = &'a [u8]>, rules: Rules, device: &De
 }
 
 /// The digit with the highest score in each cell of each board.
-fn most_likely_digits(scores: Tensor<2>, rules: Rules) -> Vec<Vec<u8>> {
+fn most_likely_digits(scores: Tensor<2>, rules: Rules) -> Answers {
     let digit = |scores: &[f64]| {
         (0..scores.len())
             .max_by(|&a, &b| scores[a].total_cmp(&scores[b]))

@@ -40,8 +40,9 @@ pub(crate) trait LaneCone {
     fn multiply_h<S: Simd>(h: &[V<S>], x: &[V<S>], y: &mut [V<S>]);
     /// Zeroes the part of `x` in the directions in which H is infinite.
     fn drop_free<S: Simd>(simd: S, h: &[V<S>], x: &mut [V<S>]);
-    /// Zeroes the part of `x` in the directions in which H is finite.
-    fn keep_free<S: Simd>(simd: S, h: &[V<S>], x: &mut [V<S>]);
+    /// Zeroes the part of `x` in the directions in which H is small, less than one: there ds = -H dz
+    /// is the accurate form of ds, elsewhere ds = db - dA x - A dx is.
+    fn keep_steep<S: Simd>(simd: S, h: &[V<S>], x: &mut [V<S>]);
     /// The constant of the affine step.
     fn affine_constant<S: Simd>(simd: S, s: &[V<S>], c: &mut [V<S>]);
     /// The constant of the step towards s o z = `mu` with the second-order correction of the affine step.
@@ -192,8 +193,8 @@ impl ConeProduct {
     }
 
     #[inline(always)]
-    pub(crate) fn keep_free<S: Simd>(&self, simd: S, h: &[V<S>], x: &mut [V<S>]) {
-        each_cone!(self, C, f => C::keep_free(simd, &h[f.h.clone()], &mut x[f.rows.clone()]));
+    pub(crate) fn keep_steep<S: Simd>(&self, simd: S, h: &[V<S>], x: &mut [V<S>]) {
+        each_cone!(self, C, f => C::keep_steep(simd, &h[f.h.clone()], &mut x[f.rows.clone()]));
     }
 
     #[inline(always)]

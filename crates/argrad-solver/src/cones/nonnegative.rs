@@ -49,10 +49,10 @@ impl LaneCone for Nonnegative {
     }
 
     #[inline(always)]
-    fn keep_free<S: Simd>(simd: S, h: &[V<S>], x: &mut [V<S>]) {
-        let (zero, free) = (V::splat(simd, 0.0), V::splat(simd, FREE));
+    fn keep_steep<S: Simd>(simd: S, h: &[V<S>], x: &mut [V<S>]) {
+        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         for (x, &h) in x.iter_mut().zip(h) {
-            *x = h.ge(free).select(*x, zero);
+            *x = h.ge(one).select(*x, zero);
         }
     }
 

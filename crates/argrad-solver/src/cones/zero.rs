@@ -41,7 +41,7 @@ impl LaneCone for Zero {
     fn drop_free<S: Simd>(_: S, _: &[V<S>], _: &mut [V<S>]) {}
 
     #[inline(always)]
-    fn keep_free<S: Simd>(simd: S, _: &[V<S>], x: &mut [V<S>]) {
+    fn keep_steep<S: Simd>(simd: S, _: &[V<S>], x: &mut [V<S>]) {
         x.fill(V::splat(simd, 0.0));
     }
 

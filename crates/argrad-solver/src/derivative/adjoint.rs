@@ -31,6 +31,13 @@ impl Tape {
         check_length("cotangent.s", cotangent.s, batch, m)?;
         how.check(&self.reports)?;
         let smoothed = self.smoothed(how)?;
+        // The slack of a removed row is constant, whatever its cotangent.
+        let kept_s = cotangent.s.filter(|_| !self.removed.is_empty()).map(|s| {
+            let mut s = s.to_vec();
+            self.removed.iter().for_each(|&k| s[k] = 0.0);
+            s
+        });
+        let cotangent = &Cotangent { s: kept_s.as_deref().or(cotangent.s), ..*cotangent };
         let (x, z) = smoothed.as_ref().map_or((&self.x, &self.z), |point| (&point.x, &point.z));
 
         let (p, a) = (&analysis.structure.p, &analysis.structure.a);
@@ -92,24 +99,12 @@ impl Tape {
         if self.shared.a {
             da = sum_matrix(a, Matrix::A, batch, adjoint);
         }
-        let mut dq =
+        let dq =
             if self.shared.q { sum_rows(&l1, n, -1.0) } else { l1.iter().map(|l| -l).collect() };
-        let mut db = if self.shared.b { sum_rows(&l2, m, 1.0) } else { l2.clone() };
-        if how.on_failure == OnFailure::Nan {
-            for (index, _) in failures(&self.reports) {
-                for (values, len, shared) in [
-                    (&mut dp, p.nnz(), self.shared.p),
-                    (&mut dq, n, self.shared.q),
-                    (&mut da, a.nnz(), self.shared.a),
-                    (&mut db, m, self.shared.b),
-                ] {
-                    if !shared {
-                        values[index * len..(index + 1) * len].fill(f64::NAN);
-                    }
-                }
-            }
-        }
-        Ok(Gradients { p: dp, q: dq, a: da, b: db, adjoint_residual })
+        let db = if self.shared.b { sum_rows(&l2, m, 1.0) } else { l2.clone() };
+        let mut gradients = Gradients { p: dp, q: dq, a: da, b: db, adjoint_residual };
+        self.mark_failures(&mut gradients, how.on_failure);
+        Ok(gradients)
     }
 
     /// Gradient of the sum over the batch of `weights[i]` times the optimal value of instance i
@@ -179,7 +174,31 @@ impl Tape {
             half.iter().map(|v| -2.0 * v).collect()
         };
         let db = if self.shared.b { sum_rows(&minus_z, m, 1.0) } else { minus_z };
-        Ok(Gradients { p: dp, q: dq, a: da, b: db, adjoint_residual: vec![0.0; batch] })
+        let mut gradients =
+            Gradients { p: dp, q: dq, a: da, b: db, adjoint_residual: vec![0.0; batch] };
+        self.mark_failures(&mut gradients, how.on_failure);
+        Ok(gradients)
+    }
+
+    /// NaN in the per-instance gradients of the instances without a solution, where asked for.
+    fn mark_failures(&self, gradients: &mut Gradients, on_failure: OnFailure) {
+        let structure = &self.inner.analysis.structure;
+        for (index, _) in failures(&self.reports) {
+            gradients.adjoint_residual[index] = f64::NAN;
+            if on_failure != OnFailure::Nan {
+                continue;
+            }
+            for (values, len, shared) in [
+                (&mut gradients.p, structure.p.nnz(), self.shared.p),
+                (&mut gradients.q, structure.variables(), self.shared.q),
+                (&mut gradients.a, structure.a.nnz(), self.shared.a),
+                (&mut gradients.b, structure.rows(), self.shared.b),
+            ] {
+                if !shared {
+                    values[index * len..(index + 1) * len].fill(f64::NAN);
+                }
+            }
+        }
     }
 }
 
@@ -287,7 +306,7 @@ impl LaneTask for AdjointGroup<'_> {
 
         // Right-hand side [gx - A'gs; gz] of the scaled system.
         let [rhs_x, zero_x, ..] = &mut work.over_x;
-        let [rhs_z, gs, ..] = &mut work.over_z;
+        let [rhs_z, gs, bound, hz, .., steep_s] = &mut work.over_z;
         gather(cotangent.x, first, count, rhs_x, zero);
         gather(cotangent.z, first, count, rhs_z, zero);
         gather(cotangent.s, first, count, gs, zero);
@@ -298,29 +317,40 @@ impl LaneTask for AdjointGroup<'_> {
         for (rhs, &scale) in rhs_z.iter_mut().zip(view.row_scale) {
             *rhs *= scale;
         }
+        // ds = db - dA x - A dx in steep directions, -H dz in the others: the cotangent is split.
         if cotangent.s.is_some() {
             for (gs, &scale) in gs.iter_mut().zip(view.row_scale) {
-                *gs = *gs / scale;
+                *gs = solved.select(*gs / scale, zero);
             }
+            bound.copy_from_slice(gs);
+            analysis.cones.keep_steep(simd, view.h, gs);
+            for (bound, &gs) in bound.iter_mut().zip(gs.iter()) {
+                *bound -= gs;
+            }
+            analysis.cones.multiply_h(view.h, bound, hz);
             zero_x.fill(zero);
             analysis.kkt.blocks.multiply(simd, view.values, zero_x, gs, work.px, work.ax, work.atz);
             for (rhs, &atz) in rhs_x.iter_mut().zip(work.atz.iter()) {
                 *rhs = cost.nfma(atz, *rhs);
             }
+            for (rhs, &h) in rhs_z.iter_mut().zip(hz.iter()) {
+                *rhs = cost.nfma(h, *rhs);
+            }
         }
+        steep_s.copy_from_slice(gs);
         for rhs in rhs_x.iter_mut().chain(rhs_z.iter_mut()) {
             *rhs = solved.select(*rhs, zero);
         }
         let residual = system::solve(simd, analysis, view, work, singular);
 
         let [_, l1, ..] = &mut work.over_x;
-        let [_, l2, ..] = &mut work.over_z;
+        let [_, l2, .., steep_s] = &mut work.over_z;
         for (l, &scale) in l1.iter_mut().zip(view.x_scale) {
             *l = solved.select(*l * scale, zero);
         }
         let inverse_cost = one / cost;
-        for (l, &scale) in l2.iter_mut().zip(view.row_scale) {
-            *l = solved.select(*l * scale * inverse_cost, zero);
+        for ((l, &scale), &gs) in l2.iter_mut().zip(view.row_scale).zip(steep_s.iter()) {
+            *l = solved.select((*l * inverse_cost + gs) * scale, zero);
         }
         for lane in 0..count {
             let instance = first + lane;
@@ -332,11 +362,6 @@ impl LaneTask for AdjointGroup<'_> {
             let l2_row = &mut self.l2[lane * m..(lane + 1) * m];
             for (out, l) in l2_row.iter_mut().zip(l2.iter()) {
                 *out = l.lane(lane);
-            }
-            if let (Some(gs), true) = (cotangent.s, solved.lane(lane)) {
-                for (out, g) in l2_row.iter_mut().zip(&gs[instance * m..]) {
-                    *out += g;
-                }
             }
             if self.reports[instance].status != Status::Solved {
                 continue;

@@ -5,10 +5,12 @@
 //! [ P   A'            ] [dx]     [ dP x + dq + dA'z ]
 //! [ A   -D (I - D)^-1 ] [dz] = - [ dA x - db        ],     ds = db - dA x - A dx,
 //! ```
-//! the matrix that the polish factored last. It is symmetric, so with gradients (gx, gz, gs) of a
-//! scalar the adjoint solves the same system,
+//! the matrix that the polish factored last, with H = D (I - D)^-1. Where H is finite, ds is also
+//! -H dz. The matrix is symmetric, so with gradients (gx, gz, gs) of a scalar, gs = gf + gh split
+//! into the part in steep directions (H at least one, or infinite) and the rest, the adjoint solves
+//! the same system,
 //! ```text
-//! K [l1; l2'] = [gx - A'gs; gz],   l2 = l2' + gs,
+//! K [l1; l2'] = [gx - A'gf; gz - H gh],   l2 = l2' + gf,
 //! dq = -l1,   db = l2,   dP = -sym(l1 x'),   dA = -(l2 x' + z l1').
 //! ```
 

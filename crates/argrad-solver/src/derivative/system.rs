@@ -28,7 +28,7 @@ pub(crate) fn solve<S: Simd>(
 ) -> V<S> {
     let zero = V::splat(simd, 0.0);
     let Work { permuted, px, ax, atz, over_x, over_z, .. } = work;
-    let [rhs_x, x, error_x, _] = over_x;
+    let [rhs_x, x, error_x, ..] = over_x;
     let [rhs_z, z, error_z, hz, ..] = over_z;
     analysis.cones.drop_free(simd, view.h, rhs_z);
     let mut size = V::splat(simd, f64::MIN_POSITIVE);
@@ -86,7 +86,8 @@ pub(crate) fn solve<S: Simd>(
             z[i] = live.select(z[i] + ax[i], z[i]);
         }
     }
-    let singular = singular | !residual.le(V::splat(simd, UNREFINED));
+    // Not a comparison that NaN fulfils: a NaN right-hand side keeps its NaN solution.
+    let singular = singular | residual.gt(V::splat(simd, UNREFINED));
     if singular.any() {
         let least_norm = least_norm(simd, analysis, view, work, singular);
         residual = singular.select(least_norm, residual);
@@ -103,9 +104,9 @@ fn least_norm<S: Simd>(
     work: &mut Work<'_, S>,
     lanes: M<S>,
 ) -> V<S> {
-    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let zero = V::splat(simd, 0.0);
     let Work { px, ax, atz, x: ux, z: uz, s: hz, over_x, over_z, .. } = work;
-    let [rhs_x, x, vx, wx] = over_x;
+    let [rhs_x, x, vx, wx, ..] = over_x;
     let [rhs_z, z, vz, wz, ..] = over_z;
     let n = x.len();
     for value in x.iter_mut().chain(z.iter_mut()) {
@@ -123,6 +124,8 @@ fn least_norm<S: Simd>(
     wz.copy_from_slice(vz);
     let (mut phi_bar, mut rho_bar) = (beta_first, alpha);
     let mut live = lanes & beta_first.gt(zero) & alpha.gt(zero);
+    let relative = |phi: V<S>| phi.abs() / beta_first.max(V::splat(simd, f64::MIN_POSITIVE));
+    let mut residual = relative(phi_bar);
     for _ in 0..20 * (n + z.len()) + 20 {
         if !live.any() {
             break;
@@ -145,12 +148,13 @@ fn least_norm<S: Simd>(
             z[i] = live.select(forward.fma(wz[i], z[i]), z[i]);
             wz[i] = back.nfma(wz[i], vz[i]);
         }
+        residual = live.select(relative(phi_bar), residual);
         let gradient = (phi_bar * alpha * c).abs();
         let done = gradient.le(V::splat(simd, LEAST_NORM) * alpha_first * beta_first)
             | phi_bar.abs().le(V::splat(simd, LEAST_NORM) * beta_first);
         live = live & !done & !gradient.is_nan();
     }
-    phi_bar.abs() / beta_first.max(one * V::splat(simd, f64::MIN_POSITIVE))
+    residual
 }
 
 /// out = K in - scale out, then normalized; returns the norm.

@@ -114,6 +114,7 @@ impl Tape {
                 },
             );
         }
+        self.removed.iter().for_each(|&k| out.s[k] = 0.0);
         if how.on_failure == OnFailure::Nan {
             for (index, _) in failures(&self.reports) {
                 out.x[index * n..(index + 1) * n].fill(f64::NAN);
@@ -302,14 +303,14 @@ impl LaneTask for TangentGroup<'_> {
         let residual = system::solve(simd, analysis, view, work, singular);
         let Work { px, ax, atz, over_x, over_z, .. } = work;
         let [_, dx, ..] = over_x;
-        let [_, dz, ds, hz, _, full_z] = over_z;
+        let [_, dz, ds, hz, .., full_z] = over_z;
         analysis.kkt.blocks.multiply(simd, view.values, dx, dz, px, ax, atz);
         analysis.cones.multiply_h(view.h, dz, hz);
-        // ds = r2 - A dx, which is -H dz where H is finite: there without the solve's residual.
+        // ds = r2 - A dx in steep directions, -H dz in the others.
         for i in 0..m {
             ds[i] = full_z[i] - ax[i] + hz[i];
         }
-        analysis.cones.keep_free(simd, view.h, ds);
+        analysis.cones.keep_steep(simd, view.h, ds);
         for i in 0..m {
             ds[i] -= hz[i];
         }

@@ -40,7 +40,7 @@ impl Default for Settings {
             tolerance: 1e-9,
             infeasibility_tolerance: 1e-8,
             max_iterations: 100,
-            max_polish_steps: 8,
+            max_polish_steps: 10,
             check_convexity: true,
             instructions: Instructions::Detect,
         }

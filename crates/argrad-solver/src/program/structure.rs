@@ -60,10 +60,10 @@ impl Pattern {
                 rowval.len()
             ));
         }
+        if let Some(j) = colptr.windows(2).position(|ends| ends[0] > ends[1]) {
+            return bad(format!("colptr decreases after column {j}"));
+        }
         for j in 0..cols {
-            if colptr[j] > colptr[j + 1] {
-                return bad(format!("colptr decreases after column {j}"));
-            }
             let column = &rowval[colptr[j]..colptr[j + 1]];
             if let Some(&i) = column.iter().find(|&&i| i >= rows) {
                 return bad(format!("row index {i} in column {j}, expected below {rows}"));

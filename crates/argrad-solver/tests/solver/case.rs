@@ -5,8 +5,8 @@ use argrad_conformance::ProgramBatch;
 use argrad_conformance::active_set::{ActiveSetError, ActiveSetSolution, StoredGradients};
 use argrad_conformance::generators::{Size, normal_vector};
 use argrad_solver::{
-    Cotangent, Differentiation, Error, Gradients, Instructions, Mode, OnFailure, Report, Settings,
-    Slot, Solution, SolutionTangent, Solver, Tangent, Tape,
+    Cotangent, Differentiation, Error, Gradients, Instructions, Mode, OnFailure, Settings, Slot,
+    Solution, SolutionTangent, Solver, Tangent, Tape,
 };
 
 /// A batch with a gradient with respect to x, z, s and a change of P, q, A, b, an instance each.
@@ -102,14 +102,24 @@ impl Case {
         let (solution, tape) = solver.forward(&self.batch.values(), None)?;
         let gradients = tape.vjp(&self.cotangent(), how)?;
         let tangent = tape.jvp(&self.tangent(), how)?;
-        Ok(Answer { solution, gradients, tangent })
+        let ProgramBatch { p, q, a, b, .. } = &self.batch;
+        let shared = [p, q, a, b].map(|numbers| numbers.slot().is_shared());
+        Ok(Answer { solution, gradients, tangent, shared })
     }
 
     /// The exact solution of instance `i`, started from `solution`.
-    pub fn oracle(&self, i: usize, solution: &Solution) -> Result<ActiveSetSolution, ActiveSetError> {
+    pub fn oracle(
+        &self,
+        i: usize,
+        solution: &Solution,
+    ) -> Result<ActiveSetSolution, ActiveSetError> {
         let m = self.batch.rows();
         let rows = i * m..(i + 1) * m;
-        ActiveSetSolution::solve(&self.batch.program(i), &solution.z[rows.clone()], &solution.s[rows])
+        ActiveSetSolution::solve(
+            &self.batch.program(i),
+            &solution.z[rows.clone()],
+            &solution.s[rows],
+        )
     }
 
     /// The exact gradients of instance `i`.
@@ -141,59 +151,62 @@ pub struct Answer {
     pub solution: Solution,
     pub gradients: Gradients,
     pub tangent: SolutionTangent,
+    /// Whether P, q, A, b are.
+    shared: [bool; 4],
 }
 
 impl Answer {
-    /// Every bit said about instance `i`. Gradients of shared values belong to no instance.
-    pub fn bits(&self, i: usize) -> Vec<u64> {
+    /// Every bit said about instance `i`, by name. Gradients of shared values belong to no instance.
+    pub fn bits(&self, i: usize) -> Bits {
         let batch = self.solution.batch;
         let mut bits = solution_bits(&self.solution, i);
         let Gradients { p, q, a, b, adjoint_residual } = &self.gradients;
+        let gradients =
+            [("gradient p", p), ("gradient q", q), ("gradient a", a), ("gradient b", b)];
+        for (part, _) in gradients.into_iter().zip(self.shared).filter(|(_, shared)| !shared) {
+            bits.push((part.0, row_bits(part.1, i, batch)));
+        }
         let SolutionTangent { x, z, s, residual } = &self.tangent;
-        for values in [p, q, a, b, adjoint_residual, x, z, s, residual] {
-            bits.extend(row_bits(values, i, batch));
+        for (name, values) in [
+            ("adjoint residual", adjoint_residual),
+            ("tangent x", x),
+            ("tangent z", z),
+            ("tangent s", s),
+            ("tangent residual", residual),
+        ] {
+            bits.push((name, row_bits(values, i, batch)));
         }
         bits
     }
 }
 
+/// Named bits.
+pub type Bits = Vec<(&'static str, Vec<u64>)>;
+
 /// Every bit of instance `i` of a solution.
-pub fn solution_bits(solution: &Solution, i: usize) -> Vec<u64> {
-    let mut bits = report_bits(&solution.reports[i]);
-    for values in [&solution.x, &solution.z, &solution.s] {
-        bits.extend(row_bits(values, i, solution.batch));
-    }
-    bits
+pub fn solution_bits(solution: &Solution, i: usize) -> Bits {
+    // The text of a float is unambiguous.
+    let report = format!("{:?}", solution.reports[i]).bytes().map(u64::from).collect();
+    let row = |values| row_bits(values, i, solution.batch);
+    vec![
+        ("report", report),
+        ("x", row(&solution.x)),
+        ("z", row(&solution.z)),
+        ("s", row(&solution.s)),
+    ]
+}
+
+/// The names of the bits that differ.
+pub fn differing(left: &Bits, right: &Bits) -> Vec<&'static str> {
+    assert_eq!(left.len(), right.len());
+    left.iter().zip(right).filter(|(left, right)| left != right).map(|(left, _)| left.0).collect()
 }
 
 /// NaN has many encodings and they carry no meaning: all count as the same.
-fn row_bits(values: &[f64], i: usize, batch: usize) -> impl Iterator<Item = u64> {
-    // A gradient of a shared value is not a whole number of rows, or one of another length.
+fn row_bits(values: &[f64], i: usize, batch: usize) -> Vec<u64> {
     let len = values.len() / batch;
-    let row = if len * batch == values.len() { &values[i * len..(i + 1) * len] } else { &[] };
-    row.iter().map(|v| if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() })
-}
-
-fn report_bits(report: &Report) -> Vec<u64> {
-    let Report {
-        status,
-        iterations,
-        polish_steps,
-        warm_started,
-        objective,
-        residual,
-        primal_residual,
-        dual_residual,
-        gap,
-        weakly_active,
-        condition,
-        unique,
-    } = *report;
-    let numbers = [objective, residual, primal_residual, dual_residual, gap, condition];
-    let mut bits: Vec<u64> = row_bits(&numbers, 0, 1).collect();
-    bits.extend([status as u64, warm_started.into(), unique.into()]);
-    bits.extend([iterations, polish_steps, weakly_active].map(u64::from));
-    bits
+    let row = &values[i * len..(i + 1) * len];
+    row.iter().map(|v| if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() }).collect()
 }
 
 /// Dot product.

@@ -1,0 +1,42 @@
+# Everything comes from cargo. All targets use the release profile and all features, so that the
+# dependencies, burn above all, are compiled once.
+
+CARGO ?= cargo
+SCOPE := --workspace --all-features --release
+SMOKE_PLOT := target/sudoku-smoke.png
+
+.PHONY: test format lint unit sudoku-smoke bench accuracy docs
+.NOTPARALLEL:
+
+## Everything that is checked before a change is accepted.
+test: format lint unit sudoku-smoke
+
+format:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy $(SCOPE) --all-targets -- -D warnings
+
+## Unit and integration tests, examples' own tests, doctests.
+unit:
+	$(CARGO) test $(SCOPE)
+
+## The sudoku example from puzzles to plot, on a fraction of its data.
+sudoku-smoke:
+	mkdir -p target
+	rm -f $(SMOKE_PLOT)
+	$(CARGO) run --all-features --release --example sudoku -- \
+		--train 300 --test 50 --epochs 2 --batch 50 --plot $(SMOKE_PLOT)
+	test -s $(SMOKE_PLOT)
+
+## Speed, against Clarabel in one run. BENCH_ARGS="--quick" for a smoke test.
+bench:
+	$(CARGO) bench -p argrad-conformance --bench race -- $(BENCH_ARGS)
+
+## Accuracy, against the exact active-set oracle. BENCH_ARGS="--count 100" for a tenth of it.
+accuracy:
+	$(CARGO) bench -p argrad-conformance --bench accuracy -- $(BENCH_ARGS)
+
+## Documentation of the public API, with broken links denied.
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(SCOPE) --no-deps

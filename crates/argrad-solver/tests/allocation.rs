@@ -1,0 +1,128 @@
+//! A solve allocates a few blocks for its answer, and none inside an iteration.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use argrad_conformance::ProgramBatch;
+use argrad_conformance::generators::{self, Size};
+use argrad_solver::{Cotangent, Differentiation, OnFailure, Settings, Solution, Solver};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on to the system's allocator; counting touches a thread-local number
+// that needs neither allocation nor destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller's promises are those of the system's allocator.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What `work` returns, and how often it allocates the second time, all on one thread.
+fn allocations<T: Send>(work: impl Fn() -> T + Send + Sync) -> (T, usize) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    pool.install(|| {
+        drop(work());
+        let before = COUNT.get();
+        let result = work();
+        (result, COUNT.get() - before)
+    })
+}
+
+const SIZE: Size = Size { variables: 12, inequalities: 16, equalities: 4, batch: 24 };
+
+fn easy() -> ProgramBatch {
+    generators::random_qp(SIZE, 1)
+}
+
+fn solver(max_iterations: usize) -> Solver {
+    let settings = Settings { max_iterations, ..Settings::default() };
+    Solver::new(easy().structure, settings).unwrap()
+}
+
+fn iterations(solution: &Solution) -> u32 {
+    solution.reports.iter().map(|report| report.iterations).sum()
+}
+
+#[test]
+fn an_iteration_does_not_allocate() {
+    let batch = easy();
+    let solve = |solver: &Solver| allocations(|| solver.solve(&batch.values()).unwrap());
+    let (few, few_allocations) = solve(&solver(1));
+    let (many, many_allocations) = solve(&solver(100));
+    assert!(iterations(&many) > 2 * iterations(&few));
+    assert_eq!(few_allocations, many_allocations);
+    assert!(many_allocations <= 24, "{many_allocations}");
+}
+
+#[test]
+fn a_hard_program_allocates_as_often_as_an_easy_one() {
+    let solver = solver(100);
+    let solve = |batch: &ProgramBatch| allocations(|| solver.solve(&batch.values()).unwrap());
+    let (_, expected) = solve(&easy());
+    for batch in [
+        generators::conflicting_inequalities(SIZE, 2),
+        generators::unbounded(SIZE, 2),
+        generators::weakly_active(SIZE, 3, 1e-7, 2).batch,
+        generators::duplicate_equalities(SIZE, 2).batch,
+    ] {
+        assert_eq!(solve(&batch).1, expected);
+    }
+}
+
+#[test]
+fn a_larger_batch_allocates_as_often_as_a_small_one() {
+    // Other than once a group where groups are listed.
+    let solver = solver(100);
+    let solve = |count: usize| {
+        let batch = generators::random_qp(Size { batch: count, ..SIZE }, 3);
+        allocations(|| solver.solve(&batch.values()).unwrap()).1
+    };
+    let (small, large) = (solve(32), solve(320));
+    assert!(large <= small + 40, "{small} for 32, {large} for 320");
+}
+
+#[test]
+fn forward_and_adjoint_reuse_their_buffers() {
+    let solver = solver(100);
+    let gx = generators::normal_vector(SIZE.variables, SIZE.batch, 4);
+    let run = |batch: &ProgramBatch| {
+        allocations(|| {
+            let (_, tape) = solver.forward(&batch.values(), None).unwrap();
+            let cotangent = Cotangent { x: Some(&gx), ..Cotangent::default() };
+            let how = Differentiation { on_failure: OnFailure::Zero, ..Differentiation::default() };
+            tape.vjp(&cotangent, &how).unwrap()
+        })
+        .1
+    };
+    let expected = run(&easy());
+    assert!(expected <= 60, "{expected}");
+    // The least-norm solves of dependent rows iterate, and do not allocate.
+    assert_eq!(run(&generators::duplicate_equalities(SIZE, 5).batch), expected);
+}
