@@ -24,6 +24,7 @@ mod polish;
 mod solve_group;
 mod solver;
 mod tape;
+mod threads;
 
 mod derivative;
 

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use rayon::prelude::*;
-
 use crate::Error;
 use crate::analysis::Analysis;
 use crate::group::{state_buffer, work_buffer};
@@ -11,6 +9,10 @@ use crate::lanes::{Buffer, dispatch, lane_count};
 use crate::program::{Report, Settings, Solution, Structure, Values, check_values};
 use crate::solve_group::{Rows, SolveGroup};
 use crate::tape::Tape;
+use crate::threads::for_each;
+
+/// A solve reads its values about this many times.
+const SOLVE_PASSES: usize = 200;
 
 /// Solves batches of programs of one structure. Cheap to clone and safe to share between threads.
 ///
@@ -214,16 +216,23 @@ impl Solver {
                 }
             };
         // The first error by position, whichever thread finds one first.
-        if groups.len() == 1 {
-            let mut work = inner.take_work();
-            groups.into_iter().try_for_each(|group| one_group(&mut work, group))?;
-        } else {
-            let results: Vec<Result<(), Error>> = groups
-                .into_par_iter()
-                .with_max_len(1)
-                .map_init(|| inner.take_work(), one_group)
-                .collect();
-            results.into_iter().collect::<Result<(), Error>>()?;
+        let first_error: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+        for_each(
+            groups,
+            SOLVE_PASSES * inner.analysis.kkt.values_len,
+            || inner.take_work(),
+            |work, group| {
+                let position = group.0;
+                if let Err(error) = one_group(work, group) {
+                    let mut first = first_error.lock().unwrap_or_else(|e| e.into_inner());
+                    if first.as_ref().is_none_or(|(earlier, _)| position < *earlier) {
+                        *first = Some((position, error));
+                    }
+                }
+            },
+        );
+        if let Some((_, error)) = first_error.into_inner().unwrap_or_else(|e| e.into_inner()) {
+            return Err(error);
         }
         Ok(solution)
     }

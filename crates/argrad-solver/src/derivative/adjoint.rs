@@ -1,7 +1,6 @@
 //! The adjoint of a tape: gradients of a scalar with respect to the values.
 
 use pulp::Simd;
-use rayon::prelude::*;
 
 use super::gradient::{Adjoint, Matrix, sum_matrix, sum_rows};
 use super::system;
@@ -12,6 +11,7 @@ use crate::group::{View, Work};
 use crate::lanes::{LaneTask, M, V, dispatch};
 use crate::program::{Report, Status};
 use crate::tape::Tape;
+use crate::threads::for_each;
 
 impl Tape {
     /// Adjoint: gradient of a scalar, given its gradient with respect to x, z, s.
@@ -73,19 +73,14 @@ impl Tape {
                 });
             }
             let instructions = self.inner.settings.instructions;
-            if groups.len() == 1 {
-                let mut work = self.inner.take_work();
-                for group in groups {
+            for_each(
+                groups,
+                system::PASSES * analysis.kkt.values_len,
+                || self.inner.take_work(),
+                |work, group| {
                     dispatch(instructions, AdjointGroup { work: work.as_mut_slice(), ..group });
-                }
-            } else {
-                groups.into_par_iter().with_max_len(1).for_each_init(
-                    || self.inner.take_work(),
-                    |work, group| {
-                        dispatch(instructions, AdjointGroup { work: work.as_mut_slice(), ..group })
-                    },
-                );
-            }
+                },
+            );
         }
         let adjoint = |i: usize| Adjoint {
             l1: &l1[i * n..(i + 1) * n],

@@ -1,8 +1,7 @@
 //! From adjoint solutions to gradients of the values: outer products on the patterns.
 
-use rayon::prelude::*;
-
 use crate::program::Pattern;
+use crate::threads::for_each;
 
 /// One instance's adjoint and point, in the caller's units.
 #[derive(Clone, Copy)]
@@ -97,23 +96,32 @@ pub(crate) fn sum_matrix<'a>(
     batch: usize,
     adjoint: impl Fn(usize) -> Adjoint<'a> + Sync,
 ) -> Vec<f64> {
+    /// Columns summed by one task.
+    const COLUMNS: usize = 8;
     let mut sum = vec![0.0; pattern.nnz()];
-    let mut columns: Vec<(usize, &mut [f64])> = Vec::with_capacity(pattern.cols());
+    let mut tasks: Vec<(usize, &mut [f64])> = Vec::new();
     let mut rest = &mut sum[..];
-    for (j, ends) in pattern.colptr().windows(2).enumerate() {
-        let (column, tail) = rest.split_at_mut(ends[1] - ends[0]);
+    for first in (0..pattern.cols()).step_by(COLUMNS) {
+        let last = (first + COLUMNS).min(pattern.cols());
+        let (columns, tail) = rest.split_at_mut(pattern.colptr()[last] - pattern.colptr()[first]);
         rest = tail;
-        columns.push((j, column));
+        tasks.push((first, columns));
     }
-    columns.par_iter_mut().with_min_len(8).for_each(|(j, out)| {
-        let rows = &pattern.rowval()[pattern.colptr()[*j]..pattern.colptr()[*j + 1]];
-        for instance in 0..batch {
-            match which {
-                Matrix::P => adjoint(instance).add_p_column(rows, *j, out),
-                Matrix::A => adjoint(instance).add_a_column(rows, *j, out),
+    let add_columns = |first: usize, mut out: &mut [f64]| {
+        for j in first..(first + COLUMNS).min(pattern.cols()) {
+            let rows = &pattern.rowval()[pattern.colptr()[j]..pattern.colptr()[j + 1]];
+            let (column, tail) = out.split_at_mut(rows.len());
+            out = tail;
+            for instance in 0..batch {
+                match which {
+                    Matrix::P => adjoint(instance).add_p_column(rows, j, column),
+                    Matrix::A => adjoint(instance).add_a_column(rows, j, column),
+                }
             }
         }
-    });
+    };
+    let cost = batch * pattern.nnz() / tasks.len().max(1);
+    for_each(tasks, cost, || (), |(), (first, out)| add_columns(first, out));
     sum
 }
 

@@ -6,6 +6,8 @@ use crate::analysis::Analysis;
 use crate::group::{View, Work};
 use crate::lanes::{M, V};
 
+/// A refined solve reads the values about this many times.
+pub(crate) const PASSES: usize = 8;
 /// Relative residual at which refinement stops.
 const REFINED: f64 = 1e-14;
 /// Relative residual that refinement must reach, else the system counts as singular.

@@ -1,7 +1,8 @@
 //! The tangent of a tape: directional derivative of the solution; and the smoothed points.
 
+use std::sync::Mutex;
+
 use pulp::Simd;
-use rayon::prelude::*;
 
 use super::adjoint::{failures, gather, lane_masks, split};
 use super::system;
@@ -14,6 +15,7 @@ use crate::polish::{Target, polish};
 use crate::program::{Report, Status, check_slot};
 use crate::solver::Inner;
 use crate::tape::Tape;
+use crate::threads::for_each;
 
 /// Most Newton steps to a point of the central path.
 const SMOOTHING_STEPS: usize = 50;
@@ -107,10 +109,12 @@ impl Tape {
                 });
             }
             let instructions = self.inner.settings.instructions;
-            groups.into_par_iter().with_max_len(1).for_each_init(
+            for_each(
+                groups,
+                system::PASSES * analysis.kkt.values_len,
                 || self.inner.take_work(),
                 |work, group| {
-                    dispatch(instructions, TangentGroup { work: work.as_mut_slice(), ..group })
+                    dispatch(instructions, TangentGroup { work: work.as_mut_slice(), ..group });
                 },
             );
         }
@@ -164,18 +168,21 @@ impl Tape {
             });
         }
         let instructions = self.inner.settings.instructions;
-        let failed: Vec<Option<usize>> = groups
-            .into_par_iter()
-            .with_max_len(1)
-            .map_init(
-                || self.inner.take_work(),
-                |work, group| {
-                    dispatch(instructions, SmoothGroup { work: work.as_mut_slice(), ..group })
-                },
-            )
-            .collect();
-        let failures: Vec<(usize, Status)> =
-            failed.into_iter().flatten().map(|index| (index, Status::NumericalTrouble)).collect();
+        let failed = Mutex::new(Vec::new());
+        for_each(
+            groups,
+            SMOOTHING_STEPS * analysis.kkt.values_len,
+            || self.inner.take_work(),
+            |work, group| {
+                let group = SmoothGroup { work: work.as_mut_slice(), ..group };
+                if let Some(index) = dispatch(instructions, group) {
+                    let mut failed = failed.lock().unwrap_or_else(|e| e.into_inner());
+                    failed.push((index, Status::NumericalTrouble));
+                }
+            },
+        );
+        let mut failures = failed.into_inner().unwrap_or_else(|e| e.into_inner());
+        failures.sort_unstable_by_key(|&(index, _)| index);
         if failures.is_empty() {
             Ok(Some(points))
         } else {
