@@ -5,11 +5,12 @@ use std::sync::Mutex;
 /// Vector operations that take about as long as waking a thread.
 const WORTH_WAKING: usize = 300_000;
 
-/// Calls `work` on every task, on the calling thread and the current rayon pool together.
+/// Calls `work` on every task, in the current rayon pool, or on the calling thread alone where the
+/// tasks together are not worth waking the pool. `cost` is that of one task, in vector operations;
+/// each thread makes one `workspace`.
 ///
-/// The calling thread starts at once instead of sleeping until the pool is done: waking a thread
-/// takes as long as solving dozens of small programs. Below about [`WORTH_WAKING`] the others are
-/// left asleep. `cost` is that of one task, in vector operations; each thread makes one `workspace`.
+/// The calling thread does not work beside the pool: idle workers spin before they sleep, and one
+/// thread more than there are cores costs more than it does.
 pub(crate) fn for_each<T: Send, W>(
     tasks: Vec<T>,
     cost: usize,
@@ -30,7 +31,7 @@ pub(crate) fn for_each<T: Send, W>(
     if helpers == 0 {
         return drain();
     }
-    rayon::in_place_scope(|scope| {
+    rayon::scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(|_| drain());
         }
