@@ -51,3 +51,8 @@ pub use qp::{
     MatrixShape, QpCotangent, QpGradients, QpLayer, QpPoint, QpShape, QpSolution, QpTangent,
     QpTangentOut, QpValues,
 };
+
+/// The example of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
