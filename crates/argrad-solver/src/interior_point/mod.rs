@@ -11,7 +11,13 @@
 //! Steps are Mehrotra's predictor and corrector; each iteration has one factorization and three
 //! solves, two of them at once.
 
+mod certificate;
+mod refine;
+
 use pulp::Simd;
+
+use certificate::certificates;
+use refine::{System, refine};
 
 use crate::analysis::Analysis;
 use crate::group::{State, Work};
@@ -25,9 +31,6 @@ const SHORTEST_STEP: f64 = 1e-9;
 
 /// Residuals below this share of their terms are rounding errors.
 const EXACT: f64 = 1e-11;
-/// Refinement steps of a solve.
-const REFINEMENTS: usize = 3;
-
 /// The scalars of the iterate, and how each lane fares.
 #[derive(Clone, Copy)]
 pub(crate) struct Embedding<S: Simd> {
@@ -398,54 +401,6 @@ pub(crate) fn run<S: Simd>(
     }
 }
 
-/// A factored system and its parts.
-struct System<'a, S: Simd> {
-    analysis: &'a Analysis,
-    values: &'a [V<S>],
-    inverse_pivots: &'a [V<S>],
-    h: &'a [V<S>],
-}
-
-/// Refines a solution against the system without regularization, in the lanes in `lanes`.
-#[inline(always)]
-fn refine<S: Simd>(
-    simd: S,
-    system: &System<'_, S>,
-    (rhs_x, rhs_z): (&[V<S>], &[V<S>]),
-    (x, z): (&mut [V<S>], &mut [V<S>]),
-    (spare_x, spare_z): (&mut [&mut [V<S>]], &mut [&mut [V<S>]]),
-    permuted: &mut [V<S>],
-    lanes: M<S>,
-) {
-    let ([px, atz, error_x, step_x, ..], [ax, hz, error_z]) = (spare_x, spare_z) else {
-        unreachable!("the workspace has spare vectors")
-    };
-    let analysis = system.analysis;
-    for _ in 0..REFINEMENTS {
-        analysis.kkt.blocks.multiply(simd, system.values, x, z, px, ax, atz);
-        analysis.cones.multiply_h(system.h, z, hz);
-        for j in 0..x.len() {
-            error_x[j] = rhs_x[j] - (px[j] + atz[j]);
-        }
-        for i in 0..z.len() {
-            error_z[i] = rhs_z[i] - (ax[i] - hz[i]);
-        }
-        let correction = (&mut **step_x, &mut **ax);
-        let rhs = (&**error_x, &**error_z);
-        analysis.kkt.solve::<S, 1>(
-            simd,
-            system.values,
-            system.inverse_pivots,
-            [rhs],
-            permuted,
-            [correction],
-        );
-        let one = V::splat(simd, 1.0);
-        advance(x, step_x, one, lanes);
-        advance(z, ax, one, lanes);
-    }
-}
-
 /// Largest step at most one for the cones and for tau and kappa.
 #[inline(always)]
 fn step_length<S: Simd>(
@@ -460,34 +415,6 @@ fn step_length<S: Simd>(
     let one = V::splat(simd, 1.0);
     let steepest = (-d_tau / tau).max((-d_kappa / kappa).max(one));
     analysis.cones.step_length(simd, point, direction, one / steepest)
-}
-
-/// Whether z is a certificate of primal, (x, s) of dual infeasibility, judged in unscaled norms.
-#[inline(always)]
-fn certificates<S: Simd>(
-    simd: S,
-    (x_scale, row_scale, cost): (&[V<S>], &[V<S>], V<S>),
-    (px, ax, atz): (&[V<S>], &[V<S>], &[V<S>]),
-    s: &[V<S>],
-    (q_x, b_z): (V<S>, V<S>),
-    tolerance: f64,
-) -> (M<S>, M<S>) {
-    let zero = V::splat(simd, 0.0);
-    let tolerance = V::splat(simd, tolerance);
-    let (mut dual, mut curvature, mut primal) = (zero, zero, zero);
-    for j in 0..px.len() {
-        let scale = V::splat(simd, 1.0) / (cost * x_scale[j]);
-        dual = dual.max_abs(atz[j] * scale);
-        curvature = curvature.max_abs(px[j] * scale);
-    }
-    for i in 0..ax.len() {
-        primal = primal.max_abs((ax[i] + s[i]) / row_scale[i]);
-    }
-    // b'z and q'x carry the cost scale; A'z has been freed of it above.
-    let (b_z, q_x) = (b_z / cost, q_x / cost);
-    let no_primal = b_z.lt(zero) & dual.le(tolerance * -b_z);
-    let no_dual = q_x.lt(zero) & curvature.max(primal).le(tolerance * -q_x);
-    (no_primal, no_dual)
 }
 
 /// Writes the iterate of the lanes in `lanes`, divided by tau, to the state, with v = s - z.
