@@ -54,7 +54,7 @@ impl ClarabelBatch {
         let cones = structure
             .cones()
             .iter()
-            .map(|cone| match *cone {
+            .map(|cone| match cone.clone() {
                 Cone::Zero(k) => SupportedConeT::ZeroConeT(k),
                 Cone::Nonnegative(k) => SupportedConeT::NonnegativeConeT(k),
                 other => panic!("no translation of {other:?} to Clarabel"),

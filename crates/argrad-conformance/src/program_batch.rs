@@ -110,7 +110,7 @@ impl ProgramBatch {
     pub fn equalities(&self) -> usize {
         let (mut equalities, mut inequalities) = (0, 0);
         for cone in self.structure.cones() {
-            match *cone {
+            match cone.clone() {
                 Cone::Zero(k) if inequalities == 0 => equalities += k,
                 Cone::Nonnegative(k) => inequalities += k,
                 other => panic!("{other:?} in a batch of zero, then nonnegative cones"),

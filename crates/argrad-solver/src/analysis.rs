@@ -2,8 +2,9 @@
 
 use crate::cones::ConeProduct;
 use crate::kkt::Kkt;
-use crate::linalg::Symbolic;
-use crate::program::Structure;
+use crate::Error;
+use crate::linalg::{Factorization, Symbolic};
+use crate::program::{Engine, Structure};
 
 #[derive(Debug)]
 pub(crate) struct Analysis {
@@ -11,7 +12,7 @@ pub(crate) struct Analysis {
     pub(crate) cones: ConeProduct,
     pub(crate) kkt: Kkt,
     /// Factorization of P alone, for the convexity check.
-    pub(crate) convexity: Symbolic,
+    pub(crate) convexity: Factorization,
     /// Address of each entry of P, and of each diagonal entry, in it.
     pub(crate) convexity_address: Vec<u32>,
     pub(crate) convexity_diagonal: Vec<u32>,
@@ -25,40 +26,44 @@ pub(crate) struct Analysis {
 }
 
 impl Analysis {
-    pub(crate) fn new(structure: Structure) -> Self {
+    pub(crate) fn new(structure: Structure, engine: Engine) -> Result<Self, Error> {
         let cones = ConeProduct::new(&structure.cones);
-        let kkt = Kkt::new(&structure, &cones);
+        let kkt = Kkt::new(&structure, &cones, engine)?;
         let n = structure.variables();
         let off_diagonal: Vec<(usize, usize)> =
             structure.p.entries().filter(|(i, j)| i != j).collect();
-        let convexity = Symbolic::new(n, &off_diagonal);
-        let convexity_diagonal: Vec<u32> =
-            (0..n).map(|j| convexity.diagonal_address(j) as u32).collect();
+        let plus = vec![1.0; n];
+        let convexity = if kkt.is_sparse() {
+            Factorization::sparse(n, &off_diagonal, &plus)?
+        } else {
+            Factorization::Lanes(Symbolic::new(n, &off_diagonal))
+        };
+        let convexity_diagonal = convexity.diagonal_addresses();
+        let mut addresses = convexity.addresses(&off_diagonal).into_iter();
         let convexity_address = structure
             .p
             .entries()
-            .map(
-                |(i, j)| {
-                    if i == j { convexity_diagonal[i] } else { convexity.address(i, j) as u32 }
-                },
-            )
+            .map(|(i, j)| {
+                let off_diagonal = if i == j { None } else { addresses.next() };
+                off_diagonal.unwrap_or(convexity_diagonal[i])
+            })
             .collect();
         let index = |(i, j): (usize, usize)| (i as u32, j as u32);
         let p_entries = structure.p.entries().map(index).collect();
         let a_entries = structure.a.entries().map(index).collect();
         let probe = (0..n + structure.rows()).map(weyl).collect();
-        Self {
+        Ok(Self {
             structure,
             cones,
             kkt,
             convexity,
             convexity_address,
             convexity_diagonal,
-            plus: vec![1.0; n],
+            plus,
             p_entries,
             a_entries,
             probe,
-        }
+        })
     }
 
     pub(crate) fn n(&self) -> usize {

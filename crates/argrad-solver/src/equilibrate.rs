@@ -29,7 +29,7 @@ pub(crate) fn load<S: Simd>(
     state.x_scale.fill(one);
     state.row_scale.fill(one);
     state.cost_scale.fill(one);
-    let p_base = analysis.kkt.blocks.p_base;
+    let p_base = analysis.kkt.p_base;
     let p_len = analysis.structure.p.nnz();
     interleave(simd, values.p, p_len, instances, &mut state.values[p_base..p_base + p_len]);
     interleave(simd, values.q, analysis.n(), instances, state.q);
@@ -129,12 +129,12 @@ impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
     fn run(self) {
         let Self { simd, analysis, state, norms: (column, row) } = self;
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-        let p_base = analysis.kkt.blocks.p_base;
+        let p_base = analysis.kkt.p_base;
         let p_len = analysis.structure.p.nnz();
         for _ in 0..PASSES {
             column.fill(zero);
             row.fill(zero);
-            analysis.kkt.blocks.largest_entries(state.values, column, row);
+            analysis.kkt.products.largest_entries(state.values, column, row);
             let mut changed = false;
             for (norm, scale) in column.iter_mut().zip(state.x_scale.iter()) {
                 changed |= to_factor(norm, *scale);
@@ -168,7 +168,7 @@ impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
 /// Multiplies the program by the factors of this pass and accumulates them.
 #[inline(always)]
 fn apply<S: Simd>(analysis: &Analysis, state: &mut State<'_, S>, column: &[V<S>], row: &[V<S>]) {
-    analysis.kkt.blocks.scale(state.values, column, row);
+    analysis.kkt.products.scale(state.values, column, row);
     for (j, &factor) in column.iter().enumerate() {
         state.q[j] *= factor;
         state.x_scale[j] *= factor;

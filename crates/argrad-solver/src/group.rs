@@ -25,13 +25,21 @@ pub(crate) struct State<'a, S: Simd> {
     pub(crate) s: &'a mut [V<S>],
     /// v = s - z, where the projection is taken.
     pub(crate) v: &'a mut [V<S>],
+    /// The derivative of the projection at v, see [`crate::cones::LaneCone`].
+    pub(crate) projection: &'a mut [V<S>],
 }
 
 impl<'a, S: Simd> State<'a, S> {
     /// Registers that a state takes.
     pub(crate) fn len(analysis: &Analysis) -> usize {
         let (n, m) = (analysis.n(), analysis.m());
-        analysis.kkt.values_len + (n + m) + analysis.cones.h_len() + 3 * n + 5 * m + 1
+        analysis.kkt.values_len
+            + analysis.kkt.pivots_len
+            + analysis.cones.h_len()
+            + analysis.cones.projection_len()
+            + 3 * n
+            + 5 * m
+            + 1
     }
 
     pub(crate) fn new(simd: S, analysis: &Analysis, buffer: &'a mut [f64]) -> Self {
@@ -39,7 +47,7 @@ impl<'a, S: Simd> State<'a, S> {
         let mut arena = Arena::new(simd, buffer);
         Self {
             values: arena.take(analysis.kkt.values_len),
-            inverse_pivots: arena.take(n + m),
+            inverse_pivots: arena.take(analysis.kkt.pivots_len),
             h: arena.take(analysis.cones.h_len()),
             q: arena.take(n),
             b: arena.take(m),
@@ -50,6 +58,7 @@ impl<'a, S: Simd> State<'a, S> {
             z: arena.take(m),
             s: arena.take(m),
             v: arena.take(m),
+            projection: arena.take(analysis.cones.projection_len()),
         }
     }
 }
@@ -58,10 +67,10 @@ impl<'a, S: Simd> State<'a, S> {
 pub(crate) struct View<'a, S: Simd> {
     pub(crate) values: &'a [V<S>],
     pub(crate) inverse_pivots: &'a [V<S>],
-    pub(crate) h: &'a [V<S>],
     pub(crate) x_scale: &'a [V<S>],
     pub(crate) row_scale: &'a [V<S>],
     pub(crate) cost_scale: V<S>,
+    pub(crate) projection: &'a [V<S>],
 }
 
 impl<'a, S: Simd> View<'a, S> {
@@ -75,11 +84,12 @@ impl<'a, S: Simd> View<'a, S> {
             head
         };
         let values = take(analysis.kkt.values_len);
-        let inverse_pivots = take(n + m);
-        let h = take(analysis.cones.h_len());
-        let (_q, _b) = (take(n), take(m));
+        let inverse_pivots = take(analysis.kkt.pivots_len);
+        let (_h, _q, _b) = (take(analysis.cones.h_len()), take(n), take(m));
         let (x_scale, row_scale, cost_scale) = (take(n), take(m), take(1)[0]);
-        Self { values, inverse_pivots, h, x_scale, row_scale, cost_scale }
+        let (_x, _z, _s, _v) = (take(n), take(m), take(m), take(m));
+        let projection = take(analysis.cones.projection_len());
+        Self { values, inverse_pivots, x_scale, row_scale, cost_scale, projection }
     }
 }
 
@@ -91,8 +101,12 @@ pub(crate) struct Work<'a, S: Simd> {
     pub(crate) convexity: &'a mut [V<S>],
     /// For solves: two right-hand sides in elimination order.
     pub(crate) permuted: &'a mut [V<S>],
+    /// For the cones.
+    pub(crate) cones: &'a mut [V<S>],
     /// Cone blocks under consideration.
     pub(crate) h: &'a mut [V<S>],
+    /// Scaling data of the interior point.
+    pub(crate) scaling: &'a mut [V<S>],
     /// Products with P, A, A'.
     pub(crate) px: &'a mut [V<S>],
     pub(crate) ax: &'a mut [V<S>],
@@ -110,10 +124,12 @@ impl<'a, S: Simd> Work<'a, S> {
     /// Registers that the scratch takes.
     pub(crate) fn len(analysis: &Analysis) -> usize {
         let (n, m) = (analysis.n(), analysis.m());
-        analysis.kkt.symbolic.scratch_len.max(analysis.convexity.scratch_len)
-            + analysis.convexity.len
-            + 2 * (n + m)
+        analysis.kkt.scratch_len().max(analysis.convexity.scratch_len())
+            + analysis.convexity.len()
+            + 2 * analysis.kkt.order()
+            + analysis.cones.scratch_len()
             + analysis.cones.h_len()
+            + analysis.cones.scaling_len()
             + (2 * n + m)
             + (n + 2 * m)
             + 8 * n
@@ -124,11 +140,12 @@ impl<'a, S: Simd> Work<'a, S> {
         let (n, m) = (analysis.n(), analysis.m());
         let mut arena = Arena::new(simd, buffer);
         Self {
-            scratch: arena
-                .take(analysis.kkt.symbolic.scratch_len.max(analysis.convexity.scratch_len)),
-            convexity: arena.take(analysis.convexity.len),
-            permuted: arena.take(2 * (n + m)),
+            scratch: arena.take(analysis.kkt.scratch_len().max(analysis.convexity.scratch_len())),
+            convexity: arena.take(analysis.convexity.len()),
+            permuted: arena.take(2 * analysis.kkt.order()),
+            cones: arena.take(analysis.cones.scratch_len()),
             h: arena.take(analysis.cones.h_len()),
+            scaling: arena.take(analysis.cones.scaling_len()),
             px: arena.take(n),
             ax: arena.take(m),
             atz: arena.take(n),

@@ -9,27 +9,37 @@
 
 use pulp::Simd;
 
+use crate::Error;
 use crate::cones::ConeProduct;
 use crate::lanes::V;
-use crate::linalg::{self, Block, Blocks, Pivots, Symbolic, equal_rows};
-use crate::program::Structure;
+use crate::linalg::{Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows};
+use crate::program::{Engine, Structure};
 
 /// Added to the diagonal of P, subtracted from that of -H.
 pub(crate) const REGULARIZATION: f64 = 1e-7;
 /// Pivots of the wrong sign or smaller than this are replaced by the regularization.
 const SMALLEST_PIVOT: f64 = 1e-9;
+/// The lane engine serves where one factor has at most this many entries, ...
+const LANE_FACTOR: usize = 100_000;
+/// ... which is not even computed where the matrix itself has more entries than this.
+const LANE_MATRIX: usize = 100_000;
 
-/// Addresses of everything in the value buffer of a lane group:
-/// `[factor: static panels, dynamic entries][A entries not in static panels][P]`.
-#[derive(Clone, Debug)]
+/// Addresses of everything in the value buffer of a lane group: `[factor][A][P]`, where entries of A
+/// that stand in the factor unchanged are not stored again.
+#[derive(Debug)]
 pub(crate) struct Kkt {
-    pub(crate) symbolic: Symbolic,
-    pub(crate) blocks: Blocks,
+    factorization: Factorization,
+    pub(crate) products: Products,
     /// Length of the value buffer in registers.
     pub(crate) values_len: usize,
+    /// Registers of pivots beside the value buffer.
+    pub(crate) pivots_len: usize,
+    /// Address of the first entry of P; the rest follow in the order of its pattern.
+    pub(crate) p_base: usize,
     /// Address of each entry of A, in the order of its pattern.
     pub(crate) a_address: Vec<u32>,
     n: usize,
+    m: usize,
     /// Sign of each pivot in elimination order.
     signs: Vec<f64>,
     /// `(from, to)`: copied into the factor before each factorization.
@@ -40,95 +50,140 @@ pub(crate) struct Kkt {
     zeros: Vec<u32>,
     /// Diagonal of x in the factor, and whether P has that entry.
     x_diagonal: Vec<(u32, bool)>,
-    /// Entry of H, in the order of the cones, in the factor; and whether it is on the diagonal.
-    h_address: Vec<(u32, bool)>,
-    /// Elimination step of each variable, then of each row.
+    /// Entry of H, in the order of the cones, in the factor; and what is added to its negative: the
+    /// regularization with the sign of the pivot on the diagonal, else zero.
+    h_address: Vec<(u32, f64)>,
+    /// Place of each variable, row and auxiliary node in a right-hand side.
     step: Vec<u32>,
 }
 
 impl Kkt {
-    pub(crate) fn new(structure: &Structure, cones: &ConeProduct) -> Self {
+    pub(crate) fn new(
+        structure: &Structure,
+        cones: &ConeProduct,
+        engine: Engine,
+    ) -> Result<Self, Error> {
         let (n, m) = (structure.variables(), structure.rows());
+        let auxiliary = cones.auxiliary();
+        let order = n + m + auxiliary.len();
+        let h_entries = cones.h_entries();
         let mut entries: Vec<(usize, usize)> =
             structure.p.entries().filter(|(i, j)| i != j).collect();
+        let p_count = entries.len();
         entries.extend(structure.a.entries().map(|(i, j)| (n + i, j)));
-        entries.extend(cones.h_entries().filter(|(i, j)| i != j).map(|(i, j)| (n + i, n + j)));
-        let symbolic = Symbolic::new(n + m, &entries);
+        entries.extend(h_entries.iter().filter(|(i, j)| i != j).map(|&(i, j)| (n + i, n + j)));
+        let mut node_signs = vec![-1.0; order];
+        node_signs[..n].fill(1.0);
+        node_signs[n + m..].copy_from_slice(&auxiliary);
+        let factorization = choose(order, &entries, &node_signs, engine)?;
+        let addresses = factorization.addresses(&entries);
+        let diagonal = factorization.diagonal_addresses();
 
         let mut a_address = vec![u32::MAX; structure.a.nnz()];
-        let mut copies = Vec::new();
-        let mut static_copies = Vec::new();
-        let mut end = symbolic.len;
-        let blocks = place_blocks(structure, &symbolic, &mut end, &mut a_address);
-        for (entry, (i, j)) in structure.a.entries().enumerate() {
-            let to = symbolic.address(n + i, j) as u32;
-            let from = a_address[entry];
-            match (from == to, (to as usize) < symbolic.static_len) {
-                (true, _) => {}
-                (false, true) => static_copies.push((from, to)),
-                (false, false) => copies.push((from, to)),
+        let mut end = factorization.len();
+        let blocks = match &factorization {
+            Factorization::Lanes(symbolic) => {
+                place_blocks(structure, symbolic, &mut end, &mut a_address)
             }
-        }
+            Factorization::Sparse(_) => {
+                for address in &mut a_address {
+                    *address = end as u32;
+                    end += 1;
+                }
+                Vec::new()
+            }
+        };
         let p_base = end;
         end += structure.p.nnz();
+        let products = match &factorization {
+            Factorization::Lanes(_) => Products::Blocks(Blocks::new(&structure.p, p_base, blocks)),
+            Factorization::Sparse(_) => {
+                Products::Sparse(SparseProducts::new(structure, p_base, factorization.len()))
+            }
+        };
+
+        let static_len = factorization.static_len();
+        let mut copies = Vec::with_capacity(entries.len());
+        let mut static_copies = Vec::new();
+        let mut copy = |from: u32, to: u32| match (from == to, (to as usize) < static_len) {
+            (true, _) => {}
+            (false, true) => static_copies.push((from, to)),
+            (false, false) => copies.push((from, to)),
+        };
+        for (&from, &to) in a_address.iter().zip(&addresses[p_count..]) {
+            copy(from, to);
+        }
         let mut x_diagonal: Vec<(u32, bool)> =
-            (0..n).map(|j| (symbolic.diagonal_address(j) as u32, false)).collect();
+            diagonal[..n].iter().map(|&address| (address, false)).collect();
+        let mut off_diagonal = addresses[..p_count].iter();
         for (entry, (i, j)) in structure.p.entries().enumerate() {
             let to = if i == j {
                 x_diagonal[j].1 = true;
-                x_diagonal[j].0 as usize
+                x_diagonal[j].0
             } else {
-                symbolic.address(i, j)
+                *off_diagonal.next().expect("as many addresses as entries")
             };
-            if to < symbolic.static_len {
-                static_copies.push(((p_base + entry) as u32, to as u32));
-            } else {
-                copies.push(((p_base + entry) as u32, to as u32));
-            }
+            copy((p_base + entry) as u32, to);
         }
         copies.sort_unstable_by_key(|&(_, to)| to);
-        let h_address: Vec<(u32, bool)> = cones
-            .h_entries()
-            .map(|(i, j)| {
-                let address = if i == j {
-                    symbolic.diagonal_address(n + i)
+        let mut h_off_diagonal = addresses[p_count + structure.a.nnz()..].iter();
+        let h_address: Vec<(u32, f64)> = h_entries
+            .iter()
+            .map(|&(i, j)| {
+                if i == j {
+                    (diagonal[n + i], node_signs[n + i] * REGULARIZATION)
                 } else {
-                    symbolic.address(n + i, n + j)
-                };
-                (address as u32, i == j)
+                    (*h_off_diagonal.next().expect("as many addresses as entries"), 0.0)
+                }
             })
             .collect();
-        let mut written = vec![false; symbolic.len];
+        // Off-diagonal blocks of H lie in dynamic storage by construction.
+        debug_assert!(h_address.iter().all(|&(a, _)| a as usize >= static_len));
+        let mut written = vec![false; factorization.len()];
         for &(_, to) in &copies {
             written[to as usize] = true;
         }
-        for &(address, _) in x_diagonal.iter().chain(&h_address) {
+        for address in x_diagonal.iter().map(|&(a, _)| a).chain(h_address.iter().map(|&(a, _)| a)) {
             written[address as usize] = true;
         }
-        // Off-diagonal blocks of H lie in dynamic storage by construction: see the debug check.
-        debug_assert!(h_address.iter().all(|&(a, _)| a as usize >= symbolic.static_len));
-        let zeros = symbolic
+        let zeros = factorization
             .dynamic_addresses()
             .into_iter()
             .filter(|&a| !written[a])
             .map(|a| a as u32)
             .collect();
-        let signs = symbolic.perm.iter().map(|&node| if node < n { 1.0 } else { -1.0 }).collect();
-        let step = symbolic.step.iter().map(|&s| s as u32).collect();
-        Self {
-            blocks: Blocks::new(&structure.p, p_base, blocks),
+        Ok(Self {
+            signs: factorization.in_elimination_order(&node_signs),
+            step: factorization.steps(),
+            pivots_len: factorization.pivots_len(),
+            factorization,
+            products,
             values_len: end,
-            symbolic,
+            p_base,
             a_address,
             n,
-            signs,
+            m,
             copies,
             static_copies,
             zeros,
             x_diagonal,
             h_address,
-            step,
-        }
+        })
+    }
+
+    /// Number of variables, rows and auxiliary nodes.
+    pub(crate) fn order(&self) -> usize {
+        self.step.len()
+    }
+
+    /// Scratch registers that a factorization needs.
+    pub(crate) fn scratch_len(&self) -> usize {
+        self.factorization.scratch_len()
+    }
+
+    /// Whether the engine works on one instance at a time.
+    pub(crate) fn is_sparse(&self) -> bool {
+        matches!(self.factorization, Factorization::Sparse(_))
     }
 
     /// Copies what static panels hold a second time; once after the values are written.
@@ -164,13 +219,12 @@ impl Kkt {
                 let entry = at.add(address as usize);
                 *entry = if has_p { *entry + regularization } else { regularization };
             }
-            for (&(address, on_diagonal), &h) in self.h_address.iter().zip(h) {
-                *at.add(address as usize) = if on_diagonal { -(h + regularization) } else { -h };
+            for (&(address, shift), &h) in self.h_address.iter().zip(h) {
+                *at.add(address as usize) = V::splat(simd, shift) - h;
             }
         }
-        linalg::factor(
+        self.factorization.factor(
             simd,
-            &self.symbolic,
             values,
             Pivots {
                 signs: &self.signs,
@@ -196,22 +250,48 @@ impl Kkt {
         out: [(&mut [V<S>], &mut [V<S>]); R],
     ) {
         let zero = V::splat(simd, 0.0);
+        let (n, m) = (self.n, self.m);
         let (work, _) = permuted[..self.step.len() * R].as_chunks_mut::<R>();
         for (node, &step) in self.step.iter().enumerate() {
             let mut entry = [zero; R];
             for r in 0..R {
-                entry[r] = if node < self.n { rhs[r].0[node] } else { rhs[r].1[node - self.n] };
+                if node < n {
+                    entry[r] = rhs[r].0[node];
+                } else if node < n + m {
+                    entry[r] = rhs[r].1[node - n];
+                }
             }
             work[step as usize] = entry;
         }
-        linalg::solve(simd, &self.symbolic, values, inverse_pivots, work);
+        self.factorization.solve(simd, values, inverse_pivots, work);
         for (r, (x, z)) in out.into_iter().enumerate() {
-            for (x, &step) in x.iter_mut().zip(&self.step[..self.n]) {
+            for (x, &step) in x.iter_mut().zip(&self.step[..n]) {
                 *x = work[step as usize][r];
             }
-            for (z, &step) in z.iter_mut().zip(&self.step[self.n..]) {
+            for (z, &step) in z.iter_mut().zip(&self.step[n..n + m]) {
                 *z = work[step as usize][r];
             }
+        }
+    }
+}
+
+/// The engine for a matrix: asked for, or by the size of the factor, never by the size of a batch.
+fn choose(
+    order: usize,
+    entries: &[(usize, usize)],
+    signs: &[f64],
+    engine: Engine,
+) -> Result<Factorization, Error> {
+    let sparse = || Factorization::sparse(order, entries, signs);
+    match engine {
+        Engine::Sparse => sparse(),
+        Engine::Auto if order + entries.len() > LANE_MATRIX => sparse(),
+        Engine::Lanes | Engine::Auto => {
+            let symbolic = Symbolic::new(order, entries);
+            if engine == Engine::Auto && symbolic.len > LANE_FACTOR {
+                return sparse();
+            }
+            Ok(Factorization::Lanes(symbolic))
         }
     }
 }

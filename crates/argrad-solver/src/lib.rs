@@ -33,7 +33,7 @@ pub use derivative::{
 };
 pub use error::Error;
 pub use program::{
-    Cone, Instructions, Pattern, Report, Settings, Slot, Solution, Status, Structure, Values,
+    Cone, Engine, Instructions, Pattern, Report, Settings, Slot, Solution, Status, Structure, Values,
 };
 pub use solver::Solver;
 pub use tape::Tape;

@@ -41,7 +41,7 @@ pub(crate) fn measure<S: Simd>(
     let zero = V::splat(simd, 0.0);
     let one = V::splat(simd, 1.0);
     let floor = V::splat(simd, FLOOR);
-    analysis.kkt.blocks.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+    analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
     let (mut dual, mut dual_terms) = (zero, zero);
     let (mut x_px, mut q_x) = (zero, zero);
     for j in 0..px.len() {
@@ -77,12 +77,14 @@ pub(crate) fn measure<S: Simd>(
 pub(crate) fn weakly_active<S: Simd>(
     simd: S,
     analysis: &Analysis,
-    v: &[V<S>],
+    state: &State<'_, S>,
     margin: V<S>,
+    scratch: &mut [V<S>],
 ) -> V<S> {
     let mut size = V::splat(simd, 1.0);
-    for &v in v {
+    for &v in state.v.iter() {
         size = size.max_abs(v);
     }
-    analysis.cones.weakly_active(simd, v, margin * size)
+    let none = V::splat(simd, 0.0);
+    analysis.cones.weakly_active(simd, state.v, state.projection, margin * size, none, scratch)
 }

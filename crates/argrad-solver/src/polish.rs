@@ -6,8 +6,9 @@
 //! ```
 //! and a (semismooth) Newton step for it is a solve with the KKT matrix whose cone blocks are
 //! D (I - D)^-1. With `mu > 0` the projection is that of the central path, which is smooth.
-//! For the cones here the step is exact once the active set is right, so further steps with the
-//! same factor refine the solution to rounding error.
+//! On a polyhedron the step is exact once the active set is right; elsewhere the steps converge
+//! quadratically. Either way, once the blocks have settled, further steps with the same factor
+//! refine the solution to rounding error.
 
 use pulp::Simd;
 
@@ -22,6 +23,9 @@ const ROUNDING: f64 = 4e-15;
 const FINE: f64 = 1e-12;
 /// A step that reduces the residual to more than this share does not pay.
 const GAIN: f64 = 0.25;
+
+/// From this step on, a lane of a curved cone whose residual is not below the first is given up.
+const PATIENCE: usize = 3;
 
 /// Most halvings of a step towards a smooth point.
 const HALVINGS: usize = 40;
@@ -63,7 +67,7 @@ pub(crate) fn polish<S: Simd>(
     let Target { mu, residual: goal, max_steps } = target;
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let no = M::splat(simd, false);
-    let Work { scratch, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
+    let Work { scratch, cones, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
     let (n, m) = (analysis.n(), analysis.m());
     let [r_x, d_x, probe_x, old_x, ..] = over_x.each_mut().map(|v| &mut v[..n]);
     let [r_z, d_z, probe_z, projected_s, projected_z, old_v, step_v, ..] =
@@ -79,34 +83,43 @@ pub(crate) fn polish<S: Simd>(
     let mut factorizations = zero;
     let mut growth = zero;
     let mut previous = V::splat(simd, f64::INFINITY);
+    let mut first = previous;
     // The factor at hand belongs to something else.
     let mut factored = false;
-    project(simd, analysis, state, mu, projected_s, projected_z);
+    project(simd, analysis, state, mu, (projected_s, projected_z), cones);
     commit(state, projected_s, projected_z, live);
-    analysis.kkt.blocks.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+    analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
     let mut step = 0;
     loop {
         // Residual at (x, v), and whether the lane is done with it.
         let size = residual(simd, state, (px, ax, atz), (r_x, r_z));
-        analysis.cones.projection_block(simd, state.v, mu, h);
-        let stale = if factored { live & !settled(state.h, h, live) } else { live };
+        analysis.cones.write_projection_block(simd, state.projection, h, cones);
+        let settled = if factored { analysis.cones.settled(simd, state.h, h, live) } else { no };
+        let stale = live & !settled;
         factorizations += stale.select(one, zero);
-        let changed = !factored || analysis.cones.block_changed(simd, state.h, h, lanes);
-        if step > 0 {
+        if step == 0 {
+            first = size;
+        } else {
             // A lane is solved only with the factor of its own active set.
-            let settled = mu.gt(zero) | settled(state.h, h, live);
+            let settled = mu.gt(zero) | settled;
             let fine = size.le(V::splat(simd, ROUNDING))
                 | (size.le(V::splat(simd, FINE)) & !size.lt(V::splat(simd, GAIN) * previous))
                 | (size.le(V::splat(simd, goal)) & previous.le(size));
             let done = live & settled & fine & size.le(V::splat(simd, goal));
             solved = solved | done;
             live = live & !done & !size.is_nan();
+            if step >= PATIENCE && !analysis.cones.is_polyhedral() {
+                live = live & size.lt(first);
+            }
         }
         previous = live.select(size, previous);
         let finished = step == max_steps || !live.any();
-        if changed {
-            // Also at the end, so that the factor belongs to the final v.
-            state.h.copy_from_slice(h);
+        // Also at the end, so that the factor belongs to the final v. Blocks of lanes that have
+        // settled stay: what one lane does must not depend on whether another needs a factor.
+        if stale.any() {
+            for (factored, &wanted) in state.h.iter_mut().zip(h.iter()) {
+                *factored = stale.select(wanted, *factored);
+            }
             let mut least = zero;
             analysis.kkt.factor(
                 simd,
@@ -160,23 +173,23 @@ pub(crate) fn polish<S: Simd>(
             d_z[i] = state.z[i] + d_z[i];
             r_z[i] = live.select(d_z[i], state.z[i]);
         }
-        analysis.kkt.blocks.multiply(simd, state.values, state.x, r_z, px, ax, atz);
+        analysis.kkt.products.multiply(simd, state.values, state.x, r_z, px, ax, atz);
         // v = s - z with s = b - Ax and z the Newton iterate.
         for i in 0..m {
             projected_s[i] = state.b[i] - ax[i];
         }
-        analysis.cones.newton_point(simd, state.h, projected_s, r_z, mu, projected_z);
+        analysis.cones.newton_point(simd, state.projection, (projected_s, r_z), mu, projected_z);
         for i in 0..m {
             state.v[i] = live.select(projected_z[i], state.v[i]);
         }
-        project(simd, analysis, state, mu, projected_s, projected_z);
+        project(simd, analysis, state, mu, (projected_s, projected_z), cones);
         let mut moved = no;
         for i in 0..m {
             moved = moved | r_z[i].lt(projected_z[i]) | projected_z[i].lt(r_z[i]);
         }
         commit(state, projected_s, projected_z, live);
         if (moved & live).any() {
-            analysis.kkt.blocks.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+            analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
         }
         if !smooth {
             continue;
@@ -199,9 +212,9 @@ pub(crate) fn polish<S: Simd>(
             for i in 0..m {
                 state.v[i] = worse.select(length.fma(step_v[i], old_v[i]), state.v[i]);
             }
-            project(simd, analysis, state, mu, projected_s, projected_z);
+            project(simd, analysis, state, mu, (projected_s, projected_z), cones);
             commit(state, projected_s, projected_z, live);
-            analysis.kkt.blocks.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+            analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
         }
     }
 }
@@ -231,22 +244,17 @@ fn residual<S: Simd>(
     zero.max_abs(x_size / x_terms).max_abs(z_size / z_terms)
 }
 
-/// s and z from v.
+/// s, z and the projection data from v.
 #[inline(always)]
 fn project<S: Simd>(
     simd: S,
     analysis: &Analysis,
-    state: &State<'_, S>,
+    state: &mut State<'_, S>,
     mu: V<S>,
-    s: &mut [V<S>],
-    z: &mut [V<S>],
+    (s, z): (&mut [V<S>], &mut [V<S>]),
+    scratch: &mut [V<S>],
 ) {
-    let zero = V::splat(simd, 0.0);
-    if mu.gt(zero).any() {
-        analysis.cones.project_smoothed(simd, state.v, mu, s);
-    } else {
-        analysis.cones.project(simd, state.v, s);
-    }
+    analysis.cones.projection(simd, state.v, mu, s, state.projection, scratch);
     for i in 0..z.len() {
         z[i] = s[i] - state.v[i];
     }
@@ -258,14 +266,4 @@ fn commit<S: Simd>(state: &mut State<'_, S>, s: &[V<S>], z: &[V<S>], live: M<S>)
         state.s[i] = live.select(s[i], state.s[i]);
         state.z[i] = live.select(z[i], state.z[i]);
     }
-}
-
-/// Whether all blocks of a lane are the ones factored.
-#[inline(always)]
-fn settled<S: Simd>(factored: &[V<S>], wanted: &[V<S>], live: M<S>) -> M<S> {
-    let mut changed = !live;
-    for (&old, &new) in factored.iter().zip(wanted) {
-        changed = changed | old.lt(new) | new.lt(old);
-    }
-    !changed
 }

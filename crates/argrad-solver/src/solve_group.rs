@@ -9,7 +9,7 @@ use crate::group::{State, Work};
 use crate::interior_point::{self, Embedding, Goal};
 use crate::kkt::Factored;
 use crate::lanes::{LaneTask, M, V};
-use crate::linalg::{self, Pivots};
+use crate::linalg::Pivots;
 use crate::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
 use crate::polish::{Target, polish};
 use crate::program::{Report, Settings, Solution, Status, Values, check_finite_instances};
@@ -128,8 +128,12 @@ impl LaneTask for SolveGroup<'_> {
             embedding = Some(iterate);
         }
         // Certificates and unpolished points: v follows from s and z.
-        for i in 0..state.v.len() {
-            state.v[i] = solved.select(state.v[i], state.s[i] - state.z[i]);
+        if !(solved | !all).all() {
+            for i in 0..state.v.len() {
+                state.v[i] = solved.select(state.v[i], state.s[i] - state.z[i]);
+            }
+            let [s, ..] = &mut work.over_z;
+            analysis.cones.projection(simd, state.v, zero, s, state.projection, work.cones);
         }
         if !factored {
             refactor(simd, analysis, state, work);
@@ -154,14 +158,14 @@ struct Outcome<S: Simd> {
 
 /// Factors the system of the derivative at the v of all lanes.
 #[inline(always)]
-pub(crate) fn refactor<S: Simd>(
+fn refactor<S: Simd>(
     simd: S,
     analysis: &Analysis,
     state: &mut State<'_, S>,
     work: &mut Work<'_, S>,
 ) {
     let zero = V::splat(simd, 0.0);
-    analysis.cones.projection_block(simd, state.v, zero, state.h);
+    analysis.cones.write_projection_block(simd, state.projection, state.h, work.cones);
     let mut least = zero;
     analysis.kkt.factor(
         simd,
@@ -219,14 +223,14 @@ fn check_convexity<S: Simd>(
     count: usize,
 ) -> Result<(), Error> {
     let zero = V::splat(simd, 0.0);
-    let base = analysis.kkt.blocks.p_base;
+    let base = analysis.kkt.p_base;
     let p = &state.values[base..base + analysis.p_entries.len()];
     let mut largest = zero;
     for &entry in p {
         largest = largest.max_abs(entry);
     }
     let shift = (V::splat(simd, CONVEXITY_SHIFT) * largest).max(V::splat(simd, f64::MIN_POSITIVE));
-    let symbolic = &analysis.convexity;
+    let convexity = &analysis.convexity;
     let matrix = &mut *work.convexity;
     matrix.fill(zero);
     for &address in &analysis.convexity_diagonal {
@@ -237,9 +241,8 @@ fn check_convexity<S: Simd>(
     }
     let mut least = zero;
     let [inverse, ..] = &mut work.over_x;
-    linalg::factor(
+    convexity.factor(
         simd,
-        symbolic,
         matrix,
         Pivots {
             signs: &analysis.plus,
@@ -275,7 +278,7 @@ fn report<S: Simd>(
     let residual = measure.residual();
     let margin =
         outcome.solved.select(V::splat(simd, WEAK_MARGIN), V::splat(simd, WEAK_MARGIN_UNPOLISHED));
-    let weak = weakly_active(simd, analysis, state.v, margin);
+    let weak = weakly_active(simd, analysis, state, margin, work.cones);
     for (lane, report) in reports.iter_mut().enumerate() {
         let accurate = residual.lane(lane) <= settings.tolerance;
         let mut status = if accurate { Status::Solved } else { Status::NumericalTrouble };

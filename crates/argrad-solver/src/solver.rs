@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::Error;
 use crate::analysis::Analysis;
 use crate::group::{state_buffer, work_buffer};
-use crate::lanes::{Buffer, dispatch, lane_count};
+use crate::lanes::{Buffer, Width, dispatch, lane_count};
 use crate::program::{Report, Settings, Solution, Structure, Values, check_values};
 use crate::solve_group::{Rows, SolveGroup};
 use crate::tape::Tape;
@@ -45,6 +45,7 @@ pub struct Solver {
 pub(crate) struct Inner {
     pub(crate) analysis: Analysis,
     pub(crate) settings: Settings,
+    pub(crate) width: Width,
     /// Instances a group.
     pub(crate) lanes: usize,
     states: Mutex<Vec<Buffer>>,
@@ -97,11 +98,17 @@ impl Solver {
     /// [`Error::Setting`] when a setting is out of its range.
     pub fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
         settings.check()?;
-        let lanes = lane_count(settings.instructions);
+        let analysis = Analysis::new(structure, settings.engine)?;
+        let width = if analysis.kkt.is_sparse() {
+            Width::One
+        } else {
+            Width::Vector(settings.instructions)
+        };
         let inner = Inner {
-            analysis: Analysis::new(structure),
+            analysis,
             settings,
-            lanes,
+            width,
+            lanes: lane_count(width),
             states: Mutex::new(Vec::new()),
             works: Mutex::new(Vec::new()),
         };
@@ -200,7 +207,7 @@ impl Solver {
         let solve = |work: &mut [f64], first: usize, rows: Rows<'_>, state: &mut [f64]| {
             let (analysis, settings) = (&inner.analysis, &inner.settings);
             dispatch(
-                settings.instructions,
+                inner.width,
                 SolveGroup { analysis, settings, values, start, first, rows, state, work },
             )
         };

@@ -1,93 +1,176 @@
-//! The zero cone {0}^k: equalities. Its dual is all of R^k, so z is free and s = 0.
+//! The zero cone {0}^k: equalities. Its dual is all of R^k, so z is free, s = 0, H = 0 and D = 0.
 
 use pulp::Simd;
 
-use super::LaneCone;
-use crate::lanes::V;
+use super::{Function, LaneCone, Pair};
+use crate::lanes::{M, V};
 
-pub(crate) struct Zero;
+#[derive(Clone, Debug)]
+pub(crate) struct Zero {
+    dim: usize,
+}
+
+impl Zero {
+    pub(crate) fn new(dim: usize) -> Self {
+        Self { dim }
+    }
+}
 
 impl LaneCone for Zero {
-    fn degree(_: usize) -> usize {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn degree(&self) -> usize {
         0
     }
 
-    fn h_entries(dim: usize) -> Vec<(usize, usize)> {
-        (0..dim).map(|i| (i, i)).collect()
-    }
-
-    fn rows_scale_freely() -> bool {
+    fn rows_scale_freely(&self) -> bool {
         true
     }
 
+    fn h_entries(&self) -> Vec<(usize, usize)> {
+        (0..self.dim).map(|i| (i, i)).collect()
+    }
+
+    fn scaling_len(&self) -> usize {
+        0
+    }
+
+    fn projection_len(&self) -> usize {
+        0
+    }
+
+    fn scratch_len(&self) -> usize {
+        0
+    }
+
     #[inline(always)]
-    fn shift_inside<S: Simd>(simd: S, s: &mut [V<S>], _: &mut [V<S>]) {
+    fn unit<S: Simd>(&self, simd: S, s: &mut [V<S>], z: &mut [V<S>]) {
+        s.fill(V::splat(simd, 0.0));
+        z.fill(V::splat(simd, 0.0));
+    }
+
+    #[inline(always)]
+    fn shift_inside<S: Simd>(&self, simd: S, s: &mut [V<S>], _z: &mut [V<S>]) {
         s.fill(V::splat(simd, 0.0));
     }
 
     #[inline(always)]
-    fn scaling<S: Simd>(simd: S, _: &[V<S>], _: &[V<S>], h: &mut [V<S>]) {
+    fn scaling<S: Simd>(
+        &self,
+        _simd: S,
+        _point: Pair<'_, S>,
+        _mu: V<S>,
+        _data: &mut [V<S>],
+        _scratch: &mut [V<S>],
+    ) {
+    }
+
+    #[inline(always)]
+    fn write_scaling_block<S: Simd>(&self, simd: S, _data: &[V<S>], h: &mut [V<S>]) {
         h.fill(V::splat(simd, 0.0));
     }
 
     #[inline(always)]
-    fn multiply_h<S: Simd>(h: &[V<S>], x: &[V<S>], y: &mut [V<S>]) {
-        for ((y, &x), &h) in y.iter_mut().zip(x).zip(h) {
-            *y = h * x;
-        }
+    fn multiply_scaling<S: Simd>(
+        &self,
+        simd: S,
+        _data: &[V<S>],
+        _x: &[V<S>],
+        y: &mut [V<S>],
+        _scratch: &mut [V<S>],
+    ) {
+        y.fill(V::splat(simd, 0.0));
     }
 
     #[inline(always)]
-    fn drop_free<S: Simd>(_: S, _: &[V<S>], _: &mut [V<S>]) {}
-
-    #[inline(always)]
-    fn keep_steep<S: Simd>(simd: S, _: &[V<S>], x: &mut [V<S>]) {
-        x.fill(V::splat(simd, 0.0));
-    }
-
-    #[inline(always)]
-    fn affine_constant<S: Simd>(simd: S, _: &[V<S>], c: &mut [V<S>]) {
+    fn affine_constant<S: Simd>(&self, simd: S, _s: &[V<S>], c: &mut [V<S>]) {
         c.fill(V::splat(simd, 0.0));
     }
 
     #[inline(always)]
     fn combined_constant<S: Simd>(
+        &self,
         simd: S,
-        _: (&[V<S>], &[V<S>]),
-        _: (&[V<S>], &[V<S>]),
-        _: V<S>,
+        _data: &[V<S>],
+        _point: Pair<'_, S>,
+        _affine: Pair<'_, S>,
+        _target: V<S>,
         c: &mut [V<S>],
+        _scratch: &mut [V<S>],
     ) {
         c.fill(V::splat(simd, 0.0));
     }
 
+    /// No limit, except that a direction that is not finite gets NaN.
     #[inline(always)]
     fn step_length<S: Simd>(
-        _: S,
-        _: (&[V<S>], &[V<S>]),
-        _: (&[V<S>], &[V<S>]),
+        &self,
+        simd: S,
+        _data: &[V<S>],
+        _point: Pair<'_, S>,
+        (_, dz): Pair<'_, S>,
         limit: V<S>,
+        _scratch: &mut [V<S>],
     ) -> V<S> {
-        limit
+        let zero = V::splat(simd, 0.0);
+        let mut check = zero;
+        for &dz in dz {
+            check = dz.fma(zero, check);
+        }
+        limit + check
     }
 
     #[inline(always)]
-    fn project<S: Simd>(simd: S, _: &[V<S>], s: &mut [V<S>]) {
+    fn projection<S: Simd>(
+        &self,
+        simd: S,
+        _v: &[V<S>],
+        _mu: V<S>,
+        s: &mut [V<S>],
+        _data: &mut [V<S>],
+        _scratch: &mut [V<S>],
+    ) {
         s.fill(V::splat(simd, 0.0));
     }
 
-    /// D = 0.
     #[inline(always)]
-    fn projection_block<S: Simd>(simd: S, _: &[V<S>], _: V<S>, h: &mut [V<S>]) {
+    fn write_projection_block<S: Simd>(
+        &self,
+        simd: S,
+        _data: &[V<S>],
+        h: &mut [V<S>],
+        _scratch: &mut [V<S>],
+    ) {
         h.fill(V::splat(simd, 0.0));
     }
 
     #[inline(always)]
+    fn apply<S: Simd>(
+        &self,
+        simd: S,
+        _data: &[V<S>],
+        f: Function,
+        x: &[V<S>],
+        y: &mut [V<S>],
+        _scratch: &mut [V<S>],
+    ) {
+        match f {
+            Function::Derivative | Function::Block => y.fill(V::splat(simd, 0.0)),
+            Function::Complement | Function::RootComplement | Function::InverseComplement => {
+                y.copy_from_slice(x);
+            }
+        }
+    }
+
+    #[inline(always)]
     fn newton_point<S: Simd>(
-        _: S,
-        _: &[V<S>],
-        (_, z): (&[V<S>], &[V<S>]),
-        _: V<S>,
+        &self,
+        _simd: S,
+        _data: &[V<S>],
+        (_, z): Pair<'_, S>,
+        _mu: V<S>,
         v: &mut [V<S>],
     ) {
         for (v, &z) in v.iter_mut().zip(z) {
@@ -96,12 +179,19 @@ impl LaneCone for Zero {
     }
 
     #[inline(always)]
-    fn project_smoothed<S: Simd>(simd: S, _: &[V<S>], _: V<S>, s: &mut [V<S>]) {
-        s.fill(V::splat(simd, 0.0));
+    fn weakly_active<S: Simd>(
+        &self,
+        simd: S,
+        _v: &[V<S>],
+        _data: &[V<S>],
+        _margin: V<S>,
+        _scratch: &mut [V<S>],
+    ) -> V<S> {
+        V::splat(simd, 0.0)
     }
 
     #[inline(always)]
-    fn weakly_active<S: Simd>(simd: S, _: &[V<S>], _: V<S>) -> V<S> {
-        V::splat(simd, 0.0)
+    fn settled<S: Simd>(&self, simd: S, _old: &[V<S>], _new: &[V<S>]) -> M<S> {
+        M::splat(simd, true)
     }
 }

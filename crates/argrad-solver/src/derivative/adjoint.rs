@@ -7,6 +7,7 @@ use super::system;
 use super::{Cotangent, Differentiation, Gradients, Mode, OnFailure};
 use crate::Error;
 use crate::analysis::Analysis;
+use crate::cones::Function;
 use crate::group::{View, Work};
 use crate::lanes::{LaneTask, M, V, dispatch};
 use crate::program::{Report, Status};
@@ -72,13 +73,13 @@ impl Tape {
                     da: split(&mut da, if self.shared.a { 0 } else { count * a.nnz() }),
                 });
             }
-            let instructions = self.inner.settings.instructions;
+            let width = self.inner.width;
             for_each(
                 groups,
                 system::PASSES * analysis.kkt.values_len,
                 || self.inner.take_work(),
                 |work, group| {
-                    dispatch(instructions, AdjointGroup { work: work.as_mut_slice(), ..group });
+                    dispatch(width, AdjointGroup { work: work.as_mut_slice(), ..group });
                 },
             );
         }
@@ -300,8 +301,9 @@ impl LaneTask for AdjointGroup<'_> {
         let (singular, solved) = lane_masks(simd, self.reports, first, self.exact);
 
         // Right-hand side [gx - A'gs; gz] of the scaled system.
-        let [rhs_x, zero_x, ..] = &mut work.over_x;
-        let [rhs_z, gs, bound, hz, .., steep_s] = &mut work.over_z;
+        let Work { cones, px, ax, atz, over_x, over_z, .. } = &mut *work;
+        let [rhs_x, zero_x, ..] = over_x;
+        let [rhs_z, gs, .., through_s] = over_z;
         gather(cotangent.x, first, count, rhs_x, zero);
         gather(cotangent.z, first, count, rhs_z, zero);
         gather(cotangent.s, first, count, gs, zero);
@@ -312,39 +314,36 @@ impl LaneTask for AdjointGroup<'_> {
         for (rhs, &scale) in rhs_z.iter_mut().zip(view.row_scale) {
             *rhs *= scale;
         }
-        // ds = db - dA x - A dx in steep directions, -H dz in the others: the cotangent is split.
+        // ds = D (db - dA x - A dx - dz): the cotangent of s acts through D gs.
         if cotangent.s.is_some() {
             for (gs, &scale) in gs.iter_mut().zip(view.row_scale) {
                 *gs = solved.select(*gs / scale, zero);
             }
-            bound.copy_from_slice(gs);
-            analysis.cones.keep_steep(simd, view.h, gs);
-            for (bound, &gs) in bound.iter_mut().zip(gs.iter()) {
-                *bound -= gs;
-            }
-            analysis.cones.multiply_h(view.h, bound, hz);
+            let derivative = Function::Derivative;
+            analysis.cones.apply(simd, view.projection, derivative, gs, through_s, cones);
             zero_x.fill(zero);
-            analysis.kkt.blocks.multiply(simd, view.values, zero_x, gs, work.px, work.ax, work.atz);
-            for (rhs, &atz) in rhs_x.iter_mut().zip(work.atz.iter()) {
+            analysis.kkt.products.multiply(simd, view.values, zero_x, through_s, px, ax, atz);
+            for (rhs, &atz) in rhs_x.iter_mut().zip(atz.iter()) {
                 *rhs = cost.nfma(atz, *rhs);
             }
-            for (rhs, &h) in rhs_z.iter_mut().zip(hz.iter()) {
-                *rhs = cost.nfma(h, *rhs);
+            for (rhs, &through) in rhs_z.iter_mut().zip(through_s.iter()) {
+                *rhs = cost.nfma(through, *rhs);
             }
+        } else {
+            through_s.fill(zero);
         }
-        steep_s.copy_from_slice(gs);
         for rhs in rhs_x.iter_mut().chain(rhs_z.iter_mut()) {
             *rhs = solved.select(*rhs, zero);
         }
         let residual = system::solve(simd, analysis, view, work, singular);
 
         let [_, l1, ..] = &mut work.over_x;
-        let [_, l2, .., steep_s] = &mut work.over_z;
+        let [_, l2, .., through_s] = &mut work.over_z;
         for (l, &scale) in l1.iter_mut().zip(view.x_scale) {
             *l = solved.select(*l * scale, zero);
         }
         let inverse_cost = one / cost;
-        for ((l, &scale), &gs) in l2.iter_mut().zip(view.row_scale).zip(steep_s.iter()) {
+        for ((l, &scale), &gs) in l2.iter_mut().zip(view.row_scale).zip(through_s.iter()) {
             *l = solved.select((*l * inverse_cost + gs) * scale, zero);
         }
         for lane in 0..count {

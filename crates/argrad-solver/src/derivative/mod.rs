@@ -2,15 +2,14 @@
 //!
 //! With D the derivative of the projection at v = s - z, a change of the values moves the solution by
 //! ```text
-//! [ P   A'            ] [dx]     [ dP x + dq + dA'z ]
-//! [ A   -D (I - D)^-1 ] [dz] = - [ dA x - db        ],     ds = db - dA x - A dx,
+//! P dx + A'dz = r1,   (I - D)(A dx - r2) - D dz = 0,   ds = D (r2 - A dx - dz),
+//! r1 = -(dP x + dq + dA'z),   r2 = db - dA x,
 //! ```
-//! the matrix that the polish factored last, with H = D (I - D)^-1. Where H is finite, ds is also
-//! -H dz. The matrix is symmetric, so with gradients (gx, gz, gs) of a scalar, gs = gf + gh split
-//! into the part in steep directions (H at least one, or infinite) and the rest, the adjoint solves
-//! the same system,
+//! where dz is eliminated from dv = ds - dz, ds = D dv, A dx + ds = r2. Divided by I - D the matrix is the
+//! one that the polish factored last, K = [P A'; A -H] with H = D (I - D)^-1. K is symmetric, so with
+//! gradients (gx, gz, gs) of a scalar the adjoint solves the same system,
 //! ```text
-//! K [l1; l2'] = [gx - A'gf; gz - H gh],   l2 = l2' + gf,
+//! K [l1; l2'] = [gx - A'D gs; gz - D gs],   l2 = l2' + D gs,
 //! dq = -l1,   db = l2,   dP = -sym(l1 x'),   dA = -(l2 x' + z l1').
 //! ```
 

@@ -3,6 +3,7 @@
 use pulp::Simd;
 
 use crate::analysis::Analysis;
+use crate::cones::Function;
 use crate::group::{View, Work};
 use crate::lanes::{M, V};
 
@@ -17,9 +18,13 @@ const STEPS: usize = 6;
 /// Relative size of the gradient of the least-squares residual at which the least-norm solve stops.
 const LEAST_NORM: f64 = 1e-13;
 
-/// Solves K [x; z] = rhs without regularization: `over_x[0]`, `over_z[0]` of the workspace hold the
-/// right-hand side, `over_x[1]`, `over_z[1]` receive the solution. Lanes in `singular`, and lanes
-/// whose refinement fails, get the least-norm least-squares solution. Returns the relative residual.
+/// Solves the derivative's system, without regularization and with the projection at the final v:
+/// ```text
+/// Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0
+/// ```
+/// `over_x[0]`, `over_z[0]` of the workspace hold r1, r2; `over_x[1]`, `over_z[1]` receive the
+/// solution. Lanes in `singular`, and lanes whose refinement fails, get the least-norm least-squares
+/// solution. Returns the relative residual.
 #[inline(always)]
 pub(crate) fn solve<S: Simd>(
     simd: S,
@@ -29,54 +34,31 @@ pub(crate) fn solve<S: Simd>(
     singular: M<S>,
 ) -> V<S> {
     let zero = V::splat(simd, 0.0);
-    let Work { permuted, px, ax, atz, over_x, over_z, .. } = work;
+    let Work { permuted, cones, px, ax, atz, over_x, over_z, .. } = work;
     let [rhs_x, x, error_x, ..] = over_x;
-    let [rhs_z, z, error_z, hz, ..] = over_z;
-    analysis.cones.drop_free(simd, view.h, rhs_z);
+    let [rhs_z, z, error_z, dz, spare, ..] = over_z;
+    // With x = z = 0 the second equation is off by (I - D) r2.
+    analysis.cones.apply(simd, view.projection, Function::Complement, rhs_z, error_z, cones);
     let mut size = V::splat(simd, f64::MIN_POSITIVE);
-    for &r in rhs_x.iter().chain(rhs_z.iter()) {
+    for &r in rhs_x.iter().chain(error_z.iter()) {
         size = size.max_abs(r);
     }
-    analysis.kkt.solve::<S, 1>(
-        simd,
-        view.values,
-        view.inverse_pivots,
-        [(rhs_x, rhs_z)],
-        permuted,
-        [(&mut **x, &mut **z)],
-    );
+    error_x.copy_from_slice(rhs_x);
+    x.fill(zero);
+    z.fill(zero);
     let mut residual = V::splat(simd, f64::INFINITY);
     let mut live = !singular;
     for step in 0..=STEPS {
-        analysis.cones.drop_free(simd, view.h, z);
-        analysis.kkt.blocks.multiply(simd, view.values, x, z, px, ax, atz);
-        analysis.cones.multiply_h(view.h, z, hz);
-        let mut error = zero;
-        for j in 0..x.len() {
-            error_x[j] = rhs_x[j] - (px[j] + atz[j]);
-            error = error.max_abs(error_x[j]);
-        }
-        for i in 0..z.len() {
-            error_z[i] = rhs_z[i] - (ax[i] - hz[i]);
-        }
-        analysis.cones.drop_free(simd, view.h, error_z);
-        for &e in error_z.iter() {
-            error = error.max_abs(e);
-        }
-        let error = error / size;
-        let improved = error.lt(V::splat(simd, 0.25) * residual);
-        residual = live.select(error, residual);
-        live = live & improved & error.gt(V::splat(simd, REFINED));
-        if step == STEPS || !live.any() {
-            break;
-        }
+        // The factored rows are those above times (I - D)^-1.
+        let inverse = Function::InverseComplement;
+        analysis.cones.apply(simd, view.projection, inverse, error_z, spare, cones);
         {
             let (correction_x, correction_z) = (&mut *px, &mut *ax);
             analysis.kkt.solve::<S, 1>(
                 simd,
                 view.values,
                 view.inverse_pivots,
-                [(error_x, error_z)],
+                [(error_x, spare)],
                 permuted,
                 [(&mut **correction_x, &mut **correction_z)],
             );
@@ -86,6 +68,28 @@ pub(crate) fn solve<S: Simd>(
         }
         for i in 0..z.len() {
             z[i] = live.select(z[i] + ax[i], z[i]);
+        }
+        analysis.kkt.products.multiply(simd, view.values, x, z, px, ax, atz);
+        analysis.cones.apply(simd, view.projection, Function::Derivative, z, dz, cones);
+        let mut error = zero;
+        for j in 0..x.len() {
+            error_x[j] = rhs_x[j] - (px[j] + atz[j]);
+            error = error.max_abs(error_x[j]);
+        }
+        for i in 0..z.len() {
+            spare[i] = rhs_z[i] - ax[i];
+        }
+        analysis.cones.apply(simd, view.projection, Function::Complement, spare, error_z, cones);
+        for i in 0..z.len() {
+            error_z[i] += dz[i];
+            error = error.max_abs(error_z[i]);
+        }
+        let error = error / size;
+        let improved = error.lt(V::splat(simd, 0.25) * residual);
+        residual = live.select(error, residual);
+        live = live & improved & error.gt(V::splat(simd, REFINED));
+        if step == STEPS || !live.any() {
+            break;
         }
     }
     // Not a comparison that NaN fulfils: a NaN right-hand side keeps its NaN solution.
@@ -97,7 +101,14 @@ pub(crate) fn solve<S: Simd>(
     residual
 }
 
-/// LSQR (Paige and Saunders 1982) on K, which is symmetric, for the lanes in `lanes`.
+/// LSQR (Paige and Saunders 1982) for the lanes in `lanes`, on the symmetric form of the system: with
+/// E = (I - D)^(1/2) and z = E y,
+/// ```text
+/// [ P   A'E ] [x]   [ r1   ]
+/// [ EA  -D  ] [y] = [ E r2 ]
+/// ```
+/// which is bounded, and has no null space but that of the solution itself (the matrix M of the
+/// homogeneous embedding is singular at every solution).
 #[inline(always)]
 fn least_norm<S: Simd>(
     simd: S,
@@ -107,20 +118,22 @@ fn least_norm<S: Simd>(
     lanes: M<S>,
 ) -> V<S> {
     let zero = V::splat(simd, 0.0);
-    let Work { px, ax, atz, x: ux, z: uz, s: hz, over_x, over_z, .. } = work;
+    let Work { px, ax, atz, cones, x: ux, z: uz, s: ey, over_x, over_z, .. } = work;
     let [rhs_x, x, vx, wx, ..] = over_x;
-    let [rhs_z, z, vz, wz, ..] = over_z;
+    let [rhs_z, z, vz, wz, y, dy, ..] = over_z;
     let n = x.len();
-    for value in x.iter_mut().chain(z.iter_mut()) {
+    for value in x.iter_mut() {
         *value = lanes.select(zero, *value);
     }
+    y.fill(zero);
     ux.copy_from_slice(rhs_x);
-    uz.copy_from_slice(rhs_z);
+    analysis.cones.apply(simd, view.projection, Function::RootComplement, rhs_z, uz, cones);
     let beta_first = normalize((ux, uz));
     vx.fill(zero);
     vz.fill(zero);
-    let mut alpha =
-        bidiagonalize(simd, analysis, view, (ux, uz), (vx, vz), zero, (px, ax, atz, hz));
+    let mut alpha = bidiagonalize(
+        simd, analysis, view, (ux, uz), (vx, vz), zero, (px, ax, atz, ey, dy), cones,
+    );
     let alpha_first = alpha;
     wx.copy_from_slice(vx);
     wz.copy_from_slice(vz);
@@ -132,9 +145,12 @@ fn least_norm<S: Simd>(
         if !live.any() {
             break;
         }
-        let beta =
-            bidiagonalize(simd, analysis, view, (vx, vz), (ux, uz), alpha, (px, ax, atz, hz));
-        alpha = bidiagonalize(simd, analysis, view, (ux, uz), (vx, vz), beta, (px, ax, atz, hz));
+        let beta = bidiagonalize(
+            simd, analysis, view, (vx, vz), (ux, uz), alpha, (px, ax, atz, ey, dy), cones,
+        );
+        alpha = bidiagonalize(
+            simd, analysis, view, (ux, uz), (vx, vz), beta, (px, ax, atz, ey, dy), cones,
+        );
         let rho = rho_bar.fma(rho_bar, beta * beta).sqrt();
         let (c, s) = (rho_bar / rho, beta / rho);
         let theta = s * alpha;
@@ -147,7 +163,7 @@ fn least_norm<S: Simd>(
             wx[j] = back.nfma(wx[j], vx[j]);
         }
         for i in 0..z.len() {
-            z[i] = live.select(forward.fma(wz[i], z[i]), z[i]);
+            y[i] = live.select(forward.fma(wz[i], y[i]), y[i]);
             wz[i] = back.nfma(wz[i], vz[i]);
         }
         residual = live.select(relative(phi_bar), residual);
@@ -156,10 +172,15 @@ fn least_norm<S: Simd>(
             | phi_bar.abs().le(V::splat(simd, LEAST_NORM) * beta_first);
         live = live & !done & !gradient.is_nan();
     }
+    analysis.cones.apply(simd, view.projection, Function::RootComplement, y, ey, cones);
+    for i in 0..z.len() {
+        z[i] = lanes.select(ey[i], z[i]);
+    }
     residual
 }
 
-/// out = K in - scale out, then normalized; returns the norm.
+/// out = (the symmetric matrix) in - scale out, then normalized; returns the norm.
+#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 fn bidiagonalize<S: Simd>(
     simd: S,
@@ -168,17 +189,20 @@ fn bidiagonalize<S: Simd>(
     (in_x, in_z): (&[V<S>], &[V<S>]),
     (out_x, out_z): (&mut [V<S>], &mut [V<S>]),
     scale: V<S>,
-    (px, ax, atz, hz): (&mut [V<S>], &mut [V<S>], &mut [V<S>], &mut [V<S>]),
+    (px, ax, atz, ey, dy): (&mut [V<S>], &mut [V<S>], &mut [V<S>], &mut [V<S>], &mut [V<S>]),
+    scratch: &mut [V<S>],
 ) -> V<S> {
-    analysis.kkt.blocks.multiply(simd, view.values, in_x, in_z, px, ax, atz);
-    analysis.cones.multiply_h(view.h, in_z, hz);
+    let (cones, data) = (&analysis.cones, view.projection);
+    cones.apply(simd, data, Function::RootComplement, in_z, ey, scratch);
+    analysis.kkt.products.multiply(simd, view.values, in_x, ey, px, ax, atz);
+    cones.apply(simd, data, Function::RootComplement, ax, ey, scratch);
+    cones.apply(simd, data, Function::Derivative, in_z, dy, scratch);
     for j in 0..out_x.len() {
         out_x[j] = scale.nfma(out_x[j], px[j] + atz[j]);
     }
     for i in 0..out_z.len() {
-        out_z[i] = scale.nfma(out_z[i], ax[i] - hz[i]);
+        out_z[i] = scale.nfma(out_z[i], ey[i] - dy[i]);
     }
-    analysis.cones.drop_free(simd, view.h, out_z);
     normalize((out_x, out_z))
 }
 

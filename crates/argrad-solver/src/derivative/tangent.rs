@@ -9,6 +9,7 @@ use super::system;
 use super::{Differentiation, Mode, OnFailure, SolutionTangent, Tangent};
 use crate::Error;
 use crate::analysis::Analysis;
+use crate::cones::Function;
 use crate::group::{State, View, Work};
 use crate::lanes::{Buffer, LaneTask, V, dispatch};
 use crate::polish::{Target, polish};
@@ -108,13 +109,13 @@ impl Tape {
                     ds: split(&mut ds, count * m),
                 });
             }
-            let instructions = self.inner.settings.instructions;
+            let width = self.inner.width;
             for_each(
                 groups,
                 system::PASSES * analysis.kkt.values_len,
                 || self.inner.take_work(),
                 |work, group| {
-                    dispatch(instructions, TangentGroup { work: work.as_mut_slice(), ..group });
+                    dispatch(width, TangentGroup { work: work.as_mut_slice(), ..group });
                 },
             );
         }
@@ -167,7 +168,7 @@ impl Tape {
                 z: split(&mut z, count * m),
             });
         }
-        let instructions = self.inner.settings.instructions;
+        let width = self.inner.width;
         let failed = Mutex::new(Vec::new());
         for_each(
             groups,
@@ -175,7 +176,7 @@ impl Tape {
             || self.inner.take_work(),
             |work, group| {
                 let group = SmoothGroup { work: work.as_mut_slice(), ..group };
-                if let Some(index) = dispatch(instructions, group) {
+                if let Some(index) = dispatch(width, group) {
                     let mut failed = failed.lock().unwrap_or_else(|e| e.into_inner());
                     failed.push((index, Status::NumericalTrouble));
                 }
@@ -304,23 +305,19 @@ impl LaneTask for TangentGroup<'_> {
             for (rhs, &scale) in rhs_z.iter_mut().zip(view.row_scale) {
                 *rhs = solved.select(*rhs * scale, zero);
             }
-            // The solve drops the free rows of its right-hand side; ds needs them.
+            // The solve works on its right-hand side; ds needs it once more.
             full_z.copy_from_slice(rhs_z);
         }
         let residual = system::solve(simd, analysis, view, work, singular);
-        let Work { px, ax, atz, over_x, over_z, .. } = work;
+        let Work { px, ax, atz, cones, over_x, over_z, .. } = work;
         let [_, dx, ..] = over_x;
-        let [_, dz, ds, hz, .., full_z] = over_z;
-        analysis.kkt.blocks.multiply(simd, view.values, dx, dz, px, ax, atz);
-        analysis.cones.multiply_h(view.h, dz, hz);
-        // ds = r2 - A dx in steep directions, -H dz in the others.
+        let [_, dz, ds, dv, .., full_z] = over_z;
+        analysis.kkt.products.multiply(simd, view.values, dx, dz, px, ax, atz);
+        // dv = ds - dz with ds = r2 - A dx, and ds = D dv.
         for i in 0..m {
-            ds[i] = full_z[i] - ax[i] + hz[i];
+            dv[i] = full_z[i] - ax[i] - dz[i];
         }
-        analysis.cones.keep_steep(simd, view.h, ds);
-        for i in 0..m {
-            ds[i] -= hz[i];
-        }
+        analysis.cones.apply(simd, view.projection, Function::Derivative, dv, ds, cones);
         for lane in 0..count {
             self.residual[lane] = if solved.lane(lane) { residual.lane(lane) } else { f64::NAN };
             if !solved.lane(lane) {

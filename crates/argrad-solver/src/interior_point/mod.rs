@@ -79,13 +79,30 @@ pub(crate) fn start<S: Simd>(
 ) -> Embedding<S> {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let no = M::splat(simd, false);
+    let embedding = Embedding {
+        tau: one,
+        kappa: one,
+        iterations: zero,
+        converged: no,
+        primal_infeasible: no,
+        dual_infeasible: no,
+        stuck: no,
+        refined: no,
+        dual: V::splat(simd, f64::MAX),
+        primal: V::splat(simd, f64::MAX),
+        predicted: one,
+    };
+    if !analysis.cones.is_symmetric() {
+        work.x.fill(zero);
+        analysis.cones.unit(simd, work.s, work.z);
+        return embedding;
+    }
     let [rhs_x, zero_x, other_x, ..] = &mut work.over_x;
     let [rhs_z, zero_z, other_z, unit_s, unit_z, ..] = &mut work.over_z;
-    unit_s.fill(zero);
-    unit_z.fill(zero);
-    analysis.cones.shift_inside(simd, unit_s, unit_z);
+    analysis.cones.unit(simd, unit_s, unit_z);
     // Equality rows have no block; the others start from H at the unit point.
-    analysis.cones.scaling(simd, unit_s, unit_z, state.h);
+    analysis.cones.scaling(simd, (unit_s, unit_z), one, work.scaling, work.cones);
+    analysis.cones.write_scaling_block(simd, work.scaling, state.h);
     let mut least = zero;
     analysis.kkt.factor(
         simd,
@@ -130,19 +147,7 @@ pub(crate) fn start<S: Simd>(
         }
     }
     analysis.cones.shift_inside(simd, work.s, work.z);
-    Embedding {
-        tau: one,
-        kappa: one,
-        iterations: zero,
-        converged: no,
-        primal_infeasible: no,
-        dual_infeasible: no,
-        stuck: no,
-        refined: no,
-        dual: V::splat(simd, f64::MAX),
-        primal: V::splat(simd, f64::MAX),
-        predicted: one,
-    }
+    embedding
 }
 
 /// Iterates the lanes in `live` until each has reached the goal, is infeasible or is stuck. The
@@ -164,7 +169,9 @@ pub(crate) fn run<S: Simd>(
     let no = M::splat(simd, false);
     embedding.converged = embedding.converged & !live;
     loop {
-        let Work { scratch, permuted, px, ax, atz, x, z, s, over_x, over_z, .. } = work;
+        let Work {
+            scratch, cones, scaling, permuted, px, ax, atz, x, z, s, over_x, over_z, ..
+        } = work;
         // Slices of one known length each spare the bounds checks in the loops below.
         let [rx, cx, dx, mut spare_x @ ..] = over_x.each_mut().map(|v| &mut v[..n]);
         let [rz, cz, dz, ds, constant, rhs_z, mut spare_z @ ..] =
@@ -175,7 +182,7 @@ pub(crate) fn run<S: Simd>(
         let cost = state.cost_scale[0];
         let mut out = (&mut *state.x, &mut *state.z, &mut *state.s);
         let (tau, kappa) = (embedding.tau, embedding.kappa);
-        analysis.kkt.blocks.multiply(simd, state.values, x, z, px, ax, atz);
+        analysis.kkt.products.multiply(simd, state.values, x, z, px, ax, atz);
 
         // Residuals, with the norms of their terms.
         let (mut x_px, mut q_x, mut b_z, mut s_z) = (zero, zero, zero, zero);
@@ -251,7 +258,8 @@ pub(crate) fn run<S: Simd>(
         let refined = embedding.refined & live;
 
         // Factor at the scaling point; solve for the constant column and the affine step.
-        analysis.cones.scaling(simd, s, z, state.h);
+        analysis.cones.scaling(simd, (s, z), mu, scaling, cones);
+        analysis.cones.write_scaling_block(simd, scaling, state.h);
         let mut least = zero;
         analysis.kkt.factor(
             simd,
@@ -283,12 +291,12 @@ pub(crate) fn run<S: Simd>(
                 analysis,
                 values: state.values,
                 inverse_pivots: state.inverse_pivots,
-                h: state.h,
+                scaling,
             };
             let spare = (&mut spare_x[..], &mut spare_z[..]);
-            refine(simd, &system, (cx, b), (atz, cz), spare, permuted, refined);
+            refine(simd, &system, (cx, b), (atz, cz), spare, (permuted, cones), refined);
             let spare = (&mut spare_x[..], &mut spare_z[..]);
-            refine(simd, &system, (rx, rhs_z), (dx, dz), spare, permuted, refined);
+            refine(simd, &system, (rx, rhs_z), (dx, dz), spare, (permuted, cones), refined);
         }
         let (column_x, column_z) = (&*atz, &*cz);
         let inverse_tau = one / tau;
@@ -313,20 +321,23 @@ pub(crate) fn run<S: Simd>(
         for i in 0..m {
             dz[i] = column_z[i].fma(d_tau, dz[i]);
         }
-        analysis.cones.multiply_h(state.h, dz, ds);
+        analysis.cones.multiply_scaling(simd, scaling, dz, ds, cones);
         for i in 0..m {
             ds[i] = -(ds[i] + constant[i]);
         }
         let d_kappa = -(kappa + kappa * d_tau * inverse_tau);
+        let limit = scalar_step_length((tau, kappa), (d_tau, d_kappa));
         let affine_length =
-            step_length(simd, analysis, (s, z), (ds, dz), (tau, kappa), (d_tau, d_kappa));
+            analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, cones);
 
         // Centering and second-order correction.
         let rest = one - affine_length;
         let sigma = rest * rest * rest;
         let keep = one - sigma;
         let target = sigma * mu;
-        analysis.cones.combined_constant(simd, (s, z), (ds, dz), target, constant);
+        analysis.cones.combined_constant(
+            simd, scaling, (s, z), (ds, dz), target, constant, cones,
+        );
         let r_kappa = tau.fma(kappa, d_tau.fma(d_kappa, -target));
         for j in 0..n {
             cx[j] = keep * rx[j];
@@ -347,10 +358,10 @@ pub(crate) fn run<S: Simd>(
                 analysis,
                 values: state.values,
                 inverse_pivots: state.inverse_pivots,
-                h: state.h,
+                scaling,
             };
             let spare = (&mut spare_x[..], &mut spare_z[..]);
-            refine(simd, &system, (cx, rhs_z), (dx, dz), spare, permuted, refined);
+            refine(simd, &system, (cx, rhs_z), (dx, dz), spare, (permuted, cones), refined);
         }
         let mut combined = zero;
         let mut combined_px = zero;
@@ -369,12 +380,13 @@ pub(crate) fn run<S: Simd>(
         for i in 0..m {
             dz[i] = column_z[i].fma(d_tau, dz[i]);
         }
-        analysis.cones.multiply_h(state.h, dz, ds);
+        analysis.cones.multiply_scaling(simd, scaling, dz, ds, cones);
         for i in 0..m {
             ds[i] = -(ds[i] + constant[i]);
         }
         let d_kappa = -(r_kappa + kappa * d_tau) * inverse_tau;
-        let length = step_length(simd, analysis, (s, z), (ds, dz), (tau, kappa), (d_tau, d_kappa))
+        let limit = scalar_step_length((tau, kappa), (d_tau, d_kappa));
+        let length = analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, cones)
             * scalar(FRACTION_TO_BOUNDARY);
         let length = length.min(one);
 
@@ -401,20 +413,15 @@ pub(crate) fn run<S: Simd>(
     }
 }
 
-/// Largest step at most one for the cones and for tau and kappa.
+/// Largest step at most one for tau and kappa.
 #[inline(always)]
-fn step_length<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    point: (&[V<S>], &[V<S>]),
-    direction: (&[V<S>], &[V<S>]),
+fn scalar_step_length<S: Simd>(
     (tau, kappa): (V<S>, V<S>),
     (d_tau, d_kappa): (V<S>, V<S>),
 ) -> V<S> {
     // A full step is one; the margin to the boundary is applied by the caller, so look past it.
-    let one = V::splat(simd, 1.0);
-    let steepest = (-d_tau / tau).max((-d_kappa / kappa).max(one));
-    analysis.cones.step_length(simd, point, direction, one / steepest)
+    let one = tau.like(1.0);
+    one / (-d_tau / tau).max((-d_kappa / kappa).max(one))
 }
 
 /// Writes the iterate of the lanes in `lanes`, divided by tau, to the state, with v = s - z.

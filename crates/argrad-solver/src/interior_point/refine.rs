@@ -14,7 +14,7 @@ pub(super) struct System<'a, S: Simd> {
     pub(super) analysis: &'a Analysis,
     pub(super) values: &'a [V<S>],
     pub(super) inverse_pivots: &'a [V<S>],
-    pub(super) h: &'a [V<S>],
+    pub(super) scaling: &'a [V<S>],
 }
 
 /// Refines a solution against the system without regularization, in the lanes in `lanes`.
@@ -25,7 +25,7 @@ pub(super) fn refine<S: Simd>(
     (rhs_x, rhs_z): (&[V<S>], &[V<S>]),
     (x, z): (&mut [V<S>], &mut [V<S>]),
     (spare_x, spare_z): (&mut [&mut [V<S>]], &mut [&mut [V<S>]]),
-    permuted: &mut [V<S>],
+    (permuted, cones): (&mut [V<S>], &mut [V<S>]),
     lanes: M<S>,
 ) {
     let ([px, atz, error_x, step_x, ..], [ax, hz, error_z]) = (spare_x, spare_z) else {
@@ -33,8 +33,8 @@ pub(super) fn refine<S: Simd>(
     };
     let analysis = system.analysis;
     for _ in 0..STEPS {
-        analysis.kkt.blocks.multiply(simd, system.values, x, z, px, ax, atz);
-        analysis.cones.multiply_h(system.h, z, hz);
+        analysis.kkt.products.multiply(simd, system.values, x, z, px, ax, atz);
+        analysis.cones.multiply_scaling(simd, system.scaling, z, hz, cones);
         for j in 0..x.len() {
             error_x[j] = rhs_x[j] - (px[j] + atz[j]);
         }

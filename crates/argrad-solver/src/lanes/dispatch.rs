@@ -22,23 +22,58 @@ impl<T: LaneTask> WithSimd for Op<T> {
     }
 }
 
-/// Runs `task` with the chosen instructions.
-pub(crate) fn dispatch<T: LaneTask>(instructions: Instructions, task: T) -> T::Output {
-    match instructions {
-        Instructions::Detect => Arch::new().dispatch(Op(task)),
-        Instructions::Scalar => Simd::vectorize(Scalar, Op(task)),
+/// How wide the lanes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// As wide as the instructions allow.
+    Vector(Instructions),
+    /// One lane: a number type of one f64, for one large instance at a time.
+    One,
+}
+
+impl From<Instructions> for Width {
+    fn from(instructions: Instructions) -> Self {
+        Width::Vector(instructions)
+    }
+}
+
+/// Runs `task` with lanes of the chosen width.
+pub(crate) fn dispatch<T: LaneTask>(width: impl Into<Width>, task: T) -> T::Output {
+    match width.into() {
+        Width::Vector(Instructions::Detect) => Arch::new().dispatch(Op(task)),
+        Width::Vector(Instructions::Scalar) | Width::One => one_lane(Op(task)),
         #[cfg(target_arch = "x86_64")]
-        Instructions::Avx2 => match pulp::x86::V3::try_new() {
+        Width::Vector(Instructions::Avx2) => match pulp::x86::V3::try_new() {
             Some(simd) => Simd::vectorize(simd, Op(task)),
             None => Arch::new().dispatch(Op(task)),
         },
         #[cfg(not(target_arch = "x86_64"))]
-        Instructions::Avx2 => Arch::new().dispatch(Op(task)),
+        Width::Vector(Instructions::Avx2) => Arch::new().dispatch(Op(task)),
     }
 }
 
+/// Runs `op` on one lane, compiled with the fused multiply-add of the machine where it has one: in
+/// software each takes a function call.
+#[inline(always)]
+fn one_lane<O: WithSimd>(op: O) -> O::Output {
+    /// Work on one lane, compiled for whatever instructions it is called with.
+    struct One<O>(O);
+    impl<O: WithSimd> WithSimd for One<O> {
+        type Output = O::Output;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> O::Output {
+            self.0.with_simd(Scalar)
+        }
+    }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return Simd::vectorize(simd, One(op));
+    }
+    Simd::vectorize(Scalar, One(op))
+}
+
 /// Number of lanes that [`dispatch`] works with.
-pub(crate) fn lane_count(instructions: Instructions) -> usize {
+pub(crate) fn lane_count(width: Width) -> usize {
     struct Count;
     impl LaneTask for Count {
         type Output = usize;
@@ -47,7 +82,7 @@ pub(crate) fn lane_count(instructions: Instructions) -> usize {
             S::F64_LANES
         }
     }
-    dispatch(instructions, Count)
+    dispatch(width, Count)
 }
 
 /// A piece of lane code that is compiled as a function of its own.
@@ -70,5 +105,5 @@ impl<K: Kernel> WithSimd for Call<K> {
 /// Calls `kernel` with the instructions of `simd`, without inlining it into the caller's body.
 #[inline(always)]
 pub(crate) fn call<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
-    simd.vectorize(Call(kernel))
+    if S::F64_LANES == 1 { one_lane(Call(kernel)) } else { simd.vectorize(Call(kernel)) }
 }

@@ -10,5 +10,5 @@ mod dispatch;
 mod vector;
 
 pub(crate) use buffer::{Arena, Buffer};
-pub(crate) use dispatch::{Kernel, LaneTask, call, dispatch, lane_count};
+pub(crate) use dispatch::{Kernel, LaneTask, Width, call, dispatch, lane_count};
 pub(crate) use vector::{M, V};

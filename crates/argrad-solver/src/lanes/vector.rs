@@ -78,6 +78,24 @@ impl<S: Simd> V<S> {
         }
     }
 
+    /// The numbers of registers, interleaved.
+    #[inline(always)]
+    pub(crate) fn as_floats(values: &[Self]) -> &[f64] {
+        // SAFETY: V is transparent over an array of LANES f64.
+        unsafe {
+            std::slice::from_raw_parts(values.as_ptr().cast(), values.len() * Self::LANES)
+        }
+    }
+
+    /// The numbers of registers, interleaved.
+    #[inline(always)]
+    pub(crate) fn as_floats_mut(values: &mut [Self]) -> &mut [f64] {
+        // SAFETY: as in `as_floats`; the borrow is unique.
+        unsafe {
+            std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len() * Self::LANES)
+        }
+    }
+
     /// `self * b + c`, rounded once.
     #[inline(always)]
     pub(crate) fn fma(self, b: Self, c: Self) -> Self {
@@ -191,6 +209,12 @@ impl<S: Simd> M<S> {
     #[inline(always)]
     pub(crate) fn any(self) -> bool {
         token::<S>().first_true_m64s(self.0) < V::<S>::LANES
+    }
+
+    /// Whether every lane is true.
+    #[inline(always)]
+    pub(crate) fn all(self) -> bool {
+        !(!self).any()
     }
 
     /// Whether lane `lane` is true.

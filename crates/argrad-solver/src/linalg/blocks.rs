@@ -24,7 +24,7 @@ pub(crate) struct Block {
 #[derive(Clone, Debug)]
 pub(crate) struct Blocks {
     /// Address of the first entry of P; the rest follow in the order of its pattern.
-    pub(crate) p_base: usize,
+    p_base: usize,
     p_colptr: Vec<usize>,
     p_rowval: Vec<u32>,
     a: Vec<Block>,

@@ -2,6 +2,8 @@
 
 use pulp::Simd;
 
+use super::factor::factor;
+use super::solve::solve;
 use super::{Pivots, Symbolic, factor, solve};
 use crate::Instructions;
 use crate::lanes::{Buffer, LaneTask, V, dispatch};

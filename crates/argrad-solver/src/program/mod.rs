@@ -10,7 +10,7 @@ mod solution;
 mod structure;
 mod values;
 
-pub use settings::{Instructions, Settings};
+pub use settings::{Engine, Instructions, Settings};
 pub use solution::{Report, Solution, Status};
 pub use structure::{Cone, Pattern, Structure};
 pub use values::{Slot, Values};

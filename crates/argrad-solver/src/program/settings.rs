@@ -15,6 +15,21 @@ pub enum Instructions {
     Avx2,
 }
 
+/// How linear systems are solved. The choice of [`Self::Auto`] depends on the structure alone, never on
+/// the batch, so that results do not either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Engine {
+    /// [`Self::Lanes`] where the factor of one instance stays in the cache (100,000 entries), else
+    /// [`Self::Sparse`].
+    #[default]
+    Auto,
+    /// As many instances as a vector register has lanes at once.
+    Lanes,
+    /// One instance at a time, with a sparse factorization that uses threads itself.
+    Sparse,
+}
+
 /// Settings of a solver.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -30,8 +45,10 @@ pub struct Settings {
     /// Check that each P is positive semidefinite, at the cost of one factorization of P. Turn off
     /// where P is so by construction.
     pub check_convexity: bool,
-    /// Vector instructions.
+    /// Vector instructions of the lanes.
     pub instructions: Instructions,
+    /// How linear systems are solved.
+    pub engine: Engine,
 }
 
 impl Default for Settings {
@@ -43,6 +60,7 @@ impl Default for Settings {
             max_polish_steps: 10,
             check_convexity: true,
             instructions: Instructions::Detect,
+            engine: Engine::Auto,
         }
     }
 }

@@ -45,7 +45,7 @@ fn compare(case: &Case, limit: f64) -> usize {
         let expected = case.oracle_gradients(i, &oracle);
         let error = error(&case.gradients_of(i, &gradients), &expected);
         assert!(error < limit, "gradients of instance {i} are off by {error:e}, {report:?}");
-        assert!(gradients.adjoint_residual[i] < 1e-12, "{:e}", gradients.adjoint_residual[i]);
+        assert!(gradients.adjoint_residual[i] < 1e-11, "{:e}", gradients.adjoint_residual[i]);
         let expected = oracle.jvp(&direction(case, i));
         for (name, found, expected) in [
             ("x", &tangent.x[x], &expected.x),

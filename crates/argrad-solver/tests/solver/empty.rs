@@ -139,14 +139,14 @@ fn cones_may_come_in_any_order_and_be_empty() {
         solver.solve(&Values { batch: 1, p, q, a: Slot::Shared(a), b: Slot::Shared(b) }).unwrap()
     };
     let mixed = solve(
-        vec![Cone::Zero(0), one, zero, Cone::Nonnegative(0), one],
+        vec![Cone::Zero(0), one.clone(), zero.clone(), Cone::Nonnegative(0), one.clone()],
         &[1.0, 1.0, 0.0, 0.0, 1.0, 1.0],
         &[1.0, 1.0, 3.0],
     );
     assert!(relative_error(&mixed.x, &[1.0, 0.0]) < 1e-13);
     assert!(relative_error(&mixed.z, &[8.0, 0.0, 0.0]) < 1e-13);
     assert!(relative_error(&mixed.s, &[0.0, 0.0, 3.0]) < 1e-13);
-    let sorted = solve(vec![zero, one, one], &[1.0, 1.0, 0.0, 1.0, 0.0, 1.0], &[1.0, 1.0, 3.0]);
+    let sorted = solve(vec![zero, one.clone(), one], &[1.0, 1.0, 0.0, 1.0, 0.0, 1.0], &[1.0, 1.0, 3.0]);
     assert!(relative_error(&sorted.x, &mixed.x) < 1e-13);
     assert!(relative_error(&sorted.z, &[0.0, 8.0, 0.0]) < 1e-13);
 }

@@ -1,0 +1,154 @@
+//! LDL' of a sparse quasidefinite matrix, by one of two engines.
+//!
+//! *Lanes*: as many instances as a register has lanes at once, for factors that stay in the cache.
+//! *Sparse*: one instance at a time, for large ones, with threads inside.
+
+use pulp::Simd;
+
+use super::factor::{Pivots, factor};
+use super::solve::solve;
+use super::sparse::SparseLdl;
+use super::symbolic::Symbolic;
+use crate::Error;
+use crate::lanes::V;
+
+#[derive(Debug)]
+pub(crate) enum Factorization {
+    Lanes(Symbolic),
+    Sparse(SparseLdl),
+}
+
+impl Factorization {
+    /// The sparse engine for the matrix of order `order` with these off-diagonal entries (each pair
+    /// once, either triangle) and signs of pivots.
+    pub(crate) fn sparse(
+        order: usize,
+        entries: &[(usize, usize)],
+        signs: &[f64],
+    ) -> Result<Self, Error> {
+        let entries: Vec<(u32, u32)> =
+            entries.iter().map(|&(i, j)| (i as u32, j as u32)).collect();
+        let signs: Vec<i8> = signs.iter().map(|&sign| if sign > 0.0 { 1 } else { -1 }).collect();
+        Ok(Self::Sparse(SparseLdl::new(order, &entries, &signs)?))
+    }
+
+    /// Registers of the value buffer that matrix and factor take.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Lanes(symbolic) => symbolic.len,
+            Self::Sparse(ldl) => ldl.matrix_len() + ldl.factor_len(),
+        }
+    }
+
+    /// Addresses below this one are written once a program, not once a factorization.
+    pub(crate) fn static_len(&self) -> usize {
+        match self {
+            Self::Lanes(symbolic) => symbolic.static_len,
+            Self::Sparse(_) => 0,
+        }
+    }
+
+    /// Registers of pivots beside the value buffer.
+    pub(crate) fn pivots_len(&self) -> usize {
+        match self {
+            Self::Lanes(symbolic) => symbolic.order(),
+            Self::Sparse(_) => 0,
+        }
+    }
+
+    /// Scratch registers of a factorization.
+    pub(crate) fn scratch_len(&self) -> usize {
+        match self {
+            Self::Lanes(symbolic) => symbolic.scratch_len,
+            Self::Sparse(_) => 0,
+        }
+    }
+
+    /// Addresses of the off-diagonal entries, in the order in which they were given.
+    pub(crate) fn addresses(&self, entries: &[(usize, usize)]) -> Vec<u32> {
+        match self {
+            Self::Lanes(symbolic) => {
+                entries.iter().map(|&(i, j)| symbolic.address(i, j) as u32).collect()
+            }
+            Self::Sparse(ldl) => ldl.entry_address().to_vec(),
+        }
+    }
+
+    /// Addresses of the diagonal entries, node by node.
+    pub(crate) fn diagonal_addresses(&self) -> Vec<u32> {
+        match self {
+            Self::Lanes(symbolic) => {
+                (0..symbolic.order()).map(|node| symbolic.diagonal_address(node) as u32).collect()
+            }
+            Self::Sparse(ldl) => ldl.diagonal_address().to_vec(),
+        }
+    }
+
+    /// Addresses of all entries that a factorization overwrites.
+    pub(crate) fn dynamic_addresses(&self) -> Vec<usize> {
+        match self {
+            Self::Lanes(symbolic) => symbolic.dynamic_addresses(),
+            // The matrix has no other entries than those given, and is not overwritten.
+            Self::Sparse(_) => Vec::new(),
+        }
+    }
+
+    /// Place of each node in a right-hand side.
+    pub(crate) fn steps(&self) -> Vec<u32> {
+        match self {
+            Self::Lanes(symbolic) => symbolic.step.iter().map(|&step| step as u32).collect(),
+            Self::Sparse(ldl) => ldl.steps().to_vec(),
+        }
+    }
+
+    /// Numbers a node each, in the order of elimination.
+    pub(crate) fn in_elimination_order(&self, nodes: &[f64]) -> Vec<f64> {
+        let mut ordered = vec![0.0; nodes.len()];
+        for (&number, step) in nodes.iter().zip(self.steps()) {
+            ordered[step as usize] = number;
+        }
+        ordered
+    }
+
+    /// Factors the matrix in `values`. The sparse engine was given the signs when it was made.
+    #[inline(always)]
+    pub(crate) fn factor<S: Simd>(
+        &self,
+        simd: S,
+        values: &mut [V<S>],
+        pivots: Pivots<'_, S>,
+        scratch: &mut [V<S>],
+    ) {
+        match self {
+            Self::Lanes(symbolic) => factor(simd, symbolic, values, pivots, scratch),
+            Self::Sparse(ldl) => {
+                let (matrix, rest) = V::as_floats_mut(values).split_at_mut(ldl.matrix_len());
+                let least = ldl.factor(
+                    matrix,
+                    &mut rest[..ldl.factor_len()],
+                    pivots.smallest,
+                    pivots.replacement,
+                );
+                *pivots.least = V::splat(simd, least);
+            }
+        }
+    }
+
+    /// Solves for `R` right-hand sides, `[step][R]`, in place.
+    #[inline(always)]
+    pub(crate) fn solve<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        values: &[V<S>],
+        inverse_pivots: &[V<S>],
+        rhs: &mut [[V<S>; R]],
+    ) {
+        match self {
+            Self::Lanes(symbolic) => solve(simd, symbolic, values, inverse_pivots, rhs),
+            Self::Sparse(ldl) => {
+                let factor = &V::as_floats(values)[ldl.matrix_len()..][..ldl.factor_len()];
+                ldl.solve(factor, V::as_floats_mut(rhs.as_flattened_mut()), R);
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Products with P and A, in the storage of either engine.
+
+use pulp::Simd;
+
+use super::blocks::Blocks;
+use super::sparse_products::SparseProducts;
+use crate::lanes::V;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Products {
+    Blocks(Blocks),
+    Sparse(SparseProducts),
+}
+
+impl Products {
+    /// `px = P x`, `ax = A x`, `atz = A' z`.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    pub(crate) fn multiply<S: Simd>(
+        &self,
+        simd: S,
+        values: &[V<S>],
+        x: &[V<S>],
+        z: &[V<S>],
+        px: &mut [V<S>],
+        ax: &mut [V<S>],
+        atz: &mut [V<S>],
+    ) {
+        match self {
+            Self::Blocks(blocks) => blocks.multiply(simd, values, x, z, px, ax, atz),
+            Self::Sparse(sparse) => sparse.multiply(simd, values, x, z, px, ax, atz),
+        }
+    }
+
+    /// Raises `column[j]`, `row[i]` to the largest absolute value of the entries of P (both
+    /// triangles) and A in that column of the program and row of A.
+    #[inline(always)]
+    pub(crate) fn largest_entries<S: Simd>(
+        &self,
+        values: &[V<S>],
+        column: &mut [V<S>],
+        row: &mut [V<S>],
+    ) {
+        match self {
+            Self::Blocks(blocks) => blocks.largest_entries(values, column, row),
+            Self::Sparse(sparse) => sparse.largest_entries(values, column, row),
+        }
+    }
+
+    /// P(i, j) *= column(i) column(j), A(i, j) *= row(i) column(j).
+    #[inline(always)]
+    pub(crate) fn scale<S: Simd>(&self, values: &mut [V<S>], column: &[V<S>], row: &[V<S>]) {
+        match self {
+            Self::Blocks(blocks) => blocks.scale(values, column, row),
+            Self::Sparse(sparse) => sparse.scale(values, column, row),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Products with P and A in compressed sparse columns.
+
+use pulp::Simd;
+
+use crate::lanes::{Kernel, V, call};
+use crate::program::{Pattern, Structure};
+
+/// A matrix whose values lie in the order of its pattern from address `base` on.
+#[derive(Clone, Debug)]
+struct Columns {
+    base: usize,
+    colptr: Vec<usize>,
+    rowval: Vec<u32>,
+}
+
+impl Columns {
+    fn new(pattern: &Pattern, base: usize) -> Self {
+        let rowval = pattern.rowval().iter().map(|&i| i as u32).collect();
+        Self { base, colptr: pattern.colptr().to_vec(), rowval }
+    }
+
+    /// Row indices and addresses of column `j`.
+    #[inline(always)]
+    fn column(&self, j: usize) -> (&[u32], std::ops::Range<usize>) {
+        let (start, end) = (self.colptr[j], self.colptr[j + 1]);
+        (&self.rowval[start..end], self.base + start..self.base + end)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SparseProducts {
+    p: Columns,
+    a: Columns,
+}
+
+impl SparseProducts {
+    pub(crate) fn new(structure: &Structure, p_base: usize, a_base: usize) -> Self {
+        Self { p: Columns::new(&structure.p, p_base), a: Columns::new(&structure.a, a_base) }
+    }
+
+    /// `px = P x`, `ax = A x`, `atz = A' z`.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    pub(crate) fn multiply<S: Simd>(
+        &self,
+        simd: S,
+        values: &[V<S>],
+        x: &[V<S>],
+        z: &[V<S>],
+        px: &mut [V<S>],
+        ax: &mut [V<S>],
+        atz: &mut [V<S>],
+    ) {
+        call(simd, Multiply { simd, products: self, values, x, z, px, ax, atz });
+    }
+
+    #[inline(always)]
+    pub(crate) fn largest_entries<S: Simd>(
+        &self,
+        values: &[V<S>],
+        column: &mut [V<S>],
+        row: &mut [V<S>],
+    ) {
+        for j in 0..column.len() {
+            let (rows, entries) = self.p.column(j);
+            for (&i, entry) in rows.iter().zip(&values[entries]) {
+                let size = entry.abs();
+                column[i as usize] = size.max(column[i as usize]);
+                column[j] = size.max(column[j]);
+            }
+            let (rows, entries) = self.a.column(j);
+            for (&i, entry) in rows.iter().zip(&values[entries]) {
+                let size = entry.abs();
+                row[i as usize] = size.max(row[i as usize]);
+                column[j] = size.max(column[j]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn scale<S: Simd>(&self, values: &mut [V<S>], column: &[V<S>], row: &[V<S>]) {
+        for (j, &factor) in column.iter().enumerate() {
+            let (rows, entries) = self.p.column(j);
+            for (&i, entry) in rows.iter().zip(&mut values[entries]) {
+                *entry *= column[i as usize] * factor;
+            }
+            let (rows, entries) = self.a.column(j);
+            for (&i, entry) in rows.iter().zip(&mut values[entries]) {
+                *entry *= row[i as usize] * factor;
+            }
+        }
+    }
+}
+
+struct Multiply<'a, S: Simd> {
+    simd: S,
+    products: &'a SparseProducts,
+    values: &'a [V<S>],
+    x: &'a [V<S>],
+    z: &'a [V<S>],
+    px: &'a mut [V<S>],
+    ax: &'a mut [V<S>],
+    atz: &'a mut [V<S>],
+}
+
+impl<S: Simd> Kernel for Multiply<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { simd, products, values, x, z, px, ax, atz } = self;
+        let zero = V::splat(simd, 0.0);
+        px.fill(zero);
+        ax.fill(zero);
+        for (j, &xj) in x.iter().enumerate() {
+            let (rows, entries) = products.p.column(j);
+            let mut sum = zero;
+            for (&i, &entry) in rows.iter().zip(&values[entries]) {
+                let i = i as usize;
+                if i == j {
+                    sum = entry.fma(xj, sum);
+                } else {
+                    sum = entry.fma(x[i], sum);
+                    px[i] = entry.fma(xj, px[i]);
+                }
+            }
+            px[j] += sum;
+            let (rows, entries) = products.a.column(j);
+            let mut sum = zero;
+            for (&i, &entry) in rows.iter().zip(&values[entries]) {
+                let i = i as usize;
+                ax[i] = entry.fma(xj, ax[i]);
+                sum = entry.fma(z[i], sum);
+            }
+            atz[j] = sum;
+        }
+    }
+}
