@@ -1,8 +1,8 @@
 //! Everything that follows from a structure alone, computed when a solver is made.
 
+use crate::Error;
 use crate::cones::ConeProduct;
 use crate::kkt::Kkt;
-use crate::Error;
 use crate::linalg::{Factorization, Symbolic};
 use crate::program::{Engine, Structure};
 
@@ -33,7 +33,7 @@ impl Analysis {
         let off_diagonal: Vec<(usize, usize)> =
             structure.p.entries().filter(|(i, j)| i != j).collect();
         let plus = vec![1.0; n];
-        let convexity = if kkt.is_sparse() {
+        let convexity = if kkt.takes_one_lane() {
             Factorization::sparse(n, &off_diagonal, &plus)?
         } else {
             Factorization::Lanes(Symbolic::new(n, &off_diagonal))

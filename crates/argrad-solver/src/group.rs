@@ -67,6 +67,8 @@ impl<'a, S: Simd> State<'a, S> {
 pub(crate) struct View<'a, S: Simd> {
     pub(crate) values: &'a [V<S>],
     pub(crate) inverse_pivots: &'a [V<S>],
+    pub(crate) q: &'a [V<S>],
+    pub(crate) b: &'a [V<S>],
     pub(crate) x_scale: &'a [V<S>],
     pub(crate) row_scale: &'a [V<S>],
     pub(crate) cost_scale: V<S>,
@@ -85,11 +87,11 @@ impl<'a, S: Simd> View<'a, S> {
         };
         let values = take(analysis.kkt.values_len);
         let inverse_pivots = take(analysis.kkt.pivots_len);
-        let (_h, _q, _b) = (take(analysis.cones.h_len()), take(n), take(m));
+        let (_h, q, b) = (take(analysis.cones.h_len()), take(n), take(m));
         let (x_scale, row_scale, cost_scale) = (take(n), take(m), take(1)[0]);
         let (_x, _z, _s, _v) = (take(n), take(m), take(m), take(m));
         let projection = take(analysis.cones.projection_len());
-        Self { values, inverse_pivots, x_scale, row_scale, cost_scale, projection }
+        Self { values, inverse_pivots, q, b, x_scale, row_scale, cost_scale, projection }
     }
 }
 

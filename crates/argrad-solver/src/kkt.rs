@@ -12,7 +12,9 @@ use pulp::Simd;
 use crate::Error;
 use crate::cones::ConeProduct;
 use crate::lanes::V;
-use crate::linalg::{Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows};
+use crate::linalg::{
+    Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows,
+};
 use crate::program::{Engine, Structure};
 
 /// Added to the diagonal of P, subtracted from that of -H.
@@ -76,16 +78,13 @@ impl Kkt {
         node_signs[..n].fill(1.0);
         node_signs[n + m..].copy_from_slice(&auxiliary);
         let factorization = choose(order, &entries, &node_signs, engine)?;
-        let addresses = factorization.addresses(&entries);
-        let diagonal = factorization.diagonal_addresses();
-
         let mut a_address = vec![u32::MAX; structure.a.nnz()];
         let mut end = factorization.len();
         let blocks = match &factorization {
             Factorization::Lanes(symbolic) => {
                 place_blocks(structure, symbolic, &mut end, &mut a_address)
             }
-            Factorization::Sparse(_) => {
+            Factorization::Sparse(_) | Factorization::None { .. } => {
                 for address in &mut a_address {
                     *address = end as u32;
                     end += 1;
@@ -97,11 +96,23 @@ impl Kkt {
         end += structure.p.nnz();
         let products = match &factorization {
             Factorization::Lanes(_) => Products::Blocks(Blocks::new(&structure.p, p_base, blocks)),
-            Factorization::Sparse(_) => {
+            Factorization::Sparse(_) | Factorization::None { .. } => {
                 Products::Sparse(SparseProducts::new(structure, p_base, factorization.len()))
             }
         };
 
+        if let Factorization::None { .. } = factorization {
+            return Ok(Self::without_factor(
+                factorization,
+                products,
+                end,
+                p_base,
+                a_address,
+                (n, m),
+            ));
+        }
+        let addresses = factorization.addresses(&entries);
+        let diagonal = factorization.diagonal_addresses();
         let static_len = factorization.static_len();
         let mut copies = Vec::with_capacity(entries.len());
         let mut static_copies = Vec::new();
@@ -171,6 +182,34 @@ impl Kkt {
         })
     }
 
+    /// P and A alone.
+    fn without_factor(
+        factorization: Factorization,
+        products: Products,
+        values_len: usize,
+        p_base: usize,
+        a_address: Vec<u32>,
+        (n, m): (usize, usize),
+    ) -> Self {
+        Self {
+            factorization,
+            products,
+            values_len,
+            pivots_len: 0,
+            p_base,
+            a_address,
+            n,
+            m,
+            signs: Vec::new(),
+            copies: Vec::new(),
+            static_copies: Vec::new(),
+            zeros: Vec::new(),
+            x_diagonal: Vec::new(),
+            h_address: Vec::new(),
+            step: Vec::new(),
+        }
+    }
+
     /// Number of variables, rows and auxiliary nodes.
     pub(crate) fn order(&self) -> usize {
         self.step.len()
@@ -182,8 +221,13 @@ impl Kkt {
     }
 
     /// Whether the engine works on one instance at a time.
-    pub(crate) fn is_sparse(&self) -> bool {
-        matches!(self.factorization, Factorization::Sparse(_))
+    pub(crate) fn takes_one_lane(&self) -> bool {
+        !matches!(self.factorization, Factorization::Lanes(_))
+    }
+
+    /// Whether the engine can factor.
+    pub(crate) fn has_factor(&self) -> bool {
+        !matches!(self.factorization, Factorization::None { .. })
     }
 
     /// Copies what static panels hold a second time; once after the values are written.
@@ -284,6 +328,7 @@ fn choose(
 ) -> Result<Factorization, Error> {
     let sparse = || Factorization::sparse(order, entries, signs);
     match engine {
+        Engine::MatrixFree => Ok(Factorization::None { order }),
         Engine::Sparse => sparse(),
         Engine::Auto if order + entries.len() > LANE_MATRIX => sparse(),
         Engine::Lanes | Engine::Auto => {

@@ -29,11 +29,13 @@ mod threads;
 mod derivative;
 
 pub use derivative::{
-    Cotangent, Differentiation, Gradients, Mode, OnFailure, SolutionTangent, Tangent,
+    Cotangent, Differentiation, Gradients, Jacobian, Method, Mode, OnFailure, SolutionTangent,
+    Tangent,
 };
 pub use error::Error;
 pub use program::{
-    Cone, Engine, Instructions, Pattern, Report, Settings, Slot, Solution, Status, Structure, Values,
+    Cone, Engine, Instructions, Pattern, Report, Settings, Slot, Solution, Status, Structure,
+    Values,
 };
 pub use solver::Solver;
 pub use tape::Tape;

@@ -1,5 +1,7 @@
 //! One lane group from values to solution: load, scale, warm start, interior point, polish.
 
+use std::time::Instant;
+
 use pulp::Simd;
 
 use crate::Error;
@@ -35,12 +37,24 @@ pub(crate) struct Rows<'a> {
     pub(crate) reports: &'a mut [Report],
 }
 
+/// Where a group's solutions come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// Solved from scratch.
+    Cold,
+    /// Solved from these points where Newton's method from there converges, else from scratch.
+    Warm(&'a Solution),
+    /// These points are the solutions.
+    Given(&'a Solution),
+}
+
 /// Solves the instances `first..first + rows.reports.len()`, at most as many as there are lanes.
 pub(crate) struct SolveGroup<'a> {
     pub(crate) analysis: &'a Analysis,
     pub(crate) settings: &'a Settings,
     pub(crate) values: &'a Values<'a>,
-    pub(crate) start: Option<&'a Solution>,
+    pub(crate) origin: Origin<'a>,
+    pub(crate) deadline: Option<Instant>,
     pub(crate) first: usize,
     pub(crate) rows: Rows<'a>,
     pub(crate) state: &'a mut [f64],
@@ -52,7 +66,7 @@ impl LaneTask for SolveGroup<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
-        let Self { analysis, settings, values, start, first, rows, state, work } = self;
+        let Self { analysis, settings, values, origin, deadline, first, rows, state, work } = self;
         let state = &mut State::new(simd, analysis, state);
         let work = &mut Work::new(simd, analysis, work);
         let count = rows.reports.len();
@@ -80,7 +94,11 @@ impl LaneTask for SolveGroup<'_> {
         let mut factored = false;
         let mut embedding = None;
         let target = |residual| Target { mu: zero, residual, max_steps: settings.max_polish_steps };
-        if let Some(start) = start {
+        if let Origin::Given(point) = origin {
+            load_start(analysis, point, &instances[..V::<S>::LANES], state);
+            pending = no;
+        }
+        if let Origin::Warm(start) = origin {
             load_start(analysis, start, &instances[..V::<S>::LANES], state);
             let polished = polish(simd, analysis, state, work, pending, target(WARM));
             factored = true;
@@ -101,11 +119,12 @@ impl LaneTask for SolveGroup<'_> {
                     residual: handover,
                     infeasibility: settings.infeasibility_tolerance,
                     max_iterations: settings.max_iterations,
+                    deadline,
                 };
                 let live = pending & !iterate.stuck;
                 interior_point::run(simd, analysis, state, work, &mut iterate, live, goal);
                 factored = false;
-                pending = pending & !iterate.infeasible();
+                pending = pending & !iterate.infeasible() & !iterate.out_of_time;
                 if !pending.any() {
                     break;
                 }
@@ -135,7 +154,7 @@ impl LaneTask for SolveGroup<'_> {
             let [s, ..] = &mut work.over_z;
             analysis.cones.projection(simd, state.v, zero, s, state.projection, work.cones);
         }
-        if !factored {
+        if !factored && analysis.kkt.has_factor() {
             refactor(simd, analysis, state, work);
         }
         let outcome = Outcome { solved, warm, polish_steps, factorizations, growth, embedding };
@@ -291,6 +310,8 @@ fn report<S: Simd>(
                 status = Status::PrimalInfeasible;
             } else if embedding.dual_infeasible.lane(lane) {
                 status = Status::DualInfeasible;
+            } else if !accurate && embedding.out_of_time.lane(lane) {
+                status = Status::TimeLimit;
             } else if !accurate && iterations as usize >= settings.max_iterations {
                 status = Status::IterationLimit;
             }

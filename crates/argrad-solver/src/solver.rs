@@ -1,13 +1,14 @@
 //! The entry point: a [`Solver`] for one structure.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crate::Error;
 use crate::analysis::Analysis;
 use crate::group::{state_buffer, work_buffer};
 use crate::lanes::{Buffer, Width, dispatch, lane_count};
 use crate::program::{Report, Settings, Solution, Structure, Values, check_values};
-use crate::solve_group::{Rows, SolveGroup};
+use crate::solve_group::{Origin, Rows, SolveGroup};
 use crate::tape::Tape;
 use crate::threads::for_each;
 
@@ -99,7 +100,7 @@ impl Solver {
     pub fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
         settings.check()?;
         let analysis = Analysis::new(structure, settings.engine)?;
-        let width = if analysis.kkt.is_sparse() {
+        let width = if analysis.kkt.takes_one_lane() {
             Width::One
         } else {
             Width::Vector(settings.instructions)
@@ -136,7 +137,7 @@ impl Solver {
     /// Malformed values: wrong lengths, NaN or infinity, a P that is not positive semidefinite. An
     /// instance without a solution is not an error but a [`crate::Status`].
     pub fn solve(&self, values: &Values<'_>) -> Result<Solution, Error> {
-        self.run(values, None, None)
+        self.run(values, Origin::Cold, None)
     }
 
     /// Solves a batch, each instance from its point in `start` where the Newton steps from there
@@ -145,7 +146,7 @@ impl Solver {
     /// # Errors
     /// As [`Self::solve`]; also when `start` is not a solution of the same shape.
     pub fn solve_warm(&self, values: &Values<'_>, start: &Solution) -> Result<Solution, Error> {
-        self.run(values, Some(start), None)
+        self.run(values, Origin::Warm(start), None)
     }
 
     /// Solves a batch and keeps what its derivative needs.
@@ -157,9 +158,29 @@ impl Solver {
         values: &Values<'_>,
         start: Option<&Solution>,
     ) -> Result<(Solution, Tape), Error> {
+        self.record(values, start.map_or(Origin::Cold, Origin::Warm))
+    }
+
+    /// A tape at solutions found elsewhere, by another solver or an earlier run: nothing is solved, but
+    /// `point` is measured, and reported as solved where its residual is below the tolerance of the
+    /// settings. The derivative is that of the exact solution as far as `point` agrees with it.
+    /// Whether it is unique is not examined.
+    ///
+    /// # Errors
+    /// As [`Self::solve_warm`].
+    pub fn tape_at(
+        &self,
+        values: &Values<'_>,
+        point: &Solution,
+    ) -> Result<(Solution, Tape), Error> {
+        self.record(values, Origin::Given(point))
+    }
+
+    /// Solves and keeps the states.
+    fn record(&self, values: &Values<'_>, origin: Origin<'_>) -> Result<(Solution, Tape), Error> {
         let groups = values.batch.div_ceil(self.inner.lanes);
         let mut states: Vec<Buffer> = (0..groups).map(|_| self.inner.take_state()).collect();
-        match self.run(values, start, Some(&mut states)) {
+        match self.run(values, origin, Some(&mut states)) {
             Ok(solution) => {
                 let tape = Tape::new(self.inner.clone(), states, values, &solution);
                 Ok((solution, tape))
@@ -174,15 +195,24 @@ impl Solver {
     fn run(
         &self,
         values: &Values<'_>,
-        start: Option<&Solution>,
+        origin: Origin<'_>,
         mut states: Option<&mut Vec<Buffer>>,
     ) -> Result<Solution, Error> {
         let inner = &*self.inner;
         let (n, m) = (inner.analysis.n(), inner.analysis.m());
         check_values(&inner.analysis.structure, values)?;
-        if let Some(start) = start {
+        let is_given = matches!(origin, Origin::Given(_));
+        if let Origin::Warm(start) | Origin::Given(start) = origin {
             check_start(start, values.batch, n, m)?;
         }
+        if !inner.analysis.kkt.has_factor() && !is_given {
+            return Err(Error::Setting {
+                setting: "engine",
+                expected: "an engine that can solve (a matrix-free one only differentiates, see tape_at)",
+                found: "MatrixFree".into(),
+            });
+        }
+        let deadline = inner.settings.time_limit.map(|limit| Instant::now() + limit);
         let batch = values.batch;
         let mut solution = Solution {
             batch,
@@ -208,7 +238,17 @@ impl Solver {
             let (analysis, settings) = (&inner.analysis, &inner.settings);
             dispatch(
                 inner.width,
-                SolveGroup { analysis, settings, values, start, first, rows, state, work },
+                SolveGroup {
+                    analysis,
+                    settings,
+                    values,
+                    origin,
+                    deadline,
+                    first,
+                    rows,
+                    state,
+                    work,
+                },
             )
         };
         let one_group =

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::lanes::Buffer;
+use pulp::Simd;
+
+use crate::analysis::Analysis;
+use crate::group::View;
+use crate::lanes::{Buffer, LaneTask, dispatch};
 use crate::program::{Report, Solution, Values};
 use crate::solver::Inner;
 
@@ -19,6 +23,7 @@ pub struct Tape {
     /// Points in the caller's units, row-major.
     pub(crate) x: Vec<f64>,
     pub(crate) z: Vec<f64>,
+    pub(crate) s: Vec<f64>,
     pub(crate) reports: Vec<Report>,
     /// Positions in z and s of the rows removed by b = +inf. There s is a constant.
     pub(crate) removed: Vec<usize>,
@@ -52,6 +57,7 @@ impl Tape {
             batch: values.batch,
             x: solution.x.clone(),
             z: solution.z.clone(),
+            s: solution.s.clone(),
             reports: solution.reports.clone(),
             removed: (0..solution.s.len()).filter(|&k| solution.s[k] == f64::INFINITY).collect(),
         }
@@ -61,6 +67,78 @@ impl Tape {
     pub fn batch(&self) -> usize {
         self.batch
     }
+
+    /// The point of this tape as a starting point.
+    pub(crate) fn start(&self) -> Solution {
+        Solution {
+            batch: self.batch,
+            x: self.x.clone(),
+            z: self.z.clone(),
+            s: self.s.clone(),
+            reports: self.reports.clone(),
+        }
+    }
+
+    /// The values that were solved, an instance each. They come from the scaled program, whose
+    /// factors are powers of two, so they are those the caller gave, but for the entries of A in removed
+    /// rows, which do not matter.
+    pub(crate) fn values(&self) -> OwnValues {
+        /// Copies one group, a lane after the other.
+        struct Unload<'a> {
+            analysis: &'a Analysis,
+            state: &'a [f64],
+            count: usize,
+            values: &'a mut OwnValues,
+        }
+        impl LaneTask for Unload<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn run<S: Simd>(self, simd: S) {
+                let Self { analysis, state, count, values } = self;
+                let view = View::<S>::new(simd, analysis, state);
+                let cost = view.cost_scale;
+                let numbers = |address: usize| view.values[address];
+                for lane in 0..count {
+                    for (k, &(i, j)) in analysis.p_entries.iter().enumerate() {
+                        let scale = cost * view.x_scale[i as usize] * view.x_scale[j as usize];
+                        let entry = numbers(analysis.kkt.p_base + k) / scale;
+                        values.p.push(entry.lane(lane));
+                    }
+                    for (j, &q) in view.q.iter().enumerate() {
+                        values.q.push((q / (cost * view.x_scale[j])).lane(lane));
+                    }
+                    for (&address, &(i, j)) in
+                        analysis.kkt.a_address.iter().zip(&analysis.a_entries)
+                    {
+                        let scale = view.row_scale[i as usize] * view.x_scale[j as usize];
+                        values.a.push((numbers(address as usize) / scale).lane(lane));
+                    }
+                    for (i, &b) in view.b.iter().enumerate() {
+                        values.b.push((b / view.row_scale[i]).lane(lane));
+                    }
+                }
+            }
+        }
+        let inner = &self.inner;
+        let mut values = OwnValues::default();
+        for (index, state) in self.states.iter().enumerate() {
+            let count = inner.lanes.min(self.batch - index * inner.lanes);
+            let state = state.as_slice();
+            let unload = Unload { analysis: &inner.analysis, state, count, values: &mut values };
+            dispatch(inner.width, unload);
+        }
+        self.removed.iter().for_each(|&k| values.b[k] = f64::INFINITY);
+        values
+    }
+}
+
+/// Values of a batch, an instance each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnValues {
+    pub(crate) p: Vec<f64>,
+    pub(crate) q: Vec<f64>,
+    pub(crate) a: Vec<f64>,
+    pub(crate) b: Vec<f64>,
 }
 
 impl Drop for Tape {

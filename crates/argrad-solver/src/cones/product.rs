@@ -127,7 +127,10 @@ impl ConeProduct {
 
     /// Signs of the pivots of all auxiliary nodes, which follow the rows of A.
     pub(crate) fn auxiliary(&self) -> Vec<f64> {
-        self.factors.iter().flat_map(|factor| with_cone!(factor, cone => cone.auxiliary())).collect()
+        self.factors
+            .iter()
+            .flat_map(|factor| with_cone!(factor, cone => cone.auxiliary()))
+            .collect()
     }
 
     /// Entries of H as `(row, column)` of A's rows, with auxiliary nodes numbered on from there.

@@ -4,14 +4,14 @@ use pulp::Simd;
 
 use super::gradient::{Adjoint, Matrix, sum_matrix, sum_rows};
 use super::system;
-use super::{Cotangent, Differentiation, Gradients, Mode, OnFailure};
+use super::{Cotangent, Differentiation, Gradients, Method, Mode, OnFailure};
 use crate::Error;
 use crate::analysis::Analysis;
 use crate::cones::Function;
 use crate::group::{View, Work};
 use crate::lanes::{LaneTask, M, V, dispatch};
 use crate::program::{Report, Status};
-use crate::tape::Tape;
+use crate::tape::{Shared, Tape};
 use crate::threads::for_each;
 
 impl Tape {
@@ -31,7 +31,18 @@ impl Tape {
         check_length("cotangent.z", cotangent.z, batch, m)?;
         check_length("cotangent.s", cotangent.s, batch, m)?;
         how.check(&self.reports)?;
-        let smoothed = self.smoothed(how)?;
+        self.vjp_to(cotangent, how, self.shared)
+    }
+
+    /// [`Self::vjp`], with gradients summed over the batch where `shared` says so.
+    pub(super) fn vjp_to(
+        &self,
+        cotangent: &Cotangent<'_>,
+        how: &Differentiation,
+        shared: Shared,
+    ) -> Result<Gradients, Error> {
+        let analysis = &self.inner.analysis;
+        let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         // The slack of a removed row is constant, whatever its cotangent.
         let kept_s = cotangent.s.filter(|_| !self.removed.is_empty()).map(|s| {
             let mut s = s.to_vec();
@@ -39,20 +50,29 @@ impl Tape {
             s
         });
         let cotangent = &Cotangent { s: kept_s.as_deref().or(cotangent.s), ..*cotangent };
+        if let Mode::Lpgd(tau) = how.mode {
+            return self.lpgd_vjp(cotangent, tau, how, shared);
+        }
+        let smoothed = self.smoothed(how)?;
         let (x, z) = smoothed.as_ref().map_or((&self.x, &self.z), |point| (&point.x, &point.z));
 
         let (p, a) = (&analysis.structure.p, &analysis.structure.a);
         let mut l1 = vec![0.0; batch * n];
         let mut l2 = vec![0.0; batch * m];
         let mut adjoint_residual = vec![0.0; batch];
-        let mut dp = vec![0.0; if self.shared.p { 0 } else { batch * p.nnz() }];
-        let mut da = vec![0.0; if self.shared.a { 0 } else { batch * a.nnz() }];
+        let mut iterations = vec![0; batch];
+        let mut unfinished = vec![false; batch];
+        let mut dp = vec![0.0; if shared.p { 0 } else { batch * p.nnz() }];
+        let mut da = vec![0.0; if shared.a { 0 } else { batch * a.nnz() }];
         {
             let lanes = self.inner.lanes;
             let mut groups = Vec::with_capacity(self.states.len());
             let (mut l1, mut l2) = (&mut l1[..], &mut l2[..]);
             let (mut dp, mut da) = (&mut dp[..], &mut da[..]);
-            for (index, residual) in adjoint_residual.chunks_mut(lanes).enumerate() {
+            let lsqr = iterations.chunks_mut(lanes).zip(unfinished.chunks_mut(lanes));
+            for ((index, residual), (iterations, unfinished)) in
+                adjoint_residual.chunks_mut(lanes).enumerate().zip(lsqr)
+            {
                 let count = residual.len();
                 let state =
                     smoothed.as_ref().map_or(&self.states, |point| &point.states)[index].as_slice();
@@ -65,12 +85,15 @@ impl Tape {
                     x,
                     z,
                     exact: how.mode == Mode::Exact,
+                    method: how.method,
+                    iterations,
+                    unfinished,
                     first: index * lanes,
                     residual,
                     l1: split(&mut l1, count * n),
                     l2: split(&mut l2, count * m),
-                    dp: split(&mut dp, if self.shared.p { 0 } else { count * p.nnz() }),
-                    da: split(&mut da, if self.shared.a { 0 } else { count * a.nnz() }),
+                    dp: split(&mut dp, if shared.p { 0 } else { count * p.nnz() }),
+                    da: split(&mut da, if shared.a { 0 } else { count * a.nnz() }),
                 });
             }
             let width = self.inner.width;
@@ -83,23 +106,30 @@ impl Tape {
                 },
             );
         }
+        let mut gradients = Gradients {
+            p: dp,
+            a: da,
+            adjoint_residual,
+            iterations,
+            unfinished: (0..batch).filter(|&i| unfinished[i]).collect(),
+            ..Gradients::default()
+        };
         let adjoint = |i: usize| Adjoint {
             l1: &l1[i * n..(i + 1) * n],
             l2: &l2[i * m..(i + 1) * m],
             x: &x[i * n..(i + 1) * n],
             z: &z[i * m..(i + 1) * m],
         };
-        if self.shared.p {
-            dp = sum_matrix(p, Matrix::P, batch, adjoint);
+        if shared.p {
+            gradients.p = sum_matrix(p, Matrix::P, batch, adjoint);
         }
-        if self.shared.a {
-            da = sum_matrix(a, Matrix::A, batch, adjoint);
+        if shared.a {
+            gradients.a = sum_matrix(a, Matrix::A, batch, adjoint);
         }
-        let dq =
-            if self.shared.q { sum_rows(&l1, n, -1.0) } else { l1.iter().map(|l| -l).collect() };
-        let db = if self.shared.b { sum_rows(&l2, m, 1.0) } else { l2.clone() };
-        let mut gradients = Gradients { p: dp, q: dq, a: da, b: db, adjoint_residual };
-        self.mark_failures(&mut gradients, how.on_failure);
+        gradients.q =
+            if shared.q { sum_rows(&l1, n, -1.0) } else { l1.iter().map(|l| -l).collect() };
+        gradients.b = if shared.b { sum_rows(&l2, m, 1.0) } else { l2 };
+        self.mark_failures(&mut gradients, how.on_failure, shared);
         Ok(gradients)
     }
 
@@ -170,14 +200,26 @@ impl Tape {
             half.iter().map(|v| -2.0 * v).collect()
         };
         let db = if self.shared.b { sum_rows(&minus_z, m, 1.0) } else { minus_z };
-        let mut gradients =
-            Gradients { p: dp, q: dq, a: da, b: db, adjoint_residual: vec![0.0; batch] };
-        self.mark_failures(&mut gradients, how.on_failure);
+        let mut gradients = Gradients {
+            p: dp,
+            q: dq,
+            a: da,
+            b: db,
+            adjoint_residual: vec![0.0; batch],
+            iterations: vec![0; batch],
+            unfinished: Vec::new(),
+        };
+        self.mark_failures(&mut gradients, how.on_failure, self.shared);
         Ok(gradients)
     }
 
     /// NaN in the per-instance gradients of the instances without a solution, where asked for.
-    fn mark_failures(&self, gradients: &mut Gradients, on_failure: OnFailure) {
+    pub(super) fn mark_failures(
+        &self,
+        gradients: &mut Gradients,
+        on_failure: OnFailure,
+        shared: Shared,
+    ) {
         let structure = &self.inner.analysis.structure;
         for (index, _) in failures(&self.reports) {
             gradients.adjoint_residual[index] = f64::NAN;
@@ -185,10 +227,10 @@ impl Tape {
                 continue;
             }
             for (values, len, shared) in [
-                (&mut gradients.p, structure.p.nnz(), self.shared.p),
-                (&mut gradients.q, structure.variables(), self.shared.q),
-                (&mut gradients.a, structure.a.nnz(), self.shared.a),
-                (&mut gradients.b, structure.rows(), self.shared.b),
+                (&mut gradients.p, structure.p.nnz(), shared.p),
+                (&mut gradients.q, structure.variables(), shared.q),
+                (&mut gradients.a, structure.a.nnz(), shared.a),
+                (&mut gradients.b, structure.rows(), shared.b),
             ] {
                 if !shared {
                     values[index * len..(index + 1) * len].fill(f64::NAN);
@@ -201,14 +243,21 @@ impl Tape {
 impl Differentiation {
     /// Checks the mode, and that every instance is solved where that is asked for.
     pub(super) fn check(&self, reports: &[Report]) -> Result<(), Error> {
-        if let Mode::Smoothed(mu) = self.mode
-            && !(mu > 0.0 && mu.is_finite())
-        {
-            return Err(Error::Setting {
-                setting: "Mode::Smoothed(mu)",
+        let positive = |setting, value: f64| match value > 0.0 && value.is_finite() {
+            true => Ok(()),
+            false => Err(Error::Setting {
+                setting,
                 expected: "a positive finite number",
-                found: mu.to_string(),
-            });
+                found: value.to_string(),
+            }),
+        };
+        match self.mode {
+            Mode::Exact => {}
+            Mode::Smoothed(mu) => positive("Mode::Smoothed(mu)", mu)?,
+            Mode::Lpgd(tau) => positive("Mode::Lpgd(tau)", tau)?,
+        }
+        if let Method::Lsqr { tolerance, .. } = self.method {
+            positive("Method::Lsqr tolerance", tolerance)?;
         }
         let failures: Vec<(usize, Status)> = failures(reports).collect();
         if self.on_failure == OnFailure::Error && !failures.is_empty() {
@@ -279,6 +328,9 @@ struct AdjointGroup<'a> {
     x: &'a [f64],
     z: &'a [f64],
     exact: bool,
+    method: Method,
+    iterations: &'a mut [u32],
+    unfinished: &'a mut [bool],
     first: usize,
     residual: &'a mut [f64],
     l1: &'a mut [f64],
@@ -335,7 +387,7 @@ impl LaneTask for AdjointGroup<'_> {
         for rhs in rhs_x.iter_mut().chain(rhs_z.iter_mut()) {
             *rhs = solved.select(*rhs, zero);
         }
-        let residual = system::solve(simd, analysis, view, work, singular);
+        let linear = system::solve(simd, analysis, view, work, self.method, singular);
 
         let [_, l1, ..] = &mut work.over_x;
         let [_, l2, .., through_s] = &mut work.over_z;
@@ -348,7 +400,11 @@ impl LaneTask for AdjointGroup<'_> {
         }
         for lane in 0..count {
             let instance = first + lane;
-            self.residual[lane] = if solved.lane(lane) { residual.lane(lane) } else { f64::NAN };
+            linear.report(
+                lane,
+                solved,
+                (&mut self.residual[lane], &mut self.iterations[lane], &mut self.unfinished[lane]),
+            );
             let l1_row = &mut self.l1[lane * n..(lane + 1) * n];
             for (out, l) in l1_row.iter_mut().zip(l1.iter()) {
                 *out = l.lane(lane);

@@ -15,8 +15,14 @@
 
 mod adjoint;
 mod gradient;
+mod jacobian;
+mod lpgd;
+mod lsqr;
+mod smoothed;
 mod system;
 mod tangent;
+
+pub use jacobian::Jacobian;
 
 use crate::program::Slot;
 
@@ -29,6 +35,38 @@ pub enum Mode {
     /// The derivative of the point of the central path at `mu > 0` (in the units of the objective):
     /// defined everywhere.
     Smoothed(f64),
+    /// Lagrangian proximal gradient with the finite step `tau` (Paulus et al. 2024): the program is solved
+    /// again with its objective shifted by `tau` times the cotangent, both ways, and differences are
+    /// taken. It sees past kinks and vertices as far as `tau` reaches.
+    Lpgd(f64),
+}
+
+/// How the linear system of the derivative is solved.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Method {
+    /// With the factor that the solve left behind, refined; by LSQR where the system is singular, or
+    /// where there is no factor (then with tolerance 1e-10 and at most 10,000 iterations).
+    #[default]
+    Direct,
+    /// By LSQR (Paige and Saunders 1982) on products alone, for programs whose factor does not fit
+    /// in memory. See [`Gradients::adjoint_residual`] and [`Gradients::unfinished`].
+    Lsqr {
+        /// Stops at this relative residual, or least-squares optimality.
+        tolerance: f64,
+        /// Stops after so many iterations; the instance is then listed as unfinished.
+        max_iterations: usize,
+    },
+}
+
+impl Method {
+    /// What serves where there is no factor.
+    pub(crate) fn without_factor(self) -> Self {
+        match self {
+            Method::Direct => Method::Lsqr { tolerance: 1e-10, max_iterations: 10_000 },
+            lsqr => lsqr,
+        }
+    }
 }
 
 /// What the derivative of an instance without a solution is.
@@ -50,6 +88,8 @@ pub struct Differentiation {
     pub mode: Mode,
     /// What to do with instances that are not solved.
     pub on_failure: OnFailure,
+    /// How to solve the linear system.
+    pub method: Method,
 }
 
 /// Gradient of a scalar with respect to the solution, row-major as in [`crate::Solution`].
@@ -76,8 +116,13 @@ pub struct Gradients {
     pub a: Vec<f64>,
     /// With respect to b.
     pub b: Vec<f64>,
-    /// Relative residual of the adjoint system, one an instance.
+    /// Relative residual of the adjoint system, one an instance; zero where none was solved
+    /// ([`Mode::Lpgd`]).
     pub adjoint_residual: Vec<f64>,
+    /// Iterations of LSQR, one an instance; zero where the factor served.
+    pub iterations: Vec<u32>,
+    /// Instances that LSQR left at its limit of iterations, short of its tolerance.
+    pub unfinished: Vec<usize>,
 }
 
 /// A direction in the space of values; `None` is zero.
@@ -102,6 +147,11 @@ pub struct SolutionTangent {
     pub z: Vec<f64>,
     /// Of s, `batch * m`.
     pub s: Vec<f64>,
-    /// Relative residual of the linear system, one an instance.
+    /// Relative residual of the linear system, one an instance; zero where none was solved
+    /// ([`Mode::Lpgd`]).
     pub residual: Vec<f64>,
+    /// Iterations of LSQR, one an instance; zero where the factor served.
+    pub iterations: Vec<u32>,
+    /// Instances that LSQR left at its limit of iterations, short of its tolerance.
+    pub unfinished: Vec<usize>,
 }

@@ -1,7 +1,9 @@
-//! The linear system of the derivative: refined solves, and least-norm solves where it is singular.
+//! The linear system of the derivative: refined solves with the factor; LSQR where it is singular.
 
 use pulp::Simd;
 
+use super::Method;
+use super::lsqr::{Goal, lsqr};
 use crate::analysis::Analysis;
 use crate::cones::Function;
 use crate::group::{View, Work};
@@ -15,8 +17,39 @@ const REFINED: f64 = 1e-14;
 const UNREFINED: f64 = 1e-8;
 /// Most refinement steps.
 const STEPS: usize = 6;
-/// Relative size of the gradient of the least-squares residual at which the least-norm solve stops.
+/// Tolerance of the least-norm solve of a singular system, and its iterations per unknown.
 const LEAST_NORM: f64 = 1e-13;
+const LEAST_NORM_ITERATIONS: usize = 20;
+
+/// How a solve went, a number a lane.
+#[derive(Clone, Copy)]
+pub(crate) struct Solved<S: Simd> {
+    /// Relative residual.
+    pub(crate) residual: V<S>,
+    /// Iterations of LSQR.
+    pub(crate) iterations: V<S>,
+    /// Lanes that LSQR left at its limit of iterations.
+    pub(crate) unfinished: M<S>,
+}
+
+impl<S: Simd> Solved<S> {
+    /// Writes what became of `lane`: NaN where the instance has no solution.
+    #[inline(always)]
+    pub(crate) fn report(
+        &self,
+        lane: usize,
+        has_solution: M<S>,
+        (residual, iterations, unfinished): (&mut f64, &mut u32, &mut bool),
+    ) {
+        if has_solution.lane(lane) {
+            *residual = self.residual.lane(lane);
+            *iterations = self.iterations.lane(lane) as u32;
+            *unfinished = self.unfinished.lane(lane);
+        } else {
+            *residual = f64::NAN;
+        }
+    }
+}
 
 /// Solves the derivative's system, without regularization and with the projection at the final v:
 /// ```text
@@ -24,16 +57,22 @@ const LEAST_NORM: f64 = 1e-13;
 /// ```
 /// `over_x[0]`, `over_z[0]` of the workspace hold r1, r2; `over_x[1]`, `over_z[1]` receive the
 /// solution. Lanes in `singular`, and lanes whose refinement fails, get the least-norm least-squares
-/// solution. Returns the relative residual.
+/// solution.
 #[inline(always)]
 pub(crate) fn solve<S: Simd>(
     simd: S,
     analysis: &Analysis,
     view: &View<'_, S>,
     work: &mut Work<'_, S>,
+    method: Method,
     singular: M<S>,
-) -> V<S> {
+) -> Solved<S> {
     let zero = V::splat(simd, 0.0);
+    let method = if analysis.kkt.has_factor() { method } else { method.without_factor() };
+    if let Method::Lsqr { tolerance, max_iterations } = method {
+        let goal = Goal { tolerance, max_iterations };
+        return lsqr(simd, analysis, view, work, M::splat(simd, true), goal);
+    }
     let Work { permuted, cones, px, ax, atz, over_x, over_z, .. } = work;
     let [rhs_x, x, error_x, ..] = over_x;
     let [rhs_z, z, error_z, dz, spare, ..] = over_z;
@@ -94,133 +133,16 @@ pub(crate) fn solve<S: Simd>(
     }
     // Not a comparison that NaN fulfils: a NaN right-hand side keeps its NaN solution.
     let singular = singular | residual.gt(V::splat(simd, UNREFINED));
-    if singular.any() {
-        let least_norm = least_norm(simd, analysis, view, work, singular);
-        residual = singular.select(least_norm, residual);
+    let direct = Solved { residual, iterations: zero, unfinished: M::splat(simd, false) };
+    if !singular.any() {
+        return direct;
     }
-    residual
-}
-
-/// LSQR (Paige and Saunders 1982) for the lanes in `lanes`, on the symmetric form of the system: with
-/// E = (I - D)^(1/2) and z = E y,
-/// ```text
-/// [ P   A'E ] [x]   [ r1   ]
-/// [ EA  -D  ] [y] = [ E r2 ]
-/// ```
-/// which is bounded, and has no null space but that of the solution itself (the matrix M of the
-/// homogeneous embedding is singular at every solution).
-#[inline(always)]
-fn least_norm<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    view: &View<'_, S>,
-    work: &mut Work<'_, S>,
-    lanes: M<S>,
-) -> V<S> {
-    let zero = V::splat(simd, 0.0);
-    let Work { px, ax, atz, cones, x: ux, z: uz, s: ey, over_x, over_z, .. } = work;
-    let [rhs_x, x, vx, wx, ..] = over_x;
-    let [rhs_z, z, vz, wz, y, dy, ..] = over_z;
-    let n = x.len();
-    for value in x.iter_mut() {
-        *value = lanes.select(zero, *value);
+    let max_iterations = LEAST_NORM_ITERATIONS * (analysis.n() + analysis.m() + 1);
+    let goal = Goal { tolerance: LEAST_NORM, max_iterations };
+    let least_norm = lsqr(simd, analysis, view, work, singular, goal);
+    Solved {
+        residual: singular.select(least_norm.residual, direct.residual),
+        iterations: singular.select(least_norm.iterations, direct.iterations),
+        unfinished: least_norm.unfinished & singular,
     }
-    y.fill(zero);
-    ux.copy_from_slice(rhs_x);
-    analysis.cones.apply(simd, view.projection, Function::RootComplement, rhs_z, uz, cones);
-    let beta_first = normalize((ux, uz));
-    vx.fill(zero);
-    vz.fill(zero);
-    let mut alpha = bidiagonalize(
-        simd, analysis, view, (ux, uz), (vx, vz), zero, (px, ax, atz, ey, dy), cones,
-    );
-    let alpha_first = alpha;
-    wx.copy_from_slice(vx);
-    wz.copy_from_slice(vz);
-    let (mut phi_bar, mut rho_bar) = (beta_first, alpha);
-    let mut live = lanes & beta_first.gt(zero) & alpha.gt(zero);
-    let relative = |phi: V<S>| phi.abs() / beta_first.max(V::splat(simd, f64::MIN_POSITIVE));
-    let mut residual = relative(phi_bar);
-    for _ in 0..20 * (n + z.len()) + 20 {
-        if !live.any() {
-            break;
-        }
-        let beta = bidiagonalize(
-            simd, analysis, view, (vx, vz), (ux, uz), alpha, (px, ax, atz, ey, dy), cones,
-        );
-        alpha = bidiagonalize(
-            simd, analysis, view, (ux, uz), (vx, vz), beta, (px, ax, atz, ey, dy), cones,
-        );
-        let rho = rho_bar.fma(rho_bar, beta * beta).sqrt();
-        let (c, s) = (rho_bar / rho, beta / rho);
-        let theta = s * alpha;
-        rho_bar = -(c * alpha);
-        let phi = c * phi_bar;
-        phi_bar *= s;
-        let (forward, back) = (phi / rho, theta / rho);
-        for j in 0..n {
-            x[j] = live.select(forward.fma(wx[j], x[j]), x[j]);
-            wx[j] = back.nfma(wx[j], vx[j]);
-        }
-        for i in 0..z.len() {
-            y[i] = live.select(forward.fma(wz[i], y[i]), y[i]);
-            wz[i] = back.nfma(wz[i], vz[i]);
-        }
-        residual = live.select(relative(phi_bar), residual);
-        let gradient = (phi_bar * alpha * c).abs();
-        let done = gradient.le(V::splat(simd, LEAST_NORM) * alpha_first * beta_first)
-            | phi_bar.abs().le(V::splat(simd, LEAST_NORM) * beta_first);
-        live = live & !done & !gradient.is_nan();
-    }
-    analysis.cones.apply(simd, view.projection, Function::RootComplement, y, ey, cones);
-    for i in 0..z.len() {
-        z[i] = lanes.select(ey[i], z[i]);
-    }
-    residual
-}
-
-/// out = (the symmetric matrix) in - scale out, then normalized; returns the norm.
-#[allow(clippy::too_many_arguments)]
-#[inline(always)]
-fn bidiagonalize<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    view: &View<'_, S>,
-    (in_x, in_z): (&[V<S>], &[V<S>]),
-    (out_x, out_z): (&mut [V<S>], &mut [V<S>]),
-    scale: V<S>,
-    (px, ax, atz, ey, dy): (&mut [V<S>], &mut [V<S>], &mut [V<S>], &mut [V<S>], &mut [V<S>]),
-    scratch: &mut [V<S>],
-) -> V<S> {
-    let (cones, data) = (&analysis.cones, view.projection);
-    cones.apply(simd, data, Function::RootComplement, in_z, ey, scratch);
-    analysis.kkt.products.multiply(simd, view.values, in_x, ey, px, ax, atz);
-    cones.apply(simd, data, Function::RootComplement, ax, ey, scratch);
-    cones.apply(simd, data, Function::Derivative, in_z, dy, scratch);
-    for j in 0..out_x.len() {
-        out_x[j] = scale.nfma(out_x[j], px[j] + atz[j]);
-    }
-    for i in 0..out_z.len() {
-        out_z[i] = scale.nfma(out_z[i], ey[i] - dy[i]);
-    }
-    normalize((out_x, out_z))
-}
-
-/// Divides by the Euclidean norm, which it returns; leaves zero vectors alone.
-#[inline(always)]
-fn normalize<S: Simd>((x, z): (&mut [V<S>], &mut [V<S>])) -> V<S> {
-    let Some(&first) = x.first().or(z.first()) else {
-        unreachable!("a program has a variable or a row")
-    };
-    let (zero, one) = (first.like(0.0), first.like(1.0));
-    let mut sum = zero;
-    for &v in x.iter().chain(z.iter()) {
-        sum = v.fma(v, sum);
-    }
-    let norm = sum.sqrt();
-    let inverse = norm.gt(zero).select(one / norm, zero);
-    for v in x.iter_mut().chain(z.iter_mut()) {
-        *v *= inverse;
-    }
-    norm
 }

@@ -14,6 +14,8 @@
 mod certificate;
 mod refine;
 
+use std::time::Instant;
+
 use pulp::Simd;
 
 use certificate::certificates;
@@ -44,6 +46,8 @@ pub(crate) struct Embedding<S: Simd> {
     pub(crate) dual_infeasible: M<S>,
     /// Lanes whose steps became too short or not finite.
     pub(crate) stuck: M<S>,
+    /// Lanes that the time limit stopped.
+    pub(crate) out_of_time: M<S>,
     /// Lanes whose solves are refined from now on.
     refined: M<S>,
     /// Norms of rx and rz at the last iterate, and the share of them that may be left at this one.
@@ -66,6 +70,7 @@ pub(crate) struct Goal {
     pub(crate) residual: f64,
     pub(crate) infeasibility: f64,
     pub(crate) max_iterations: usize,
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// Starting point: the least-squares-like solution of the program with the cones' identity blocks,
@@ -87,6 +92,7 @@ pub(crate) fn start<S: Simd>(
         primal_infeasible: no,
         dual_infeasible: no,
         stuck: no,
+        out_of_time: no,
         refined: no,
         dual: V::splat(simd, f64::MAX),
         primal: V::splat(simd, f64::MAX),
@@ -242,6 +248,11 @@ pub(crate) fn run<S: Simd>(
             publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), out_of_iterations);
             live = live & !out_of_iterations;
         }
+        if goal.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            embedding.out_of_time = embedding.out_of_time | live;
+            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), live);
+            live = no;
+        }
         if !live.any() {
             return;
         }
@@ -335,9 +346,7 @@ pub(crate) fn run<S: Simd>(
         let sigma = rest * rest * rest;
         let keep = one - sigma;
         let target = sigma * mu;
-        analysis.cones.combined_constant(
-            simd, scaling, (s, z), (ds, dz), target, constant, cones,
-        );
+        analysis.cones.combined_constant(simd, scaling, (s, z), (ds, dz), target, constant, cones);
         let r_kappa = tau.fma(kappa, d_tau.fma(d_kappa, -target));
         for j in 0..n {
             cx[j] = keep * rx[j];
@@ -415,10 +424,7 @@ pub(crate) fn run<S: Simd>(
 
 /// Largest step at most one for tau and kappa.
 #[inline(always)]
-fn scalar_step_length<S: Simd>(
-    (tau, kappa): (V<S>, V<S>),
-    (d_tau, d_kappa): (V<S>, V<S>),
-) -> V<S> {
+fn scalar_step_length<S: Simd>((tau, kappa): (V<S>, V<S>), (d_tau, d_kappa): (V<S>, V<S>)) -> V<S> {
     // A full step is one; the margin to the boundary is applied by the caller, so look past it.
     let one = tau.like(1.0);
     one / (-d_tau / tau).max((-d_kappa / kappa).max(one))

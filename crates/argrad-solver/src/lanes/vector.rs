@@ -82,9 +82,7 @@ impl<S: Simd> V<S> {
     #[inline(always)]
     pub(crate) fn as_floats(values: &[Self]) -> &[f64] {
         // SAFETY: V is transparent over an array of LANES f64.
-        unsafe {
-            std::slice::from_raw_parts(values.as_ptr().cast(), values.len() * Self::LANES)
-        }
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len() * Self::LANES) }
     }
 
     /// The numbers of registers, interleaved.

@@ -1,7 +1,7 @@
 //! LDL' of a sparse quasidefinite matrix, by one of two engines.
 //!
 //! *Lanes*: as many instances as a register has lanes at once, for factors that stay in the cache.
-//! *Sparse*: one instance at a time, for large ones, with threads inside.
+//! *Sparse*: one instance at a time, for large ones, with threads inside. Or by none.
 
 use pulp::Simd;
 
@@ -16,6 +16,10 @@ use crate::lanes::V;
 pub(crate) enum Factorization {
     Lanes(Symbolic),
     Sparse(SparseLdl),
+    /// No factor: the matrix is only multiplied by.
+    None {
+        order: usize,
+    },
 }
 
 impl Factorization {
@@ -26,8 +30,7 @@ impl Factorization {
         entries: &[(usize, usize)],
         signs: &[f64],
     ) -> Result<Self, Error> {
-        let entries: Vec<(u32, u32)> =
-            entries.iter().map(|&(i, j)| (i as u32, j as u32)).collect();
+        let entries: Vec<(u32, u32)> = entries.iter().map(|&(i, j)| (i as u32, j as u32)).collect();
         let signs: Vec<i8> = signs.iter().map(|&sign| if sign > 0.0 { 1 } else { -1 }).collect();
         Ok(Self::Sparse(SparseLdl::new(order, &entries, &signs)?))
     }
@@ -37,6 +40,7 @@ impl Factorization {
         match self {
             Self::Lanes(symbolic) => symbolic.len,
             Self::Sparse(ldl) => ldl.matrix_len() + ldl.factor_len(),
+            Self::None { .. } => 0,
         }
     }
 
@@ -44,7 +48,7 @@ impl Factorization {
     pub(crate) fn static_len(&self) -> usize {
         match self {
             Self::Lanes(symbolic) => symbolic.static_len,
-            Self::Sparse(_) => 0,
+            Self::Sparse(_) | Self::None { .. } => 0,
         }
     }
 
@@ -52,7 +56,7 @@ impl Factorization {
     pub(crate) fn pivots_len(&self) -> usize {
         match self {
             Self::Lanes(symbolic) => symbolic.order(),
-            Self::Sparse(_) => 0,
+            Self::Sparse(_) | Self::None { .. } => 0,
         }
     }
 
@@ -60,7 +64,7 @@ impl Factorization {
     pub(crate) fn scratch_len(&self) -> usize {
         match self {
             Self::Lanes(symbolic) => symbolic.scratch_len,
-            Self::Sparse(_) => 0,
+            Self::Sparse(_) | Self::None { .. } => 0,
         }
     }
 
@@ -71,6 +75,7 @@ impl Factorization {
                 entries.iter().map(|&(i, j)| symbolic.address(i, j) as u32).collect()
             }
             Self::Sparse(ldl) => ldl.entry_address().to_vec(),
+            Self::None { .. } => vec![0; entries.len()],
         }
     }
 
@@ -81,6 +86,7 @@ impl Factorization {
                 (0..symbolic.order()).map(|node| symbolic.diagonal_address(node) as u32).collect()
             }
             Self::Sparse(ldl) => ldl.diagonal_address().to_vec(),
+            Self::None { order } => vec![0; *order],
         }
     }
 
@@ -89,7 +95,7 @@ impl Factorization {
         match self {
             Self::Lanes(symbolic) => symbolic.dynamic_addresses(),
             // The matrix has no other entries than those given, and is not overwritten.
-            Self::Sparse(_) => Vec::new(),
+            Self::Sparse(_) | Self::None { .. } => Vec::new(),
         }
     }
 
@@ -98,6 +104,7 @@ impl Factorization {
         match self {
             Self::Lanes(symbolic) => symbolic.step.iter().map(|&step| step as u32).collect(),
             Self::Sparse(ldl) => ldl.steps().to_vec(),
+            Self::None { order } => (0..*order as u32).collect(),
         }
     }
 
@@ -131,6 +138,7 @@ impl Factorization {
                 );
                 *pivots.least = V::splat(simd, least);
             }
+            Self::None { .. } => unreachable!("callers ask whether there is a factor"),
         }
     }
 
@@ -149,6 +157,7 @@ impl Factorization {
                 let factor = &V::as_floats(values)[ldl.matrix_len()..][..ldl.factor_len()];
                 ldl.solve(factor, V::as_floats_mut(rhs.as_flattened_mut()), R);
             }
+            Self::None { .. } => unreachable!("callers ask whether there is a factor"),
         }
     }
 }

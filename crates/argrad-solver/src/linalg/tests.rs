@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::factor::factor;
 use super::solve::solve;
-use super::{Pivots, Symbolic, factor, solve};
+use super::{Pivots, Symbolic};
 use crate::Instructions;
 use crate::lanes::{Buffer, LaneTask, V, dispatch};
 

@@ -1,5 +1,7 @@
 //! What the caller may choose about a solve.
 
+use std::time::Duration;
+
 use crate::Error;
 
 /// Which vector instructions to use. Every choice that has fused multiply-adds gives bitwise the
@@ -28,6 +30,9 @@ pub enum Engine {
     Lanes,
     /// One instance at a time, with a sparse factorization that uses threads itself.
     Sparse,
+    /// No factorization at all: such a solver differentiates solutions found elsewhere
+    /// ([`crate::Solver::tape_at`]), with [`crate::Method::Lsqr`].
+    MatrixFree,
 }
 
 /// Settings of a solver.
@@ -40,6 +45,9 @@ pub struct Settings {
     pub infeasibility_tolerance: f64,
     /// Most interior-point iterations.
     pub max_iterations: usize,
+    /// Time that one call may take. Instances not solved by then end with [`crate::Status::TimeLimit`] at
+    /// their last point. Results then depend on the machine's speed.
+    pub time_limit: Option<Duration>,
     /// Most Newton steps of one polish, and of one warm start.
     pub max_polish_steps: usize,
     /// Check that each P is positive semidefinite, at the cost of one factorization of P. Turn off
@@ -57,6 +65,7 @@ impl Default for Settings {
             tolerance: 1e-9,
             infeasibility_tolerance: 1e-8,
             max_iterations: 100,
+            time_limit: None,
             max_polish_steps: 10,
             check_convexity: true,
             instructions: Instructions::Detect,

@@ -12,6 +12,8 @@ pub enum Status {
     DualInfeasible,
     /// The iterations ran out; the best point is returned.
     IterationLimit,
+    /// The time limit was reached; the last point is returned.
+    TimeLimit,
     /// The steps became too small or not finite; the best point is returned.
     #[default]
     NumericalTrouble,
@@ -24,6 +26,7 @@ impl std::fmt::Display for Status {
             Status::PrimalInfeasible => "primal infeasible",
             Status::DualInfeasible => "dual infeasible (unbounded)",
             Status::IterationLimit => "iteration limit",
+            Status::TimeLimit => "time limit",
             Status::NumericalTrouble => "numerical trouble",
         })
     }

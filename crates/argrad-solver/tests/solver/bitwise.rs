@@ -3,7 +3,7 @@
 
 use argrad_conformance::ProgramBatch;
 use argrad_conformance::generators::{self, Size};
-use argrad_solver::{Differentiation, Instructions, Mode, OnFailure, Status};
+use argrad_solver::{Differentiation, Instructions, Method, Mode, OnFailure, Status};
 
 use crate::case::{Bits, Case, NAN, differing, size, solver, solver_with};
 
@@ -146,7 +146,11 @@ fn samples_among_infeasible_unbounded_and_degenerate_ones_are_the_same_everywher
 
 #[test]
 fn smoothed_derivatives_are_the_same_everywhere() {
-    let how = Differentiation { mode: Mode::Smoothed(1e-3), on_failure: OnFailure::Error };
+    let how = Differentiation {
+        mode: Mode::Smoothed(1e-3),
+        on_failure: OnFailure::Error,
+        method: Method::Direct,
+    };
     for size in [size(1, 1, 0, COUNT), size(10, 10, 5, COUNT)] {
         let case = Case::new(generators::random_qp(size, 17), 18);
         assert_same_everywhere(&case, &how);

@@ -5,8 +5,8 @@ use argrad_conformance::ProgramBatch;
 use argrad_conformance::active_set::{ActiveSetError, ActiveSetSolution, StoredGradients};
 use argrad_conformance::generators::{Size, normal_vector};
 use argrad_solver::{
-    Cotangent, Differentiation, Error, Gradients, Instructions, Mode, OnFailure, Settings, Slot,
-    Solution, SolutionTangent, Solver, Tangent, Tape,
+    Cotangent, Differentiation, Error, Gradients, Instructions, Method, Mode, OnFailure, Settings,
+    Slot, Solution, SolutionTangent, Solver, Tangent, Tape,
 };
 
 /// A batch with a gradient with respect to x, z, s and a change of P, q, A, b, an instance each.
@@ -40,9 +40,10 @@ pub fn solver_with(batch: &ProgramBatch, instructions: Instructions) -> Solver {
 
 /// Zero derivatives for instances that are not solved.
 pub const ZERO: Differentiation =
-    Differentiation { mode: Mode::Exact, on_failure: OnFailure::Zero };
+    Differentiation { mode: Mode::Exact, on_failure: OnFailure::Zero, method: Method::Direct };
 /// NaN derivatives for instances that are not solved.
-pub const NAN: Differentiation = Differentiation { mode: Mode::Exact, on_failure: OnFailure::Nan };
+pub const NAN: Differentiation =
+    Differentiation { mode: Mode::Exact, on_failure: OnFailure::Nan, method: Method::Direct };
 
 impl Case {
     /// Random directions for `batch`.
@@ -160,13 +161,13 @@ impl Answer {
     pub fn bits(&self, i: usize) -> Bits {
         let batch = self.solution.batch;
         let mut bits = solution_bits(&self.solution, i);
-        let Gradients { p, q, a, b, adjoint_residual } = &self.gradients;
+        let Gradients { p, q, a, b, adjoint_residual, .. } = &self.gradients;
         let gradients =
             [("gradient p", p), ("gradient q", q), ("gradient a", a), ("gradient b", b)];
         for (part, _) in gradients.into_iter().zip(self.shared).filter(|(_, shared)| !shared) {
             bits.push((part.0, row_bits(part.1, i, batch)));
         }
-        let SolutionTangent { x, z, s, residual } = &self.tangent;
+        let SolutionTangent { x, z, s, residual, .. } = &self.tangent;
         for (name, values) in [
             ("adjoint residual", adjoint_residual),
             ("tangent x", x),

@@ -146,7 +146,8 @@ fn cones_may_come_in_any_order_and_be_empty() {
     assert!(relative_error(&mixed.x, &[1.0, 0.0]) < 1e-13);
     assert!(relative_error(&mixed.z, &[8.0, 0.0, 0.0]) < 1e-13);
     assert!(relative_error(&mixed.s, &[0.0, 0.0, 3.0]) < 1e-13);
-    let sorted = solve(vec![zero, one.clone(), one], &[1.0, 1.0, 0.0, 1.0, 0.0, 1.0], &[1.0, 1.0, 3.0]);
+    let sorted =
+        solve(vec![zero, one.clone(), one], &[1.0, 1.0, 0.0, 1.0, 0.0, 1.0], &[1.0, 1.0, 3.0]);
     assert!(relative_error(&sorted.x, &mixed.x) < 1e-13);
     assert!(relative_error(&sorted.z, &[0.0, 8.0, 0.0]) < 1e-13);
 }

@@ -2,7 +2,7 @@
 
 use argrad_conformance::generators;
 use argrad_conformance::{Numbers, relative_error};
-use argrad_solver::{Differentiation, Error, Mode, OnFailure, Status};
+use argrad_solver::{Differentiation, Error, Method, Mode, OnFailure, Status};
 
 use crate::case::{Case, NAN, ZERO, differing, size, solver};
 
@@ -144,7 +144,7 @@ fn smoothed_derivatives_treat_failures_the_same_way() {
     let mode = Mode::Smoothed(1e-3);
     let error = case.answer(&solver, &Differentiation { mode, ..Default::default() }).err();
     assert_eq!(error, Some(Error::Unsolved { batch: 12, failures: FAILED.to_vec() }));
-    let how = Differentiation { mode, on_failure: OnFailure::Nan };
+    let how = Differentiation { mode, on_failure: OnFailure::Nan, method: Method::Direct };
     let among = case.answer(&solver, &how).unwrap();
     let alone = case.select(&solved()).answer(&solver, &how).unwrap();
     for (k, &i) in solved().iter().enumerate() {
