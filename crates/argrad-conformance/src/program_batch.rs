@@ -109,11 +109,7 @@ impl ProgramBatch {
     pub fn equalities(&self) -> usize {
         let (mut equalities, mut inequalities) = (0, 0);
         for cone in self.structure.cones() {
-<<<<<<< HEAD
-            match cone.clone() {
-=======
             match cone {
->>>>>>> 780bdd5 (Conformance: random programs over every cone, degenerate and unsolvable families, real-world families)
                 Cone::Zero(k) if inequalities == 0 => equalities += k,
                 Cone::Nonnegative(k) => inequalities += k,
                 other => panic!("{other:?} in a batch of zero, then nonnegative cones"),

@@ -6,9 +6,11 @@
 mod cone;
 mod nonnegative;
 mod product;
+mod second_order;
 mod zero;
 
 pub(crate) use cone::{FREE, Function, LaneCone, Pair, STEEPEST};
 pub(crate) use nonnegative::Nonnegative;
 pub(crate) use product::ConeProduct;
+pub(crate) use second_order::SecondOrder;
 pub(crate) use zero::Zero;
