@@ -40,7 +40,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 fn row(family: &Family) -> Result<(), argrad_solver::Error> {
     let known = family.programs.known_solution();
-    let solver = Solver::new(known.batch.structure.clone(), Settings::default())?;
+    let engine = if std::env::var_os("SPARSE").is_some() {
+        argrad_solver::Engine::Sparse
+    } else {
+        argrad_solver::Engine::Auto
+    };
+    let solver =
+        Solver::new(known.batch.structure.clone(), Settings { engine, ..Settings::default() })?;
     let time = std::time::Instant::now();
     let solution = solver.solve(&known.batch.values())?;
     let time = time.elapsed().as_secs_f64();

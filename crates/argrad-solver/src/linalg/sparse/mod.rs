@@ -41,11 +41,7 @@ impl SparseLdl {
     /// # Errors
     /// [`Error::Pattern`] when a pair is not off the diagonal of the matrix or given twice, or when
     /// there are too many for 32-bit addresses.
-    pub(crate) fn new(
-        order: usize,
-        entries: &[(u32, u32)],
-        signs: &[i8],
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(order: usize, entries: &[(u32, u32)], signs: &[i8]) -> Result<Self, Error> {
         assert_eq!(signs.len(), order, "one sign a node");
         let pattern = Pattern::new(order, entries)?;
         let plan = Plan::new(&pattern)?;

@@ -159,12 +159,7 @@ fn eliminate_front<S: Simd>(
 }
 
 /// Completes columns `first..last` of a tall panel in the rows from `last` on.
-fn solve_in_threads<S: Simd>(
-    simd: S,
-    panel: Panel,
-    (first, last): (usize, usize),
-    pivots: &[f64],
-) {
+fn solve_in_threads<S: Simd>(simd: S, panel: Panel, (first, last): (usize, usize), pivots: &[f64]) {
     struct Chunk<'a> {
         panel: Panel,
         columns: (usize, usize),

@@ -33,10 +33,11 @@ pub(super) struct Pattern {
 impl Pattern {
     pub(super) fn new(order: usize, entries: &[(u32, u32)]) -> Result<Self, Error> {
         let malformed = |found: String| Err(Error::Pattern { found });
-        if let Some(&(a, b)) =
-            entries.iter().find(|&&(a, b)| a == b || a.max(b) as usize >= order)
+        if let Some(&(a, b)) = entries.iter().find(|&&(a, b)| a == b || a.max(b) as usize >= order)
         {
-            return malformed(format!("off-diagonal entry ({a}, {b}) in a matrix of order {order}"));
+            return malformed(format!(
+                "off-diagonal entry ({a}, {b}) in a matrix of order {order}"
+            ));
         }
         if order + entries.len() > i32::MAX as usize {
             return malformed(format!("{} entries, more than 2^31", order + entries.len()));

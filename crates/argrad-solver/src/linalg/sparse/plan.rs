@@ -174,7 +174,8 @@ impl Plan {
         }
         let mut place = Vec::with_capacity(pattern.rows.len());
         for step in 0..self.order {
-            let range = pattern.column_start[step] as usize..pattern.column_start[step + 1] as usize;
+            let range =
+                pattern.column_start[step] as usize..pattern.column_start[step + 1] as usize;
             self.push_addresses(step, &pattern.rows[range], &slender_of, front_of, &mut place);
         }
         self.place = place;
@@ -243,9 +244,8 @@ fn local_rows(front: &Front, below: &[u32], rows: &[u32]) -> Vec<u32> {
                 row - front.start as u32
             } else {
                 if below[position] != row {
-                    position += 1 + below[position + 1..]
-                        .binary_search(&row)
-                        .expect("a row of the front");
+                    position +=
+                        1 + below[position + 1..].binary_search(&row).expect("a row of the front");
                 }
                 (front.width + position) as u32
             }
@@ -335,11 +335,7 @@ fn find_fronts(pattern: &Pattern, is_slender: &[bool]) -> Vec<Front> {
 }
 
 /// Rows of the slender columns, with the addresses of their diagonals, and of the fronts.
-fn fill(
-    pattern: &Pattern,
-    front_of: &[u32],
-    fronts: &[Front],
-) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
+fn fill(pattern: &Pattern, front_of: &[u32], fronts: &[Front]) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
     let order = front_of.len();
     let mut slender_start = vec![0u32];
     // Where the next row of a slender column goes, and of a front (at its first column).

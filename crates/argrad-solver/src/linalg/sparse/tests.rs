@@ -32,7 +32,8 @@ struct Quasidefinite {
 impl Quasidefinite {
     fn new(order: usize, entries: &[(usize, usize)], seed: u64) -> Self {
         let mut random = Random(seed);
-        let signs: Vec<i8> = (0..order).map(|_| if random.below(2) == 0 { 1 } else { -1 }).collect();
+        let signs: Vec<i8> =
+            (0..order).map(|_| if random.below(2) == 0 { 1 } else { -1 }).collect();
         let mut weight = vec![0.1; order];
         let mut values = Vec::new();
         for &(a, b) in entries {
