@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::{Function, LaneCone, Nonnegative, Pair, SecondOrder, Zero};
+use super::{Function, LaneCone, Nonnegative, Pair, PsdTriangle, SecondOrder, Zero};
 use crate::lanes::{Kernel, M, V, call};
 use crate::program::Cone;
 
@@ -14,6 +14,7 @@ enum AnyCone {
     Zero(Zero),
     Nonnegative(Nonnegative),
     SecondOrder(SecondOrder),
+    PsdTriangle(PsdTriangle),
 }
 
 /// One cone with its rows and its parts of the data.
@@ -46,6 +47,7 @@ macro_rules! with_cone {
             AnyCone::Zero($cone) => $body,
             AnyCone::Nonnegative($cone) => $body,
             AnyCone::SecondOrder($cone) => $body,
+            AnyCone::PsdTriangle($cone) => $body,
         }
     };
 }
@@ -68,6 +70,7 @@ impl ConeProduct {
                 Cone::Zero(k) => AnyCone::Zero(Zero::new(*k)),
                 Cone::Nonnegative(k) => AnyCone::Nonnegative(Nonnegative::new(*k)),
                 Cone::SecondOrder(k) => AnyCone::SecondOrder(SecondOrder::new(*k)),
+                Cone::PsdTriangle(side) => AnyCone::PsdTriangle(PsdTriangle::new(*side)),
                 _ => todo!(),
             };
             let mut factor = Factor {
