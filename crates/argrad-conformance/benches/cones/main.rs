@@ -1,17 +1,35 @@
-//! Every cone: are random programs solved, how exactly, and in how many iterations?
+//! Every cone: are random programs solved, how exactly, in how many iterations; are VJP and JVP those of
+//! an exact linear system in double-double arithmetic; and do programs without a solution end with
+//! a certificate that holds?
 //!
-//! `cargo bench -p argrad-conformance --bench cones -- [--count N] [--only NAME]`
+//! `cargo bench -p argrad-conformance --bench cones -- [--count N] [--unsolvable N] [--only NAME]`
 
+mod certificates;
+mod derivatives;
 mod families;
+mod quantiles;
 
 use std::process::ExitCode;
 
-use argrad_solver::{Settings, Solver, Status};
+use argrad_solver::{Report, Settings, Solver, Status};
+use comfy_table::{Table, presets};
 use families::{Family, families};
+use indicatif::{ProgressBar, ProgressStyle};
 use lexopt::ValueExt;
+use quantiles::Quantiles;
+
+/// What the residuals must reach after the polish: the median, and every one.
+const RESIDUAL_MEDIAN: f64 = 1e-13;
+const RESIDUAL_WORST: f64 = 1e-11;
+
+struct Arguments {
+    count: usize,
+    unsolvable: usize,
+    only: String,
+}
 
 fn main() -> ExitCode {
-    match run() {
+    match arguments().and_then(|arguments| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -20,59 +38,80 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut count, mut only) = (1000, String::new());
+fn arguments() -> Result<Arguments, Box<dyn std::error::Error>> {
+    let mut arguments = Arguments { count: 1000, unsolvable: 500, only: String::new() };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
-            lexopt::Arg::Long("count") => count = parser.value()?.parse()?,
-            lexopt::Arg::Long("only") => only = parser.value()?.string()?,
+            lexopt::Arg::Long("count") => arguments.count = parser.value()?.parse()?,
+            lexopt::Arg::Long("unsolvable") => arguments.unsolvable = parser.value()?.parse()?,
+            lexopt::Arg::Long("only") => arguments.only = parser.value()?.string()?,
             // Passed by cargo bench.
             lexopt::Arg::Long("bench") => {}
             other => return Err(other.unexpected().into()),
         }
     }
-    for family in families(count).into_iter().filter(|family| family.name.contains(&only)) {
-        row(&family)?;
+    Ok(arguments)
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let wanted = |family: &Family| family.name.contains(&arguments.only);
+    let (mut solves, mut derivatives, mut unsolvable) = (
+        table(&["family", "solved", "iterations", "most", "polish", "residual", "worst", "met"]),
+        table(&derivatives::HEADER),
+        table(&certificates::HEADER),
+    );
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {msg}")
+            .expect("a valid template"),
+    );
+    let families: Vec<Family> = families(arguments.count).into_iter().filter(wanted).collect();
+    bar.set_length(2 * families.len() as u64);
+    for family in families {
+        bar.set_message(family.name);
+        let batch = family.programs.known_solution().batch;
+        let solver = Solver::new(batch.structure.clone(), Settings::default())?;
+        let (solution, tape) = solver.forward(&batch.values(), None)?;
+        solves.add_row(solve_row(family.name, &solution.reports));
+        derivatives.add_row(derivatives::row(family.name, &batch, &solution, &tape)?);
+        bar.inc(1);
+        for row in certificates::rows(&family, arguments.unsolvable)? {
+            unsolvable.add_row(row);
+        }
+        bar.inc(1);
     }
+    bar.finish_and_clear();
+    println!("{solves}\n\n{derivatives}\n\n{unsolvable}");
     Ok(())
 }
 
-fn row(family: &Family) -> Result<(), argrad_solver::Error> {
-    let known = family.programs.known_solution();
-    let engine = if std::env::var_os("SPARSE").is_some() {
-        argrad_solver::Engine::Sparse
-    } else {
-        argrad_solver::Engine::Auto
-    };
-    let solver =
-        Solver::new(known.batch.structure.clone(), Settings { engine, ..Settings::default() })?;
-    let time = std::time::Instant::now();
-    let solution = solver.solve(&known.batch.values())?;
-    let time = time.elapsed().as_secs_f64();
-    let reports = &solution.reports;
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header.to_vec());
+    table
+}
+
+fn solve_row(name: &str, reports: &[Report]) -> Vec<String> {
     let solved = reports.iter().filter(|r| r.status == Status::Solved).count();
-    let mut residuals: Vec<f64> = reports.iter().map(|r| r.residual).collect();
-    residuals.sort_by(f64::total_cmp);
-    let mean = |f: &dyn Fn(&argrad_solver::Report) -> u32| {
+    let residuals = Quantiles::new(reports.iter().map(|r| r.residual));
+    let mean = |f: fn(&Report) -> u32| {
         reports.iter().map(|r| f64::from(f(r))).sum::<f64>() / reports.len() as f64
     };
-    let most = reports.iter().map(|r| r.iterations).max().unwrap_or(0);
-    let mut statuses = std::collections::BTreeMap::new();
-    for report in reports {
-        *statuses.entry(report.status.to_string()).or_insert(0) += 1;
-    }
-    println!(
-        "{:28} solved {solved}/{} iterations {:.1} max {most} polish {:.1} factor {:.1} residual median {:.1e} max {:.1e} flagged {} {:.1} us each {statuses:?}",
-        family.name,
-        reports.len(),
-        mean(&|r| r.iterations),
-        mean(&|r| r.polish_steps),
-        mean(&|r| r.factorizations),
-        residuals[residuals.len() / 2],
-        residuals[residuals.len() - 1],
-        reports.iter().filter(|r| r.is_degenerate()).count(),
-        time / reports.len() as f64 * 1e6,
-    );
-    Ok(())
+    let met = solved == reports.len()
+        && residuals.median() <= RESIDUAL_MEDIAN
+        && residuals.worst() <= RESIDUAL_WORST;
+    vec![
+        name.to_owned(),
+        format!("{solved}/{}", reports.len()),
+        format!("{:.1}", mean(|r| r.iterations)),
+        reports.iter().map(|r| r.iterations).max().unwrap_or(0).to_string(),
+        format!("{:.1}", mean(|r| r.polish_steps)),
+        format!("{:.1e}", residuals.median()),
+        format!("{:.1e}", residuals.worst()),
+        yes_or_no(met),
+    ]
+}
+
+fn yes_or_no(met: bool) -> String {
+    if met { "yes" } else { "NO" }.to_owned()
 }

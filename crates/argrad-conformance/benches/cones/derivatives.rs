@@ -1,0 +1,148 @@
+//! VJP and JVP against the exact linear system.
+
+use argrad_conformance::generators::normal_vector;
+use argrad_conformance::reference::ReferenceSolution;
+use argrad_conformance::{ProgramBatch, StoredGradients, relative_error};
+use argrad_solver::{Cotangent, Differentiation, Error, OnFailure, Slot, Solution, Tangent, Tape};
+use rayon::prelude::*;
+
+use crate::quantiles::Quantiles;
+use crate::yes_or_no;
+
+/// What the median of the errors, and the worst that is not flagged, must reach.
+const MEDIAN: f64 = 1e-11;
+const WORST: f64 = 1e-7;
+
+pub const HEADER: [&str; 11] = [
+    "family",
+    "x",
+    "worst",
+    "VJP",
+    "worst",
+    "dP alone",
+    "worst",
+    "JVP",
+    "worst",
+    "flagged (confirmed)",
+    "met",
+];
+
+/// Errors of one instance.
+struct Errors {
+    x: f64,
+    vjp: f64,
+    dp: f64,
+    jvp: f64,
+    /// Whether the solver flags it, and whether the reference agrees.
+    flagged: bool,
+    confirmed: bool,
+}
+
+/// One row of the table. <Jv, w> = <v, J'w> is part of the error of the JVP.
+pub fn row(
+    name: &str,
+    batch: &ProgramBatch,
+    solution: &Solution,
+    tape: &Tape,
+) -> Result<Vec<String>, Error> {
+    let (n, m, count) = (batch.variables(), batch.rows(), batch.batch);
+    let (p_len, a_len) = (batch.structure.p().nnz(), batch.structure.a().nnz());
+    let normal = |len: usize, k: u64| normal_vector(len, count, 1000 + k);
+    let (gx, gz, gs) = (normal(n, 1), normal(m, 2), normal(m, 3));
+    let (dp, dq, da, db) = (normal(p_len, 4), normal(n, 5), normal(a_len, 6), normal(m, 7));
+    let how = Differentiation { on_failure: OnFailure::Nan, ..Differentiation::default() };
+    // Shared values get shared gradients: the program is given an instance each.
+    let cotangent = Cotangent { x: Some(&gx), z: Some(&gz), s: Some(&gs) };
+    let gradients = tape.vjp(&cotangent, &how)?;
+    let tangent = Tangent {
+        p: Some(Slot::Each(&dp)),
+        q: Some(Slot::Each(&dq)),
+        a: Some(Slot::Each(&da)),
+        b: Some(Slot::Each(&db)),
+    };
+    let moved = tape.jvp(&tangent, &how)?;
+
+    let errors: Vec<Errors> = (0..count)
+        .into_par_iter()
+        .map(|i| {
+            let part = |values: &[f64], len: usize| values[i * len..(i + 1) * len].to_vec();
+            let flagged = solution.reports[i].is_degenerate();
+            let (x, z, s) = (part(&solution.x, n), part(&solution.z, m), part(&solution.s, m));
+            let Ok(exact) = ReferenceSolution::refine(batch, i, &x, &z, &s) else {
+                let nan = f64::NAN;
+                return Errors { x: nan, vjp: nan, dp: nan, jvp: nan, flagged, confirmed: true };
+            };
+            let (gx, gz, gs) = (part(&gx, n), part(&gz, m), part(&gs, m));
+            let expected = exact.vjp(&gx, &gz, &gs);
+            let direction = StoredGradients {
+                p: part(&dp, p_len),
+                q: part(&dq, n),
+                a: part(&da, a_len),
+                b: part(&db, m),
+            };
+            let found = StoredGradients {
+                p: part(&gradients.p, p_len),
+                q: part(&gradients.q, n),
+                a: part(&gradients.a, a_len),
+                b: part(&gradients.b, m),
+            };
+            let error_dp = relative_error(&found.p, &expected.p);
+            let vjp = worst([
+                error_dp,
+                relative_error(&found.q, &expected.q),
+                relative_error(&found.a, &expected.a),
+                relative_error(&found.b, &expected.b),
+            ]);
+            let expected = exact.jvp(&direction);
+            let (dx, dz, ds) = (part(&moved.x, n), part(&moved.z, m), part(&moved.s, m));
+            let forward = dot(&gx, &dx) + dot(&gz, &dz) + dot(&gs, &ds);
+            let backward = dot(&found.p, &direction.p)
+                + dot(&found.q, &direction.q)
+                + dot(&found.a, &direction.a)
+                + dot(&found.b, &direction.b);
+            // Relative to the size of what is summed: the sum itself may cancel.
+            let size = norm(&gx) * norm(&dx) + norm(&gz) * norm(&dz) + norm(&gs) * norm(&ds);
+            let jvp = worst([
+                relative_error(&dx, &expected.x),
+                relative_error(&dz, &expected.z),
+                relative_error(&ds, &expected.s),
+                (forward - backward) / size,
+            ]);
+            Errors {
+                x: relative_error(&x, &exact.x),
+                vjp,
+                dp: error_dp,
+                jvp,
+                flagged,
+                confirmed: exact.is_degenerate(),
+            }
+        })
+        .collect();
+
+    let flagged = errors.iter().filter(|e| e.flagged).count();
+    let confirmed = errors.iter().filter(|e| e.flagged && e.confirmed).count();
+    let mut cells = vec![name.to_owned()];
+    let mut met = true;
+    for of in [|e: &Errors| e.x, |e: &Errors| e.vjp, |e: &Errors| e.dp, |e: &Errors| e.jvp] {
+        let median = Quantiles::new(errors.iter().map(of)).median();
+        let worst = Quantiles::new(errors.iter().filter(|e| !e.flagged).map(of)).worst();
+        met &= median <= MEDIAN && worst <= WORST;
+        cells.extend([format!("{median:.1e}"), format!("{worst:.1e}")]);
+    }
+    cells.push(format!("{flagged} ({confirmed})"));
+    cells.push(yes_or_no(met));
+    Ok(cells)
+}
+
+/// The largest; NaN counts as larger than any number.
+fn worst<const N: usize>(errors: [f64; N]) -> f64 {
+    Quantiles::new(errors.into_iter()).worst()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn norm(a: &[f64]) -> f64 {
+    dot(a, a).sqrt()
+}
