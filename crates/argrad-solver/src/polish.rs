@@ -70,7 +70,7 @@ pub(crate) fn polish<S: Simd>(
     let Work { scratch, cones, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
     let (n, m) = (analysis.n(), analysis.m());
     let [r_x, d_x, probe_x, old_x, ..] = over_x.each_mut().map(|v| &mut v[..n]);
-    let [r_z, d_z, probe_z, projected_s, projected_z, old_v, step_v, ..] =
+    let [r_z, d_z, probe_z, projected_s, projected_z, old_v, step_v, factored_v, ..] =
         over_z.each_mut().map(|v| &mut v[..m]);
     let (px, atz, ax) = (&mut px[..n], &mut atz[..n], &mut ax[..m]);
     for (probe, &start) in probe_x.iter_mut().chain(probe_z.iter_mut()).zip(&analysis.probe) {
@@ -94,7 +94,12 @@ pub(crate) fn polish<S: Simd>(
         // Residual at (x, v), and whether the lane is done with it.
         let size = residual(simd, state, (px, ax, atz), (r_x, r_z));
         analysis.cones.write_projection_block(simd, state.projection, h, cones);
-        let settled = if factored { analysis.cones.settled(simd, state.h, h, live) } else { no };
+        let settled = if factored {
+            let (old, new) = ((&*factored_v, &*state.h), (&*state.v, &**h));
+            analysis.cones.settled(simd, old, new, live)
+        } else {
+            no
+        };
         let stale = live & !settled;
         factorizations += stale.select(one, zero);
         if step == 0 {
@@ -119,6 +124,9 @@ pub(crate) fn polish<S: Simd>(
         if stale.any() {
             for (factored, &wanted) in state.h.iter_mut().zip(h.iter()) {
                 *factored = stale.select(wanted, *factored);
+            }
+            for (factored, &v) in factored_v.iter_mut().zip(state.v.iter()) {
+                *factored = stale.select(v, *factored);
             }
             let mut least = zero;
             analysis.kkt.factor(

@@ -2,7 +2,7 @@
 
 use argrad_conformance::ProgramBatch;
 use argrad_conformance::clarabel::ClarabelBatch;
-use argrad_conformance::generators::{self, Size, normal_vector};
+use argrad_conformance::generators::{self, Penalty, Size, normal_vector};
 use argrad_conformance::operation_count::{self, DenseSize};
 use argrad_solver::{Cotangent, Differentiation, Error, Report, Settings, Solver, Status};
 use clarabel::solver::SolverStatus;
@@ -26,6 +26,8 @@ enum What {
     Dense(Size),
     /// The same on the Sudoku layer.
     Sudoku { batch: usize },
+    /// A cone program, the same against Clarabel.
+    Layer(fn(usize, u64) -> ProgramBatch, usize),
     /// Warm start after a change of the data by the share `change`, against a cold start.
     Warm { size: Size, change: f64 },
 }
@@ -54,6 +56,18 @@ pub fn all(quick: bool) -> Vec<Case> {
         "single-n10".into(),
         What::Dense(Size { variables: 10, inequalities: 10, equalities: 0, batch: 1 }),
     );
+    let mut layer = |name: &str, programs: fn(usize, u64) -> ProgramBatch, batch: usize| {
+        let batch = if quick { batch.min(8) } else { batch };
+        cases.push(Case { name: name.into(), what: What::Layer(programs, batch) });
+    };
+    layer("portfolio", |batch, seed| generators::portfolio(50, 5, batch, seed), 64);
+    layer(
+        "logistic",
+        |batch, seed| generators::logistic_regression(50, 10, Penalty::Ridge(0.1), batch, seed),
+        16,
+    );
+    layer("softmax", |batch, seed| generators::entropy_softmax(20, batch, seed).batch, 128);
+    layer("psd-projection", |batch, seed| generators::psd_projection(6, batch, seed), 32);
     cases
 }
 
@@ -83,6 +97,9 @@ impl Case {
             }
             What::Sudoku { batch } => {
                 against_clarabel(name, &generators::sudoku_layer(batch, arguments.seed), budget)
+            }
+            What::Layer(programs, batch) => {
+                against_clarabel(name, &programs(batch, arguments.seed), budget)
             }
             What::Warm { size, change } => warm(name, size, change, arguments.seed, budget),
         }

@@ -199,14 +199,16 @@ pub(crate) trait LaneCone {
         margin: V<S>,
         scratch: &mut [V<S>],
     ) -> V<S>;
-    /// The lanes in which two blocks are so close that the factor of one serves to refine solves
-    /// with the other.
+    /// The lanes in which D at two points is so close that the factor of one serves to refine solves with
+    /// the other. `old` and `new` are v and the block there.
     #[inline(always)]
-    fn settled<S: Simd>(&self, simd: S, old: &[V<S>], new: &[V<S>]) -> M<S> {
-        const CLOSE: f64 = 1e-3;
+    fn settled<S: Simd>(&self, simd: S, old: Pair<'_, S>, new: Pair<'_, S>) -> M<S> {
+        // D depends on the direction of v only. Where H is steep, a turn of its eigenvectors matters
+        // by its square times the steepness, which this keeps far below one.
+        const CLOSE: f64 = 1e-7;
         let zero = V::splat(simd, 0.0);
         let (mut change, mut size) = (zero, zero);
-        for (&old, &new) in old.iter().zip(new) {
+        for (&old, &new) in old.0.iter().zip(new.0) {
             change = change.max_abs(new - old);
             size = size.max_abs(old);
         }

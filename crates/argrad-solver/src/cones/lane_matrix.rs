@@ -107,13 +107,18 @@ fn tile<S: Simd, const H: usize, const W: usize>(
     range: Range<usize>,
 ) -> [[V<S>; 2]; 2] {
     let count = range.len();
-    let a: [&[V<S>]; H] = std::array::from_fn(|r| &a[(i + r) * len + range.start..][..count]);
-    let b: [&[V<S>]; W] = std::array::from_fn(|c| &b[(j + c) * len + range.start..][..count]);
+    let (mut rows, mut columns) = ([&a[..0]; H], [&b[..0]; W]);
+    for r in 0..H {
+        rows[r] = &a[(i + r) * len + range.start..][..count];
+    }
+    for c in 0..W {
+        columns[c] = &b[(j + c) * len + range.start..][..count];
+    }
     let mut sums = [[V::splat(simd, 0.0); 2]; 2];
     for k in 0..count {
         for r in 0..H {
             for c in 0..W {
-                sums[r][c] = a[r][k].fma(b[c][k], sums[r][c]);
+                sums[r][c] = rows[r][k].fma(columns[c][k], sums[r][c]);
             }
         }
     }
@@ -130,9 +135,17 @@ pub(crate) fn congruence<S: Simd>(
     t: &mut [V<S>],
     store: impl FnMut(usize, usize, V<S>),
 ) {
-    row_products(simd, side, (g, Support::Full), x, Part::All, |i, j, value| {
-        t[i * side + j] = value;
-    });
+    row_products(
+        simd,
+        side,
+        (g, Support::Full),
+        x,
+        Part::All,
+        #[inline(always)]
+        |i, j, value| {
+            t[i * side + j] = value;
+        },
+    );
     row_products(simd, side, (t, Support::Full), g, Part::Lower, store);
 }
 

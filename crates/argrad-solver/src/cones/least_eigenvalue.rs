@@ -50,22 +50,22 @@ pub(crate) fn least_eigenvalues<S: Simd, const K: usize>(
         return [V::splat(simd, f64::INFINITY); K];
     }
     let (w, mut rest) = scratch.split_at_mut(side);
-    let tridiagonals = matrices.map(|a| {
+    let mut tridiagonals: [(&[V<S>], &[V<S>]); K] = [(&[], &[]); K];
+    for (tridiagonal, a) in tridiagonals.iter_mut().zip(matrices) {
         let (d, tail) = std::mem::take(&mut rest).split_at_mut(side);
         let (e, tail) = tail.split_at_mut(side);
         rest = tail;
         tridiagonalize(simd, side, a, (d, e), w);
-        (&*d, &*e)
-    });
+        *tridiagonal = (d, e);
+    }
     let mut x = [V::splat(simd, 0.0); K];
     let mut poison = x;
     for k in 0..K {
         (x[k], poison[k]) = start(simd, tridiagonals[k]);
     }
-    let squares = tridiagonals;
     let mut going = [M::splat(simd, true); K];
     for _ in 0..MAX_STEPS {
-        let steps = laguerre_steps(simd, squares, x);
+        let steps = laguerre_steps(simd, tridiagonals, x);
         let mut any = M::splat(simd, false);
         for k in 0..K {
             let (step, below) = steps[k];
@@ -78,7 +78,10 @@ pub(crate) fn least_eigenvalues<S: Simd, const K: usize>(
             break;
         }
     }
-    std::array::from_fn(|k| x[k] + poison[k])
+    for k in 0..K {
+        x[k] += poison[k];
+    }
+    x
 }
 
 /// Reduces `a` to the tridiagonal matrix with diagonal `d` and off-diagonal `e`, e_k between k - 1 and
@@ -175,13 +178,17 @@ fn laguerre_steps<S: Simd, const K: usize>(
     x: [V<S>; K],
 ) -> [(V<S>, M<S>); K] {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let mut pivot: [V<S>; K] = std::array::from_fn(|k| tridiagonals[k].0[0] - x[k]);
+    let mut pivot = [zero; K];
     // Minus the first derivative of the pivot, and the second one with its sign turned twice.
     let mut slope = [one; K];
     let mut bend = [zero; K];
     let mut sum = [zero; K];
     let mut squares = [zero; K];
-    let mut below: [M<S>; K] = std::array::from_fn(|k| pivot[k].gt(zero));
+    let mut below = [M::splat(simd, true); K];
+    for k in 0..K {
+        pivot[k] = tridiagonals[k].0[0] - x[k];
+        below[k] = pivot[k].gt(zero);
+    }
     let side = tridiagonals.first().map_or(0, |(d, _)| d.len());
     for i in 0..side {
         for k in 0..K {
@@ -201,10 +208,12 @@ fn laguerre_steps<S: Simd, const K: usize>(
         }
     }
     let n = V::splat(simd, side as f64);
-    std::array::from_fn(|k| {
+    let mut steps = [(zero, below[0]); K];
+    for k in 0..K {
         let spread = sum[k].nfma(sum[k], n * squares[k]).max(zero);
-        (n / (sum[k] + ((n - one) * spread).sqrt()), below[k])
-    })
+        steps[k] = (n / (sum[k] + ((n - one) * spread).sqrt()), below[k]);
+    }
+    steps
 }
 
 #[cfg(test)]

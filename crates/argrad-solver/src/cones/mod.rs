@@ -6,15 +6,27 @@
 mod cone;
 mod lane_matrix;
 mod least_eigenvalue;
+mod symmetric_eigen;
+
+mod exponential;
+mod generalized_power;
 mod nonnegative;
-mod product;
+mod power;
+mod power_barrier;
+mod power_projection;
+mod power_root;
 mod psd_triangle;
 mod second_order;
-mod symmetric_eigen;
+mod three_dimensional;
 mod zero;
 
+mod product;
+
 pub(crate) use cone::{FREE, Function, LaneCone, Pair, STEEPEST};
+pub(crate) use exponential::Exponential;
+pub(crate) use generalized_power::GeneralizedPower;
 pub(crate) use nonnegative::Nonnegative;
+pub(crate) use power::Power;
 pub(crate) use product::ConeProduct;
 pub(crate) use psd_triangle::PsdTriangle;
 pub(crate) use second_order::SecondOrder;

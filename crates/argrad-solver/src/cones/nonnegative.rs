@@ -235,7 +235,7 @@ impl LaneCone for Nonnegative {
 
     /// Equal blocks: D is 0 or 1, so there is no "close".
     #[inline(always)]
-    fn settled<S: Simd>(&self, simd: S, old: &[V<S>], new: &[V<S>]) -> M<S> {
+    fn settled<S: Simd>(&self, simd: S, (_, old): Pair<'_, S>, (_, new): Pair<'_, S>) -> M<S> {
         let mut equal = M::splat(simd, true);
         for (&old, &new) in old.iter().zip(new) {
             equal = equal & old.le(new) & old.ge(new);
@@ -437,7 +437,7 @@ mod tests {
     fn blocks_settle_only_when_equal_and_margins_count_kinks() {
         let cone = Nonnegative { dim: 2 };
         let block = |v: [f64; 2]| projection(&v, 0.0).1;
-        let settled = |a: &[R], b: &[R]| cone.settled(Scalar, a, b).lane(0);
+        let settled = |a: &[R], b: &[R]| cone.settled(Scalar, (&[], a), (&[], b)).lane(0);
         assert!(settled(&block([1.0, -1.0]), &block([7.0, -1e-9])));
         assert!(!settled(&block([1.0, -1.0]), &block([1.0, 1e-9])));
         let count = |v: [f64; 2]| {

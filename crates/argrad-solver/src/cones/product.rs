@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::{Function, LaneCone, Nonnegative, Pair, PsdTriangle, SecondOrder, Zero};
+use super::{
+    Exponential, Function, GeneralizedPower, LaneCone, Nonnegative, Pair, Power, PsdTriangle,
+    SecondOrder, Zero,
+};
 use crate::lanes::{Kernel, M, V, call};
 use crate::program::Cone;
 
@@ -15,6 +18,9 @@ enum AnyCone {
     Nonnegative(Nonnegative),
     SecondOrder(SecondOrder),
     PsdTriangle(PsdTriangle),
+    Exponential(Exponential),
+    Power(Power),
+    GeneralizedPower(GeneralizedPower),
 }
 
 /// One cone with its rows and its parts of the data.
@@ -48,6 +54,9 @@ macro_rules! with_cone {
             AnyCone::Nonnegative($cone) => $body,
             AnyCone::SecondOrder($cone) => $body,
             AnyCone::PsdTriangle($cone) => $body,
+            AnyCone::Exponential($cone) => $body,
+            AnyCone::Power($cone) => $body,
+            AnyCone::GeneralizedPower($cone) => $body,
         }
     };
 }
@@ -71,7 +80,11 @@ impl ConeProduct {
                 Cone::Nonnegative(k) => AnyCone::Nonnegative(Nonnegative::new(*k)),
                 Cone::SecondOrder(k) => AnyCone::SecondOrder(SecondOrder::new(*k)),
                 Cone::PsdTriangle(side) => AnyCone::PsdTriangle(PsdTriangle::new(*side)),
-                _ => todo!(),
+                Cone::Exponential => AnyCone::Exponential(Exponential),
+                Cone::Power(alpha) => AnyCone::Power(Power::new(*alpha)),
+                Cone::GeneralizedPower { alpha, norm_dim } => {
+                    AnyCone::GeneralizedPower(GeneralizedPower::new(alpha.clone(), *norm_dim))
+                }
             };
             let mut factor = Factor {
                 cone: lane_cone,
@@ -372,10 +385,13 @@ operations! {
         ); count
     }
 
-    /// The lanes in `lanes` in which all blocks are close, see [`LaneCone::settled`].
-    settled as Settled(old: &'a [V<S>], new: &'a [V<S>], lanes: M<S>) -> M<S> {
-        |simd, cone, f|
-        lanes = lanes & cone.settled(simd, &old[f.h.clone()], &new[f.h.clone()]); lanes
+    /// The lanes in `lanes` in which D at both points (v, block) is close, see [`LaneCone::settled`].
+    settled as Settled(old: Pair<'a, S>, new: Pair<'a, S>, lanes: M<S>) -> M<S> {
+        |simd, cone, f| lanes = lanes & cone.settled(
+            simd,
+            (&old.0[f.rows.clone()], &old.1[f.h.clone()]),
+            (&new.0[f.rows.clone()], &new.1[f.h.clone()]),
+        ); lanes
     }
 }
 

@@ -124,13 +124,29 @@ impl PsdTriangle {
     ) {
         let n = self.side;
         unpack(simd, n, ds, x);
-        congruence(simd, n, scaling.r_inverse, x, t, |i, j, value| {
-            set_both(n, scaled_ds, (i, j), value);
-        });
+        congruence(
+            simd,
+            n,
+            scaling.r_inverse,
+            x,
+            t,
+            #[inline(always)]
+            |i, j, value| {
+                set_both(n, scaled_ds, (i, j), value);
+            },
+        );
         unpack(simd, n, dz, x);
-        congruence(simd, n, scaling.r_transposed, x, t, |i, j, value| {
-            set_both(n, scaled_dz, (i, j), value);
-        });
+        congruence(
+            simd,
+            n,
+            scaling.r_transposed,
+            x,
+            t,
+            #[inline(always)]
+            |i, j, value| {
+                set_both(n, scaled_dz, (i, j), value);
+            },
+        );
     }
 
     /// Adds the multiple of the identity that brings the least eigenvalue to a safe distance from zero.
@@ -226,8 +242,24 @@ impl LaneCone for PsdTriangle {
         transpose(n, l, l_transposed);
         unpack(simd, n, z, m);
         let upper = (&*l_transposed, Support::Upper);
-        row_products(simd, n, upper, m, Part::All, |i, j, value| product[i * n + j] = value);
-        row_products(simd, n, upper, product, Part::Lower, |i, j, value| m[j * n + i] = value);
+        row_products(
+            simd,
+            n,
+            upper,
+            m,
+            Part::All,
+            #[inline(always)]
+            |i, j, value| product[i * n + j] = value,
+        );
+        row_products(
+            simd,
+            n,
+            upper,
+            product,
+            Part::Lower,
+            #[inline(always)]
+            |i, j, value| m[j * n + i] = value,
+        );
 
         // The rows of R^-1 begin as those of Q'.
         eigen(simd, n, m, r_inverse, lambda, scratch);
@@ -235,11 +267,19 @@ impl LaneCone for PsdTriangle {
             lambda[k] = lambda[k].sqrt();
             inverse_roots[k] = V::splat(simd, 1.0) / lambda[k].sqrt();
         }
-        row_products(simd, n, (l, Support::Lower), r_inverse, Part::All, |i, k, value| {
-            let value = value * inverse_roots[k];
-            r[i * n + k] = value;
-            r_transposed[k * n + i] = value;
-        });
+        row_products(
+            simd,
+            n,
+            (l, Support::Lower),
+            r_inverse,
+            Part::All,
+            #[inline(always)]
+            |i, k, value| {
+                let value = value * inverse_roots[k];
+                r[i * n + k] = value;
+                r_transposed[k * n + i] = value;
+            },
+        );
         for k in 0..n {
             let row = &mut r_inverse[k * n..(k + 1) * n];
             let root = lambda[k] * inverse_roots[k];
@@ -248,9 +288,17 @@ impl LaneCone for PsdTriangle {
                 *x *= root;
             }
         }
-        row_products(simd, n, (r, Support::Full), r, Part::Lower, |i, j, value| {
-            set_both(n, w, (i, j), value);
-        });
+        row_products(
+            simd,
+            n,
+            (r, Support::Full),
+            r,
+            Part::Lower,
+            #[inline(always)]
+            |i, j, value| {
+                set_both(n, w, (i, j), value);
+            },
+        );
     }
 
     #[inline(always)]
@@ -271,9 +319,17 @@ impl LaneCone for PsdTriangle {
         let (m, scratch) = scratch.split_at_mut(n * n);
         unpack(simd, n, x, m);
         let w = Scaling::of(n, data).w;
-        congruence(simd, n, w, m, &mut scratch[..n * n], |i, j, value| {
-            y[triangle_index(j, i)] = packed(i, j, value);
-        });
+        congruence(
+            simd,
+            n,
+            w,
+            m,
+            &mut scratch[..n * n],
+            #[inline(always)]
+            |i, j, value| {
+                y[triangle_index(j, i)] = packed(i, j, value);
+            },
+        );
     }
 
     /// c = R Y R' with Lambda o Y = Lambda^2 + (R^-1 ds R^-T) o (R' dz R) - target I, where A o B =
@@ -296,9 +352,17 @@ impl LaneCone for PsdTriangle {
         let x = cut(&mut scratch, n * n);
         let t = cut(&mut scratch, n * n);
         self.scaled_directions(simd, &scaling, affine, (ds, dz), (x, t));
-        row_products(simd, n, (ds, Support::Full), dz, Part::All, |i, j, value| {
-            t[i * n + j] = value;
-        });
+        row_products(
+            simd,
+            n,
+            (ds, Support::Full),
+            dz,
+            Part::All,
+            #[inline(always)]
+            |i, j, value| {
+                t[i * n + j] = value;
+            },
+        );
         let twice_target = target + target;
         for i in 0..n {
             for j in 0..=i {
@@ -308,10 +372,18 @@ impl LaneCone for PsdTriangle {
                 set_both(n, x, (i, j), value);
             }
         }
-        congruence(simd, n, scaling.r, x, t, |i, j, value| {
-            let at = triangle_index(j, i);
-            c[at] = s[at] + packed(i, j, value);
-        });
+        congruence(
+            simd,
+            n,
+            scaling.r,
+            x,
+            t,
+            #[inline(always)]
+            |i, j, value| {
+                let at = triangle_index(j, i);
+                c[at] = s[at] + packed(i, j, value);
+            },
+        );
     }
 
     /// The step to the boundary is that of Lambda + a R^-1 ds R^-T and of Lambda + a R' dz R: the inverse of minus
@@ -386,10 +458,18 @@ impl LaneCone for PsdTriangle {
                 a[i * n + k] = u[i * n + k] * s_values[k];
             }
         }
-        row_products(simd, n, (a, Support::Full), u, Part::Lower, |i, j, value| {
-            let at = triangle_index(j, i);
-            s[at] = inside.select(v[at], packed(i, j, value));
-        });
+        row_products(
+            simd,
+            n,
+            (a, Support::Full),
+            u,
+            Part::Lower,
+            #[inline(always)]
+            |i, j, value| {
+                let at = triangle_index(j, i);
+                s[at] = inside.select(v[at], packed(i, j, value));
+            },
+        );
         for j in 0..n {
             for i in 0..=j {
                 let at = triangle_index(i, j);
@@ -447,14 +527,30 @@ impl LaneCone for PsdTriangle {
         let b = cut(&mut scratch, n * n);
         let t = cut(&mut scratch, n * n);
         unpack(simd, n, x, a);
-        congruence(simd, n, data.vectors, a, t, |i, j, value| {
-            let at = triangle_index(j, i);
-            let value = value * f.at(data.d[at], data.complement[at], data.delta);
-            set_both(n, b, (i, j), value);
-        });
-        congruence(simd, n, data.u, b, t, |i, j, value| {
-            y[triangle_index(j, i)] = packed(i, j, value);
-        });
+        congruence(
+            simd,
+            n,
+            data.vectors,
+            a,
+            t,
+            #[inline(always)]
+            |i, j, value| {
+                let at = triangle_index(j, i);
+                let value = value * f.at(data.d[at], data.complement[at], data.delta);
+                set_both(n, b, (i, j), value);
+            },
+        );
+        congruence(
+            simd,
+            n,
+            data.u,
+            b,
+            t,
+            #[inline(always)]
+            |i, j, value| {
+                y[triangle_index(j, i)] = packed(i, j, value);
+            },
+        );
     }
 
     /// With k eigenvalues within the margin, the k (k + 1) / 2 symmetric products of their eigenvectors.
@@ -503,9 +599,10 @@ fn derivative<S: Simd>((si, zi): (V<S>, V<S>), (sj, zj): (V<S>, V<S>)) -> (V<S>,
     let sum = s + z;
     let kink = sum.le(zero);
     let inverse = one / sum;
-    // At mu = 0 the numerators may be equal to the sum: then the quotient has to be 1.
-    let quotient = |x: V<S>| x.ge(sum).select(one, x * inverse);
-    (kink.select(zero, quotient(s)), kink.select(one, quotient(z)))
+    // At mu = 0 a numerator may be equal to the sum: then the quotient has to be 1.
+    let d = s.ge(sum).select(one, s * inverse);
+    let complement = z.ge(sum).select(one, z * inverse);
+    (kink.select(zero, d), kink.select(one, complement))
 }
 
 /// The lanes with D = I, and those with D = 0.
@@ -524,5 +621,5 @@ fn trivial_lanes<S: Simd>(simd: S, values: &[V<S>], mu: V<S>) -> (M<S>, M<S>) {
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
-mod bench;
+#[cfg(feature = "bench")]
+pub mod bench;

@@ -149,7 +149,7 @@ impl LaneCone for SecondOrder {
             *side = s_norm.fma(z, z_norm * s);
         }
         let angle = dot(simd, sides, sides);
-        let angle = norms.gt(zero).select(half * angle / norms, norms);
+        let angle = norms + dot(simd, s1, z1);
         let product = s_gap.fma(z0, z_gap.fma(s_norm, angle));
 
         let gamma = one.max(half.fma(product * inverse, half)).sqrt();
@@ -188,8 +188,8 @@ impl LaneCone for SecondOrder {
         let w1 = &data[scaled::HEADER..][..self.dim - 1];
         // w0^2 + |w1|^2.
         let size = (w0 + w0).fma(w0, -one);
+        let (tip, twice) = (eta2 * size, two * eta2);
         if !is_expanded(self.dim) {
-            let (tip, twice) = (eta2 * size, two * eta2);
             Dense { tip, column: twice * w0, outer: twice, diagonal: eta2 }.write(w1, h);
             return;
         }
@@ -200,6 +200,7 @@ impl LaneCone for SecondOrder {
         let v1 = (two * (one + g0)).sqrt() * inverse_u0;
         let eta = eta2.sqrt();
         Expanded {
+            tip,
             g0: eta2 * g0,
             g: eta2,
             u0: eta * u0,
@@ -386,7 +387,7 @@ impl LaneCone for SecondOrder {
         let inverse_u0 = some.select(one / u0, zero);
         let shared = half * plus * minus * inverse_u0 * inverse_u0;
         let v1 = zero.max(rest - shared).sqrt();
-        Expanded { g0, g: rest, u0, u1: column * inverse_u0, v1 }.write(axis, h);
+        Expanded { tip, g0, g: rest, u0, u1: column * inverse_u0, v1 }.write(axis, h);
     }
 
     #[inline(always)]
@@ -457,11 +458,6 @@ impl LaneCone for SecondOrder {
         let minus = (t - norm).abs().le(margin);
         let all = V::splat(simd, self.dim as f64);
         (plus & minus).select(all, (plus | minus).select(one, zero))
-    }
-
-    #[inline(always)]
-    fn settled<S: Simd>(&self, simd: S, old: &[V<S>], new: &[V<S>]) -> M<S> {
-        block::settled(simd, self.dim, old, new)
     }
 }
 

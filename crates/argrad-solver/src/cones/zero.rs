@@ -191,7 +191,7 @@ impl LaneCone for Zero {
     }
 
     #[inline(always)]
-    fn settled<S: Simd>(&self, simd: S, _old: &[V<S>], _new: &[V<S>]) -> M<S> {
+    fn settled<S: Simd>(&self, simd: S, _: Pair<'_, S>, _: Pair<'_, S>) -> M<S> {
         M::splat(simd, true)
     }
 }

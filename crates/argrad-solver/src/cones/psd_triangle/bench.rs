@@ -1,6 +1,5 @@
 use super::*;
-use crate::Instructions;
-use crate::lanes::{Buffer, LaneTask, dispatch};
+use crate::lanes::Buffer;
 use pulp::Simd;
 use std::hint::black_box;
 use std::time::Instant;
@@ -20,10 +19,10 @@ macro_rules! time {
         println!("{:28} {:9.1} ns/group", $name, best * 1e9);
     }};
 }
-impl LaneTask for Bench {
+impl pulp::WithSimd for Bench {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let n = self.0;
         let cone = PsdTriangle::new(n);
         let (m, lanes) = (cone.dim(), V::<S>::LANES);
@@ -115,11 +114,8 @@ impl LaneTask for Bench {
     }
 }
 
-#[test]
-#[ignore]
-fn bench() {
+pub fn bench() {
     for n in [6, 10] {
-        dispatch(Instructions::Avx2, Bench(n));
-        dispatch(Instructions::Detect, Bench(n));
+        pulp::Simd::vectorize(pulp::x86::V3::try_new().unwrap(), Bench(n));
     }
 }

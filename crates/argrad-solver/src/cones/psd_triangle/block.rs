@@ -82,12 +82,28 @@ pub(super) fn write_divided_differences<S: Simd>(
             }
         }
     }
-    row_products(simd, side, (g, Support::Full), f, Part::All, |i, j, value| {
-        product[i * side + j] = value;
-    });
-    row_products(simd, side, (product, Support::Full), g, Part::Lower, |i, j, value| {
-        h[triangle_index(j, i)] = value;
-    });
+    row_products(
+        simd,
+        side,
+        (g, Support::Full),
+        f,
+        Part::All,
+        #[inline(always)]
+        |i, j, value| {
+            product[i * side + j] = value;
+        },
+    );
+    row_products(
+        simd,
+        side,
+        (product, Support::Full),
+        g,
+        Part::Lower,
+        #[inline(always)]
+        |i, j, value| {
+            h[triangle_index(j, i)] = value;
+        },
+    );
     symmetrize(simd, side, h);
 }
 
@@ -96,15 +112,12 @@ pub(super) fn write_divided_differences<S: Simd>(
 #[inline(always)]
 fn symmetrize<S: Simd>(simd: S, side: usize, h: &mut [V<S>]) {
     let (one, root) = (V::splat(simd, 1.0), V::splat(simd, SQRT_2));
-    let at = |row: (usize, usize), column: (usize, usize)| {
-        triangle_index(triangle_index(column.0, column.1), triangle_index(row.0, row.1))
-    };
     for d in 0..side {
         for c in 0..d {
             for b in 0..c {
                 for a in 0..b {
                     let places = [at((c, d), (a, b)), at((b, d), (a, c)), at((a, d), (b, c))];
-                    let [x, y, z] = places.map(|place| h[place]);
+                    let (x, y, z) = (h[places[0]], h[places[1]], h[places[2]]);
                     h[places[0]] = y + z;
                     h[places[1]] = x + z;
                     h[places[2]] = x + y;
@@ -120,6 +133,12 @@ fn symmetrize<S: Simd>(simd: S, side: usize, h: &mut [V<S>]) {
             h[at((d, d), (c, d))] *= root;
         }
     }
+}
+
+/// Place of an entry whose row and column are pairs.
+#[inline(always)]
+fn at(row: (usize, usize), column: (usize, usize)) -> usize {
+    triangle_index(triangle_index(column.0, column.1), triangle_index(row.0, row.1))
 }
 
 /// (x, y) becomes (factor y, x + y).

@@ -3,13 +3,15 @@
 //! H has one eigenvalue each on w+ and w- and a third on the rest. Small blocks are dense. Large ones are
 //! kept sparse by two auxiliary nodes, whose elimination gives H = G + u u' - v v':
 //! ```text
-//! [ -G  u   v ]
-//! [  u' 1   0 ]      G = diag(g0, g, ..., g),  u = (u0, u1 g1),  v = (0, v1 g1)
-//! [  v' 0  -1 ]
+//! [ -G   a u   b v ]
+//! [  a u' a^2   0  ]      G = diag(g0, g, ..., g),  u = (u0, u1 k),  v = (0, v1 k)
+//! [  b v' 0   -b^2 ]
 //! ```
-//! with g1 the direction of the axis. The choice of g0 is that of Domahidi ("Methods and tools for embedded
-//! optimization and control", 2013, section 4.4): G - v v' stays positive definite where H is, so
-//! that the KKT matrix is quasidefinite and any elimination order works.
+//! with k a vector along the axis of w+. The choice of g0 is that of Domahidi ("Methods and tools for
+//! embedded optimization and control", 2013, section 4.4): G - v v' stays positive definite where H is,
+//! so that the KKT matrix is quasidefinite and any elimination order works. The weights a^2 = max(1, H_00) and
+//! b^2 = max(1, g) are ours: with pivots of one, the regularization of a node would be magnified to g
+//! times itself, and rounding errors of the pivot that v has after the rows, as small as 1 / g, too.
 
 use pulp::Simd;
 
@@ -41,7 +43,7 @@ pub(super) fn entries(dim: usize) -> Vec<(usize, usize)> {
     entries
 }
 
-/// The block [tip, column g1'; column g1, diagonal I + outer g1 g1'].
+/// The block [tip, column k'; column k, diagonal I + outer k k'].
 pub(super) struct Dense<S: Simd> {
     pub(super) tip: V<S>,
     pub(super) column: V<S>,
@@ -52,17 +54,17 @@ pub(super) struct Dense<S: Simd> {
 impl<S: Simd> Dense<S> {
     /// Writes the lower triangle, row by row.
     #[inline(always)]
-    pub(super) fn write(self, g1: &[V<S>], h: &mut [V<S>]) {
+    pub(super) fn write(self, k: &[V<S>], h: &mut [V<S>]) {
         h[0] = self.tip;
         let mut start = 1;
-        for i in 0..g1.len() {
+        for i in 0..k.len() {
             let row = &mut h[start..start + i + 2];
-            let scaled = self.outer * g1[i];
-            row[0] = self.column * g1[i];
+            let scaled = self.outer * k[i];
+            row[0] = self.column * k[i];
             for j in 0..i {
-                row[j + 1] = scaled * g1[j];
+                row[j + 1] = scaled * k[j];
             }
-            row[i + 1] = scaled.fma(g1[i], self.diagonal);
+            row[i + 1] = scaled.fma(k[i], self.diagonal);
             start += i + 2;
         }
     }
@@ -70,6 +72,8 @@ impl<S: Simd> Dense<S> {
 
 /// The sparse form.
 pub(super) struct Expanded<S: Simd> {
+    /// H_00.
+    pub(super) tip: V<S>,
     pub(super) g0: V<S>,
     pub(super) g: V<S>,
     pub(super) u0: V<S>,
@@ -80,20 +84,23 @@ pub(super) struct Expanded<S: Simd> {
 impl<S: Simd> Expanded<S> {
     /// Writes what the KKT matrix holds the negative of.
     #[inline(always)]
-    pub(super) fn write(self, g1: &[V<S>], h: &mut [V<S>]) {
-        let n = g1.len() + 1;
+    pub(super) fn write(self, k: &[V<S>], h: &mut [V<S>]) {
+        let n = k.len() + 1;
         let (diagonal, rest) = h.split_at_mut(n);
         let (row_u, rest) = rest.split_at_mut(n + 1);
         let (row_v, pivot_v) = rest.split_at_mut(n - 1);
+        let one = self.g.like(1.0);
+        let (weight_u, weight_v) = (one.max(self.tip), one.max(self.g));
+        let (a, b) = (weight_u.sqrt(), weight_v.sqrt());
         diagonal.fill(self.g);
         diagonal[0] = self.g0;
-        row_u[0] = -self.u0;
-        row_u[n] = self.g.like(-1.0);
-        pivot_v[0] = self.g.like(1.0);
-        let (minus_u1, minus_v1) = (-self.u1, -self.v1);
-        for ((u, v), &g1) in row_u[1..n].iter_mut().zip(row_v).zip(g1) {
-            *u = minus_u1 * g1;
-            *v = minus_v1 * g1;
+        row_u[0] = -(a * self.u0);
+        row_u[n] = -weight_u;
+        pivot_v[0] = weight_v;
+        let (minus_u1, minus_v1) = (-(a * self.u1), -(b * self.v1));
+        for ((u, v), &k) in row_u[1..n].iter_mut().zip(row_v).zip(k) {
+            *u = minus_u1 * k;
+            *v = minus_v1 * k;
         }
     }
 }
@@ -114,8 +121,9 @@ impl<S: Simd> Spectrum<S> {
     fn new(simd: S, dim: usize, h: &[V<S>]) -> Self {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         if is_expanded(dim) {
-            let u0 = h[dim];
-            return Self { tip: u0.fma(u0, h[0]), rest: h[1], column_scale: u0 };
+            // (a u0) / a^2.
+            let column_scale = -(h[dim] / h[2 * dim]);
+            return Self { tip: column_scale.fma(h[dim], h[0]), rest: h[1], column_scale };
         }
         let tip = h[0];
         let mut rest = zero;

@@ -4,7 +4,6 @@ mod lanes;
 mod projection;
 mod scaling;
 mod steps;
-mod timing;
 mod written;
 
 use pulp::Scalar;
@@ -251,7 +250,7 @@ fn eliminated(cone: &SecondOrder, h: &[R]) -> Matrix {
     let n = cone.dim;
     for (k, sign) in cone.auxiliary().into_iter().enumerate() {
         // The pivot of the KKT matrix, which holds the negative.
-        assert_eq!(full[n + k][n + k], -sign);
+        assert!(full[n + k][n + k] * sign <= -1.0);
         for i in 0..n {
             for j in 0..n {
                 let change = full[i][n + k] * full[n + k][j] / full[n + k][n + k];
@@ -328,4 +327,26 @@ fn pairs(n: usize) -> Vec<(Vec<f64>, Vec<f64>)> {
 /// |x|^2 / det x: how much a point's distance to the boundary magnifies rounding errors.
 fn steepness(x: &[f64]) -> f64 {
     if x.len() == 1 { 1.0 } else { x[0] / least(x) }
+}
+
+/// Gaussian elimination with pivoting.
+fn solve(mut a: Matrix, mut b: Vec<f64>) -> Vec<f64> {
+    let n = b.len();
+    for k in 0..n {
+        let pivot = (k..n).max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs())).unwrap();
+        a.swap(k, pivot);
+        b.swap(k, pivot);
+        for i in k + 1..n {
+            let l = a[i][k] / a[k][k];
+            for j in k..n {
+                a[i][j] -= l * a[k][j];
+            }
+            b[i] -= l * b[k];
+        }
+    }
+    for k in (0..n).rev() {
+        let known: f64 = (k + 1..n).map(|j| a[k][j] * b[j]).sum();
+        b[k] = (b[k] - known) / a[k][k];
+    }
+    b
 }

@@ -14,7 +14,7 @@ fn an_empty_cone_does_nothing() {
     assert_eq!((cone.degree(), cone.scaling_len(), cone.projection_len()), (0, 0, 0));
     assert!(cone.h_entries().is_empty() && cone.auxiliary().is_empty());
     cone.unit(Scalar, &mut [], &mut []);
-    cone.shift_inside(Scalar, &mut [], &mut []);
+    cone.shift_inside(Scalar, &mut [], &mut [], &mut []);
     cone.scaling(Scalar, (none, none), one, &mut [], &mut []);
     cone.write_scaling_block(Scalar, none, &mut []);
     cone.multiply_scaling(Scalar, none, none, &mut [], &mut []);
@@ -121,7 +121,7 @@ impl LaneTask for Everything<'_> {
             other.copy_from_slice(&h);
             all.push(cone.settled(simd, &h, &other).select(one, zero));
             let (mut s, mut z) = (ds.clone(), v.clone());
-            cone.shift_inside(simd, &mut s, &mut z);
+            cone.shift_inside(simd, &mut s, &mut z, &mut []);
             all.extend_from_slice(&s);
             all.extend_from_slice(&z);
             for lane in 0..group.len() {

@@ -71,27 +71,6 @@ fn root_matrix(scaling: &Scaled) -> Matrix {
     root
 }
 
-fn solve(mut a: Matrix, mut b: Vec<f64>) -> Vec<f64> {
-    let n = b.len();
-    for k in 0..n {
-        let pivot = (k..n).max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs())).unwrap();
-        a.swap(k, pivot);
-        b.swap(k, pivot);
-        for i in k + 1..n {
-            let l = a[i][k] / a[k][k];
-            for j in k..n {
-                a[i][j] -= l * a[k][j];
-            }
-            b[i] -= l * b[k];
-        }
-    }
-    for k in (0..n).rev() {
-        let known: f64 = (k + 1..n).map(|j| a[k][j] * b[j]).sum();
-        b[k] = (b[k] - known) / a[k][k];
-    }
-    b
-}
-
 #[test]
 fn combined_constant_is_that_of_its_definition() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);

@@ -117,7 +117,7 @@ fn unit_is_the_centre_and_shift_leads_inside() {
 
         for v in points(n).into_iter().chain(kinks(n)) {
             let (mut s, mut z) = (registers(&v), registers(&v));
-            cone.shift_inside(Scalar, &mut s, &mut z);
+            cone.shift_inside(Scalar, &mut s, &mut z, &mut []);
             let (s, z) = (numbers(&s), numbers(&z));
             assert_eq!(s, z);
             assert_eq!(s[1..], v[1..]);
