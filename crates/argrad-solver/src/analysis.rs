@@ -21,6 +21,8 @@ pub(crate) struct Analysis {
     /// `(row, column)` of each entry of P and of A.
     pub(crate) p_entries: Vec<(u32, u32)>,
     pub(crate) a_entries: Vec<(u32, u32)>,
+    /// Whether an infinite b removes the row.
+    pub(crate) removable: Vec<bool>,
     /// Fixed vector, neither smooth nor sparse, that starts the condition estimate.
     pub(crate) probe: Vec<f64>,
 }
@@ -51,6 +53,7 @@ impl Analysis {
         let index = |(i, j): (usize, usize)| (i as u32, j as u32);
         let p_entries = structure.p.entries().map(index).collect();
         let a_entries = structure.a.entries().map(index).collect();
+        let removable = structure.removable();
         let probe = (0..n + structure.rows()).map(weyl).collect();
         Ok(Self {
             structure,
@@ -60,6 +63,7 @@ impl Analysis {
             convexity_address,
             convexity_diagonal,
             plus,
+            removable,
             p_entries,
             a_entries,
             probe,

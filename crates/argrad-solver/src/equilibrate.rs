@@ -13,6 +13,9 @@ use crate::program::{Slot, Values};
 
 /// Most passes of the equilibration; it stops when no norm is off by more than a factor of two.
 const PASSES: usize = 12;
+/// A right-hand side of a nonnegative row from here on is no constraint: files write 1e20, or a little
+/// less, for infinity.
+pub(crate) const INFINITE: f64 = 1e19;
 /// Largest factor, and reciprocal of the smallest.
 const LARGEST: f64 = 1_048_576.0;
 
@@ -38,24 +41,25 @@ pub(crate) fn load<S: Simd>(
     remove_infinite_rows(simd, analysis, state);
 }
 
-/// A row with b = +inf is no constraint: 0 x <= 1 has the same solutions and stays finite.
+/// A row with infinite b is no constraint: 0 x <= 1 has the same solutions and stays finite.
 #[inline(always)]
 fn remove_infinite_rows<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>) {
-    let infinite = V::splat(simd, f64::INFINITY);
-    let mut any = V::splat(simd, 0.0);
-    for &b in state.b.iter() {
-        any = any.max(b);
+    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let infinite = V::splat(simd, INFINITE);
+    let mut any = zero;
+    for (&b, &removable) in state.b.iter().zip(&analysis.removable) {
+        any = if removable { any.max(b) } else { any };
     }
     if !any.ge(infinite).any() {
         return;
     }
-    let zero = V::splat(simd, 0.0);
+    let removed = |row: usize, b: V<S>| if analysis.removable[row] { b } else { zero }.ge(infinite);
     for (&(row, _), &address) in analysis.a_entries.iter().zip(&analysis.kkt.a_address) {
-        let entry = &mut state.values[address as usize];
-        *entry = state.b[row as usize].ge(infinite).select(zero, *entry);
+        let (row, entry) = (row as usize, &mut state.values[address as usize]);
+        *entry = removed(row, state.b[row]).select(zero, *entry);
     }
-    for b in state.b.iter_mut() {
-        *b = b.ge(infinite).select(V::splat(simd, 1.0), *b);
+    for (row, b) in state.b.iter_mut().enumerate() {
+        *b = removed(row, *b).select(one, *b);
     }
 }
 

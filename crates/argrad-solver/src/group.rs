@@ -4,6 +4,7 @@ use pulp::Simd;
 
 use crate::analysis::Analysis;
 use crate::lanes::{Arena, Buffer, V};
+use crate::refined;
 
 /// What the derivative needs later: kept on the tape. All quantities are of the scaled program.
 pub(crate) struct State<'a, S: Simd> {
@@ -106,6 +107,8 @@ pub(crate) struct Work<'a, S: Simd> {
     pub(crate) permuted: &'a mut [V<S>],
     /// For the cones.
     pub(crate) cones: &'a mut [V<S>],
+    /// For refined solves.
+    pub(crate) krylov: &'a mut [V<S>],
     /// Cone blocks under consideration.
     pub(crate) h: &'a mut [V<S>],
     /// Scaling data of the interior point.
@@ -131,6 +134,7 @@ impl<'a, S: Simd> Work<'a, S> {
             + analysis.convexity.len()
             + 2 * analysis.kkt.order()
             + analysis.cones.scratch_len()
+            + refined::len(n, m)
             + analysis.cones.h_len()
             + analysis.cones.scaling_len()
             + (2 * n + m)
@@ -147,6 +151,7 @@ impl<'a, S: Simd> Work<'a, S> {
             convexity: arena.take(analysis.convexity.len()),
             permuted: arena.take(2 * analysis.kkt.order()),
             cones: arena.take(analysis.cones.scratch_len()),
+            krylov: arena.take(refined::len(n, m)),
             h: arena.take(analysis.cones.h_len()),
             scaling: arena.take(analysis.cones.scaling_len()),
             px: arena.take(n),

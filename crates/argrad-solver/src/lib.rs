@@ -16,6 +16,7 @@ mod analysis;
 mod cones;
 mod group;
 mod kkt;
+mod refined;
 
 mod equilibrate;
 mod interior_point;

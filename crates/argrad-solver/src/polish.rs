@@ -16,6 +16,7 @@ use crate::analysis::Analysis;
 use crate::group::{State, Work};
 use crate::kkt::Factored;
 use crate::lanes::{M, V};
+use crate::refined::{self, Scratch, System};
 
 /// Residual of the scaled program below which nothing is left to gain.
 const ROUNDING: f64 = 4e-15;
@@ -24,6 +25,10 @@ const FINE: f64 = 1e-12;
 /// A step that reduces the residual to more than this share does not pay.
 const GAIN: f64 = 0.25;
 
+/// Growth of the probe above which a small residual does not make a small error.
+const DELICATE: f64 = 1e4;
+/// Residual below which Newton's method should converge fast.
+const NEAR: f64 = 1e-4;
 /// From this step on, a lane of a curved cone whose residual is not below the first is given up.
 const PATIENCE: usize = 3;
 
@@ -67,7 +72,7 @@ pub(crate) fn polish<S: Simd>(
     let Target { mu, residual: goal, max_steps } = target;
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let no = M::splat(simd, false);
-    let Work { scratch, cones, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
+    let Work { scratch, cones, krylov, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
     let (n, m) = (analysis.n(), analysis.m());
     let [r_x, d_x, probe_x, old_x, ..] = over_x.each_mut().map(|v| &mut v[..n]);
     let [r_z, d_z, probe_z, projected_s, projected_z, old_v, step_v, factored_v, ..] =
@@ -84,6 +89,8 @@ pub(crate) fn polish<S: Simd>(
     let mut growth = zero;
     let mut previous = V::splat(simd, f64::INFINITY);
     let mut first = previous;
+    // Lanes in which plain steps do not reduce the residual as Newton's method should.
+    let mut slow = no;
     // The factor at hand belongs to something else.
     let mut factored = false;
     project(simd, analysis, state, mu, (projected_s, projected_z), cones);
@@ -107,9 +114,13 @@ pub(crate) fn polish<S: Simd>(
         } else {
             // A lane is solved only with the factor of its own active set.
             let settled = mu.gt(zero) | settled;
+            let stalled = !size.lt(V::splat(simd, GAIN) * previous);
+            let small = size.le(V::splat(simd, FINE)) & growth.lt(V::splat(simd, DELICATE));
+            // The end for a stalled lane whose residual is small, or that refined steps did not help.
             let fine = size.le(V::splat(simd, ROUNDING))
-                | (size.le(V::splat(simd, FINE)) & !size.lt(V::splat(simd, GAIN) * previous))
-                | (size.le(V::splat(simd, goal)) & previous.le(size));
+                | (stalled & (small | slow) & size.le(V::splat(simd, FINE)))
+                | (stalled & slow & previous.le(size));
+            slow = slow | (stalled & size.lt(V::splat(simd, NEAR)) & !small);
             let done = live & settled & fine & size.le(V::splat(simd, goal));
             solved = solved | done;
             live = live & !done & !size.is_nan();
@@ -167,6 +178,16 @@ pub(crate) fn polish<S: Simd>(
             for (probe, &next) in probe_z.iter_mut().zip(next_probe_z.iter()) {
                 *probe = live.select(next * inverse, *probe);
             }
+        }
+        if (slow & live).any() {
+            let system = System {
+                analysis,
+                values: state.values,
+                inverse_pivots: state.inverse_pivots,
+                projection: state.projection,
+            };
+            let scratch = Scratch { krylov, permuted, cones, products: (px, ax, atz) };
+            refined::solve(simd, &system, (r_x, r_z), None, (d_x, d_z), scratch, slow & live);
         }
         steps += live.select(one, zero);
         if smooth {

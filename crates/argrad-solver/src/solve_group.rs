@@ -6,7 +6,7 @@ use pulp::Simd;
 
 use crate::Error;
 use crate::analysis::Analysis;
-use crate::equilibrate::{equilibrate, load};
+use crate::equilibrate::{INFINITE, equilibrate, load};
 use crate::group::{State, Work};
 use crate::interior_point::{self, Embedding, Goal};
 use crate::kkt::Factored;
@@ -355,7 +355,7 @@ fn write_rows<S: Simd>(
         for i in 0..m {
             let at = lane * m + i;
             rows.z[at] = (state.z[i] * state.row_scale[i] / cost).lane(lane);
-            rows.s[at] = if b[i] == f64::INFINITY {
+            rows.s[at] = if analysis.removable[i] && b[i] >= INFINITE {
                 f64::INFINITY
             } else {
                 (state.s[i] / state.row_scale[i]).lane(lane)

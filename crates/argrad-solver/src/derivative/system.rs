@@ -5,18 +5,14 @@ use pulp::Simd;
 use super::Method;
 use super::lsqr::{Goal, lsqr};
 use crate::analysis::Analysis;
-use crate::cones::Function;
 use crate::group::{View, Work};
 use crate::lanes::{M, V};
+use crate::refined::{self, Scratch, System};
 
 /// A refined solve reads the values about this many times.
 pub(crate) const PASSES: usize = 8;
-/// Relative residual at which refinement stops.
-const REFINED: f64 = 1e-14;
 /// Relative residual that refinement must reach, else the system counts as singular.
 const UNREFINED: f64 = 1e-8;
-/// Most refinement steps.
-const STEPS: usize = 6;
 /// Tolerance of the least-norm solve of a singular system, and its iterations per unknown.
 const LEAST_NORM: f64 = 1e-13;
 const LEAST_NORM_ITERATIONS: usize = 20;
@@ -88,8 +84,8 @@ pub(crate) fn solve<S: Simd>(
     }
 }
 
-/// [`solve`] with the factor, in the lanes outside `singular`; `extra`, where given, is added to the right-hand
-/// side of the second equation as it stands above (that of r2 is (I - D) r2).
+/// [`solve`] with the factor, in the lanes outside `singular`; `extra`, where given, is the right-hand side e
+/// of the second equation.
 #[inline(always)]
 pub(crate) fn solve_with<S: Simd>(
     simd: S,
@@ -99,70 +95,16 @@ pub(crate) fn solve_with<S: Simd>(
     extra: Option<&[V<S>]>,
     singular: M<S>,
 ) -> Solved<S> {
-    let zero = V::splat(simd, 0.0);
-    let Work { permuted, cones, px, ax, atz, over_x, over_z, .. } = work;
-    let [rhs_x, x, error_x, ..] = over_x;
-    let [rhs_z, z, error_z, dz, spare, ..] = over_z;
-    // With x = z = 0 the second equation is off by (I - D) r2.
-    analysis.cones.apply(simd, view.projection, Function::Complement, rhs_z, error_z, cones);
-    for (error, &extra) in error_z.iter_mut().zip(extra.unwrap_or_default()) {
-        *error += extra;
-    }
-    let mut size = V::splat(simd, f64::MIN_POSITIVE);
-    for &r in rhs_x.iter().chain(error_z.iter()) {
-        size = size.max_abs(r);
-    }
-    error_x.copy_from_slice(rhs_x);
-    x.fill(zero);
-    z.fill(zero);
-    let mut residual = V::splat(simd, f64::INFINITY);
-    let mut live = !singular;
-    for step in 0..=STEPS {
-        // The factored rows are those above times (I - D)^-1.
-        let inverse = Function::InverseComplement;
-        analysis.cones.apply(simd, view.projection, inverse, error_z, spare, cones);
-        {
-            let (correction_x, correction_z) = (&mut *px, &mut *ax);
-            analysis.kkt.solve::<S, 1>(
-                simd,
-                view.values,
-                view.inverse_pivots,
-                [(error_x, spare)],
-                permuted,
-                [(&mut **correction_x, &mut **correction_z)],
-            );
-        }
-        for j in 0..x.len() {
-            x[j] = live.select(x[j] + px[j], x[j]);
-        }
-        for i in 0..z.len() {
-            z[i] = live.select(z[i] + ax[i], z[i]);
-        }
-        analysis.kkt.products.multiply(simd, view.values, x, z, px, ax, atz);
-        analysis.cones.apply(simd, view.projection, Function::Derivative, z, dz, cones);
-        let mut error = zero;
-        for j in 0..x.len() {
-            error_x[j] = rhs_x[j] - (px[j] + atz[j]);
-            error = error.max_abs(error_x[j]);
-        }
-        for i in 0..z.len() {
-            spare[i] = rhs_z[i] - ax[i];
-        }
-        analysis.cones.apply(simd, view.projection, Function::Complement, spare, error_z, cones);
-        for (error, &extra) in error_z.iter_mut().zip(extra.unwrap_or_default()) {
-            *error += extra;
-        }
-        for i in 0..z.len() {
-            error_z[i] += dz[i];
-            error = error.max_abs(error_z[i]);
-        }
-        let error = error / size;
-        let improved = error.lt(V::splat(simd, 0.25) * residual);
-        residual = live.select(error, residual);
-        live = live & improved & error.gt(V::splat(simd, REFINED));
-        if step == STEPS || !live.any() {
-            break;
-        }
-    }
-    Solved { residual, iterations: zero, unfinished: M::splat(simd, false) }
+    let Work { krylov, permuted, cones, px, ax, atz, over_x, over_z, .. } = work;
+    let [rhs_x, x, ..] = over_x;
+    let [rhs_z, z, ..] = over_z;
+    let system = System {
+        analysis,
+        values: view.values,
+        inverse_pivots: view.inverse_pivots,
+        projection: view.projection,
+    };
+    let scratch = Scratch { krylov, permuted, cones, products: (px, ax, atz) };
+    let residual = refined::solve(simd, &system, (rhs_x, rhs_z), extra, (x, z), scratch, !singular);
+    Solved { residual, iterations: V::splat(simd, 0.0), unfinished: M::splat(simd, false) }
 }

@@ -242,6 +242,12 @@ impl Structure {
         Ok(Self { p, a, cones })
     }
 
+    /// Row by row, whether `b = +inf` removes it: those of nonnegative cones.
+    pub(crate) fn removable(&self) -> Vec<bool> {
+        let of = |cone: &Cone| vec![matches!(cone, Cone::Nonnegative(_)); cone.dim()];
+        self.cones.iter().flat_map(of).collect()
+    }
+
     /// Number of variables, n.
     pub fn variables(&self) -> usize {
         self.p.cols

@@ -51,7 +51,8 @@ pub struct Values<'a> {
     pub q: Slot<'a>,
     /// A, in the order of its pattern.
     pub a: Slot<'a>,
-    /// Right-hand side b: m numbers. `+inf` in a nonnegative row removes the row.
+    /// Right-hand side b: m numbers. `+inf`, or any number from 1e19 on, in a nonnegative row removes the
+    /// row.
     pub b: Slot<'a>,
 }
 
@@ -75,11 +76,7 @@ pub(crate) fn check_values(structure: &Structure, values: &Values<'_>) -> Result
         return Ok(());
     }
     // Infinite entries are legal in one place only; look closer.
-    let mut removable = Vec::with_capacity(m);
-    for cone in &structure.cones {
-        removable
-            .extend(std::iter::repeat_n(matches!(cone, super::Cone::Nonnegative(_)), cone.dim()));
-    }
+    let removable = structure.removable();
     for (k, &value) in values.b.as_slice().iter().enumerate() {
         let removes = value == f64::INFINITY && removable[k % m];
         if !(value.is_finite() || removes) {

@@ -5,7 +5,7 @@
 use pulp::Simd;
 
 /// Most columns eliminated before the columns behind them are updated.
-pub(super) const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 96;
 /// Columns of a tile.
 const TILE: usize = 4;
 /// Multipliers of the columns of a tile, `[column of the block][column of the tile]`.

@@ -54,17 +54,6 @@ impl SparseLdl {
         Ok(Self { plan, signs: by_step, step, entry_address, diagonal_address, scratch })
     }
 
-    pub(crate) fn describe(&self) -> String {
-        let p = &self.plan;
-        format!(
-            "slender {} targets {} fronts {} stack {}",
-            p.slender_start.len() - 1,
-            p.targets.len(),
-            p.fronts.len(),
-            p.stack_len
-        )
-    }
-
     /// Where the value of each entry given goes in the matrix.
     pub(crate) fn entry_address(&self) -> &[u32] {
         &self.entry_address

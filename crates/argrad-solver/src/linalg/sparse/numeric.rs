@@ -14,7 +14,7 @@ use super::plan::{Front, Plan, Stage};
 /// Fused multiply-adds from which on the matrix product for large matrices is faster.
 const LARGE_PRODUCT: usize = 64 * 64 * 32;
 /// Fused multiply-adds from which on threads pay.
-const THREADS: usize = 1 << 21;
+const THREADS: usize = 1 << 22;
 /// Rows of a panel that one thread solves at a time.
 const CHUNK: usize = 256;
 

@@ -8,6 +8,10 @@ use crate::Error;
 
 /// No parent, no front.
 pub(super) const NONE: u32 = u32::MAX;
+/// Most entries below the diagonal of a column that is eliminated by itself.
+pub(super) const SLENDER: u32 = 10;
+/// Most columns of equal pattern that are made one dense block.
+const WIDEST_GROUP: u32 = 32;
 
 /// Pattern of the matrix in elimination order.
 pub(super) struct Pattern {
@@ -42,12 +46,14 @@ impl Pattern {
         if order + entries.len() > i32::MAX as usize {
             return malformed(format!("{} entries, more than 2^31", order + entries.len()));
         }
-        let mut step = minimum_degree(order, entries)?;
-        let (parent, count) = {
+        let mut step = eliminate(order, entries)?;
+        let (parent, count, grouped) = {
             let (start, columns) = rows_of(order, entries, &step);
-            elimination_tree(&start, &columns)
+            let mut tree = elimination_tree(&start, &columns);
+            let grouped = group_equal_columns(&mut tree);
+            (tree.parent, tree.count, grouped)
         };
-        let post = postorder(&parent, &count);
+        let post = postorder(&parent, &count, grouped);
         for step in &mut step {
             *step = post[*step as usize];
         }
@@ -146,6 +152,52 @@ fn rows_of(order: usize, entries: &[(u32, u32)], step: &[u32]) -> (Vec<u32>, Vec
     (start, columns)
 }
 
+/// The step of each node: first those with one neighbour left, which cause no fill, then the others
+/// by approximate minimum degree. (The latter counts no dense rows, and so would not always see
+/// that, say, the row of a bound comes before its variable.)
+fn eliminate(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
+    // The exclusive or of the neighbours left is the neighbour where one is left.
+    let mut left = vec![(0u32, 0u32); order];
+    for &(a, b) in entries {
+        for (node, neighbour) in [(a, b), (b, a)] {
+            let (degree, all) = &mut left[node as usize];
+            *degree += 1;
+            *all ^= neighbour;
+        }
+    }
+    let mut step = vec![NONE; order];
+    let mut steps = 0..;
+    for node in 0..order as u32 {
+        let mut node = node;
+        while left[node as usize].0 == 1 && step[node as usize] == NONE {
+            step[node as usize] = steps.next().expect("a step");
+            let neighbour = left[node as usize].1;
+            let (degree, all) = &mut left[neighbour as usize];
+            *degree -= 1;
+            *all ^= node;
+            node = neighbour;
+        }
+    }
+    let removed = steps.start;
+    let others: Vec<u32> = (0..order as u32).filter(|&k| step[k as usize] == NONE).collect();
+    // While they are numbered anew, `left` holds the new number.
+    for (number, &node) in others.iter().enumerate() {
+        left[node as usize].1 = number as u32;
+    }
+    let is_left = |node: u32| step[node as usize] == NONE;
+    let inner: Vec<(u32, u32)> = entries
+        .iter()
+        .filter(|&&(a, b)| is_left(a) && is_left(b))
+        .map(|&(a, b)| (left[a as usize].1, left[b as usize].1))
+        .collect();
+    drop(left);
+    let count = others.len();
+    for (node, inner_step) in others.into_iter().zip(minimum_degree(count, &inner)?) {
+        step[node as usize] = removed + inner_step;
+    }
+    Ok(step)
+}
+
 /// Approximate minimum degree: the step of each node.
 fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
     let too_large = || Error::Pattern {
@@ -169,13 +221,22 @@ fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Erro
     Ok(step)
 }
 
-/// Parent of each column, and number of entries of each column of L with the diagonal.
-fn elimination_tree(start: &[u32], columns: &[u32]) -> (Vec<u32>, Vec<u32>) {
+/// For each column of L: its parent, the number of its entries with the diagonal, and a hash of
+/// its rows.
+struct Tree {
+    parent: Vec<u32>,
+    count: Vec<u32>,
+    hash: Vec<u64>,
+}
+
+fn elimination_tree(start: &[u32], columns: &[u32]) -> Tree {
     let order = start.len() - 1;
     let mut parent = vec![NONE; order];
     let mut count = vec![1u32; order];
+    let mut hash = vec![0u64; order];
     let mut seen: Vec<u32> = (0..order as u32).collect();
     for k in 0..order {
+        let mixed = mix(k as u64);
         for &column in &columns[start[k] as usize..start[k + 1] as usize] {
             let mut j = column as usize;
             while j != k && seen[j] != k as u32 {
@@ -184,21 +245,58 @@ fn elimination_tree(start: &[u32], columns: &[u32]) -> (Vec<u32>, Vec<u32>) {
                 }
                 seen[j] = k as u32;
                 count[j] += 1;
+                hash[j] = hash[j].wrapping_add(mixed);
                 j = parent[j] as usize;
             }
         }
     }
-    (parent, count)
+    Tree { parent, count, hash }
+}
+
+/// SplitMix64.
+fn mix(k: u64) -> u64 {
+    let mut z = (k + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// Columns of equal pattern that do not touch each other, such as the inputs of one time step, are
+/// made chains, as if they did: one dense update is cheaper than many of rank one. Returns for each
+/// column the one before it in its chain.
+fn group_equal_columns(tree: &mut Tree) -> Vec<u32> {
+    let Tree { parent, count, hash } = tree;
+    let mut previous = vec![NONE; parent.len()];
+    let mut columns: Vec<u32> = (0..parent.len() as u32)
+        .filter(|&j| count[j as usize] > SLENDER + 1 && parent[j as usize] != NONE)
+        .collect();
+    let key = |j: u32| (parent[j as usize], hash[j as usize]);
+    columns.sort_unstable_by_key(|&j| (key(j), j));
+    let groups: Vec<&[u32]> = columns.chunk_by(|&i, &j| key(i) == key(j)).collect();
+    for group in groups {
+        let rows = count[group[0] as usize] - 1;
+        let widest = (rows / 2).clamp(4, WIDEST_GROUP) as usize;
+        let parts = group.len().div_ceil(widest);
+        for chain in group.chunks(group.len().div_ceil(parts)) {
+            for (index, pair) in chain.windows(2).enumerate() {
+                parent[pair[0] as usize] = pair[1];
+                count[pair[0] as usize] += (chain.len() - 1 - index) as u32;
+                previous[pair[1] as usize] = pair[0];
+            }
+        }
+    }
+    previous
 }
 
 /// Place of each column in a postorder of the tree in which the child with the most entries is
-/// the last, so that it can share a front with its parent.
-fn postorder(parent: &[u32], count: &[u32]) -> Vec<u32> {
+/// the last, so that it can share a front with its parent; where a last child is `given`, that one.
+fn postorder(parent: &[u32], count: &[u32], given: Vec<u32>) -> Vec<u32> {
     let order = parent.len();
-    let mut last_child = vec![NONE; order];
+    let mut last_child = given;
+    let is_given: Vec<bool> = last_child.iter().map(|&child| child != NONE).collect();
     for (j, &p) in parent.iter().enumerate().filter(|(_, p)| **p != NONE) {
         let last = &mut last_child[p as usize];
-        if *last == NONE || count[j] >= count[*last as usize] {
+        if !is_given[p as usize] && (*last == NONE || count[j] >= count[*last as usize]) {
             *last = j as u32;
         }
     }

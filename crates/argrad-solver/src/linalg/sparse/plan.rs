@@ -7,14 +7,12 @@
 //!   a dense update matrix on a stack that is added to the parent's front (multifrontal method,
 //!   Duff and Reid 1983).
 
-use super::pattern::{NONE, Pattern};
+use super::pattern::{NONE, Pattern, SLENDER};
 use crate::Error;
 
-/// Most entries below the diagonal of a slender column.
-const SLENDER: u32 = 6;
 /// Fronts are merged when the share of zeros in the merged panel is at most `.1`, for merged
 /// widths up to `.0`.
-const MERGE: [(u32, f64); 4] = [(4, 0.6), (16, 0.35), (48, 0.12), (u32::MAX, 0.05)];
+const MERGE: [(u32, f64); 4] = [(4, 0.8), (16, 0.5), (48, 0.2), (u32::MAX, 0.05)];
 
 /// A group of consecutive columns eliminated together.
 #[derive(Clone, Debug)]
