@@ -171,6 +171,11 @@ pub(crate) fn solve<S: Simd>(
             }
         }
     }
+    // A right-hand side that is not finite has no solution; zero would hide that.
+    let lost = lanes & residual.is_nan();
+    for value in x.iter_mut().chain(z.iter_mut()) {
+        *value = lost.select(residual, *value);
+    }
     residual
 }
 
