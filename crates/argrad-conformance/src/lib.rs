@@ -6,8 +6,11 @@
 //! | [`generators`] | seeded random programs: quadratic, Sudoku layer, known solution, infeasible, degenerate |
 //! | [`active_set`] | exact solutions and derivatives of quadratic programs, in double-double arithmetic |
 //! | [`mod@clarabel`] | the same batch solved by Clarabel, one instance a task |
+//! | [`problem_file`] | real programs from files, nothing shared |
 //! | [`relative_error()`] | how far two vectors are apart |
+//! | [`kkt_residual()`] | how far a point is from optimal, measured anew |
 //! | [`operation_count`], [`mod@fma_peak`] | useful operations of a solve, and what the machine could do |
+//! | [`stopwatch`] | medians of interleaved repeats |
 //!
 //! Nothing here depends on argrad's numerics: from `argrad-solver` only the standard form is used.
 
@@ -15,9 +18,14 @@ pub mod active_set;
 pub mod clarabel;
 pub mod fma_peak;
 pub mod generators;
+mod kkt_residual;
 pub mod operation_count;
+pub mod problem_file;
 mod program_batch;
+pub mod psd_triangle;
 mod relative_error;
+pub mod stopwatch;
 
+pub use kkt_residual::{KktResidual, kkt_residual};
 pub use program_batch::{DenseProgram, Numbers, ProgramBatch};
 pub use relative_error::relative_error;
