@@ -23,9 +23,9 @@ const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 const POLISHED: [f64; 4] = [1e-11, 1e-10, 1e-10, 1e-10];
 /// Residual that accepts a warm start.
 const WARM: f64 = 1e-11;
-/// Growth of the probe under the inverse above which the system counts as singular: a tenth of
+/// Growth of the probe under the inverse above which the system counts as singular: half of
 /// what the regularization allows.
-const SINGULAR: f64 = 0.1 / crate::kkt::REGULARIZATION;
+const SINGULAR: f64 = 0.5 / crate::kkt::REGULARIZATION;
 /// P is accepted as semidefinite when P plus this times its largest entry is definite.
 const CONVEXITY_SHIFT: f64 = 1e-10;
 
