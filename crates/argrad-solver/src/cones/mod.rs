@@ -109,6 +109,7 @@ macro_rules! each_cone {
                     type $C = Nonnegative;
                     $body
                 }
+                _ => unimplemented!(),
             }
         }
     };
@@ -118,7 +119,8 @@ impl ConeProduct {
     pub(crate) fn new(cones: &[Cone]) -> Self {
         let mut product = Self { factors: Vec::new(), degree: 0, h_len: 0 };
         let mut row = 0;
-        for &cone in cones {
+        for cone in cones {
+            let cone = cone.clone();
             let dim = cone.dim();
             product.factors.push(Factor { cone, rows: row..row + dim, h: 0..0 });
             row += dim;

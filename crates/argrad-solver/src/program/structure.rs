@@ -3,20 +3,69 @@
 use crate::Error;
 
 /// One factor of the cone product K, in row order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Cone {
     /// `{0}^k`: the rows are equalities, `Ax = b`.
     Zero(usize),
     /// The nonnegative orthant: the rows are inequalities, `Ax <= b`.
     Nonnegative(usize),
+    /// `{(t, u): t >= |u|}` with this many rows in all, t first. Self-dual.
+    SecondOrder(usize),
+    /// Positive semidefinite matrices of this side: the upper triangle, column by column, with
+    /// off-diagonal entries times sqrt 2, `side (side + 1) / 2` rows. Self-dual.
+    PsdTriangle(usize),
+    /// The closure of `{(x, y, z): y exp(x / y) <= z, y > 0}`.
+    Exponential,
+    /// `{(x, y, z): x^a y^(1-a) >= |z|, x, y >= 0}` with this exponent a, strictly between 0 and 1.
+    Power(f64),
+    /// `{(x, w): prod x_i^a_i >= |w|, x >= 0}` with x first: exponents a, positive with sum 1, one for
+    /// each entry of x, then `norm_dim` entries of w.
+    GeneralizedPower {
+        /// The exponents.
+        alpha: Vec<f64>,
+        /// Number of entries of w, at least 1.
+        norm_dim: usize,
+    },
 }
 
 impl Cone {
     /// Number of rows of A that this cone takes.
     pub fn dim(&self) -> usize {
-        match *self {
-            Cone::Zero(k) | Cone::Nonnegative(k) => k,
+        match self {
+            Cone::Zero(k) | Cone::Nonnegative(k) | Cone::SecondOrder(k) => *k,
+            Cone::PsdTriangle(side) => side * (side + 1) / 2,
+            Cone::Exponential | Cone::Power(_) => 3,
+            Cone::GeneralizedPower { alpha, norm_dim } => alpha.len() + norm_dim,
+        }
+    }
+
+    /// Checks the parameters; `index` is the position in the list of cones.
+    fn check(&self, index: usize) -> Result<(), Error> {
+        let bad = |expected: &str, found: String| {
+            Err(Error::Shape {
+                argument: "cones",
+                expected: format!("{expected} in cone {index}"),
+                found,
+            })
+        };
+        match self {
+            Cone::Power(a) if !(*a > 0.0 && *a < 1.0) => {
+                bad("an exponent strictly between 0 and 1", a.to_string())
+            }
+            Cone::GeneralizedPower { alpha, norm_dim } => {
+                let sum: f64 = alpha.iter().sum();
+                if let Some(a) = alpha.iter().find(|a| !(**a > 0.0 && **a <= 1.0)) {
+                    bad("exponents above 0 and at most 1", a.to_string())
+                } else if (sum - 1.0).abs() > 1e-12 {
+                    bad("exponents that add up to 1", format!("the sum {sum}"))
+                } else if *norm_dim == 0 {
+                    bad("norm_dim of at least 1", "0".into())
+                } else {
+                    Ok(())
+                }
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -146,7 +195,7 @@ impl Pattern {
 }
 
 /// The fixed part of a program: pattern of the upper triangle of P, pattern of A, cones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Structure {
     pub(crate) p: Pattern,
     pub(crate) a: Pattern,
@@ -158,8 +207,8 @@ impl Structure {
     /// and `cones` whose dimensions add up to m.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the sizes do not fit together, [`Error::Pattern`] when `p` has an
-    /// entry below the diagonal.
+    /// [`Error::Shape`] when the sizes do not fit together or a cone's parameter is out of its range,
+    /// [`Error::Pattern`] when `p` has an entry below the diagonal.
     pub fn new(p: Pattern, a: Pattern, cones: Vec<Cone>) -> Result<Self, Error> {
         let shape = |argument, expected: String, found: String| {
             Err(Error::Shape { argument, expected, found })
@@ -174,6 +223,7 @@ impl Structure {
                 format!("{} columns", a.cols),
             );
         }
+        cones.iter().enumerate().try_for_each(|(index, cone)| cone.check(index))?;
         let rows: usize = cones.iter().map(Cone::dim).sum();
         if rows != a.rows {
             return shape(
