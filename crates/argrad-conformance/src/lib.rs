@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`generators`] | seeded random programs: quadratic, over any cones, real-world families; solvable, degenerate, without a solution |
 //! | [`active_set`] | exact solutions and derivatives of quadratic programs, in double-double arithmetic |
+//! | [`reference`] | the same for programs over any cones, refined from an approximate solution |
 //! | [`mod@clarabel`] | the same batch solved by Clarabel, one instance a task |
 //! | [`relative_error()`] | how far two vectors are apart |
 //! | [`operation_count`], [`mod@fma_peak`] | useful operations of a solve, and what the machine could do |
@@ -13,12 +14,16 @@
 
 pub mod active_set;
 pub mod clarabel;
+mod double_double;
 pub mod fma_peak;
 pub mod generators;
 pub mod operation_count;
 mod program_batch;
 pub mod psd_triangle;
+pub mod reference;
 mod relative_error;
+mod sensitivity;
 
 pub use program_batch::{DenseProgram, Numbers, ProgramBatch};
 pub use relative_error::relative_error;
+pub use sensitivity::{SolutionDirection, StoredGradients};

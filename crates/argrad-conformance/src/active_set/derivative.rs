@@ -16,8 +16,10 @@
 use argrad_solver::Structure;
 use qd::Quad;
 
-use super::{ActiveSetSolution, dot, sum_products};
+use super::ActiveSetSolution;
 use crate::DenseProgram;
+use crate::double_double::{dot, sum_products};
+use crate::sensitivity::{SolutionDirection, StoredGradients};
 
 /// Gradient of a scalar with respect to the numbers of a dense program.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,19 +29,6 @@ pub struct DenseGradients {
     /// With respect to q.
     pub q: Vec<f64>,
     /// With respect to A, row-major.
-    pub a: Vec<f64>,
-    /// With respect to b.
-    pub b: Vec<f64>,
-}
-
-/// Gradient with respect to the stored entries of a structure, in storage order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredGradients {
-    /// With respect to the entries of P.
-    pub p: Vec<f64>,
-    /// With respect to q.
-    pub q: Vec<f64>,
-    /// With respect to the entries of A.
     pub a: Vec<f64>,
     /// With respect to b.
     pub b: Vec<f64>,
@@ -56,17 +45,6 @@ impl DenseGradients {
             b: self.b.clone(),
         }
     }
-}
-
-/// Directional derivative of a solution.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SolutionDirection {
-    /// Of x.
-    pub x: Vec<f64>,
-    /// Of z.
-    pub z: Vec<f64>,
-    /// Of s; 0 in a removed row.
-    pub s: Vec<f64>,
 }
 
 impl ActiveSetSolution {

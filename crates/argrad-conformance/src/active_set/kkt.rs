@@ -3,8 +3,10 @@
 use qd::Quad;
 
 use super::ActiveSetError;
-use super::lu::Lu;
 use crate::DenseProgram;
+use crate::double_double::{
+    Lu, SMALLEST_PIVOT, drop_rounding, exact, half_scale, inverse_norm, norm1, rescale, rounded,
+};
 
 /// Factored `[P A_W'; A_W 0]`.
 #[derive(Clone, Debug)]
@@ -16,12 +18,6 @@ pub(super) struct Kkt {
     norm: f64,
     lu: Lu,
 }
-
-/// A pivot below this, the largest entry of the matrix being about 1, is rounding.
-const SMALLEST_PIVOT: f64 = 1e-26;
-
-/// Entries of a solution below this, relative to the largest, are rounding.
-const ROUNDING: f64 = 1e-25;
 
 impl Kkt {
     /// Factors the matrix of the rows `active`.
@@ -43,7 +39,7 @@ impl Kkt {
         }
         let scale = equilibrate(&mut matrix, order);
         let norm = (0..order).map(|i| norm1(&matrix[i * order..][..order])).fold(0.0, f64::max);
-        let lu = Lu::factor(matrix, order, SMALLEST_PIVOT)
+        let lu = Lu::factor(&exact(&matrix), order, SMALLEST_PIVOT)
             .ok_or(ActiveSetError::Singular { active: active.len() })?;
         Ok(Self { active, scale, norm, lu })
     }
@@ -54,61 +50,22 @@ impl Kkt {
     }
 
     /// Replaces the right-hand side by the solution. The matrix is symmetric, so this is also the
-    /// adjoint solve. Entries that are rounding become zero: a derivative that vanishes, as that of
-    /// a vertex with respect to q, vanishes exactly.
+    /// adjoint solve.
     pub(super) fn solve(&self, rhs: &mut [Quad]) {
-        self.rescale(rhs);
+        rescale(rhs, &self.scale);
         self.lu.solve(rhs);
-        let largest = rhs.iter().fold(0.0_f64, |largest, v| largest.max(v.0.abs()));
-        for v in rhs.iter_mut().filter(|v| v.0.abs() < ROUNDING * largest) {
-            *v = Quad::ZERO;
-        }
-        self.rescale(rhs);
+        drop_rounding(rhs);
+        rescale(rhs, &self.scale);
     }
 
-    fn rescale(&self, vector: &mut [Quad]) {
-        for (v, &scale) in vector.iter_mut().zip(&self.scale) {
-            *v = Quad(v.0 * scale, v.1 * scale);
-        }
-    }
-
-    /// Estimated condition number of the scaled matrix in the 1-norm (Hager 1984, Higham 1988).
+    /// Estimated condition number of the scaled matrix in the 1-norm.
     pub(super) fn condition(&self) -> f64 {
-        let order = self.scale.len();
-        let mut vector = vec![1.0 / order as f64; order];
-        let mut inverse_norm = 0.0_f64;
-        for _ in 0..5 {
-            let image = self.solve_scaled(&vector);
-            let estimate = norm1(&image);
-            if estimate <= inverse_norm {
-                break;
-            }
-            inverse_norm = estimate;
-            let signs: Vec<f64> = image.iter().map(|v| 1.0_f64.copysign(*v)).collect();
-            let gradient = self.solve_scaled(&signs);
-            let steepest = (0..order)
-                .max_by(|&i, &j| gradient[i].abs().total_cmp(&gradient[j].abs()))
-                .unwrap_or(0);
-            vector.fill(0.0);
-            if let Some(entry) = vector.get_mut(steepest) {
-                *entry = 1.0;
-            }
-        }
-        // A vector that the sign iteration misses (Higham 1988, equation 4.7).
-        let alternating: Vec<f64> = (0..order)
-            .map(|i| {
-                let size = 1.0 + i as f64 / order.max(2) as f64;
-                if i % 2 == 0 { size } else { -size }
-            })
-            .collect();
-        let estimate = norm1(&self.solve_scaled(&alternating)) / norm1(&alternating).max(1.0);
-        self.norm * inverse_norm.max(estimate)
-    }
-
-    fn solve_scaled(&self, rhs: &[f64]) -> Vec<f64> {
-        let mut solution: Vec<Quad> = rhs.iter().map(|&v| Quad::from_f64(v)).collect();
-        self.lu.solve(&mut solution);
-        solution.iter().map(|v| v.0).collect()
+        let solve = |rhs: &[f64]| {
+            let mut solution = exact(rhs);
+            self.lu.solve(&mut solution);
+            rounded(&solution)
+        };
+        self.norm * inverse_norm(self.scale.len(), solve, solve)
     }
 }
 
@@ -120,9 +77,8 @@ fn equilibrate(matrix: &mut [f64], order: usize) -> Vec<f64> {
     for _ in 0..PASSES {
         let factors: Vec<f64> = (0..order)
             .map(|i| {
-                let largest =
-                    matrix[i * order..][..order].iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-                if largest > 0.0 { (-0.5 * largest.log2()).round().exp2() } else { 1.0 }
+                let row = &matrix[i * order..][..order];
+                half_scale(row.iter().fold(0.0_f64, |m, v| m.max(v.abs())))
             })
             .collect();
         for i in 0..order {
@@ -133,8 +89,4 @@ fn equilibrate(matrix: &mut [f64], order: usize) -> Vec<f64> {
         }
     }
     total
-}
-
-fn norm1(vector: &[f64]) -> f64 {
-    vector.iter().map(|v| v.abs()).sum()
 }

@@ -12,14 +12,15 @@
 
 mod derivative;
 mod kkt;
-mod lu;
 
-pub use derivative::{DenseGradients, SolutionDirection, StoredGradients};
+pub use crate::sensitivity::{SolutionDirection, StoredGradients};
+pub use derivative::DenseGradients;
 
 use kkt::Kkt;
 use qd::Quad;
 
 use crate::DenseProgram;
+use crate::double_double::{Largest, dot, rounded, sum_products};
 
 /// Why there is no exact solution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +120,6 @@ impl ActiveSetSolution {
             .filter(|&i| program.b[i].is_finite())
             .map(|i| share(point.s[i], scale_s).max(share(point.z[i], scale_z)))
             .fold(1.0, f64::min);
-        let rounded = |v: &[Quad]| v.iter().map(|v| v.0).collect();
         Self {
             x: rounded(&point.x),
             z: rounded(&point.z),
@@ -200,25 +200,6 @@ impl Point {
     }
 }
 
-/// Largest sum and largest term seen.
-#[derive(Default)]
-struct Largest {
-    sum: f64,
-    term: f64,
-}
-
-impl Largest {
-    fn add(&mut self, terms: &[Quad]) {
-        let sum = terms.iter().fold(Quad::ZERO, |sum, &term| sum.add_accurate(term));
-        self.sum = self.sum.max(sum.0.abs());
-        self.term = terms.iter().fold(self.term, |largest, term| largest.max(term.0.abs()));
-    }
-
-    fn relative(&self) -> f64 {
-        if self.term > 0.0 { self.sum / self.term } else { 0.0 }
-    }
-}
-
 /// `b_i - A_i x`; infinite where b is.
 fn slack(program: &DenseProgram, i: usize, x: &[Quad]) -> Quad {
     if program.b[i].is_finite() {
@@ -226,12 +207,4 @@ fn slack(program: &DenseProgram, i: usize, x: &[Quad]) -> Quad {
     } else {
         Quad::from_f64(program.b[i])
     }
-}
-
-fn dot(left: &[f64], right: &[Quad]) -> Quad {
-    sum_products(left.iter().copied().zip(right.iter().copied()))
-}
-
-fn sum_products(pairs: impl Iterator<Item = (f64, Quad)>) -> Quad {
-    pairs.fold(Quad::ZERO, |sum, (l, r)| sum.add_accurate(Quad::from_f64(l) * r))
 }

@@ -45,7 +45,8 @@ pub enum Objective {
 }
 
 impl Objective {
-    fn rank(&self, variables: usize) -> usize {
+    /// Rank of P with this many variables.
+    pub fn rank(&self, variables: usize) -> usize {
         match *self {
             Objective::Linear => 0,
             Objective::Diagonal { rank } | Objective::Full { rank } => rank.min(variables),

@@ -5,7 +5,7 @@ use qd::{Quad, simd as lanes};
 
 /// `P A = L U`, row-major; high and low halves apart, so that rows are vectors.
 #[derive(Clone, Debug)]
-pub(super) struct Lu {
+pub(crate) struct Lu {
     order: usize,
     high: Vec<f64>,
     low: Vec<f64>,
@@ -15,9 +15,13 @@ pub(super) struct Lu {
 
 impl Lu {
     /// Factors a row-major matrix; `None` when a pivot is not above `smallest_pivot`.
-    pub(super) fn factor(matrix: Vec<f64>, order: usize, smallest_pivot: f64) -> Option<Self> {
-        let low = vec![0.0; matrix.len()];
-        let mut lu = Self { order, high: matrix, low, pivots: Vec::with_capacity(order) };
+    pub(crate) fn factor(matrix: &[Quad], order: usize, smallest_pivot: f64) -> Option<Self> {
+        let mut lu = Self {
+            order,
+            high: matrix.iter().map(|v| v.0).collect(),
+            low: matrix.iter().map(|v| v.1).collect(),
+            pivots: Vec::with_capacity(order),
+        };
         for step in 0..order {
             let pivot_row = (step..order)
                 .max_by(|&i, &j| lu.at(i, step).0.abs().total_cmp(&lu.at(j, step).0.abs()))?;
@@ -33,7 +37,7 @@ impl Lu {
     }
 
     /// Replaces the right-hand side by the solution.
-    pub(super) fn solve(&self, rhs: &mut [Quad]) {
+    pub(crate) fn solve(&self, rhs: &mut [Quad]) {
         let n = self.order;
         for (k, &row) in self.pivots.iter().enumerate() {
             rhs.swap(k, row);
@@ -44,6 +48,21 @@ impl Lu {
         for i in (0..n).rev() {
             let sum = (i + 1..n).fold(rhs[i], |sum, j| sum - self.at(i, j) * rhs[j]);
             rhs[i] = sum / self.at(i, i);
+        }
+    }
+
+    /// Replaces the right-hand side by the solution with the transposed matrix.
+    pub(crate) fn solve_transposed(&self, rhs: &mut [Quad]) {
+        let n = self.order;
+        for i in 0..n {
+            let sum = (0..i).fold(rhs[i], |sum, j| sum - self.at(j, i) * rhs[j]);
+            rhs[i] = sum / self.at(i, i);
+        }
+        for i in (0..n).rev() {
+            rhs[i] = (i + 1..n).fold(rhs[i], |sum, j| sum - self.at(j, i) * rhs[j]);
+        }
+        for (k, &row) in self.pivots.iter().enumerate().rev() {
+            rhs.swap(k, row);
         }
     }
 
@@ -136,27 +155,38 @@ fn subtract_lanes<S: Simd>(
 mod tests {
     use super::*;
 
-    /// Hilbert-like, with a condition number of about 1e10 and small whole numbers, so that the
-    /// product with a whole vector is exact.
+    /// Hilbert-like, not symmetric, ill-conditioned and of whole numbers, so that the product with a
+    /// whole vector is exact.
     #[test]
     fn solves_an_ill_conditioned_whole_number_system_to_20_digits() {
         let n = 8;
         // 360360 is a multiple of 1..=15.
-        let matrix: Vec<f64> = (0..n * n).map(|k| 360360.0 / (k / n + k % n + 1) as f64).collect();
+        let entry =
+            |i: usize, j: usize| if i > j + 2 { 0.0 } else { 360360.0 / (i + j + 1) as f64 };
+        let matrix: Vec<Quad> = (0..n * n).map(|k| Quad::from_f64(entry(k / n, k % n))).collect();
         let expected: Vec<f64> = (0..n).map(|i| i as f64 - 3.0).collect();
-        let mut rhs: Vec<Quad> = (0..n)
-            .map(|i| Quad::from_f64((0..n).map(|j| matrix[i * n + j] * expected[j]).sum()))
-            .collect();
-        Lu::factor(matrix, n, 0.0).unwrap().solve(&mut rhs);
-        for (found, expected) in rhs.iter().zip(&expected) {
-            assert!((*found - Quad::from_f64(*expected)).0.abs() < 1e-20, "{found:?} {expected}");
+        let lu = Lu::factor(&matrix, n, 0.0).unwrap();
+        for transposed in [false, true] {
+            let at = |i, j| if transposed { entry(j, i) } else { entry(i, j) };
+            let mut rhs: Vec<Quad> = (0..n)
+                .map(|i| Quad::from_f64((0..n).map(|j| at(i, j) * expected[j]).sum()))
+                .collect();
+            if transposed {
+                lu.solve_transposed(&mut rhs)
+            } else {
+                lu.solve(&mut rhs)
+            }
+            for (found, expected) in rhs.iter().zip(&expected) {
+                let error = (*found - Quad::from_f64(*expected)).0.abs();
+                assert!(error < 1e-20, "{found:?} {expected}");
+            }
         }
     }
 
     #[test]
     fn a_dependent_row_is_found() {
-        let matrix = vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.5, 0.7, 0.9];
-        assert!(Lu::factor(matrix, 3, 1e-10).is_none());
-        assert!(Lu::factor(vec![f64::NAN], 1, 0.0).is_none());
+        let matrix = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.5, 0.7, 0.9].map(Quad::from_f64);
+        assert!(Lu::factor(&matrix, 3, 1e-10).is_none());
+        assert!(Lu::factor(&[Quad::NAN], 1, 0.0).is_none());
     }
 }
