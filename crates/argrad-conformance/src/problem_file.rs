@@ -151,8 +151,7 @@ impl ProblemFile {
         let pattern = |field: &str, matrix: Matrix| {
             let Matrix { shape: [rows, columns], colptr, rowval, nzval } = matrix;
             if rowval.len() != nzval.len() {
-                let problem =
-                    format!("{} values for {} row indices", nzval.len(), rowval.len());
+                let problem = format!("{} values for {} row indices", nzval.len(), rowval.len());
                 return Err(wrong(&format!("{field}.nzval"), problem));
             }
             let pattern = Pattern::new(rows, columns, colptr, rowval)

@@ -77,13 +77,20 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
         }
     }
     bar.finish_and_clear();
-    let (text, sound) =
-        if arguments.warm { (warm.text(), warm.is_sound()) } else { (cold.text(), cold.is_sound()) };
+    let (text, sound) = if arguments.warm {
+        (warm.text(), warm.is_sound())
+    } else {
+        (cold.text(), cold.is_sound())
+    };
     println!("{text}");
     if let Some(path) = &arguments.csv {
-        let mut writer = csv::Writer::from_path(path)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        if arguments.warm { warm.write_csv(&mut writer)? } else { cold.write_csv(&mut writer)? }
+        let mut writer =
+            csv::Writer::from_path(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        if arguments.warm {
+            warm.write_csv(&mut writer)?
+        } else {
+            cold.write_csv(&mut writer)?
+        }
         writer.flush()?;
         println!("Every number: {}", path.display());
     }

@@ -48,11 +48,7 @@ pub struct Row {
 }
 
 /// Follows the sequences of `problem`, one for each size of change.
-pub fn follow(
-    set: &str,
-    problem: &ProblemFile,
-    arguments: &Arguments,
-) -> Result<Vec<Row>, Error> {
+pub fn follow(set: &str, problem: &ProblemFile, arguments: &Arguments) -> Result<Vec<Row>, Error> {
     let settings = Settings { engine: arguments.engine, ..Settings::default() };
     let solver = Solver::new(problem.program.structure.clone(), settings)?;
     CHANGES

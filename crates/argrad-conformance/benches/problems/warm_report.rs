@@ -75,9 +75,8 @@ impl Report {
         for (set, change) in groups {
             let rows: Vec<&Row> =
                 self.rows.iter().filter(|row| row.set == set && row.change == change).collect();
-            let sum = |of: fn(&Row) -> usize| {
-                rows.iter().map(|row| of(row)).sum::<usize>().to_string()
-            };
+            let sum =
+                |of: fn(&Row) -> usize| rows.iter().map(|row| of(row)).sum::<usize>().to_string();
             let ratios: Vec<f64> = rows.iter().map(|row| row.times[0] / row.times[1]).collect();
             let mean = shifted_geometric_mean(&ratios, 0.0).unwrap_or(f64::NAN);
             let smallest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
