@@ -31,7 +31,7 @@ const DELICATE: f64 = 1e4;
 const NEAR: f64 = 1e-4;
 /// From this step on, a lane whose residual is not below the first is given up.
 const PATIENCE: usize = 3;
-/// So is, at the step before, one whose residual is this large.
+/// So is, at the step before, one whose residual is this large, where K is a polyhedron.
 const HOPELESS: f64 = 0.5;
 
 /// Most halvings of a step towards a smooth point.
@@ -128,7 +128,7 @@ pub(crate) fn polish<S: Simd>(
             live = live & !done & !size.is_nan();
             if step >= PATIENCE {
                 live = live & size.lt(first);
-            } else if step + 1 == PATIENCE && !smooth {
+            } else if step + 1 == PATIENCE && !smooth && analysis.cones.is_polyhedral() {
                 live = live & size.lt(V::splat(simd, HOPELESS));
             }
         }
