@@ -10,6 +10,7 @@ mod derivative;
 mod difference;
 mod empty;
 mod failures;
+mod homogeneous;
 mod infeasible;
 mod removed_rows;
 mod smoothed;
