@@ -103,7 +103,7 @@ impl<'a> SolutionDerivative<'a> {
                 Factored::Svd(Svd::new(&m.dense()?, q.order(), SAFETY * left))
             }
             LinearSolve::Lsqr { tolerance, max_iterations } => {
-                if !(tolerance >= 0.0 && tolerance < 1.0) {
+                if !(0.0..1.0).contains(&tolerance) {
                     return Err(Error::Setting {
                         setting: "tolerance",
                         expected: "a number from 0 to below 1",

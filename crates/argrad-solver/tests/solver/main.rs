@@ -11,6 +11,7 @@ mod difference;
 mod empty;
 mod failures;
 mod homogeneous;
+mod homogeneous_cones;
 mod infeasible;
 mod removed_rows;
 mod smoothed;
