@@ -54,9 +54,15 @@ impl ClarabelBatch {
         let cones = structure
             .cones()
             .iter()
-            .map(|cone| match cone.clone() {
-                Cone::Zero(k) => SupportedConeT::ZeroConeT(k),
-                Cone::Nonnegative(k) => SupportedConeT::NonnegativeConeT(k),
+            .map(|cone| match cone {
+                Cone::Zero(k) => SupportedConeT::ZeroConeT(*k),
+                Cone::Nonnegative(k) => SupportedConeT::NonnegativeConeT(*k),
+                Cone::SecondOrder(dim) => SupportedConeT::SecondOrderConeT(*dim),
+                Cone::Exponential => SupportedConeT::ExponentialConeT(),
+                Cone::Power(a) => SupportedConeT::PowerConeT(*a),
+                Cone::GeneralizedPower { alpha, norm_dim } => {
+                    SupportedConeT::GenPowerConeT(alpha.clone(), *norm_dim)
+                }
                 other => panic!("no translation of {other:?} to Clarabel"),
             })
             .collect();

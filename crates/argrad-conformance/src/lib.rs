@@ -3,7 +3,7 @@
 //!
 //! | module | what it gives |
 //! |---|---|
-//! | [`generators`] | seeded random programs: quadratic, Sudoku layer, known solution, infeasible, degenerate |
+//! | [`generators`] | seeded random programs: quadratic, over any cones, real-world families; solvable, degenerate, without a solution |
 //! | [`active_set`] | exact solutions and derivatives of quadratic programs, in double-double arithmetic |
 //! | [`mod@clarabel`] | the same batch solved by Clarabel, one instance a task |
 //! | [`relative_error()`] | how far two vectors are apart |
@@ -17,6 +17,7 @@ pub mod fma_peak;
 pub mod generators;
 pub mod operation_count;
 mod program_batch;
+pub mod psd_triangle;
 mod relative_error;
 
 pub use program_batch::{DenseProgram, Numbers, ProgramBatch};

@@ -47,8 +47,7 @@ impl Numbers {
     }
 }
 
-/// A batch of quadratic programs in standard form, with zero and nonnegative cones only, the zero
-/// rows (equalities) first.
+/// A batch of programs in standard form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProgramBatch {
     /// Patterns and cones.
@@ -98,7 +97,7 @@ impl ProgramBatch {
         self.structure.variables()
     }
 
-    /// Number of rows of A, equalities and inequalities.
+    /// Number of rows of A.
     pub fn rows(&self) -> usize {
         self.structure.rows()
     }
@@ -110,7 +109,7 @@ impl ProgramBatch {
     pub fn equalities(&self) -> usize {
         let (mut equalities, mut inequalities) = (0, 0);
         for cone in self.structure.cones() {
-            match cone.clone() {
+            match cone {
                 Cone::Zero(k) if inequalities == 0 => equalities += k,
                 Cone::Nonnegative(k) => inequalities += k,
                 other => panic!("{other:?} in a batch of zero, then nonnegative cones"),
@@ -124,7 +123,10 @@ impl ProgramBatch {
         self.rows() - self.equalities()
     }
 
-    /// Instance `index` as dense matrices.
+    /// Instance `index` of a batch of quadratic programs as dense matrices.
+    ///
+    /// # Panics
+    /// As [`Self::equalities()`].
     pub fn program(&self, index: usize) -> DenseProgram {
         let (n, rows) = (self.variables(), self.rows());
         let mut program = DenseProgram::zeros(n, self.equalities(), self.inequalities());

@@ -100,10 +100,33 @@ pub enum Error {
         /// Index and status of each instance that is not solved.
         failures: Vec<(usize, crate::Status)>,
     },
+    /// Second derivatives were asked for where the first are not differentiable.
+    #[error(
+        "{} of {batch} instances have no second derivative, because the projection has a kink at the \
+         solution or the solution is not unique: {}; ask for zero or NaN there, or leave them out",
+        instances.len(), list_indices(instances)
+    )]
+    NotSmooth {
+        /// Number of instances.
+        batch: usize,
+        /// Their indices.
+        instances: Vec<usize>,
+    },
+}
+
+/// How many instances an error names.
+const SHOWN: usize = 8;
+
+fn list_indices(instances: &[usize]) -> String {
+    let mut text: Vec<String> =
+        instances.iter().take(SHOWN).map(|i| format!("instance {i}")).collect();
+    if instances.len() > SHOWN {
+        text.push(format!("and {} more", instances.len() - SHOWN));
+    }
+    text.join(", ")
 }
 
 fn list(failures: &[(usize, crate::Status)]) -> String {
-    const SHOWN: usize = 8;
     let mut text: Vec<String> =
         failures.iter().take(SHOWN).map(|(i, status)| format!("instance {i}: {status}")).collect();
     if failures.len() > SHOWN {

@@ -72,6 +72,7 @@ pub(crate) struct View<'a, S: Simd> {
     pub(crate) x_scale: &'a [V<S>],
     pub(crate) row_scale: &'a [V<S>],
     pub(crate) cost_scale: V<S>,
+    pub(crate) v: &'a [V<S>],
     pub(crate) projection: &'a [V<S>],
 }
 
@@ -89,9 +90,9 @@ impl<'a, S: Simd> View<'a, S> {
         let inverse_pivots = take(analysis.kkt.pivots_len);
         let (_h, q, b) = (take(analysis.cones.h_len()), take(n), take(m));
         let (x_scale, row_scale, cost_scale) = (take(n), take(m), take(1)[0]);
-        let (_x, _z, _s, _v) = (take(n), take(m), take(m), take(m));
+        let (_x, _z, _s, v) = (take(n), take(m), take(m), take(m));
         let projection = take(analysis.cones.projection_len());
-        Self { values, inverse_pivots, q, b, x_scale, row_scale, cost_scale, projection }
+        Self { values, inverse_pivots, q, b, x_scale, row_scale, cost_scale, v, projection }
     }
 }
 

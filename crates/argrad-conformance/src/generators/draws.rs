@@ -39,6 +39,36 @@ impl Draws {
         self.0.random()
     }
 
+    /// A size that is clearly not zero: U(0.5, 1.5).
+    pub(super) fn magnitude(&mut self) -> f64 {
+        0.5 + self.uniform()
+    }
+
+    /// A random direction.
+    pub(super) fn unit_vector(&mut self, len: usize) -> Vec<f64> {
+        let mut vector = self.normals(len);
+        let norm = dot(&vector, &vector).sqrt();
+        vector.iter_mut().for_each(|v| *v /= norm);
+        vector
+    }
+
+    /// A random orthogonal matrix, row-major, by Gram-Schmidt done twice.
+    pub(super) fn orthogonal(&mut self, order: usize) -> Vec<f64> {
+        let mut matrix: Vec<f64> = Vec::with_capacity(order * order);
+        for _ in 0..order {
+            let mut row = self.normals(order);
+            for _ in 0..2 {
+                for other in matrix.chunks_exact(order) {
+                    let along = dot(&row, other);
+                    row.iter_mut().zip(other).for_each(|(r, o)| *r -= along * o);
+                }
+            }
+            let norm = dot(&row, &row).sqrt();
+            matrix.extend(row.iter().map(|r| r / norm));
+        }
+        matrix
+    }
+
     /// A whole number below `end`.
     pub(super) fn below(&mut self, end: usize) -> usize {
         self.0.random_range(0..end)

@@ -2,21 +2,36 @@
 //!
 //! Instance `i` depends on the seed and on `i`, not on the size of the batch: the first instances
 //! of a larger batch are those of a smaller one.
+//!
+//! Quadratic programs are given by their [`Size`], programs over any cones by [`ConePrograms`], and
+//! real-world families by their dimensions.
 
+pub mod cone_programs;
 mod degenerate;
 mod draws;
+mod entropy_softmax;
 mod infeasible;
 mod known_solution;
+mod logistic_regression;
 mod perturbation;
+mod portfolio;
+mod psd_projection;
 mod random_qp;
 mod sudoku;
+mod total_variation;
 
+pub use cone_programs::{ConePrograms, Objective};
 pub use degenerate::{duplicate_equalities, redundant_inequalities, weakly_active};
+pub use entropy_softmax::entropy_softmax;
 pub use infeasible::{conflicting_equalities, conflicting_inequalities, unbounded};
 pub use known_solution::{KnownSolution, known_solution};
+pub use logistic_regression::{Penalty, logistic_regression};
 pub use perturbation::perturbed;
+pub use portfolio::portfolio;
+pub use psd_projection::psd_projection;
 pub use random_qp::random_qp;
 pub use sudoku::sudoku_layer;
+pub use total_variation::total_variation;
 
 use argrad_solver::{Cone, Pattern, Structure};
 

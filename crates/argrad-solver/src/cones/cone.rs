@@ -94,7 +94,7 @@ pub(crate) trait LaneCone {
     fn unit<S: Simd>(&self, simd: S, s: &mut [V<S>], z: &mut [V<S>]);
     /// Moves s and z to the inside where they are not; the amount depends on how far out they are.
     /// For cones that are not symmetric: `unit`.
-    fn shift_inside<S: Simd>(&self, simd: S, s: &mut [V<S>], z: &mut [V<S>]);
+    fn shift_inside<S: Simd>(&self, simd: S, s: &mut [V<S>], z: &mut [V<S>], scratch: &mut [V<S>]);
     /// The scaling data at (s, z), with `mu` the mean complementarity of all of K.
     fn scaling<S: Simd>(
         &self,

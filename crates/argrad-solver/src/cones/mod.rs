@@ -4,11 +4,18 @@
 //! [`ConeProduct`] cuts the vectors and hands each cone its part.
 
 mod cone;
+mod lane_matrix;
+mod least_eigenvalue;
 mod nonnegative;
 mod product;
+mod psd_triangle;
+mod second_order;
+mod symmetric_eigen;
 mod zero;
 
 pub(crate) use cone::{FREE, Function, LaneCone, Pair, STEEPEST};
 pub(crate) use nonnegative::Nonnegative;
 pub(crate) use product::ConeProduct;
+pub(crate) use psd_triangle::PsdTriangle;
+pub(crate) use second_order::SecondOrder;
 pub(crate) use zero::Zero;

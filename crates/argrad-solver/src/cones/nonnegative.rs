@@ -56,7 +56,7 @@ impl LaneCone for Nonnegative {
     }
 
     #[inline(always)]
-    fn shift_inside<S: Simd>(&self, simd: S, s: &mut [V<S>], z: &mut [V<S>]) {
+    fn shift_inside<S: Simd>(&self, simd: S, s: &mut [V<S>], z: &mut [V<S>], _: &mut [V<S>]) {
         shift(simd, s);
         shift(simd, z);
     }
@@ -427,7 +427,7 @@ mod tests {
     fn shift_moves_points_inside_and_leaves_safe_ones() {
         let cone = Nonnegative { dim: 3 };
         let (mut s, mut z) = (registers(&[-2.0, 1.0, 5.0]), registers(&[0.5, 1.0, 0.75]));
-        cone.shift_inside(Scalar, &mut s, &mut z);
+        cone.shift_inside(Scalar, &mut s, &mut z, &mut []);
         // The mean of the positive parts is 2.
         assert!(numbers(&s).iter().zip([0.2, 3.2, 7.2]).all(|(s, e)| (s - e).abs() < 1e-15));
         assert_eq!(numbers(&z), [0.5, 1.0, 0.75]);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::{Function, LaneCone, Nonnegative, Pair, Zero};
+use super::{Function, LaneCone, Nonnegative, Pair, PsdTriangle, SecondOrder, Zero};
 use crate::lanes::{Kernel, M, V, call};
 use crate::program::Cone;
 
@@ -13,6 +13,8 @@ use crate::program::Cone;
 enum AnyCone {
     Zero(Zero),
     Nonnegative(Nonnegative),
+    SecondOrder(SecondOrder),
+    PsdTriangle(PsdTriangle),
 }
 
 /// One cone with its rows and its parts of the data.
@@ -44,6 +46,8 @@ macro_rules! with_cone {
         match &$factor.cone {
             AnyCone::Zero($cone) => $body,
             AnyCone::Nonnegative($cone) => $body,
+            AnyCone::SecondOrder($cone) => $body,
+            AnyCone::PsdTriangle($cone) => $body,
         }
     };
 }
@@ -65,6 +69,8 @@ impl ConeProduct {
             let lane_cone = match cone {
                 Cone::Zero(k) => AnyCone::Zero(Zero::new(*k)),
                 Cone::Nonnegative(k) => AnyCone::Nonnegative(Nonnegative::new(*k)),
+                Cone::SecondOrder(k) => AnyCone::SecondOrder(SecondOrder::new(*k)),
+                Cone::PsdTriangle(side) => AnyCone::PsdTriangle(PsdTriangle::new(*side)),
                 _ => todo!(),
             };
             let mut factor = Factor {
@@ -220,9 +226,11 @@ operations! {
     }
 
     /// Moves s and z inside, see [`LaneCone::shift_inside`].
-    shift_inside as ShiftInside(s: &'a mut [V<S>], z: &'a mut [V<S>]) -> () {
+    shift_inside as ShiftInside(
+        s: &'a mut [V<S>], z: &'a mut [V<S>], scratch: &'a mut [V<S>],
+    ) -> () {
         |simd, cone, f|
-        cone.shift_inside(simd, &mut s[f.rows.clone()], &mut z[f.rows.clone()]); ()
+        cone.shift_inside(simd, &mut s[f.rows.clone()], &mut z[f.rows.clone()], scratch); ()
     }
 
     /// The scaling data at (s, z).

@@ -52,7 +52,7 @@ impl LaneCone for Zero {
     }
 
     #[inline(always)]
-    fn shift_inside<S: Simd>(&self, simd: S, s: &mut [V<S>], _z: &mut [V<S>]) {
+    fn shift_inside<S: Simd>(&self, simd: S, s: &mut [V<S>], _z: &mut [V<S>], _: &mut [V<S>]) {
         s.fill(V::splat(simd, 0.0));
     }
 

@@ -25,13 +25,17 @@ impl Tape {
         cotangent: &Cotangent<'_>,
         how: &Differentiation,
     ) -> Result<Gradients, Error> {
+        self.check_cotangent(cotangent)?;
+        how.check(&self.reports)?;
+        self.vjp_to(cotangent, how, self.shared)
+    }
+
+    pub(super) fn check_cotangent(&self, cotangent: &Cotangent<'_>) -> Result<(), Error> {
         let analysis = &self.inner.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         check_length("cotangent.x", cotangent.x, batch, n)?;
         check_length("cotangent.z", cotangent.z, batch, m)?;
-        check_length("cotangent.s", cotangent.s, batch, m)?;
-        how.check(&self.reports)?;
-        self.vjp_to(cotangent, how, self.shared)
+        check_length("cotangent.s", cotangent.s, batch, m)
     }
 
     /// [`Self::vjp`], with gradients summed over the batch where `shared` says so.
@@ -220,12 +224,17 @@ impl Tape {
         on_failure: OnFailure,
         shared: Shared,
     ) {
+        let failed: Vec<usize> = failures(&self.reports).map(|(index, _)| index).collect();
+        failed.iter().for_each(|&index| gradients.adjoint_residual[index] = f64::NAN);
+        if on_failure == OnFailure::Nan {
+            self.mark_nan(gradients, &failed, shared);
+        }
+    }
+
+    /// NaN in the per-instance gradients of these instances.
+    pub(super) fn mark_nan(&self, gradients: &mut Gradients, instances: &[usize], shared: Shared) {
         let structure = &self.inner.analysis.structure;
-        for (index, _) in failures(&self.reports) {
-            gradients.adjoint_residual[index] = f64::NAN;
-            if on_failure != OnFailure::Nan {
-                continue;
-            }
+        for &index in instances {
             for (values, len, shared) in [
                 (&mut gradients.p, structure.p.nnz(), shared.p),
                 (&mut gradients.q, structure.variables(), shared.q),

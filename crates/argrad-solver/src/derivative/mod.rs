@@ -18,6 +18,7 @@ mod gradient;
 mod jacobian;
 mod lpgd;
 mod lsqr;
+mod second;
 mod smoothed;
 mod system;
 mod tangent;

@@ -67,17 +67,47 @@ pub(crate) fn solve<S: Simd>(
     method: Method,
     singular: M<S>,
 ) -> Solved<S> {
-    let zero = V::splat(simd, 0.0);
     let method = if analysis.kkt.has_factor() { method } else { method.without_factor() };
     if let Method::Lsqr { tolerance, max_iterations } = method {
         let goal = Goal { tolerance, max_iterations };
         return lsqr(simd, analysis, view, work, M::splat(simd, true), goal);
     }
+    let direct = solve_with(simd, analysis, view, work, None, singular);
+    // Not a comparison that NaN fulfils: a NaN right-hand side keeps its NaN solution.
+    let singular = singular | direct.residual.gt(V::splat(simd, UNREFINED));
+    if !singular.any() {
+        return direct;
+    }
+    let max_iterations = LEAST_NORM_ITERATIONS * (analysis.n() + analysis.m() + 1);
+    let goal = Goal { tolerance: LEAST_NORM, max_iterations };
+    let least_norm = lsqr(simd, analysis, view, work, singular, goal);
+    Solved {
+        residual: singular.select(least_norm.residual, direct.residual),
+        iterations: singular.select(least_norm.iterations, direct.iterations),
+        unfinished: least_norm.unfinished & singular,
+    }
+}
+
+/// [`solve`] with the factor, in the lanes outside `singular`; `extra`, where given, is added to the right-hand
+/// side of the second equation as it stands above (that of r2 is (I - D) r2).
+#[inline(always)]
+pub(crate) fn solve_with<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    view: &View<'_, S>,
+    work: &mut Work<'_, S>,
+    extra: Option<&[V<S>]>,
+    singular: M<S>,
+) -> Solved<S> {
+    let zero = V::splat(simd, 0.0);
     let Work { permuted, cones, px, ax, atz, over_x, over_z, .. } = work;
     let [rhs_x, x, error_x, ..] = over_x;
     let [rhs_z, z, error_z, dz, spare, ..] = over_z;
     // With x = z = 0 the second equation is off by (I - D) r2.
     analysis.cones.apply(simd, view.projection, Function::Complement, rhs_z, error_z, cones);
+    for (error, &extra) in error_z.iter_mut().zip(extra.unwrap_or_default()) {
+        *error += extra;
+    }
     let mut size = V::splat(simd, f64::MIN_POSITIVE);
     for &r in rhs_x.iter().chain(error_z.iter()) {
         size = size.max_abs(r);
@@ -119,6 +149,9 @@ pub(crate) fn solve<S: Simd>(
             spare[i] = rhs_z[i] - ax[i];
         }
         analysis.cones.apply(simd, view.projection, Function::Complement, spare, error_z, cones);
+        for (error, &extra) in error_z.iter_mut().zip(extra.unwrap_or_default()) {
+            *error += extra;
+        }
         for i in 0..z.len() {
             error_z[i] += dz[i];
             error = error.max_abs(error_z[i]);
@@ -131,18 +164,5 @@ pub(crate) fn solve<S: Simd>(
             break;
         }
     }
-    // Not a comparison that NaN fulfils: a NaN right-hand side keeps its NaN solution.
-    let singular = singular | residual.gt(V::splat(simd, UNREFINED));
-    let direct = Solved { residual, iterations: zero, unfinished: M::splat(simd, false) };
-    if !singular.any() {
-        return direct;
-    }
-    let max_iterations = LEAST_NORM_ITERATIONS * (analysis.n() + analysis.m() + 1);
-    let goal = Goal { tolerance: LEAST_NORM, max_iterations };
-    let least_norm = lsqr(simd, analysis, view, work, singular, goal);
-    Solved {
-        residual: singular.select(least_norm.residual, direct.residual),
-        iterations: singular.select(least_norm.iterations, direct.iterations),
-        unfinished: least_norm.unfinished & singular,
-    }
+    Solved { residual, iterations: zero, unfinished: M::splat(simd, false) }
 }

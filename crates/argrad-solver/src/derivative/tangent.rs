@@ -26,16 +26,6 @@ impl Tape {
     ) -> Result<SolutionTangent, Error> {
         let analysis = &self.inner.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
-        for (argument, slot, len) in [
-            ("tangent.p", tangent.p, analysis.structure.p.nnz()),
-            ("tangent.q", tangent.q, n),
-            ("tangent.a", tangent.a, analysis.structure.a.nnz()),
-            ("tangent.b", tangent.b, m),
-        ] {
-            if let Some(slot) = slot {
-                check_slot(argument, slot, len, batch)?;
-            }
-        }
         how.check(&self.reports)?;
         if let Mode::Lpgd(tau) = how.mode {
             return self.lpgd_jvp(tangent, tau, how);
@@ -43,37 +33,7 @@ impl Tape {
         let smoothed = self.smoothed(how)?;
         let (x, z) = smoothed.as_ref().map_or((&self.x, &self.z), |point| (&point.x, &point.z));
 
-        // Right-hand side -(dP x + dq + dA'z), -(dA x - db), an instance a row.
-        let mut r1 = vec![0.0; batch * n];
-        let mut r2 = vec![0.0; batch * m];
-        for instance in 0..batch {
-            let (x, z) =
-                (&x[instance * n..(instance + 1) * n], &z[instance * m..(instance + 1) * m]);
-            let r1 = &mut r1[instance * n..(instance + 1) * n];
-            let r2 = &mut r2[instance * m..(instance + 1) * m];
-            if let Some(dp) = tangent.p {
-                let dp = dp.instance(instance, analysis.structure.p.nnz());
-                for ((i, j), d) in analysis.structure.p.entries().zip(dp) {
-                    r1[i] -= d * x[j];
-                    if i != j {
-                        r1[j] -= d * x[i];
-                    }
-                }
-            }
-            if let Some(dq) = tangent.q {
-                r1.iter_mut().zip(dq.instance(instance, n)).for_each(|(r, d)| *r -= d);
-            }
-            if let Some(da) = tangent.a {
-                let da = da.instance(instance, analysis.structure.a.nnz());
-                for ((i, j), d) in analysis.structure.a.entries().zip(da) {
-                    r1[j] -= d * z[i];
-                    r2[i] -= d * x[j];
-                }
-            }
-            if let Some(db) = tangent.b {
-                r2.iter_mut().zip(db.instance(instance, m)).for_each(|(r, d)| *r += d);
-            }
-        }
+        let (r1, r2) = self.tangent_right_hand_side(tangent, x, z)?;
 
         let mut out = SolutionTangent {
             x: vec![0.0; batch * n],
@@ -132,6 +92,58 @@ impl Tape {
             }
         }
         Ok(out)
+    }
+
+    /// `-(dP x + dq + dA'z)` and `-(dA x - db)`, an instance a row, after a check of the lengths.
+    pub(super) fn tangent_right_hand_side(
+        &self,
+        tangent: &Tangent<'_>,
+        x: &[f64],
+        z: &[f64],
+    ) -> Result<(Vec<f64>, Vec<f64>), Error> {
+        let analysis = &self.inner.analysis;
+        let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
+        for (argument, slot, len) in [
+            ("tangent.p", tangent.p, analysis.structure.p.nnz()),
+            ("tangent.q", tangent.q, n),
+            ("tangent.a", tangent.a, analysis.structure.a.nnz()),
+            ("tangent.b", tangent.b, m),
+        ] {
+            if let Some(slot) = slot {
+                check_slot(argument, slot, len, batch)?;
+            }
+        }
+        let mut r1 = vec![0.0; batch * n];
+        let mut r2 = vec![0.0; batch * m];
+        for instance in 0..batch {
+            let (x, z) =
+                (&x[instance * n..(instance + 1) * n], &z[instance * m..(instance + 1) * m]);
+            let r1 = &mut r1[instance * n..(instance + 1) * n];
+            let r2 = &mut r2[instance * m..(instance + 1) * m];
+            if let Some(dp) = tangent.p {
+                let dp = dp.instance(instance, analysis.structure.p.nnz());
+                for ((i, j), d) in analysis.structure.p.entries().zip(dp) {
+                    r1[i] -= d * x[j];
+                    if i != j {
+                        r1[j] -= d * x[i];
+                    }
+                }
+            }
+            if let Some(dq) = tangent.q {
+                r1.iter_mut().zip(dq.instance(instance, n)).for_each(|(r, d)| *r -= d);
+            }
+            if let Some(da) = tangent.a {
+                let da = da.instance(instance, analysis.structure.a.nnz());
+                for ((i, j), d) in analysis.structure.a.entries().zip(da) {
+                    r1[j] -= d * z[i];
+                    r2[i] -= d * x[j];
+                }
+            }
+            if let Some(db) = tangent.b {
+                r2.iter_mut().zip(db.instance(instance, m)).for_each(|(r, d)| *r += d);
+            }
+        }
+        Ok((r1, r2))
     }
 }
 

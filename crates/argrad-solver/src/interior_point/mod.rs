@@ -152,7 +152,7 @@ pub(crate) fn start<S: Simd>(
             *s = -z;
         }
     }
-    analysis.cones.shift_inside(simd, work.s, work.z);
+    analysis.cones.shift_inside(simd, work.s, work.z, work.cones);
     embedding
 }
 

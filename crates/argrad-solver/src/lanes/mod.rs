@@ -7,6 +7,7 @@
 
 mod buffer;
 mod dispatch;
+mod elementary;
 mod vector;
 
 pub(crate) use buffer::{Arena, Buffer};

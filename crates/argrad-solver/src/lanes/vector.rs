@@ -137,6 +137,12 @@ impl<S: Simd> V<S> {
         self.is_nan().select(self, keep)
     }
 
+    /// The bits, one u64 a lane.
+    #[inline(always)]
+    pub(super) fn bits(self) -> Bits<S> {
+        Bits(token::<S>().transmute_u64s_f64s(self.0), PhantomData)
+    }
+
     /// The largest power of two that is at most `self`, for normal positive numbers.
     #[inline(always)]
     pub(crate) fn floor_power_of_two(self) -> Self {
@@ -185,6 +191,70 @@ impl<S: Simd> V<S> {
         assert!(lane < Self::LANES);
         // SAFETY: V is transparent over an array of LANES f64, and lane < LANES.
         unsafe { *(&raw mut *self).cast::<f64>().add(lane) = value }
+    }
+}
+
+/// The bits of one f64 a lane, as unsigned integers that wrap around.
+#[repr(transparent)]
+pub(super) struct Bits<S: Simd>(S::u64s, PhantomData<S>);
+
+impl<S: Simd> Clone for Bits<S> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<S: Simd> Copy for Bits<S> {}
+
+impl<S: Simd> Bits<S> {
+    /// The f64 with these bits.
+    #[inline(always)]
+    pub(super) fn number(self) -> V<S> {
+        V(token::<S>().transmute_f64s_u64s(self.0), PhantomData)
+    }
+
+    /// `self + amount`.
+    #[inline(always)]
+    pub(super) fn plus(self, amount: u64) -> Self {
+        let simd = token::<S>();
+        Self(simd.add_u64s(self.0, simd.splat_u64s(amount)), PhantomData)
+    }
+
+    /// The bits of `mask`.
+    #[inline(always)]
+    pub(super) fn and(self, mask: u64) -> Self {
+        let simd = token::<S>();
+        Self(simd.and_u64s(self.0, simd.splat_u64s(mask)), PhantomData)
+    }
+
+    /// The bits of either.
+    #[inline(always)]
+    pub(super) fn or(self, mask: u64) -> Self {
+        let simd = token::<S>();
+        Self(simd.or_u64s(self.0, simd.splat_u64s(mask)), PhantomData)
+    }
+
+    /// Moves the bits down. The instruction sets have no common operation for this; the loop over
+    /// lanes compiles to one vector shift.
+    #[inline(always)]
+    pub(super) fn shift_down(self, amount: u32) -> Self {
+        let mut number = self.number();
+        for lane in 0..V::<S>::LANES {
+            let bits = number.lane(lane).to_bits() >> amount;
+            number.set_lane(lane, f64::from_bits(bits));
+        }
+        number.bits()
+    }
+
+    /// Moves the bits up.
+    #[inline(always)]
+    pub(super) fn shift_up(self, amount: u32) -> Self {
+        let mut number = self.number();
+        for lane in 0..V::<S>::LANES {
+            let bits = number.lane(lane).to_bits() << amount;
+            number.set_lane(lane, f64::from_bits(bits));
+        }
+        number.bits()
     }
 }
 

@@ -66,6 +66,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether the status is [`Status::Solved`].
+    pub fn is_solved(&self) -> bool {
+        self.status == Status::Solved
+    }
+
     /// Whether the derivative at this instance should not be taken at face value: the instance is
     /// not solved, weakly active, or not unique.
     pub fn is_degenerate(&self) -> bool {

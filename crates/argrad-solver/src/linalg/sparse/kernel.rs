@@ -1,0 +1,398 @@
+//! Dense kernels on panels: columns of `height` numbers, rows contiguous.
+//!
+//! All are `#[inline(always)]` so that they are compiled with the instructions of their caller.
+
+use pulp::Simd;
+
+/// Most columns eliminated before the columns behind them are updated.
+pub(super) const BLOCK: usize = 64;
+/// Columns of a tile.
+const TILE: usize = 4;
+/// Multipliers of the columns of a tile, `[column of the block][column of the tile]`.
+pub(super) type Multipliers = [f64; BLOCK * TILE];
+
+/// Signs by elimination step, and what is done to pivots that contradict them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PivotRule<'a> {
+    pub(super) signs: &'a [i8],
+    pub(super) smallest: f64,
+    pub(super) replacement: f64,
+}
+
+impl PivotRule<'_> {
+    /// The pivot to divide by. A NaN is not replaced: it marks the factorization as failed.
+    #[inline(always)]
+    pub(super) fn apply(&self, step: usize, pivot: f64, least: &mut f64) -> f64 {
+        let sign = f64::from(self.signs[step]);
+        let signed = sign * pivot;
+        if signed < *least || signed.is_nan() {
+            *least = signed;
+        }
+        if signed < self.smallest { sign * self.replacement } else { pivot }
+    }
+}
+
+/// A panel in the factor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panel {
+    pub(super) at: *mut f64,
+    pub(super) height: usize,
+}
+
+// SAFETY: a pointer into a factor; whoever shares a panel writes to disjoint rows only.
+unsafe impl Send for Panel {}
+// SAFETY: as above.
+unsafe impl Sync for Panel {}
+
+impl Panel {
+    /// # Safety
+    /// (row, column) lies in the panel.
+    #[inline(always)]
+    pub(super) unsafe fn entry(self, row: usize, column: usize) -> *mut f64 {
+        // SAFETY: in the panel, by the caller.
+        unsafe { self.at.add(row + column * self.height) }
+    }
+}
+
+/// Factors columns `first..last` of the panel in rows `first..end`: L below the diagonal, the
+/// inverse of the pivots on it. `pivots[j]` is the pivot of column `first + j`.
+///
+/// # Safety
+/// The panel has `last` columns, `last - first <= BLOCK`, and `last <= end <= height`.
+#[inline(always)]
+pub(super) unsafe fn factor_block<S: Simd>(
+    simd: S,
+    panel: Panel,
+    (first, last, end): (usize, usize, usize),
+    multipliers: &mut Multipliers,
+    pivots: &mut [f64],
+    mut pivot: impl FnMut(usize, f64) -> f64,
+) {
+    let mut k = first;
+    while k < last {
+        let columns = (last - k).min(TILE);
+        // SAFETY: k + columns <= last; the tile reads columns first..k and writes k..k + columns.
+        unsafe {
+            pack(panel, (k, columns), (first, k - first), pivots, multipliers);
+            let depth = k - first;
+            let tile = Tile {
+                to: panel.entry(k, k),
+                to_height: panel.height,
+                from: panel.entry(k, first),
+                from_height: panel.height,
+                depth,
+            };
+            if depth > 0 {
+                tile.subtract::<S, false>(simd, columns, columns, multipliers, &Corner::NONE);
+            }
+            let corner =
+                factor_corner(panel, k, columns, &mut pivots[depth..], |t, d| pivot(k + t, d));
+            let tile = tile.below(columns);
+            tile.subtract::<S, true>(simd, end - k - columns, columns, multipliers, &corner);
+        }
+        k += columns;
+    }
+}
+
+/// Completes [`factor_block`] in other rows, `rows.0..rows.1`.
+///
+/// # Safety
+/// As for [`factor_block`], which was called for these columns; the rows lie below `last`.
+#[inline(always)]
+pub(super) unsafe fn solve_rows<S: Simd>(
+    simd: S,
+    panel: Panel,
+    (first, last): (usize, usize),
+    rows: (usize, usize),
+    multipliers: &mut Multipliers,
+    pivots: &[f64],
+) {
+    let mut k = first;
+    while k < last {
+        let columns = (last - k).min(TILE);
+        // SAFETY: as in `factor_block`.
+        unsafe {
+            pack(panel, (k, columns), (first, k - first), pivots, multipliers);
+            let mut corner = Corner::NONE;
+            for t in 0..columns {
+                corner.inverse[t] = *panel.entry(k + t, k + t);
+                for u in t + 1..columns {
+                    corner.lower[t][u] = *panel.entry(k + u, k + t);
+                }
+            }
+            Tile {
+                to: panel.entry(rows.0, k),
+                to_height: panel.height,
+                from: panel.entry(rows.0, first),
+                from_height: panel.height,
+                depth: k - first,
+            }
+            .subtract::<S, true>(simd, rows.1 - rows.0, columns, multipliers, &corner);
+        }
+        k += columns;
+    }
+}
+
+/// Subtracts L D L' of the rows below a panel of `width` columns from the lower triangle of
+/// `update`, a matrix of order `below`. The upper triangle is not kept.
+///
+/// # Safety
+/// The panel has `width <= BLOCK` columns and `width + below` rows; `update` has `below * below`
+/// numbers.
+#[inline(always)]
+pub(super) unsafe fn subtract_product<S: Simd>(
+    simd: S,
+    panel: Panel,
+    (width, below): (usize, usize),
+    pivots: &[f64],
+    update: *mut f64,
+    multipliers: &mut Multipliers,
+) {
+    let mut q = 0;
+    while q < below {
+        let columns = (below - q).min(TILE);
+        // SAFETY: q + columns <= below.
+        unsafe {
+            pack(panel, (width + q, columns), (0, width), pivots, multipliers);
+            Tile {
+                to: update.add(q + q * below),
+                to_height: below,
+                from: panel.entry(width + q, 0),
+                from_height: panel.height,
+                depth: width,
+            }
+            .subtract::<S, false>(simd, below - q, columns, multipliers, &Corner::NONE);
+        }
+        q += columns;
+    }
+}
+
+/// Writes -L D of rows `row..row + rows`, columns `first..first + depth`.
+///
+/// # Safety
+/// These rows and columns lie in the panel.
+#[inline(always)]
+unsafe fn pack(
+    panel: Panel,
+    (row, rows): (usize, usize),
+    (first, depth): (usize, usize),
+    pivots: &[f64],
+    multipliers: &mut Multipliers,
+) {
+    let (packed, _) = multipliers.as_chunks_mut::<TILE>();
+    for ((j, packed), pivot) in packed[..depth].iter_mut().enumerate().zip(pivots) {
+        // SAFETY: by the caller.
+        unsafe {
+            let entry = panel.entry(row, first + j);
+            for (t, packed) in packed[..rows].iter_mut().enumerate() {
+                *packed = -*entry.add(t) * pivot;
+            }
+        }
+    }
+}
+
+/// The triangle on the diagonal of a tile: L by columns, and the inverse pivots.
+struct Corner {
+    lower: [[f64; TILE]; TILE],
+    inverse: [f64; TILE],
+}
+
+impl Corner {
+    const NONE: Self = Self { lower: [[0.0; TILE]; TILE], inverse: [1.0; TILE] };
+}
+
+/// # Safety
+/// Rows and columns `k..k + columns` lie in the panel; `columns <= TILE`.
+#[inline(always)]
+unsafe fn factor_corner(
+    panel: Panel,
+    k: usize,
+    columns: usize,
+    pivots: &mut [f64],
+    mut pivot: impl FnMut(usize, f64) -> f64,
+) -> Corner {
+    let mut corner = Corner::NONE;
+    for t in 0..columns {
+        // SAFETY: by the caller.
+        unsafe {
+            let diagonal = panel.entry(k + t, k + t);
+            pivots[t] = pivot(t, *diagonal);
+            let inverse = 1.0 / pivots[t];
+            *diagonal = inverse;
+            corner.inverse[t] = inverse;
+            for u in t + 1..columns {
+                let entry = panel.entry(k + u, k + t);
+                let multiplier = *entry * inverse;
+                for v in u..columns {
+                    *panel.entry(k + v, k + u) -= multiplier * *panel.entry(k + v, k + t);
+                }
+                corner.lower[t][u] = multiplier;
+            }
+            for u in t + 1..columns {
+                *panel.entry(k + u, k + t) = corner.lower[t][u];
+            }
+        }
+    }
+    corner
+}
+
+/// A few columns from which the product of others with multipliers is subtracted.
+#[derive(Clone, Copy)]
+struct Tile {
+    to: *mut f64,
+    to_height: usize,
+    from: *const f64,
+    from_height: usize,
+    /// Columns of `from`.
+    depth: usize,
+}
+
+impl Tile {
+    /// # Safety
+    /// There are `rows` more rows.
+    #[inline(always)]
+    unsafe fn below(mut self, rows: usize) -> Self {
+        // SAFETY: by the caller.
+        unsafe {
+            self.to = self.to.add(rows);
+            self.from = self.from.add(rows);
+        }
+        self
+    }
+
+    /// # Safety
+    /// `rows` rows, `columns` of `to` and `depth` of `from` are there; they do not overlap.
+    #[inline(always)]
+    unsafe fn subtract<S: Simd, const FINISH: bool>(
+        self,
+        simd: S,
+        rows: usize,
+        columns: usize,
+        multipliers: &Multipliers,
+        corner: &Corner,
+    ) {
+        // SAFETY: by the caller.
+        unsafe {
+            match columns {
+                1 => self.columns::<S, 1, FINISH>(simd, rows, multipliers, corner),
+                2 => self.columns::<S, 2, FINISH>(simd, rows, multipliers, corner),
+                3 => self.columns::<S, 3, FINISH>(simd, rows, multipliers, corner),
+                _ => self.columns::<S, TILE, FINISH>(simd, rows, multipliers, corner),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn columns<S: Simd, const C: usize, const FINISH: bool>(
+        self,
+        simd: S,
+        rows: usize,
+        multipliers: &Multipliers,
+        corner: &Corner,
+    ) {
+        let lanes = S::F64_LANES;
+        let all = simd.mask_between_m64s(0, lanes as u64);
+        let mut row = 0;
+        // SAFETY: rows `row..` up to the height of the piece are below `rows`.
+        unsafe {
+            if lanes == 8 && C > 1 {
+                while row + 4 * lanes <= rows {
+                    let piece = self.below(row);
+                    piece.piece::<S, C, 4, false, FINISH>(simd, all, multipliers, corner);
+                    row += 4 * lanes;
+                }
+            }
+            while row + 2 * lanes <= rows {
+                let piece = self.below(row);
+                piece.piece::<S, C, 2, false, FINISH>(simd, all, multipliers, corner);
+                row += 2 * lanes;
+            }
+            while row < rows {
+                let some = simd.mask_between_m64s(0, (rows - row).min(lanes) as u64);
+                let piece = self.below(row);
+                piece.piece::<S, C, 1, true, FINISH>(simd, some, multipliers, corner);
+                row += lanes;
+            }
+        }
+    }
+
+    /// `V` registers of rows, `C` columns.
+    #[inline(always)]
+    unsafe fn piece<
+        S: Simd,
+        const C: usize,
+        const V: usize,
+        const MASKED: bool,
+        const FINISH: bool,
+    >(
+        self,
+        simd: S,
+        mask: pulp::MemMask<S::m64s>,
+        multipliers: &Multipliers,
+        corner: &Corner,
+    ) {
+        let lanes = S::F64_LANES;
+        // SAFETY: the rows of the piece are there, by the caller; the mask leaves out the others.
+        let load = |from: *const f64| unsafe {
+            if MASKED {
+                simd.mask_load_ptr_f64s(mask, from)
+            } else {
+                from.cast::<S::f64s>().read_unaligned()
+            }
+        };
+        // SAFETY: as above.
+        let store = |to: *mut f64, value: S::f64s| unsafe {
+            if MASKED {
+                simd.mask_store_ptr_f64s(mask, to, value);
+            } else {
+                to.cast::<S::f64s>().write_unaligned(value);
+            }
+        };
+        // SAFETY: as above, and C and depth columns are there.
+        unsafe {
+            let mut sum = [[simd.splat_f64s(0.0); V]; C];
+            for c in 0..C {
+                for v in 0..V {
+                    sum[c][v] = load(self.to.add(c * self.to_height + v * lanes));
+                }
+            }
+            let mut from = self.from;
+            let mut multiplier = multipliers.as_ptr();
+            for _ in 0..self.depth {
+                let mut column = [simd.splat_f64s(0.0); V];
+                for v in 0..V {
+                    column[v] = load(from.add(v * lanes));
+                }
+                for c in 0..C {
+                    let by = simd.splat_f64s(*multiplier.add(c));
+                    for v in 0..V {
+                        sum[c][v] = simd.mul_add_e_f64s(column[v], by, sum[c][v]);
+                    }
+                }
+                from = from.add(self.from_height);
+                multiplier = multiplier.add(TILE);
+            }
+            if FINISH {
+                for c in 0..C {
+                    for u in c + 1..C {
+                        let by = simd.splat_f64s(-corner.lower[c][u]);
+                        for v in 0..V {
+                            sum[u][v] = simd.mul_add_e_f64s(sum[c][v], by, sum[u][v]);
+                        }
+                    }
+                }
+                for c in 0..C {
+                    let by = simd.splat_f64s(corner.inverse[c]);
+                    for v in 0..V {
+                        sum[c][v] = simd.mul_f64s(sum[c][v], by);
+                    }
+                }
+            }
+            for c in 0..C {
+                for v in 0..V {
+                    store(self.to.add(c * self.to_height + v * lanes), sum[c][v]);
+                }
+            }
+        }
+    }
+}

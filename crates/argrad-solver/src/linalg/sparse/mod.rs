@@ -1,0 +1,155 @@
+//! LDL' of one large sparse quasidefinite matrix, with threads inside.
+//!
+//! The elimination order is approximate minimum degree. Where columns are sparse they are
+//! eliminated one by one; where they are not, in dense fronts. See [`plan`].
+
+mod kernel;
+mod numeric;
+mod pattern;
+mod plan;
+mod solve;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Mutex;
+
+use kernel::PivotRule;
+use numeric::Factorize;
+use pattern::Pattern;
+use plan::Plan;
+use solve::Solve;
+
+use crate::Error;
+
+/// Symbolic factorization, and scratch for the numeric one.
+#[derive(Debug)]
+pub(crate) struct SparseLdl {
+    plan: Plan,
+    /// Sign of each pivot in elimination order.
+    signs: Vec<i8>,
+    step: Vec<u32>,
+    entry_address: Vec<u32>,
+    diagonal_address: Vec<u32>,
+    scratch: Pool,
+}
+
+impl SparseLdl {
+    /// Analyses the matrix of order `order` with the given off-diagonal entries (each pair once,
+    /// either triangle); the diagonal is always there. `signs` are the signs, 1 or -1, of the
+    /// pivots, node by node.
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] when a pair is not off the diagonal of the matrix or given twice, or when
+    /// there are too many for 32-bit addresses.
+    pub(crate) fn new(order: usize, entries: &[(u32, u32)], signs: &[i8]) -> Result<Self, Error> {
+        assert_eq!(signs.len(), order, "one sign a node");
+        let pattern = Pattern::new(order, entries)?;
+        let plan = Plan::new(&pattern)?;
+        let mut by_step = vec![0; order];
+        for (&sign, &step) in signs.iter().zip(&pattern.step) {
+            by_step[step as usize] = sign;
+        }
+        let Pattern { step, entry_address, diagonal_address, .. } = pattern;
+        let scratch = Pool::default();
+        Ok(Self { plan, signs: by_step, step, entry_address, diagonal_address, scratch })
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        let p = &self.plan;
+        format!(
+            "slender {} targets {} fronts {} stack {}",
+            p.slender_start.len() - 1,
+            p.targets.len(),
+            p.fronts.len(),
+            p.stack_len
+        )
+    }
+
+    /// Where the value of each entry given goes in the matrix.
+    pub(crate) fn entry_address(&self) -> &[u32] {
+        &self.entry_address
+    }
+
+    /// Where the diagonal of each node goes in the matrix.
+    pub(crate) fn diagonal_address(&self) -> &[u32] {
+        &self.diagonal_address
+    }
+
+    /// When each node is eliminated: its place in a right-hand side.
+    pub(crate) fn steps(&self) -> &[u32] {
+        &self.step
+    }
+
+    /// Length of the matrix.
+    pub(crate) fn matrix_len(&self) -> usize {
+        self.plan.place.len()
+    }
+
+    /// Length of the factor.
+    pub(crate) fn factor_len(&self) -> usize {
+        self.plan.factor_len
+    }
+
+    /// Factors `matrix`. Pivots below `smallest` times their sign are replaced by `replacement`
+    /// times their sign. Returns the least sign * pivot found: infinite for order 0, and NaN if
+    /// the matrix is not finite.
+    pub(crate) fn factor(
+        &self,
+        matrix: &[f64],
+        factor: &mut [f64],
+        smallest: f64,
+        replacement: f64,
+    ) -> f64 {
+        let len = self.plan.stack_len + numeric::scratch_len(&self.plan);
+        self.scratch.with(len, |scratch| {
+            let rule = PivotRule { signs: &self.signs, smallest, replacement };
+            let plan = &self.plan;
+            pulp::Arch::new().dispatch(Factorize { plan, matrix, factor, scratch, rule })
+        })
+    }
+
+    /// Solves for `count` right-hand sides, `[step][count]`, in place.
+    pub(crate) fn solve(&self, factor: &[f64], rhs: &mut [f64], count: usize) {
+        let plan = &self.plan;
+        let len = solve::scratch_len(plan);
+        match count {
+            1 => self.scratch.with(len, |scratch| {
+                let rhs = rhs.as_chunks_mut::<1>().0;
+                pulp::Arch::new().dispatch(Solve { plan, factor, rhs, scratch });
+            }),
+            2 => self.scratch.with(2 * len, |scratch| {
+                let rhs = rhs.as_chunks_mut::<2>().0;
+                pulp::Arch::new().dispatch(Solve { plan, factor, rhs, scratch });
+            }),
+            _ => {
+                let mut one = vec![0.0; plan.order];
+                for r in 0..count {
+                    for (one, rhs) in one.iter_mut().zip(rhs.chunks_exact(count)) {
+                        *one = rhs[r];
+                    }
+                    self.solve(factor, &mut one, 1);
+                    for (one, rhs) in one.iter().zip(rhs.chunks_exact_mut(count)) {
+                        rhs[r] = *one;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Buffers that are lent and come back.
+#[derive(Debug, Default)]
+struct Pool(Mutex<Vec<Vec<f64>>>);
+
+impl Pool {
+    fn with<T>(&self, len: usize, work: impl FnOnce(&mut [f64]) -> T) -> T {
+        let lock = || self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut buffer = lock().pop().unwrap_or_default();
+        if buffer.len() < len {
+            buffer.resize(len, 0.0);
+        }
+        let result = work(&mut buffer[..len]);
+        lock().push(buffer);
+        result
+    }
+}

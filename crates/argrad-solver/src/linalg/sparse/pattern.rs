@@ -1,0 +1,230 @@
+//! Elimination order, elimination tree, and the pattern of the matrix in that order.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::sparse::SymbolicSparseColMatRef;
+use faer::sparse::linalg::amd;
+
+use crate::Error;
+
+/// No parent, no front.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Pattern of the matrix in elimination order.
+pub(super) struct Pattern {
+    /// `step[node]` is when the node is eliminated.
+    pub(super) step: Vec<u32>,
+    /// Parent of each step in the elimination tree, or [`NONE`]. Children come before their
+    /// parent, every subtree is contiguous, and the child with the most rows comes last.
+    pub(super) parent: Vec<u32>,
+    /// Entries of each column of L, the diagonal included.
+    pub(super) count: Vec<u32>,
+    /// Lower triangle by columns: where each column starts in `rows`.
+    pub(super) column_start: Vec<u32>,
+    /// Rows ascending in each column, the diagonal first.
+    pub(super) rows: Vec<u32>,
+    /// Off-diagonal entries by rows: where each row starts in `row_columns`.
+    pub(super) row_start: Vec<u32>,
+    pub(super) row_columns: Vec<u32>,
+    /// Position in `rows` of each entry given, and of the diagonal of each node.
+    pub(super) entry_address: Vec<u32>,
+    pub(super) diagonal_address: Vec<u32>,
+}
+
+impl Pattern {
+    pub(super) fn new(order: usize, entries: &[(u32, u32)]) -> Result<Self, Error> {
+        let malformed = |found: String| Err(Error::Pattern { found });
+        if let Some(&(a, b)) = entries.iter().find(|&&(a, b)| a == b || a.max(b) as usize >= order)
+        {
+            return malformed(format!(
+                "off-diagonal entry ({a}, {b}) in a matrix of order {order}"
+            ));
+        }
+        if order + entries.len() > i32::MAX as usize {
+            return malformed(format!("{} entries, more than 2^31", order + entries.len()));
+        }
+        let mut step = minimum_degree(order, entries)?;
+        let (parent, count) = {
+            let (start, columns) = rows_of(order, entries, &step);
+            elimination_tree(&start, &columns)
+        };
+        let post = postorder(&parent, &count);
+        for step in &mut step {
+            *step = post[*step as usize];
+        }
+        let mut moved_parent = vec![NONE; order];
+        let mut moved_count = vec![0; order];
+        for (j, &to) in post.iter().enumerate() {
+            moved_count[to as usize] = count[j];
+            if parent[j] != NONE {
+                moved_parent[to as usize] = post[parent[j] as usize];
+            }
+        }
+        Self::in_order(entries, step, moved_parent, moved_count)
+    }
+
+    /// Lays out the entries by columns, for the final order.
+    fn in_order(
+        entries: &[(u32, u32)],
+        step: Vec<u32>,
+        parent: Vec<u32>,
+        count: Vec<u32>,
+    ) -> Result<Self, Error> {
+        let order = step.len();
+        let place = |&(a, b): &(u32, u32)| {
+            let (a, b) = (step[a as usize], step[b as usize]);
+            (a.max(b), a.min(b))
+        };
+        let (row_start, by_row) = bucket(order, entries.iter().map(|e| place(e).0));
+        let mut next = vec![0u32; order + 1];
+        for entry in entries {
+            next[place(entry).1 as usize + 1] += 1;
+        }
+        for j in 0..order {
+            next[j + 1] += next[j] + 1;
+        }
+        let column_start = next.clone();
+        let mut rows = vec![0; order + entries.len()];
+        for (j, next) in next[..order].iter_mut().enumerate() {
+            rows[*next as usize] = j as u32;
+            *next += 1;
+        }
+        let mut entry_address = vec![0; entries.len()];
+        let mut row_columns = vec![0; entries.len()];
+        for (&entry, column_of) in by_row.iter().zip(&mut row_columns) {
+            let (row, column) = place(&entries[entry as usize]);
+            let at = next[column as usize];
+            if rows[at as usize - 1] == row {
+                let (a, b) = entries[entry as usize];
+                return Err(Error::Pattern { found: format!("entry ({a}, {b}) given twice") });
+            }
+            rows[at as usize] = row;
+            next[column as usize] += 1;
+            entry_address[entry as usize] = at;
+            *column_of = column;
+        }
+        let diagonal_address = step.iter().map(|&k| column_start[k as usize]).collect();
+        Ok(Self {
+            step,
+            parent,
+            count,
+            column_start,
+            rows,
+            row_start,
+            row_columns,
+            entry_address,
+            diagonal_address,
+        })
+    }
+}
+
+/// Counting sort: where each key starts, and the indices of the items by ascending key.
+fn bucket(keys: usize, items: impl Iterator<Item = u32> + Clone) -> (Vec<u32>, Vec<u32>) {
+    let mut start = vec![0u32; keys + 1];
+    for key in items.clone() {
+        start[key as usize + 1] += 1;
+    }
+    for key in 0..keys {
+        start[key + 1] += start[key];
+    }
+    let mut next = start.clone();
+    let mut sorted = vec![0; start[keys] as usize];
+    for (item, key) in items.enumerate() {
+        sorted[next[key as usize] as usize] = item as u32;
+        next[key as usize] += 1;
+    }
+    (start, sorted)
+}
+
+/// The columns below the diagonal of each row, for the order `step`.
+fn rows_of(order: usize, entries: &[(u32, u32)], step: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let row = |&(a, b): &(u32, u32)| step[a as usize].max(step[b as usize]);
+    let (start, mut columns) = bucket(order, entries.iter().map(row));
+    for column in &mut columns {
+        let (a, b) = entries[*column as usize];
+        *column = step[a as usize].min(step[b as usize]);
+    }
+    (start, columns)
+}
+
+/// Approximate minimum degree: the step of each node.
+fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
+    let too_large = || Error::Pattern {
+        found: format!("{} entries, too many to order in the memory there is", entries.len()),
+    };
+    let identity: Vec<u32> = (0..order as u32).collect();
+    let (start, rows) = rows_of(order, entries, &identity);
+    let pattern = SymbolicSparseColMatRef::new_unsorted_checked(order, order, &start, None, &rows);
+    let mut perm = identity;
+    let mut step = vec![0u32; order];
+    let scratch = amd::order_maybe_unsorted_scratch::<u32>(order, entries.len());
+    let mut memory = MemBuffer::try_new(scratch).map_err(|_| too_large())?;
+    amd::order_maybe_unsorted(
+        &mut perm,
+        &mut step,
+        pattern,
+        amd::Control::default(),
+        MemStack::new(&mut memory),
+    )
+    .map_err(|_| too_large())?;
+    Ok(step)
+}
+
+/// Parent of each column, and number of entries of each column of L with the diagonal.
+fn elimination_tree(start: &[u32], columns: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let order = start.len() - 1;
+    let mut parent = vec![NONE; order];
+    let mut count = vec![1u32; order];
+    let mut seen: Vec<u32> = (0..order as u32).collect();
+    for k in 0..order {
+        for &column in &columns[start[k] as usize..start[k + 1] as usize] {
+            let mut j = column as usize;
+            while j != k && seen[j] != k as u32 {
+                if parent[j] == NONE {
+                    parent[j] = k as u32;
+                }
+                seen[j] = k as u32;
+                count[j] += 1;
+                j = parent[j] as usize;
+            }
+        }
+    }
+    (parent, count)
+}
+
+/// Place of each column in a postorder of the tree in which the child with the most entries is
+/// the last, so that it can share a front with its parent.
+fn postorder(parent: &[u32], count: &[u32]) -> Vec<u32> {
+    let order = parent.len();
+    let mut last_child = vec![NONE; order];
+    for (j, &p) in parent.iter().enumerate().filter(|(_, p)| **p != NONE) {
+        let last = &mut last_child[p as usize];
+        if *last == NONE || count[j] >= count[*last as usize] {
+            *last = j as u32;
+        }
+    }
+    // Lists of the other children, descending.
+    let mut first = vec![NONE; order];
+    let mut next = vec![NONE; order];
+    for (j, &p) in parent.iter().enumerate().filter(|(_, p)| **p != NONE) {
+        if last_child[p as usize] != j as u32 {
+            next[j] = first[p as usize];
+            first[p as usize] = j as u32;
+        }
+    }
+    // A preorder that visits children backwards is a postorder backwards.
+    let mut place = vec![0; order];
+    let mut stack: Vec<u32> = (0..order as u32).filter(|&j| parent[j as usize] == NONE).collect();
+    for k in (0..order as u32).rev() {
+        let j = stack.pop().expect("as many visits as columns") as usize;
+        place[j] = k;
+        let mut child = first[j];
+        while child != NONE {
+            stack.push(child);
+            child = next[child as usize];
+        }
+        if last_child[j] != NONE {
+            stack.push(last_child[j]);
+        }
+    }
+    place
+}

@@ -1,0 +1,246 @@
+//! Forward and backward substitution.
+
+use pulp::{Simd, WithSimd};
+
+use super::plan::{Front, Plan, Stage};
+
+/// Columns of a front taken together.
+const TILE: usize = 4;
+
+/// Solves for `R` right-hand sides, `[step][R]`, in place.
+pub(super) struct Solve<'a, const R: usize> {
+    pub(super) plan: &'a Plan,
+    pub(super) factor: &'a [f64],
+    pub(super) rhs: &'a mut [[f64; R]],
+    /// `R` times [`scratch_len`] numbers.
+    pub(super) scratch: &'a mut [f64],
+}
+
+/// Numbers that one right-hand side needs: those of the rows of a front.
+pub(super) fn scratch_len(plan: &Plan) -> usize {
+    plan.fronts.iter().map(Front::height).max().unwrap_or(0)
+}
+
+impl<const R: usize> WithSimd for Solve<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { plan, factor, rhs, scratch } = self;
+        assert!(factor.len() == plan.factor_len && rhs.len() == plan.order);
+        for stage in &plan.stages {
+            match *stage {
+                Stage::Slender { first, last, step, .. } => {
+                    for column in first..last {
+                        let start = plan.slender_start[column] as usize;
+                        let x = rhs[step + column - first];
+                        let rows = plan.slender_rows_of(column);
+                        for (&row, l) in rows.iter().zip(&factor[start + 1..]) {
+                            for r in 0..R {
+                                rhs[row as usize][r] -= l * x[r];
+                            }
+                        }
+                    }
+                }
+                Stage::Front(index) => {
+                    let front = &plan.fronts[index];
+                    let panel = &factor[front.panel..][..front.width * front.height()];
+                    forward(simd, plan, front, panel, rhs, scratch);
+                }
+            }
+        }
+        for stage in plan.stages.iter().rev() {
+            match *stage {
+                Stage::Slender { first, last, step, .. } => {
+                    for column in (first..last).rev() {
+                        let start = plan.slender_start[column] as usize;
+                        let mut x = rhs[step + column - first].map(|x| x * factor[start]);
+                        let rows = plan.slender_rows_of(column);
+                        for (&row, l) in rows.iter().zip(&factor[start + 1..]) {
+                            for r in 0..R {
+                                x[r] -= l * rhs[row as usize][r];
+                            }
+                        }
+                        rhs[step + column - first] = x;
+                    }
+                }
+                Stage::Front(index) => {
+                    let front = &plan.fronts[index];
+                    let panel = &factor[front.panel..][..front.width * front.height()];
+                    backward(simd, plan, front, panel, rhs, scratch);
+                }
+            }
+        }
+    }
+}
+
+/// x := L^-1 x in the columns of the front, and its product with the rows below subtracted.
+#[inline(always)]
+fn forward<S: Simd, const R: usize>(
+    simd: S,
+    plan: &Plan,
+    front: &Front,
+    panel: &[f64],
+    rhs: &mut [[f64; R]],
+    scratch: &mut [f64],
+) {
+    let height = front.height();
+    let mut work = split::<R>(scratch, height);
+    for (i, x) in rhs[front.start..][..front.width].iter().enumerate() {
+        for r in 0..R {
+            work[r][i] = x[r];
+        }
+    }
+    for work in &mut work {
+        work[front.width..].fill(0.0);
+    }
+    let mut k = 0;
+    while k < front.width {
+        let columns = (front.width - k).min(TILE);
+        for t in k..k + columns {
+            for u in t + 1..k + columns {
+                let l = panel[t * height + u];
+                for work in &mut work {
+                    work[u] -= l * work[t];
+                }
+            }
+        }
+        let from = &panel[k * height..];
+        match columns {
+            1 => subtract_columns::<S, R, 1>(simd, from, k, &mut work),
+            2 => subtract_columns::<S, R, 2>(simd, from, k, &mut work),
+            3 => subtract_columns::<S, R, 3>(simd, from, k, &mut work),
+            _ => subtract_columns::<S, R, TILE>(simd, from, k, &mut work),
+        }
+        k += columns;
+    }
+    for (i, x) in rhs[front.start..][..front.width].iter_mut().enumerate() {
+        for r in 0..R {
+            x[r] = work[r][i];
+        }
+    }
+    for (i, &row) in plan.rows_of(front).iter().enumerate() {
+        for r in 0..R {
+            rhs[row as usize][r] += work[r][front.width + i];
+        }
+    }
+}
+
+/// x := L'^-1 D^-1 x in the columns of the front, given x in the rows below.
+#[inline(always)]
+fn backward<S: Simd, const R: usize>(
+    simd: S,
+    plan: &Plan,
+    front: &Front,
+    panel: &[f64],
+    rhs: &mut [[f64; R]],
+    scratch: &mut [f64],
+) {
+    let height = front.height();
+    let mut work = split::<R>(scratch, height);
+    for (i, x) in rhs[front.start..][..front.width].iter().enumerate() {
+        let inverse = panel[i * (height + 1)];
+        for r in 0..R {
+            work[r][i] = x[r] * inverse;
+        }
+    }
+    for (i, &row) in plan.rows_of(front).iter().enumerate() {
+        for r in 0..R {
+            work[r][front.width + i] = rhs[row as usize][r];
+        }
+    }
+    let mut end = front.width;
+    while end > 0 {
+        let columns = if end.is_multiple_of(TILE) { TILE } else { end % TILE };
+        let k = end - columns;
+        let from = &panel[k * height..];
+        match columns {
+            1 => subtract_products::<S, R, 1>(simd, from, k, &mut work),
+            2 => subtract_products::<S, R, 2>(simd, from, k, &mut work),
+            3 => subtract_products::<S, R, 3>(simd, from, k, &mut work),
+            _ => subtract_products::<S, R, TILE>(simd, from, k, &mut work),
+        }
+        for t in (k..end).rev() {
+            for u in t + 1..end {
+                let l = panel[t * height + u];
+                for work in &mut work {
+                    work[t] -= l * work[u];
+                }
+            }
+        }
+        end = k;
+    }
+    for (i, x) in rhs[front.start..][..front.width].iter_mut().enumerate() {
+        for r in 0..R {
+            x[r] = work[r][i];
+        }
+    }
+}
+
+#[inline(always)]
+fn split<const R: usize>(scratch: &mut [f64], height: usize) -> [&mut [f64]; R] {
+    let mut pieces = scratch.chunks_exact_mut(height);
+    std::array::from_fn(|_| pieces.next().expect("scratch for each right-hand side"))
+}
+
+/// Subtracts `C` columns times the entries `k..k + C` of the work from the entries behind.
+#[inline(always)]
+fn subtract_columns<S: Simd, const R: usize, const C: usize>(
+    simd: S,
+    panel: &[f64],
+    k: usize,
+    work: &mut [&mut [f64]; R],
+) {
+    let height = work[0].len();
+    let columns: [&[f64]; C] =
+        std::array::from_fn(|c| &panel[c * height..(c + 1) * height][k + C..]);
+    let by: [[f64; C]; R] = std::array::from_fn(|r| std::array::from_fn(|c| -work[r][k + c]));
+    let columns = columns.map(|column| S::as_simd_f64s(column));
+    for r in 0..R {
+        let by_vector = by[r].map(|by| simd.splat_f64s(by));
+        let (head, tail) = S::as_mut_simd_f64s(&mut work[r][k + C..]);
+        for (i, to) in head.iter_mut().enumerate() {
+            let mut sum = *to;
+            for c in 0..C {
+                sum = simd.mul_add_e_f64s(columns[c].0[i], by_vector[c], sum);
+            }
+            *to = sum;
+        }
+        for (i, to) in tail.iter_mut().enumerate() {
+            for c in 0..C {
+                *to += columns[c].1[i] * by[r][c];
+            }
+        }
+    }
+}
+
+/// Subtracts the products of `C` columns and the work behind from its entries `k..k + C`.
+#[inline(always)]
+fn subtract_products<S: Simd, const R: usize, const C: usize>(
+    simd: S,
+    panel: &[f64],
+    k: usize,
+    work: &mut [&mut [f64]; R],
+) {
+    let height = work[0].len();
+    let columns: [&[f64]; C] =
+        std::array::from_fn(|c| &panel[c * height..(c + 1) * height][k + C..]);
+    let columns = columns.map(|column| S::as_simd_f64s(column));
+    for work in work {
+        let (front, behind) = work.split_at_mut(k + C);
+        let (head, tail) = S::as_simd_f64s(behind);
+        let mut sum = [simd.splat_f64s(0.0); C];
+        for (i, &x) in head.iter().enumerate() {
+            for c in 0..C {
+                sum[c] = simd.mul_add_e_f64s(columns[c].0[i], x, sum[c]);
+            }
+        }
+        for c in 0..C {
+            let mut product = simd.reduce_sum_f64s(sum[c]);
+            for (l, x) in columns[c].1.iter().zip(tail) {
+                product += l * x;
+            }
+            front[k + c] -= product;
+        }
+    }
+}
