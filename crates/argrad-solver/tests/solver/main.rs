@@ -10,6 +10,8 @@ mod derivative;
 mod difference;
 mod empty;
 mod failures;
+mod homogeneous;
+mod homogeneous_cones;
 mod infeasible;
 mod removed_rows;
 mod smoothed;
