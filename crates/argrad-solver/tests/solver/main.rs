@@ -1,18 +1,25 @@
 //! What the solver promises, each test named by the claim it holds.
 
 mod case;
+mod families;
 
 mod bad_input;
 mod bitwise;
+mod cones;
 mod convexity;
 mod degenerate;
 mod derivative;
 mod difference;
 mod empty;
+mod engines;
 mod failures;
 mod homogeneous;
 mod homogeneous_cones;
 mod infeasible;
+mod jacobian;
+mod limits;
+mod lpgd;
 mod removed_rows;
+mod second_order;
 mod smoothed;
 mod warm;
