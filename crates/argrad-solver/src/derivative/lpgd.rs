@@ -91,6 +91,10 @@ impl Tape {
             ..each
         };
         self.mark_failures(&mut gradients, how.on_failure, shared);
+        if how.on_failure == OnFailure::Nan {
+            let lost: Vec<usize> = (0..batch).filter(|&i| lost[i]).collect();
+            self.mark_nan(&mut gradients, &lost, shared);
+        }
         Ok(gradients)
     }
 

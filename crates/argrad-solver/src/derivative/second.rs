@@ -248,7 +248,12 @@ impl LaneTask for SecondGroup<'_> {
         let work = &mut Work::new(simd, analysis, self.work);
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         let no = M::splat(simd, false);
-        let (_, solved) = super::adjoint::lane_masks(simd, self.reports, first, true);
+        // Instances at a kink add nothing either.
+        let mut smooth = zero;
+        for (lane, report) in self.reports[first..].iter().take(count).enumerate() {
+            smooth.set_lane(lane, f64::from(u8::from(!report.is_degenerate())));
+        }
+        let smooth = smooth.gt(V::splat(simd, 0.5));
         let cost = view.cost_scale;
         let (cones, products) = (&analysis.cones, &analysis.kkt.products);
         let mut memory = Buffer::zeros((6 * n + 14 * m) * V::<S>::LANES);
@@ -275,7 +280,7 @@ impl LaneTask for SecondGroup<'_> {
         let load = |rows: Option<&[f64]>, out: &mut [V<S>], scale: &dyn Fn(usize) -> V<S>| {
             gather(rows, first, count, out, zero);
             for (k, out) in out.iter_mut().enumerate() {
-                *out = solved.select(*out * scale(k), zero);
+                *out = smooth.select(*out * scale(k), zero);
             }
         };
         for (cotangent, x, z, s) in [
@@ -349,15 +354,15 @@ impl LaneTask for SecondGroup<'_> {
         for lane in 0..count {
             for j in 0..n {
                 let (at, scale) = (lane * n + j, cost * view.x_scale[j]);
-                l1_out[at] = solved.select(l1[j] * scale, zero).lane(lane);
-                dl1_out[at] = solved.select(dl1[j] * scale, zero).lane(lane);
-                dx_out[at] = solved.select(dx[j] * view.x_scale[j], zero).lane(lane);
+                l1_out[at] = smooth.select(l1[j] * scale, zero).lane(lane);
+                dl1_out[at] = smooth.select(dl1[j] * scale, zero).lane(lane);
+                dx_out[at] = smooth.select(dx[j] * view.x_scale[j], zero).lane(lane);
             }
             for i in 0..m {
                 let (at, scale) = (lane * m + i, view.row_scale[i]);
-                l2_out[at] = solved.select((adjoint[i] + through[i]) * scale, zero).lane(lane);
-                dl2_out[at] = solved.select((dm[i] + change[i]) * scale, zero).lane(lane);
-                dz_out[at] = solved.select(dz[i] * scale / cost, zero).lane(lane);
+                l2_out[at] = smooth.select((adjoint[i] + through[i]) * scale, zero).lane(lane);
+                dl2_out[at] = smooth.select((dm[i] + change[i]) * scale, zero).lane(lane);
+                dz_out[at] = smooth.select(dz[i] * scale / cost, zero).lane(lane);
             }
         }
     }
