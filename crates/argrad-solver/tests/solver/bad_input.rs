@@ -8,6 +8,7 @@ use argrad_solver::{
 };
 
 use crate::case::{Case, size, solver};
+use crate::families::mixtures;
 
 /// Two equalities, then three inequalities.
 fn batch() -> ProgramBatch {
@@ -232,6 +233,69 @@ fn sizes_that_do_not_fit_together_are_refused() {
     ] {
         assert_mentions(&Structure::new(p, a, cones).unwrap_err(), &parts);
     }
+}
+
+#[test]
+fn a_parameter_of_a_cone_out_of_range_names_the_cone_and_the_value() {
+    let power =
+        |alpha: &[f64], norm_dim| Cone::GeneralizedPower { alpha: alpha.to_vec(), norm_dim };
+    for (cone, parts) in [
+        (Cone::Power(0.0), ["between 0 and 1", "found 0"]),
+        (Cone::Power(1.0), ["between 0 and 1", "found 1"]),
+        (Cone::Power(-0.25), ["between 0 and 1", "-0.25"]),
+        (Cone::Power(1.5), ["between 0 and 1", "1.5"]),
+        (Cone::Power(f64::NAN), ["between 0 and 1", "NaN"]),
+        (Cone::Power(f64::INFINITY), ["between 0 and 1", "inf"]),
+        (power(&[0.5, 0.25], 1), ["add up to 1", "0.75"]),
+        (power(&[0.5, 0.75], 1), ["add up to 1", "1.25"]),
+        (power(&[], 1), ["add up to 1", "0"]),
+        (power(&[1.5, -0.5], 1), ["above 0", "1.5"]),
+        (power(&[0.0, 1.0], 1), ["above 0", "found 0"]),
+        (power(&[0.5, f64::NAN], 1), ["above 0", "NaN"]),
+        (power(&[0.5, 0.5], 0), ["norm_dim", "found 0"]),
+    ] {
+        let cones = vec![Cone::Zero(1), Cone::Nonnegative(2), cone.clone()];
+        let rows = cones.iter().map(Cone::dim).sum();
+        let (p, a) = (Pattern::dense_upper(3), Pattern::dense(rows, 3));
+        let error = Structure::new(p, a, cones).unwrap_err();
+        assert!(matches!(error, Error::Shape { argument: "cones", .. }), "{cone:?}: {error}");
+        assert_mentions(&error, &["cones", "cone 2", parts[0], parts[1]]);
+    }
+}
+
+#[test]
+fn a_wrong_dimension_of_any_cone_names_both_numbers_of_rows() {
+    for (cone, dim) in [
+        (Cone::SecondOrder(4), 4),
+        (Cone::PsdTriangle(3), 6),
+        (Cone::Exponential, 3),
+        (Cone::Power(0.5), 3),
+        (Cone::GeneralizedPower { alpha: vec![0.5, 0.5], norm_dim: 3 }, 5),
+    ] {
+        for rows in [dim - 1, dim + 1] {
+            let (p, a) = (Pattern::dense_upper(2), Pattern::dense(rows, 2));
+            let error = Structure::new(p, a, vec![cone.clone()]).unwrap_err();
+            assert!(matches!(error, Error::Shape { argument: "cones", .. }), "{cone:?}: {error}");
+            assert_mentions(&error, &[&format!("{rows} rows"), &format!("found {dim}")]);
+        }
+    }
+}
+
+#[test]
+fn an_infinite_bound_is_refused_in_every_cone_but_the_nonnegative() {
+    let programs = mixtures(2).remove(0).programs;
+    let good = programs.known_solution().batch;
+    let rows = good.rows();
+    // The first and last row of each cone, in the order of `all_cones`.
+    for row in [0, 1, 6, 10, 11, 16, 17, 19, 20, 22, 23, 27] {
+        let mut bad = good.clone();
+        bad.b.as_mut_slice()[rows + row] = f64::INFINITY;
+        assert_not_finite(&error_of(&bad), "b", Some(1), row, f64::INFINITY);
+    }
+    let mut legal = good;
+    legal.b.as_mut_slice()[rows + 2] = f64::INFINITY;
+    let solution = solver(&legal).solve(&legal.values()).unwrap();
+    assert_eq!(solution.s[rows + 2], f64::INFINITY);
 }
 
 fn assert_not_finite(error: &Error, name: &str, instance: Option<usize>, entry: usize, value: f64) {

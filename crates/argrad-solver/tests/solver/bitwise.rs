@@ -6,6 +6,7 @@ use argrad_conformance::generators::{self, Size};
 use argrad_solver::{Differentiation, Instructions, Method, Mode, OnFailure, Status};
 
 use crate::case::{Bits, Case, NAN, differing, size, solver, solver_with};
+use crate::families::{Family, mixtures, single_cones};
 
 const COUNT: usize = 17;
 
@@ -155,6 +156,51 @@ fn smoothed_derivatives_are_the_same_everywhere() {
         let case = Case::new(generators::random_qp(size, 17), 18);
         assert_same_everywhere(&case, &how);
         assert_same_with_any_instructions(&case, &how);
+    }
+}
+
+/// Solved, at kinks, not unique, infeasible and unbounded, no two neighbours of one kind.
+fn mixed_over(family: &Family, count: usize) -> ProgramBatch {
+    let programs = &family.programs;
+    let mut parts = vec![programs.infeasible(), programs.unbounded()];
+    if programs.objective.rank(programs.variables) == programs.variables {
+        parts.push(programs.weakly_active().batch);
+        parts.push(programs.non_unique_primal().batch);
+    }
+    let solved = programs.known_solution().batch;
+    let joined = parts.iter().fold(solved, |joined, part| joined.join(part));
+    let kinds = parts.len() + 1;
+    let each = programs.batch;
+    joined.select(&(0..count).map(|k| k % kinds * each + k / kinds).collect::<Vec<_>>())
+}
+
+#[test]
+fn samples_over_mixtures_of_all_cones_are_the_same_everywhere() {
+    for family in mixtures(4).into_iter().take(2) {
+        let case = Case::new(mixed_over(&family, 11), 23);
+        assert_same_everywhere(&case, &NAN);
+        assert_same_with_any_instructions(&case, &NAN);
+    }
+}
+
+#[test]
+fn samples_over_each_cone_are_the_same_with_any_instructions() {
+    for family in single_cones(9) {
+        let case = Case::new(family.programs.known_solution().batch, 24);
+        assert_same_with_any_instructions(&case, &NAN);
+        let shuffled: Vec<usize> = (0..9).map(|k| k * 4 % 9).collect();
+        assert_same(&case, &alone(&case, &NAN), &shuffled, Instructions::Detect, &NAN);
+    }
+}
+
+#[test]
+fn smoothed_and_lpgd_derivatives_over_all_cones_are_the_same_everywhere() {
+    let case = Case::new(mixtures(9)[0].programs.known_solution().batch, 25);
+    for mode in [Mode::Smoothed(1e-2), Mode::Lpgd(1e-3)] {
+        let how = Differentiation { mode, on_failure: OnFailure::Nan, method: Method::Direct };
+        assert_same_with_any_instructions(&case, &how);
+        let shuffled: Vec<usize> = (0..9).map(|k| k * 4 % 9).collect();
+        assert_same(&case, &alone(&case, &how), &shuffled, Instructions::Detect, &how);
     }
 }
 

@@ -1,9 +1,10 @@
 //! A batch with a direction to differentiate along, and everything the solver says about one of its
 //! instances.
 
-use argrad_conformance::ProgramBatch;
 use argrad_conformance::active_set::{ActiveSetError, ActiveSetSolution, StoredGradients};
 use argrad_conformance::generators::{Size, normal_vector};
+use argrad_conformance::reference::{ReferenceError, ReferenceSolution};
+use argrad_conformance::{ProgramBatch, relative_error};
 use argrad_solver::{
     Cotangent, Differentiation, Error, Gradients, Instructions, Method, Mode, OnFailure, Settings,
     Slot, Solution, SolutionTangent, Solver, Tangent, Tape,
@@ -132,6 +133,42 @@ impl Case {
             .stored(&self.batch.structure)
     }
 
+    /// The solution of instance `i` over any cones in double-double arithmetic, started from
+    /// `solution`.
+    pub fn reference(
+        &self,
+        i: usize,
+        solution: &Solution,
+    ) -> Result<ReferenceSolution, ReferenceError> {
+        let (n, m) = (self.batch.variables(), self.batch.rows());
+        let rows = i * m..(i + 1) * m;
+        ReferenceSolution::refine(
+            &self.batch,
+            i,
+            &solution.x[i * n..(i + 1) * n],
+            &solution.z[rows.clone()],
+            &solution.s[rows],
+        )
+    }
+
+    /// The gradients of x, z, s of instance `i`.
+    pub fn cotangent_of(&self, i: usize) -> [&[f64]; 3] {
+        let (n, m) = (self.batch.variables(), self.batch.rows());
+        let rows = i * m..(i + 1) * m;
+        [&self.gx[i * n..(i + 1) * n], &self.gz[rows.clone()], &self.gs[rows]]
+    }
+
+    /// The changes of P, q, A, b of instance `i`.
+    pub fn direction_of(&self, i: usize) -> StoredGradients {
+        let take = |values: &[f64], len: usize| values[i * len..(i + 1) * len].to_vec();
+        StoredGradients {
+            p: take(&self.dp, self.batch.structure.p().nnz()),
+            q: take(&self.dq, self.batch.variables()),
+            a: take(&self.da, self.batch.structure.a().nnz()),
+            b: take(&self.db, self.batch.rows()),
+        }
+    }
+
     /// The gradients of instance `i`, where nothing is shared.
     pub fn gradients_of(&self, i: usize, gradients: &Gradients) -> StoredGradients {
         let take = |values: &[f64]| {
@@ -208,6 +245,29 @@ fn row_bits(values: &[f64], i: usize, batch: usize) -> Vec<u64> {
     let len = values.len() / batch;
     let row = &values[i * len..(i + 1) * len];
     row.iter().map(|v| if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() }).collect()
+}
+
+/// The largest of the relative errors of the four parts, each relative to its own largest entry.
+pub fn gradient_error(found: &StoredGradients, expected: &StoredGradients) -> f64 {
+    largest(&[
+        relative_error(&found.p, &expected.p),
+        relative_error(&found.q, &expected.q),
+        relative_error(&found.a, &expected.a),
+        relative_error(&found.b, &expected.b),
+    ])
+}
+
+/// Sum of the products of all four parts.
+pub fn gradient_product(gradients: &StoredGradients, direction: &StoredGradients) -> f64 {
+    dot(&gradients.p, &direction.p)
+        + dot(&gradients.q, &direction.q)
+        + dot(&gradients.a, &direction.a)
+        + dot(&gradients.b, &direction.b)
+}
+
+/// Euclidean norm of all four parts.
+pub fn gradient_norm(gradients: &StoredGradients) -> f64 {
+    gradient_product(gradients, gradients).sqrt()
 }
 
 /// Dot product.

@@ -1,12 +1,14 @@
 //! Empty parts are legal: no instances, no rows, no equalities, no objective.
 
-use argrad_conformance::generators;
+use argrad_conformance::generators::{self, ConePrograms, Objective};
 use argrad_conformance::{Numbers, ProgramBatch, relative_error};
 use argrad_solver::{
-    Cone, Cotangent, Pattern, Settings, Slot, Solver, Status, Structure, Tangent, Values,
+    Cone, Cotangent, Differentiation, Pattern, Settings, Slot, Solver, Status, Structure, Tangent,
+    Values,
 };
 
-use crate::case::{Case, ZERO, size, solver};
+use crate::case::{Case, ZERO, gradient_error, size, solver};
+use crate::families::{Family, single_cones};
 
 #[test]
 fn a_batch_of_none_has_an_empty_solution_and_zero_gradients_of_shared_values() {
@@ -150,4 +152,94 @@ fn cones_may_come_in_any_order_and_be_empty() {
         solve(vec![zero, one.clone(), one], &[1.0, 1.0, 0.0, 1.0, 0.0, 1.0], &[1.0, 1.0, 3.0]);
     assert!(relative_error(&sorted.x, &mixed.x) < 1e-13);
     assert!(relative_error(&sorted.z, &[0.0, 8.0, 0.0]) < 1e-13);
+}
+
+/// A cone of one row is a half line, or with no row nothing: the same as nonnegative rows.
+#[test]
+fn cones_of_one_row_and_of_none_are_legal() {
+    let nonnegative = Case::new(generators::random_qp(size(4, 3, 1, 9), 53), 3);
+    let (expected, tape) = nonnegative.forward();
+    let how = Differentiation::default();
+    let expected_gradients = tape.vjp(&nonnegative.cotangent(), &how).unwrap();
+    let expected_moved = tape.jvp(&nonnegative.tangent(), &how).unwrap();
+    let mut mixed = nonnegative.clone();
+    mixed.batch.structure = Structure::new(
+        nonnegative.batch.structure.p().clone(),
+        nonnegative.batch.structure.a().clone(),
+        vec![
+            Cone::SecondOrder(0),
+            Cone::Zero(1),
+            Cone::PsdTriangle(0),
+            Cone::SecondOrder(1),
+            Cone::PsdTriangle(1),
+            Cone::Nonnegative(0),
+            Cone::Nonnegative(1),
+            Cone::SecondOrder(0),
+        ],
+    )
+    .unwrap();
+    let (found, tape) = mixed.forward();
+    let gradients = tape.vjp(&mixed.cotangent(), &how).unwrap();
+    let moved = tape.jvp(&mixed.tangent(), &how).unwrap();
+    for i in 0..9 {
+        assert_eq!(found.reports[i].status, Status::Solved, "{:?}", found.reports[i]);
+        assert!(!expected.reports[i].is_degenerate() && !found.reports[i].is_degenerate());
+    }
+    for (what, found, expected) in [
+        ("x", &found.x, &expected.x),
+        ("z", &found.z, &expected.z),
+        ("s", &found.s, &expected.s),
+        ("dP", &gradients.p, &expected_gradients.p),
+        ("dq", &gradients.q, &expected_gradients.q),
+        ("dA", &gradients.a, &expected_gradients.a),
+        ("db", &gradients.b, &expected_gradients.b),
+        ("tangent x", &moved.x, &expected_moved.x),
+        ("tangent z", &moved.z, &expected_moved.z),
+        ("tangent s", &moved.s, &expected_moved.s),
+    ] {
+        let error = relative_error(found, expected);
+        assert!(error < 1e-10, "{what} is off by {error:e}");
+    }
+}
+
+#[test]
+fn linear_programs_over_every_cone_have_no_p_to_store() {
+    for Family { name, programs } in single_cones(5) {
+        let zero = programs.cones == [Cone::Zero(3)];
+        let variables = if zero { 3 } else { 4 };
+        let programs = ConePrograms { objective: Objective::Linear, variables, ..programs };
+        let case = Case::new(programs.known_solution().batch, 4);
+        let (solution, tape) = case.forward();
+        let gradients = tape.vjp(&case.cotangent(), &ZERO).unwrap();
+        assert!(gradients.p.is_empty());
+        for (i, report) in solution.reports.iter().enumerate() {
+            assert_eq!(report.status, Status::Solved, "{name} {i}: {report:?}");
+            let exact = case.reference(i, &solution).unwrap();
+            let error = relative_error(&solution.x[i * variables..][..variables], &exact.x);
+            assert!(error < 1e-10, "{name} {i}: x is off by {error:e}, {report:?}");
+        }
+    }
+}
+
+#[test]
+fn a_program_with_equalities_only_is_one_linear_system() {
+    for programs in [
+        ConePrograms::dense(vec![Cone::Zero(3)], 5, 9, 5),
+        ConePrograms::dense(vec![Cone::Zero(1), Cone::Zero(0), Cone::Zero(2)], 5, 9, 6),
+        ConePrograms {
+            objective: Objective::Linear,
+            ..ConePrograms::dense(vec![Cone::Zero(4)], 4, 9, 7)
+        },
+    ] {
+        let case = Case::new(programs.known_solution().batch, 5);
+        let (solution, tape) = case.forward();
+        let gradients = tape.vjp(&case.cotangent(), &Differentiation::default()).unwrap();
+        for (i, report) in solution.reports.iter().enumerate() {
+            assert!(report.is_solved() && !report.is_degenerate(), "{i}: {report:?}");
+            let exact = case.reference(i, &solution).unwrap();
+            let [gx, gz, gs] = case.cotangent_of(i);
+            let error = gradient_error(&case.gradients_of(i, &gradients), &exact.vjp(gx, gz, gs));
+            assert!(error < 1e-10, "{i}: off by {error:e}");
+        }
+    }
 }

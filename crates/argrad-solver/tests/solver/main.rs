@@ -1,16 +1,23 @@
 //! What the solver promises, each test named by the claim it holds.
 
 mod case;
+mod families;
 
 mod bad_input;
 mod bitwise;
+mod cones;
 mod convexity;
 mod degenerate;
 mod derivative;
 mod difference;
 mod empty;
+mod engines;
 mod failures;
 mod infeasible;
+mod jacobian;
+mod limits;
+mod lpgd;
 mod removed_rows;
+mod second_order;
 mod smoothed;
 mod warm;

@@ -2,9 +2,10 @@
 
 use argrad_conformance::generators::{self, Size, dense_structure};
 use argrad_conformance::{DenseProgram, ProgramBatch, relative_error};
-use argrad_solver::Status;
+use argrad_solver::{Cone, Pattern, Settings, Slot, Solver, Status, Structure, Values};
 
-use crate::case::{Case, size};
+use crate::case::{Case, ZERO, differing, size, solver};
+use crate::families::mixtures;
 
 const SIZE: Size = Size { variables: 6, inequalities: 7, equalities: 2, batch: 12 };
 /// Rows 2 to 8 are inequalities.
@@ -126,4 +127,51 @@ fn a_large_entry_in_a_removed_row_does_not_matter() {
     }
     let ((found, _), (expected, _)) = (large.forward(), full.forward());
     assert_eq!((found.x, found.z, found.s), (expected.x, expected.z, expected.s));
+}
+
+/// As files write it, and beside rows of other cones.
+#[test]
+fn a_bound_from_1e19_on_removes_the_row_as_infinity_does() {
+    let programs = mixtures(9).remove(0).programs;
+    let infinite = {
+        let mut case = Case::new(programs.known_solution().batch, 3);
+        case.batch.b.as_mut_slice().chunks_mut(28).for_each(|b| b[3] = f64::INFINITY);
+        case
+    };
+    let expected = infinite.answer(&solver(&infinite.batch), &ZERO).unwrap();
+    assert!(expected.solution.reports.iter().all(|report| report.is_solved()));
+    for bound in [1e19, 1e20, 1e30, f64::MAX] {
+        let mut case = infinite.clone();
+        case.batch.b.as_mut_slice().chunks_mut(28).for_each(|b| b[3] = bound);
+        let found = case.answer(&solver(&case.batch), &ZERO).unwrap();
+        for i in 0..9 {
+            let different = differing(&found.bits(i), &expected.bits(i));
+            assert!(different.is_empty(), "{bound:e}: {different:?} of instance {i}");
+            assert_eq!((found.solution.z[i * 28 + 3], found.gradients.b[i * 28 + 3]), (0.0, 0.0));
+        }
+    }
+}
+
+/// Below that a bound is a number like any other: x_0 >= -1e9 holds the minimum of x_0.
+#[test]
+fn a_large_bound_below_1e19_is_a_constraint() {
+    let structure =
+        Structure::new(Pattern::empty(1, 1), Pattern::dense(1, 1), vec![Cone::Nonnegative(1)])
+            .unwrap();
+    let solver = Solver::new(structure, Settings::default()).unwrap();
+    let solve = |b: f64| {
+        let (q, a, b) = ([1.0], [-1.0], [b]);
+        let values = Values {
+            batch: 1,
+            p: Slot::Shared(&[]),
+            q: Slot::Shared(&q),
+            a: Slot::Shared(&a),
+            b: Slot::Each(&b),
+        };
+        solver.solve(&values).unwrap()
+    };
+    let held = solve(1e9);
+    assert_eq!(held.reports[0].status, Status::Solved);
+    assert!(relative_error(&held.x, &[-1e9]) < 1e-12);
+    assert_eq!(solve(1e19).reports[0].status, Status::DualInfeasible);
 }

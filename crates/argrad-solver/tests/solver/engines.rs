@@ -1,0 +1,232 @@
+//! The engines and methods agree, and the choice between them is made from the structure alone.
+
+use argrad_conformance::relative_error;
+use argrad_conformance::{ProgramBatch, StoredGradients};
+use argrad_solver::{
+    Cone, Differentiation, Engine, Error, Instructions, Method, OnFailure, Pattern, Settings,
+    Solver, Structure, Tape,
+};
+
+use crate::case::{Case, NAN, ZERO, differing, gradient_error};
+use crate::families::{Family, families, mixtures};
+
+fn with(batch: &ProgramBatch, engine: Engine) -> Solver {
+    let settings = Settings { engine, ..Settings::default() };
+    Solver::new(batch.structure.clone(), settings).unwrap()
+}
+
+#[test]
+fn sparse_and_lane_engines_give_the_same_solutions_and_gradients() {
+    for Family { name, programs } in families(12) {
+        let case = Case::new(programs.known_solution().batch, 1);
+        let [lanes, sparse] = [Engine::Lanes, Engine::Sparse]
+            .map(|engine| case.answer(&with(&case.batch, engine), &ZERO).unwrap());
+        let (n, m) = (case.batch.variables(), case.batch.rows());
+        for (i, report) in sparse.solution.reports.iter().enumerate() {
+            assert!(report.is_solved() && report.residual < 1e-11, "{name} {i}: {report:?}");
+            let exact = case.reference(i, &sparse.solution).unwrap();
+            if report.is_degenerate() || lanes.solution.reports[i].is_degenerate() {
+                continue;
+            }
+            // What rounding does to a solution, and to its derivative.
+            let limit = 1e-12_f64.max(1e-15 * exact.condition);
+            let x = |values: &[f64]| values[i * n..(i + 1) * n].to_vec();
+            let pair = |z: &[f64], s: &[f64]| [&z[i * m..][..m], &s[i * m..][..m]].concat();
+            let gradients = |found| -> StoredGradients { case.gradients_of(i, found) };
+            for (what, error, limit) in [
+                ("x", relative_error(&x(&sparse.solution.x), &x(&lanes.solution.x)), limit),
+                (
+                    "z and s",
+                    relative_error(
+                        &pair(&sparse.solution.z, &sparse.solution.s),
+                        &pair(&lanes.solution.z, &lanes.solution.s),
+                    ),
+                    limit,
+                ),
+                (
+                    "VJP",
+                    gradient_error(&gradients(&sparse.gradients), &gradients(&lanes.gradients)),
+                    100.0 * limit,
+                ),
+                ("JVP", relative_error(&x(&sparse.tangent.x), &x(&lanes.tangent.x)), 100.0 * limit),
+            ] {
+                assert!(
+                    error < limit,
+                    "{name} {i}: {what} differs by {error:e}, condition {:e}, {report:?}",
+                    exact.condition
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn sparse_engine_classifies_what_has_no_solution() {
+    for Family { name, programs } in mixtures(5) {
+        for (batch, what) in [
+            (programs.infeasible(), "primal infeasible"),
+            (programs.unbounded(), "dual infeasible"),
+        ] {
+            let solution = with(&batch, Engine::Sparse).solve(&batch.values()).unwrap();
+            for (i, report) in solution.reports.iter().enumerate() {
+                assert!(report.status.to_string().starts_with(what), "{name} {i}: {report:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn small_structures_go_to_lanes_bit_for_bit_whatever_the_batch() {
+    let case = Case::new(mixtures(9)[0].programs.known_solution().batch, 2);
+    let lanes = case.answer(&with(&case.batch, Engine::Lanes), &ZERO).unwrap();
+    let automatic = with(&case.batch, Engine::Auto);
+    assert_eq!(automatic.lanes(), with(&case.batch, Engine::Lanes).lanes());
+    for i in 0..9 {
+        let alone = case.select(&[i]).answer(&automatic, &ZERO).unwrap();
+        let different = differing(&alone.bits(0), &lanes.bits(i));
+        assert!(different.is_empty(), "{different:?} of instance {i}");
+    }
+}
+
+#[test]
+fn large_structures_go_to_the_sparse_engine() {
+    let lanes = |n: usize, engine| {
+        let structure = Structure::new(
+            Pattern::dense_upper(n),
+            Pattern::diagonal(n),
+            vec![Cone::Nonnegative(n)],
+        )
+        .unwrap();
+        let settings = Settings { engine, ..Settings::default() };
+        Solver::new(structure, settings).unwrap().lanes()
+    };
+    assert_eq!(lanes(50, Engine::Auto), lanes(50, Engine::Lanes));
+    assert_eq!(lanes(50, Engine::Sparse), 1);
+    // More than 100,000 entries.
+    assert_eq!(lanes(500, Engine::Auto), 1);
+}
+
+#[test]
+fn samples_of_the_sparse_engine_are_the_same_in_any_batch_and_with_any_instructions() {
+    let case = Case::new(mixtures(7)[3].programs.known_solution().batch, 3);
+    let of = |instructions| {
+        let settings = Settings { engine: Engine::Sparse, instructions, ..Settings::default() };
+        Solver::new(case.batch.structure.clone(), settings).unwrap()
+    };
+    let together = case.answer(&of(Instructions::Detect), &ZERO).unwrap();
+    for i in 0..7 {
+        let alone = case.select(&[i]).answer(&of(Instructions::Scalar), &ZERO).unwrap();
+        let different = differing(&alone.bits(0), &together.bits(i));
+        assert!(different.is_empty(), "{different:?} of instance {i}");
+    }
+}
+
+#[test]
+fn a_matrix_free_solver_refuses_to_solve() {
+    let batch = mixtures(2)[0].programs.known_solution().batch;
+    let solver = with(&batch, Engine::MatrixFree);
+    for error in [
+        solver.solve(&batch.values()).unwrap_err(),
+        solver.forward(&batch.values(), None).unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Setting { setting: "engine", .. }), "{error}");
+        for part in ["engine", "MatrixFree", "tape_at"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+}
+
+const LSQR: Method = Method::Lsqr { tolerance: 1e-13, max_iterations: 10_000 };
+
+/// A tape at solutions of the lane engine.
+fn matrix_free(case: &Case) -> Tape {
+    let (solution, _) = case.forward();
+    let solver = with(&case.batch, Engine::MatrixFree);
+    let (measured, tape) = solver.tape_at(&case.batch.values(), &solution).unwrap();
+    assert_eq!((&measured.x, &measured.z), (&solution.x, &solution.z));
+    assert!(measured.reports.iter().all(|report| report.is_solved()));
+    tape
+}
+
+#[test]
+fn lsqr_gives_the_direct_gradient_with_and_without_a_factor() {
+    for Family { name, programs } in families(8) {
+        let case = Case::new(programs.known_solution().batch, 4);
+        let (solution, tape) = case.forward();
+        let lsqr = Differentiation { method: LSQR, ..ZERO };
+        let expected = tape.vjp(&case.cotangent(), &ZERO).unwrap();
+        let expected_moved = tape.jvp(&case.tangent(), &ZERO).unwrap();
+        for tape in [&tape, &matrix_free(&case)] {
+            let found = tape.vjp(&case.cotangent(), &lsqr).unwrap();
+            let moved = tape.jvp(&case.tangent(), &lsqr).unwrap();
+            for (i, report) in solution.reports.iter().enumerate() {
+                let exact = case.reference(i, &solution).unwrap();
+                if report.is_degenerate() || exact.condition > 1e4 {
+                    continue;
+                }
+                assert!(!found.unfinished.contains(&i) && found.iterations[i] > 0, "{name} {i}");
+                assert!(found.adjoint_residual[i] < 1e-11, "{name} {i}");
+                let error =
+                    gradient_error(&case.gradients_of(i, &found), &case.gradients_of(i, &expected));
+                assert!(error < 1e-8, "{name} {i}: VJP is off by {error:e}");
+                let n = case.batch.variables();
+                let error = relative_error(&moved.x[i * n..][..n], &expected_moved.x[i * n..][..n]);
+                assert!(error < 1e-8, "{name} {i}: JVP is off by {error:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_matrix_free_solver_uses_lsqr_by_itself() {
+    let case = Case::new(mixtures(3)[0].programs.known_solution().batch, 5);
+    let found = matrix_free(&case).vjp(&case.cotangent(), &ZERO).unwrap();
+    let expected = case.forward().1.vjp(&case.cotangent(), &ZERO).unwrap();
+    assert!(found.iterations.iter().all(|&iterations| iterations > 0));
+    for i in 0..3 {
+        let error = gradient_error(&case.gradients_of(i, &found), &case.gradients_of(i, &expected));
+        assert!(error < 1e-6, "{i}: off by {error:e}");
+    }
+}
+
+#[test]
+fn lsqr_at_its_limit_lists_the_instance_and_its_residual() {
+    let case = Case::new(mixtures(3)[0].programs.known_solution().batch, 6);
+    let method = Method::Lsqr { tolerance: 1e-12, max_iterations: 3 };
+    let how = Differentiation { method, ..NAN };
+    let (_, direct) = case.forward();
+    for tape in [direct, matrix_free(&case)] {
+        let found = tape.vjp(&case.cotangent(), &how).unwrap();
+        let moved = tape.jvp(&case.tangent(), &how).unwrap();
+        assert_eq!((&found.unfinished, &moved.unfinished), (&vec![0, 1, 2], &vec![0, 1, 2]));
+        for (iterations, residuals) in
+            [(&found.iterations, &found.adjoint_residual), (&moved.iterations, &moved.residual)]
+        {
+            assert_eq!(*iterations, [3; 3]);
+            assert!(residuals.iter().all(|r| *r > 1e-12 && r.is_finite()), "{residuals:?}");
+        }
+        assert!(found.q.iter().all(|q| q.is_finite()));
+    }
+}
+
+#[test]
+fn a_tape_at_a_point_that_is_no_solution_has_no_derivative() {
+    let case = Case::new(mixtures(3)[0].programs.known_solution().batch, 7);
+    let (mut solution, _) = case.forward();
+    solution.x[0] += 1e-3;
+    for engine in [Engine::Lanes, Engine::Sparse, Engine::MatrixFree] {
+        let solver = with(&case.batch, engine);
+        let (measured, tape) = solver.tape_at(&case.batch.values(), &solution).unwrap();
+        assert!(!measured.reports[0].is_solved() && measured.reports[0].residual > 1e-6);
+        assert!(measured.reports[1].is_solved() && measured.reports[2].is_solved());
+        match tape.vjp(&case.cotangent(), &Differentiation::default()).unwrap_err() {
+            Error::Unsolved { batch: 3, failures } => assert_eq!(failures[0].0, 0),
+            error => panic!("{error}"),
+        }
+        let how = Differentiation { on_failure: OnFailure::Nan, ..ZERO };
+        let gradients = tape.vjp(&case.cotangent(), &how).unwrap();
+        let n = case.batch.variables();
+        assert!(gradients.q[..n].iter().all(|q| q.is_nan()));
+        assert!(gradients.q[n..].iter().all(|q| q.is_finite()));
+    }
+}

@@ -1,0 +1,72 @@
+//! Programs over every cone alone and over mixtures, with directions to differentiate along.
+
+use argrad_conformance::generators::{ConePrograms, Objective};
+use argrad_solver::Cone;
+
+/// A family of programs of one structure.
+pub struct Family {
+    pub name: &'static str,
+    pub programs: ConePrograms,
+}
+
+fn generalized() -> Cone {
+    Cone::GeneralizedPower { alpha: vec![0.2, 0.5, 0.3], norm_dim: 2 }
+}
+
+/// One of each, 28 rows.
+pub fn all_cones() -> Vec<Cone> {
+    vec![
+        Cone::Zero(2),
+        Cone::Nonnegative(4),
+        Cone::SecondOrder(5),
+        Cone::PsdTriangle(3),
+        Cone::Exponential,
+        Cone::Power(0.7),
+        generalized(),
+    ]
+}
+
+/// Dense programs of one kind of cone each, with a P of full rank.
+pub fn single_cones(batch: usize) -> Vec<Family> {
+    let dense =
+        |name, cones, n| Family { name, programs: ConePrograms::dense(cones, n, batch, 17) };
+    vec![
+        dense("zero", vec![Cone::Zero(3)], 5),
+        dense("nonnegative", vec![Cone::Nonnegative(8)], 6),
+        dense("second order", vec![Cone::SecondOrder(4), Cone::SecondOrder(2)], 6),
+        dense("second order, large", vec![Cone::SecondOrder(20)], 8),
+        dense("PSD", vec![Cone::PsdTriangle(3), Cone::PsdTriangle(2)], 7),
+        dense("exponential", vec![Cone::Exponential; 3], 7),
+        dense("power", vec![Cone::Power(0.3), Cone::Power(0.5), Cone::Power(0.9)], 7),
+        dense("generalized power", vec![generalized(), generalized()], 7),
+    ]
+}
+
+/// Mixtures of all cones, with every kind of objective.
+pub fn mixtures(batch: usize) -> Vec<Family> {
+    let dense = |n| ConePrograms::dense(all_cones(), n, batch, 18);
+    let family = |name, programs| Family { name, programs };
+    vec![
+        family("mixture", dense(13)),
+        family("linear mixture", ConePrograms { objective: Objective::Linear, ..dense(8) }),
+        family(
+            "diagonal mixture",
+            ConePrograms { objective: Objective::Diagonal { rank: 7 }, density: 0.5, ..dense(13) },
+        ),
+        family(
+            "sparse mixture",
+            ConePrograms {
+                objective: Objective::Sparse { density: 0.2 },
+                density: 0.5,
+                ..dense(13)
+            },
+        ),
+    ]
+}
+
+/// All of the above.
+pub fn families(batch: usize) -> Vec<Family> {
+    let mut all = single_cones(batch);
+    all.extend(mixtures(batch));
+    all
+}
