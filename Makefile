@@ -5,7 +5,7 @@ CARGO ?= cargo
 SCOPE := --workspace --all-features --release
 SMOKE_PLOT := target/sudoku-smoke.png
 
-.PHONY: test format lint unit sudoku-smoke bench accuracy docs
+.PHONY: test format lint unit sudoku-smoke bench accuracy cones large docs
 .NOTPARALLEL:
 
 ## Everything that is checked before a change is accepted.
@@ -36,6 +36,14 @@ bench:
 ## Accuracy, against the exact active-set oracle. BENCH_ARGS="--count 100" for a tenth of it.
 accuracy:
 	$(CARGO) bench -p argrad-conformance --bench accuracy -- $(BENCH_ARGS)
+
+## Every cone, against the reference in double-double arithmetic. BENCH_ARGS="--count 100" for a tenth.
+cones:
+	$(CARGO) bench -p argrad-conformance --bench cones -- $(BENCH_ARGS)
+
+## One program of a million samples, against Clarabel. BENCH_ARGS="--sizes 10000" for a small one.
+large:
+	$(CARGO) bench -p argrad-conformance --bench large -- $(BENCH_ARGS)
 
 ## Documentation of the public API, with broken links denied.
 docs:

@@ -7,8 +7,11 @@
 //! | [`active_set`] | exact solutions and derivatives of quadratic programs, in double-double arithmetic |
 //! | [`reference`] | the same for programs over any cones, refined from an approximate solution |
 //! | [`mod@clarabel`] | the same batch solved by Clarabel, one instance a task |
+//! | [`problem_file`] | real programs from files, nothing shared |
 //! | [`relative_error()`] | how far two vectors are apart |
+//! | [`kkt_residual()`] | how far a point is from optimal, measured anew |
 //! | [`operation_count`], [`mod@fma_peak`] | useful operations of a solve, and what the machine could do |
+//! | [`stopwatch`] | medians of interleaved repeats |
 //!
 //! Nothing here depends on argrad's numerics: from `argrad-solver` only the standard form is used.
 
@@ -17,13 +20,17 @@ pub mod clarabel;
 mod double_double;
 pub mod fma_peak;
 pub mod generators;
+mod kkt_residual;
 pub mod operation_count;
+pub mod problem_file;
 mod program_batch;
 pub mod psd_triangle;
 pub mod reference;
 mod relative_error;
 mod sensitivity;
+pub mod stopwatch;
 
+pub use kkt_residual::{KktResidual, kkt_residual};
 pub use program_batch::{DenseProgram, Numbers, ProgramBatch};
 pub use relative_error::relative_error;
 pub use sensitivity::{SolutionDirection, StoredGradients};

@@ -17,6 +17,7 @@ fn specs() -> Vec<ConePrograms> {
         Cone::Zero(2),
         Cone::Nonnegative(4),
         Cone::SecondOrder(5),
+        Cone::PsdTriangle(3),
         Cone::Exponential,
         Cone::Power(0.7),
         general_power(),
@@ -27,6 +28,7 @@ fn specs() -> Vec<ConePrograms> {
         dense(vec![Cone::Zero(3)], 5),
         dense(vec![Cone::Nonnegative(8)], 5),
         dense(vec![Cone::SecondOrder(4), Cone::SecondOrder(2), Cone::SecondOrder(6)], 7),
+        dense(vec![Cone::PsdTriangle(2), Cone::PsdTriangle(5)], 9),
         dense(vec![Cone::Exponential; 4], 9),
         dense(vec![Cone::Power(0.3), Cone::Power(0.5), Cone::Power(0.8)], 8),
         dense(vec![general_power(), general_power()], 9),
@@ -108,6 +110,35 @@ fn solutions_on_flat_faces_satisfy_the_optimality_conditions() {
 }
 
 #[test]
+fn other_units_change_the_solution_by_powers_of_two() {
+    for spec in specs() {
+        let known = spec.known_solution();
+        let scaled = generators::rescaled(&known, 4.0, 3);
+        let ratios: Vec<f64> = known.x.iter().zip(&scaled.x).map(|(x, y)| x / y).collect();
+        assert!(ratios.iter().all(|r| r.log2().fract() == 0.0 && r.log10().abs() < 4.2));
+        assert!(ratios.iter().any(|r| *r != 1.0));
+        assert_eq!(ratios[..spec.variables], ratios[spec.variables..2 * spec.variables]);
+        for (k, (s, z)) in scaled.s.iter().zip(&scaled.z).enumerate() {
+            assert_eq!(s * z, known.s[k] * known.z[k]);
+        }
+        // Back again, all is as it was.
+        let unscaled = |i: usize, j: usize| {
+            let structure = &known.batch.structure;
+            let k = structure.a().entries().position(|entry| entry == (i, j))?;
+            let (a, b) = (known.batch.a.as_slice()[k], scaled.batch.a.as_slice()[k]);
+            // A'/A = E D and b'/b = E.
+            Some(
+                b / a * ratios[j].recip()
+                    / (scaled.batch.b.as_slice()[i] / known.batch.b.as_slice()[i]),
+            )
+        };
+        for i in 0..spec.rows() {
+            assert!(unscaled(i, 0).is_none_or(|one| (one - 1.0).abs() < 1e-15), "{spec:?} {i}");
+        }
+    }
+}
+
+#[test]
 fn an_instance_does_not_depend_on_the_batch() {
     for spec in specs() {
         let more = ConePrograms { batch: 9, ..spec.clone() };
@@ -121,7 +152,7 @@ fn an_instance_does_not_depend_on_the_batch() {
 
 #[test]
 fn sparse_patterns_leave_no_row_or_column_empty() {
-    let spec = ConePrograms { density: 0.0, ..specs().remove(6) };
+    let spec = ConePrograms { density: 0.0, ..specs().remove(7) };
     let structure = spec.known_solution().batch.structure;
     let mut rows = vec![0; spec.rows()];
     structure.a().entries().for_each(|(i, _)| rows[i] += 1);
@@ -190,6 +221,17 @@ fn the_softmax_program_has_the_softmax_as_its_solution() {
     assert!(error_of_clarabel(&known) < 1e-5, "{:e}", error_of_clarabel(&known));
     let total: f64 = known.x[..20].iter().sum();
     assert!((total - 1.0).abs() < 1e-14);
+}
+
+#[test]
+fn the_nearest_matrix_is_the_projection() {
+    let batch = generators::psd_projection(6, 4, 3);
+    for (i, found) in ClarabelBatch::new(&batch, 1e-11).solve().iter().enumerate() {
+        let c: Vec<f64> = batch.q.instance(i, 21).iter().map(|q| -q).collect();
+        let expected = argrad_conformance::reference::project(&Cone::PsdTriangle(6), &c).point;
+        let error = relative_error(&found.x, &expected);
+        assert!(error < 1e-8, "{i}: {error:e}");
+    }
 }
 
 #[test]

@@ -127,6 +127,43 @@ fn any_start_leads_to_the_same_solution() {
 }
 
 #[test]
+fn clarabel_is_a_start_for_every_cone() {
+    for spec in specs(3) {
+        let known = spec.known_solution();
+        for (i, start) in ClarabelBatch::new(&known.batch, 1e-9).solve().iter().enumerate() {
+            let exact =
+                ReferenceSolution::refine(&known.batch, i, &start.x, &start.z, &start.s).unwrap();
+            let error = relative_error(&exact.x, &known.x[i * spec.variables..][..spec.variables]);
+            assert!(error < 1e-15 * exact.condition.max(10.0), "{spec:?} {i}: {error:e}");
+        }
+    }
+}
+
+#[test]
+fn other_units_do_not_change_the_derivative() {
+    for spec in specs(2) {
+        let known = spec.known_solution();
+        let scaled = generators::rescaled(&known, 4.0, 11);
+        let n = spec.variables;
+        for i in 0..2 {
+            let (exact, other) =
+                (refined(&known, i, 0.0).unwrap(), refined(&scaled, i, 0.0).unwrap());
+            let units: Vec<f64> =
+                (0..n).map(|j| (exact.x[j] / other.x[j]).log2().round().exp2()).collect();
+            let zero = vec![0.0; spec.rows()];
+            let gx = normal_vector(n, 1, 12);
+            // L = gx'x = (D gx)'x'.
+            let scaled_gx: Vec<f64> = gx.iter().zip(&units).map(|(g, d)| g * d).collect();
+            let expected = exact.vjp(&gx, &zero, &zero);
+            let found = other.vjp(&scaled_gx, &zero, &zero);
+            let back: Vec<f64> = found.q.iter().zip(&units).map(|(g, d)| g * d).collect();
+            let error = relative_error(&back, &expected.q);
+            assert!(error < 1e-14, "{spec:?} {i}: {error:e}");
+        }
+    }
+}
+
+#[test]
 fn known_solutions_are_nondegenerate() {
     let mut conditions: Vec<f64> = Vec::new();
     for spec in specs(40) {
@@ -299,7 +336,8 @@ fn the_derivative_of_a_projection_program_is_that_of_the_projection() {
 
 #[test]
 fn real_world_families_are_refined_from_clarabel() {
-    let families: [(&str, ProgramBatch); 4] = [
+    let families: [(&str, ProgramBatch); 5] = [
+        ("nearest matrix", generators::psd_projection(6, 2, 1)),
         ("portfolio", generators::portfolio(20, 3, 2, 1)),
         ("ridge", generators::logistic_regression(15, 4, Penalty::Ridge(0.02), 2, 1)),
         ("lasso", generators::logistic_regression(15, 4, Penalty::Lasso(0.02), 2, 1)),

@@ -18,9 +18,9 @@ use crate::linalg::{
 use crate::program::{Engine, Structure};
 
 /// Added to the diagonal of P, subtracted from that of -H.
-pub(crate) const REGULARIZATION: f64 = 1e-7;
+pub(crate) const REGULARIZATION: f64 = 1e-8;
 /// Pivots of the wrong sign or smaller than this are replaced by the regularization.
-const SMALLEST_PIVOT: f64 = 1e-9;
+const SMALLEST_PIVOT: f64 = 1e-10;
 /// The lane engine serves where one factor has at most this many entries, ...
 const LANE_FACTOR: usize = 100_000;
 /// ... which is not even computed where the matrix itself has more entries than this.

@@ -29,6 +29,8 @@ mod threads;
 
 mod derivative;
 
+pub mod homogeneous;
+
 pub use derivative::{
     Cotangent, Differentiation, Gradients, Jacobian, Method, Mode, OnFailure, SolutionTangent,
     Tangent,

@@ -29,8 +29,10 @@ const GAIN: f64 = 0.25;
 const DELICATE: f64 = 1e4;
 /// Residual below which Newton's method should converge fast.
 const NEAR: f64 = 1e-4;
-/// From this step on, a lane of a curved cone whose residual is not below the first is given up.
+/// From this step on, a lane whose residual is not below the first is given up.
 const PATIENCE: usize = 3;
+/// So is, at the step before, one whose residual is this large, where K is a polyhedron.
+const HOPELESS: f64 = 0.5;
 
 /// Most halvings of a step towards a smooth point.
 const HALVINGS: usize = 40;
@@ -124,8 +126,10 @@ pub(crate) fn polish<S: Simd>(
             let done = live & settled & fine & size.le(V::splat(simd, goal));
             solved = solved | done;
             live = live & !done & !size.is_nan();
-            if step >= PATIENCE && !analysis.cones.is_polyhedral() {
+            if step >= PATIENCE {
                 live = live & size.lt(first);
+            } else if step + 1 == PATIENCE && !smooth && analysis.cones.is_polyhedral() {
+                live = live & size.lt(V::splat(simd, HOPELESS));
             }
         }
         previous = live.select(size, previous);

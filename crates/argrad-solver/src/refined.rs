@@ -15,7 +15,7 @@ use crate::cones::Function;
 use crate::lanes::{M, V};
 
 /// Steps between restarts.
-const STEPS: usize = 5;
+pub(crate) const STEPS: usize = 5;
 /// Restarts, each from the true residual.
 const CYCLES: usize = 3;
 /// Relative residual at which a solve ends.
@@ -180,7 +180,7 @@ pub(crate) fn solve<S: Simd>(
 }
 
 #[inline(always)]
-fn dot<S: Simd>(zero: V<S>, a: &[V<S>], b: &[V<S>]) -> V<S> {
+pub(crate) fn dot<S: Simd>(zero: V<S>, a: &[V<S>], b: &[V<S>]) -> V<S> {
     // Four sums, so that the additions do not wait for each other.
     let mut sums = [zero; 4];
     let (a_chunks, a_rest) = a.as_chunks::<4>();
@@ -198,7 +198,7 @@ fn dot<S: Simd>(zero: V<S>, a: &[V<S>], b: &[V<S>]) -> V<S> {
 
 /// `values += length * direction`.
 #[inline(always)]
-fn advance<S: Simd>(values: &mut [V<S>], direction: &[V<S>], length: V<S>) {
+pub(crate) fn advance<S: Simd>(values: &mut [V<S>], direction: &[V<S>], length: V<S>) {
     for (value, &direction) in values.iter_mut().zip(direction) {
         *value = length.fma(direction, *value);
     }

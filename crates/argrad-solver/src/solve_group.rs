@@ -23,9 +23,9 @@ const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 const POLISHED: [f64; 4] = [1e-11, 1e-10, 1e-10, 1e-10];
 /// Residual that accepts a warm start.
 const WARM: f64 = 1e-11;
-/// Growth of the probe under the inverse above which the system counts as singular: a tenth of
+/// Growth of the probe under the inverse above which the system counts as singular: half of
 /// what the regularization allows.
-const SINGULAR: f64 = 0.1 / crate::kkt::REGULARIZATION;
+const SINGULAR: f64 = 0.5 / crate::kkt::REGULARIZATION;
 /// P is accepted as semidefinite when P plus this times its largest entry is definite.
 const CONVEXITY_SHIFT: f64 = 1e-10;
 
@@ -102,7 +102,7 @@ impl LaneTask for SolveGroup<'_> {
             load_start(analysis, start, &instances[..V::<S>::LANES], state);
             let polished = polish(simd, analysis, state, work, pending, target(WARM));
             factored = true;
-            warm = polished.solved;
+            warm = polished.solved & accurate(simd, analysis, settings, state, work);
             solved = warm;
             polish_steps = polished.steps;
             factorizations = polished.factorizations;
@@ -121,8 +121,7 @@ impl LaneTask for SolveGroup<'_> {
                     max_iterations: settings.max_iterations,
                     deadline,
                 };
-                let live = pending & !iterate.stuck;
-                interior_point::run(simd, analysis, state, work, &mut iterate, live, goal);
+                interior_point::run(simd, analysis, state, work, &mut iterate, pending, goal);
                 factored = false;
                 pending = pending & !iterate.infeasible() & !iterate.out_of_time;
                 if !pending.any() {
@@ -131,18 +130,23 @@ impl LaneTask for SolveGroup<'_> {
                 interior_point::publish_point(state, work, &iterate, pending);
                 let polished = polish(simd, analysis, state, work, pending, target(polished_to));
                 factored = true;
-                solved = solved | (polished.solved & pending);
+                let good = polished.solved & accurate(simd, analysis, settings, state, work);
+                solved = solved | (good & pending);
                 polish_steps = pending.select(polish_steps + polished.steps, polish_steps);
                 factorizations =
                     pending.select(factorizations + polished.factorizations, factorizations);
                 growth = pending.select(polished.growth, growth);
-                pending = pending & !polished.solved;
+                pending = pending & !good;
                 if !pending.any() {
                     break;
                 }
                 // Back to the interior point's iterate.
                 interior_point::publish_point(state, work, &iterate, pending);
                 factored = false;
+                pending = pending & !iterate.stuck;
+                if !pending.any() {
+                    break;
+                }
             }
             embedding = Some(iterate);
         }
@@ -162,6 +166,19 @@ impl LaneTask for SolveGroup<'_> {
         write_rows(analysis, values, state, first, rows);
         Ok(())
     }
+}
+
+/// The lanes whose residuals in the caller's units are within the tolerance.
+#[inline(always)]
+fn accurate<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    settings: &Settings,
+    state: &State<'_, S>,
+    work: &mut Work<'_, S>,
+) -> M<S> {
+    let residual = measure(simd, analysis, state, work).residual();
+    residual.le(V::splat(simd, settings.tolerance))
 }
 
 /// What became of the lanes.

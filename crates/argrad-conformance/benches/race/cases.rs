@@ -9,7 +9,7 @@ use clarabel::solver::SolverStatus;
 
 use crate::arguments::Arguments;
 use crate::report::{Opponent, Row};
-use crate::stopwatch::{Budget, medians, timed};
+use argrad_conformance::stopwatch::{Budget, medians, timed};
 
 /// Clarabel's own default.
 const CLARABEL_TOLERANCE: f64 = 1e-8;

@@ -9,7 +9,6 @@
 mod arguments;
 mod cases;
 mod report;
-mod stopwatch;
 
 use std::process::ExitCode;
 

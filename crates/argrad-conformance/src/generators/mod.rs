@@ -17,6 +17,7 @@ mod perturbation;
 mod portfolio;
 mod psd_projection;
 mod random_qp;
+mod rescaling;
 mod sudoku;
 mod total_variation;
 
@@ -30,6 +31,7 @@ pub use perturbation::perturbed;
 pub use portfolio::portfolio;
 pub use psd_projection::psd_projection;
 pub use random_qp::random_qp;
+pub use rescaling::rescaled;
 pub use sudoku::sudoku_layer;
 pub use total_variation::total_variation;
 

@@ -127,8 +127,8 @@ impl Program {
         for j in 0..n {
             residual.push(dual.add(&[curvature[j], self.q[j], pull[j]]));
         }
-        for i in 0..rows {
-            let terms = [product[i], projected.s[i], -self.b[i]];
+        for (i, (&product, &s)) in product.iter().zip(&projected.s).enumerate() {
+            let terms = [product, s, -self.b[i]];
             residual.push(if self.removed[i] { terms[1] } else { primal.add(&terms) });
         }
         (residual, dual.relative().max(primal.relative()))

@@ -15,7 +15,7 @@ pub(crate) const PASSES: usize = 8;
 const UNREFINED: f64 = 1e-8;
 /// Tolerance of the least-norm solve of a singular system, and its iterations per unknown.
 const LEAST_NORM: f64 = 1e-13;
-const LEAST_NORM_ITERATIONS: usize = 20;
+const LEAST_NORM_ITERATIONS: usize = 5;
 
 /// How a solve went, a number a lane.
 #[derive(Clone, Copy)]

@@ -19,7 +19,7 @@ use std::time::Instant;
 use pulp::Simd;
 
 use certificate::certificates;
-use refine::{System, refine};
+use refine::{Scratch, System, refine};
 
 use crate::analysis::Analysis;
 use crate::group::{State, Work};
@@ -33,6 +33,19 @@ const SHORTEST_STEP: f64 = 1e-9;
 
 /// Residuals below this share of their terms are rounding errors.
 const EXACT: f64 = 1e-11;
+/// Share of the residuals that the error of a refined solve may have, ...
+const SLACK: f64 = 0.01;
+/// ... but no less than this share of their terms.
+const ROUNDING: f64 = 1e-14;
+
+/// An iterate is better than the best so far when its largest residual is below this share of that.
+const PROGRESS: f64 = 0.9;
+/// A lane is stuck when so many iterations brought no better iterate, ...
+const PATIENCE: f64 = 20.0;
+/// ... or so many where the best is this good already.
+const PATIENCE_AT_END: f64 = 6.0;
+const END: f64 = 1e-8;
+
 /// The scalars of the iterate, and how each lane fares.
 #[derive(Clone, Copy)]
 pub(crate) struct Embedding<S: Simd> {
@@ -44,7 +57,7 @@ pub(crate) struct Embedding<S: Simd> {
     pub(crate) converged: M<S>,
     pub(crate) primal_infeasible: M<S>,
     pub(crate) dual_infeasible: M<S>,
-    /// Lanes whose steps became too short or not finite.
+    /// Lanes that came no further, or to the end of their iterations. Their iterate is their best.
     pub(crate) stuck: M<S>,
     /// Lanes that the time limit stopped.
     pub(crate) out_of_time: M<S>,
@@ -54,6 +67,9 @@ pub(crate) struct Embedding<S: Simd> {
     dual: V<S>,
     primal: V<S>,
     predicted: V<S>,
+    /// Largest relative residual of the best iterate, and iterations since.
+    best: V<S>,
+    stalled: V<S>,
 }
 
 impl<S: Simd> Embedding<S> {
@@ -97,6 +113,8 @@ pub(crate) fn start<S: Simd>(
         dual: V::splat(simd, f64::MAX),
         primal: V::splat(simd, f64::MAX),
         predicted: one,
+        best: V::splat(simd, f64::INFINITY),
+        stalled: zero,
     };
     if !analysis.cones.is_symmetric() {
         work.x.fill(zero);
@@ -157,7 +175,8 @@ pub(crate) fn start<S: Simd>(
 }
 
 /// Iterates the lanes in `live` until each has reached the goal, is infeasible or is stuck. The
-/// iterate is in `work`; the point of each finished lane, divided by tau, goes to `state`.
+/// iterate is in `work`; the point of each finished lane, divided by tau, goes to `state`. There the
+/// best point so far is kept meanwhile, and it is what a stuck lane ends with.
 #[inline(always)]
 pub(crate) fn run<S: Simd>(
     simd: S,
@@ -176,7 +195,20 @@ pub(crate) fn run<S: Simd>(
     embedding.converged = embedding.converged & !live;
     loop {
         let Work {
-            scratch, cones, scaling, permuted, px, ax, atz, x, z, s, over_x, over_z, ..
+            scratch,
+            cones,
+            krylov,
+            scaling,
+            permuted,
+            px,
+            ax,
+            atz,
+            x,
+            z,
+            s,
+            over_x,
+            over_z,
+            ..
         } = work;
         // Slices of one known length each spare the bounds checks in the loops below.
         let [rx, cx, dx, mut spare_x @ ..] = over_x.each_mut().map(|v| &mut v[..n]);
@@ -222,7 +254,8 @@ pub(crate) fn run<S: Simd>(
             & gap.le(tolerance * gap_terms);
         let mut stuck = mu.is_nan() | dual.is_nan() | primal.is_nan();
         let (mut no_primal, mut no_dual) = (no, no);
-        if (tau.lt(kappa) & live).any() {
+        let departing = tau.lt(kappa);
+        if (departing & live).any() {
             (no_primal, no_dual) = certificates(
                 simd,
                 (state.x_scale, state.row_scale, cost),
@@ -232,21 +265,33 @@ pub(crate) fn run<S: Simd>(
                 goal.infeasibility,
             );
         }
-        let finished = (converged | stuck | no_primal | no_dual) & live;
-        if finished.any() {
-            embedding.converged = embedding.converged | (converged & live);
-            embedding.stuck = embedding.stuck | (stuck & live);
-            embedding.primal_infeasible =
-                embedding.primal_infeasible | (no_primal & live & !converged);
-            embedding.dual_infeasible =
-                embedding.dual_infeasible | (no_dual & live & !converged & !no_primal);
-            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), finished);
-            live = live & !finished;
+        // On the way to a certificate there is no progress of this kind.
+        let largest = (dual / dual_terms.max(tau))
+            .max_abs(primal / primal_terms.max(tau))
+            .max_abs(gap / gap_terms);
+        let first = embedding.best.ge(scalar(f64::INFINITY));
+        let better = live & (first | largest.lt(scalar(PROGRESS) * embedding.best));
+        embedding.best = better.select(largest, embedding.best);
+        embedding.stalled =
+            (better | departing).select(zero, embedding.stalled + live.select(one, zero));
+        let patience =
+            embedding.best.lt(scalar(END)).select(scalar(PATIENCE_AT_END), scalar(PATIENCE));
+        stuck = stuck
+            | embedding.stalled.ge(patience)
+            | embedding.iterations.ge(scalar(goal.max_iterations as f64));
+        let certified = (no_primal | no_dual) & live & !converged;
+        embedding.converged = embedding.converged | (converged & live);
+        embedding.primal_infeasible = embedding.primal_infeasible | (no_primal & certified);
+        embedding.dual_infeasible = embedding.dual_infeasible | (no_dual & certified & !no_primal);
+        let arrived = (converged & live) | certified;
+        if (better | arrived).any() {
+            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), better | arrived);
         }
-        let out_of_iterations = live & embedding.iterations.ge(scalar(goal.max_iterations as f64));
-        if out_of_iterations.any() {
-            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), out_of_iterations);
-            live = live & !out_of_iterations;
+        live = live & !arrived;
+        let lost = live & stuck;
+        if lost.any() {
+            recall((x, z, s), &out, embedding, lost);
+            live = live & !lost;
         }
         if goal.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             embedding.out_of_time = embedding.out_of_time | live;
@@ -267,6 +312,10 @@ pub(crate) fn run<S: Simd>(
         embedding.dual = live.select(dual, embedding.dual);
         embedding.primal = live.select(primal, embedding.primal);
         let refined = embedding.refined & live;
+        let goals = (
+            (scalar(SLACK) * dual).max(scalar(ROUNDING) * dual_terms.max(tau)),
+            (scalar(SLACK) * primal).max(scalar(ROUNDING) * primal_terms.max(tau)),
+        );
 
         // Factor at the scaling point; solve for the constant column and the affine step.
         analysis.cones.scaling(simd, (s, z), mu, scaling, cones);
@@ -304,10 +353,18 @@ pub(crate) fn run<S: Simd>(
                 inverse_pivots: state.inverse_pivots,
                 scaling,
             };
-            let spare = (&mut spare_x[..], &mut spare_z[..]);
-            refine(simd, &system, (cx, b), (atz, cz), spare, (permuted, cones), refined);
-            let spare = (&mut spare_x[..], &mut spare_z[..]);
-            refine(simd, &system, (rx, rhs_z), (dx, dz), spare, (permuted, cones), refined);
+            // The column counts times the change of tau, which is of the order of tau.
+            let inverse_tau = one / tau;
+            let column_goals = (goals.0 * inverse_tau, goals.1 * inverse_tau);
+            for (rhs, solution, goals) in [
+                ((&*cx, b), (&mut *atz, &mut *cz), column_goals),
+                ((&*rx, &*rhs_z), (&mut *dx, &mut *dz), goals),
+            ] {
+                let ([p_x, at_z, ..], [a_x, ..]) = (&mut spare_x, &mut spare_z);
+                let products = (&mut **p_x, &mut **a_x, &mut **at_z);
+                let scratch = Scratch { krylov, permuted, cones, products };
+                refine(simd, &system, rhs, solution, goals, scratch, refined);
+            }
         }
         let (column_x, column_z) = (&*atz, &*cz);
         let inverse_tau = one / tau;
@@ -369,8 +426,10 @@ pub(crate) fn run<S: Simd>(
                 inverse_pivots: state.inverse_pivots,
                 scaling,
             };
-            let spare = (&mut spare_x[..], &mut spare_z[..]);
-            refine(simd, &system, (cx, rhs_z), (dx, dz), spare, (permuted, cones), refined);
+            let ([p_x, at_z, ..], [a_x, ..]) = (&mut spare_x, &mut spare_z);
+            let products = (&mut **p_x, &mut **a_x, &mut **at_z);
+            let scratch = Scratch { krylov, permuted, cones, products };
+            refine(simd, &system, (cx, rhs_z), (dx, dz), goals, scratch, refined);
         }
         let mut combined = zero;
         let mut combined_px = zero;
@@ -399,13 +458,12 @@ pub(crate) fn run<S: Simd>(
             * scalar(FRACTION_TO_BOUNDARY);
         let length = length.min(one);
 
-        // A lane that cannot move is stuck; its point is the one before the step.
+        // A lane that cannot move is stuck.
         // The dot products in d_tau carry any NaN of the direction, which comparisons drop.
-        stuck = live & (!length.ge(scalar(SHORTEST_STEP)) | d_tau.is_nan());
-        if stuck.any() {
-            embedding.stuck = embedding.stuck | stuck;
-            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), stuck);
-            live = live & !stuck;
+        let lost = live & (!length.ge(scalar(SHORTEST_STEP)) | d_tau.is_nan());
+        if lost.any() {
+            recall((x, z, s), &out, embedding, lost);
+            live = live & !lost;
         }
         // Half of the reduction that the linear residuals should see.
         embedding.predicted =
@@ -413,6 +471,7 @@ pub(crate) fn run<S: Simd>(
         advance(x, dx, length, live);
         advance(z, dz, length, live);
         advance(s, ds, length, live);
+        let (tau, kappa) = (embedding.tau, embedding.kappa);
         embedding.tau = live.select(length.fma(d_tau, tau), tau);
         embedding.kappa = live.select(length.fma(d_kappa, kappa), kappa);
         embedding.iterations += live.select(one, zero);
@@ -463,6 +522,23 @@ fn publish<S: Simd>(
     write_scaled(out.0, x, factor, lanes);
     write_scaled(out.1, z, factor, lanes);
     write_scaled(out.2, s, factor, lanes);
+}
+
+/// Makes the best point, which is in `best`, the iterate of the lanes in `lanes`, which are stuck.
+#[inline(always)]
+fn recall<S: Simd>(
+    (x, z, s): (&mut [V<S>], &mut [V<S>], &mut [V<S>]),
+    best: &(&mut [V<S>], &mut [V<S>], &mut [V<S>]),
+    embedding: &mut Embedding<S>,
+    lanes: M<S>,
+) {
+    embedding.stuck = embedding.stuck | lanes;
+    embedding.tau = lanes.select(embedding.tau.like(1.0), embedding.tau);
+    for (values, best) in [(x, &best.0), (z, &best.1), (s, &best.2)] {
+        for (value, &best) in values.iter_mut().zip(best.iter()) {
+            *value = lanes.select(best, *value);
+        }
+    }
 }
 
 /// `out = factor * values` in the lanes in `lanes`.

@@ -114,7 +114,7 @@ fn ratio(v: &[Quad], mut low: f64, mut high: f64) -> Quad {
         if !step.is_finite() {
             break;
         }
-        r = r - step;
+        r -= step;
         if step.0.abs() <= 1e-31 * (1.0 + r.0.abs()) {
             break;
         }

@@ -97,8 +97,8 @@ fn boundary_parameter(alpha: &[Quad], x: &[Quad], radius: Quad) -> Quad {
         let mut slope = -change / r;
         for (&a, &v) in alpha.iter().zip(x) {
             let x = larger_root(v, a * r * m);
-            sum = sum + a * x.ln();
-            slope = slope + a * (a * change * (m - r) / (x * (x + x - v)));
+            sum += a * x.ln();
+            slope += a * (a * change * (m - r) / (x * (x + x - v)));
         }
         (sum, slope)
     };
@@ -119,7 +119,7 @@ fn boundary_parameter(alpha: &[Quad], x: &[Quad], radius: Quad) -> Quad {
         if !step.is_finite() {
             break;
         }
-        t = t - step;
+        t -= step;
         if step.0.abs() <= 1e-31 * (1.0 + t.0.abs()) {
             break;
         }
@@ -163,7 +163,7 @@ fn on_curve(alpha: &[Quad], v: &[Quad], radius: Quad, t: Quad, size: Quad) -> Bl
     for (row, scale) in matrix.chunks_exact_mut(order).zip(&mut scales) {
         let largest = row.iter().fold(0.0_f64, |largest, v| largest.max(v.0.abs()));
         *scale = Quad::from_f64(largest.log2().round().exp2().recip());
-        row.iter_mut().for_each(|v| *v = *v * *scale);
+        row.iter_mut().for_each(|v| *v *= *scale);
     }
     let lu = Lu::factor(&matrix, order, 0.0).expect("a smooth boundary has a derivative");
     let mut derivative = vec![Quad::ZERO; dim * dim];

@@ -63,7 +63,7 @@ fn rebuild(side: usize, vectors: &[Quad], entry: impl Fn(usize, usize) -> Quad) 
             let m = entry(a, b);
             if m.0 != 0.0 {
                 for j in 0..side {
-                    half[a * side + j] = half[a * side + j] + m * vectors[b * side + j];
+                    half[a * side + j] += m * vectors[b * side + j];
                 }
             }
         }
@@ -73,7 +73,7 @@ fn rebuild(side: usize, vectors: &[Quad], entry: impl Fn(usize, usize) -> Quad) 
         for i in 0..side {
             let q = vectors[a * side + i];
             for j in 0..side {
-                product[i * side + j] = product[i * side + j] + q * half[a * side + j];
+                product[i * side + j] += q * half[a * side + j];
             }
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn project(v: &[Quad]) -> Block {
         for j in 1..k {
             derivative[i * k + j] = -half * ratio * w[i - 1] * w[j - 1];
         }
-        derivative[i * k + i] = derivative[i * k + i] + half * (Quad::ONE + ratio);
+        derivative[i * k + i] += half * (Quad::ONE + ratio);
     }
     Block::new(point, derivative, margin)
 }

@@ -67,7 +67,7 @@ fn outside_dual(cone: &Cone, point: &[Quad]) -> f64 {
     let scaled = |alpha: &[f64]| {
         let mut scaled = point.to_vec();
         for (v, a) in scaled.iter_mut().zip(alpha) {
-            *v = *v / Quad::from_f64(*a);
+            *v /= Quad::from_f64(*a);
         }
         outside(cone, &scaled)
     };
@@ -145,7 +145,7 @@ fn derivatives_match_central_differences_of_projections() {
             for j in 0..dim {
                 let at = |step: Quad| {
                     let mut moved = v.clone();
-                    moved[j] = moved[j] + step;
+                    moved[j] += step;
                     single(&cone, &moved).point
                 };
                 let (ahead, behind) = (at(step), at(-step));
@@ -170,8 +170,8 @@ fn derivatives_are_symmetric_keep_s_and_lose_z() {
                 let kept = (dot(row, &block.point) - block.point[i]).0.abs() / size;
                 let of_v = (dot(row, &v) - block.point[i]).0.abs() / size;
                 assert!(kept < 1e-24 && of_v < 1e-24, "{cone:?} {v:?}: {kept:e} {of_v:e}");
-                for j in 0..i {
-                    let skew = (row[j] - block.derivative[j * dim + i]).0.abs();
+                for (j, entry) in row.iter().enumerate().take(i) {
+                    let skew = (*entry - block.derivative[j * dim + i]).0.abs();
                     assert!(skew < 1e-24, "{cone:?} {v:?}: {skew:e}");
                 }
             }

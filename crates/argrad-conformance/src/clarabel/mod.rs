@@ -1,5 +1,7 @@
 //! Clarabel as an independent solver and as the one to be measured against.
 
+mod lapack;
+
 use ::clarabel::algebra::CscMatrix;
 use ::clarabel::solver::{DefaultSettings, DefaultSolver, IPSolver, SolverStatus, SupportedConeT};
 use argrad_solver::{Cone, Pattern};
@@ -58,6 +60,7 @@ impl ClarabelBatch {
                 Cone::Zero(k) => SupportedConeT::ZeroConeT(*k),
                 Cone::Nonnegative(k) => SupportedConeT::NonnegativeConeT(*k),
                 Cone::SecondOrder(dim) => SupportedConeT::SecondOrderConeT(*dim),
+                Cone::PsdTriangle(side) => SupportedConeT::PSDTriangleConeT(*side),
                 Cone::Exponential => SupportedConeT::ExponentialConeT(),
                 Cone::Power(a) => SupportedConeT::PowerConeT(*a),
                 Cone::GeneralizedPower { alpha, norm_dim } => {

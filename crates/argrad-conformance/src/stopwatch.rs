@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 /// How long to go on.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// Rounds at least.
+    /// Counted rounds at least.
     pub rounds: usize,
-    /// Rounds at most.
+    /// Counted rounds at most.
     pub most_rounds: usize,
     /// Between the two, rounds go on until this much time has passed.
     pub time: Duration,
@@ -25,21 +25,25 @@ impl Budget {
 }
 
 /// Runs `round` until the budget is spent. A round returns the times of its parts; the result is
-/// the median of each part in milliseconds. One round before the first is not counted.
+/// the median of each part in milliseconds. The first round is not counted, unless it spent the
+/// budget alone.
+///
+/// # Errors
+/// The first error of a round.
 pub fn medians<const PARTS: usize, E>(
     budget: Budget,
     mut round: impl FnMut() -> Result<[Duration; PARTS], E>,
 ) -> Result<[f64; PARTS], E> {
-    round()?;
     let start = Instant::now();
-    let mut times: Vec<[Duration; PARTS]> = Vec::new();
-    while times.len() < budget.rounds
-        || (times.len() < budget.most_rounds && start.elapsed() < budget.time)
+    let mut times = vec![round()?];
+    while times.len() <= budget.rounds
+        || (times.len() <= budget.most_rounds && start.elapsed() < budget.time)
     {
         times.push(round()?);
     }
+    let counted = if times.len() > 1 { &times[1..] } else { &times[..] };
     Ok(std::array::from_fn(|part| {
-        let mut of_part: Vec<Duration> = times.iter().map(|round| round[part]).collect();
+        let mut of_part: Vec<Duration> = counted.iter().map(|round| round[part]).collect();
         of_part.sort_unstable();
         of_part[of_part.len() / 2].as_secs_f64() * 1e3
     }))

@@ -1,0 +1,345 @@
+//! The homogeneous view of the derivative against the production path, on linear and quadratic programs.
+//! The checks are generic in the cones.
+
+use argrad_conformance::generators::{self, normal_vector};
+use argrad_conformance::{ProgramBatch, relative_error};
+use argrad_solver::homogeneous::{
+    Data, LinearSolve, Phi, PrimalDual, Projection, Q, Residual, SolutionDerivative,
+};
+use argrad_solver::{
+    Cone, Cotangent, Differentiation, Gradients, Method, Pattern, Settings, Slot, Solution, Solver,
+    Structure, Tangent, Tape, Values,
+};
+
+use crate::case::{dot, largest, size};
+use crate::derivative::vertex_programs;
+
+/// One program.
+pub struct Program {
+    pub structure: Structure,
+    pub data: Data,
+}
+
+impl Program {
+    /// Instance `index` of a batch.
+    pub fn of(batch: &ProgramBatch, index: usize) -> Self {
+        let structure = batch.structure.clone();
+        let (n, m) = (structure.variables(), structure.rows());
+        let data = Data::quadratic(
+            &structure,
+            batch.p.instance(index, structure.p().nnz()),
+            batch.a.instance(index, structure.a().nnz()),
+            batch.b.instance(index, m),
+            batch.q.instance(index, n),
+        );
+        Self { data: data.unwrap(), structure }
+    }
+
+    /// A random program with these cones and a known solution: v drawn, y = Pi_K*(v), s = y - v; x, A drawn,
+    /// P = LL'/n of full rank or zero; b = Ax + s, c = -Px - A'y.
+    pub fn known(n: usize, cones: &[Cone], is_quadratic: bool, seed: u64) -> Self {
+        let m: usize = cones.iter().map(Cone::dim).sum();
+        let structure =
+            Structure::new(Pattern::dense_upper(n), Pattern::dense(m, n), cones.to_vec()).unwrap();
+        let draw = |len: usize, k: u64| normal_vector(len, 1, 100 * seed + k);
+        let z = [draw(n, 1), draw(m, 2), vec![1.0]].concat();
+        let known = Phi::new(&Projection::new(&structure), &z).unwrap();
+        let PrimalDual { x, y, s } = known.value();
+        let (a, l) = (draw(m * n, 3), draw(n * n, 4));
+        let p = |i: usize, j: usize| dot(&l[i * n..][..n], &l[j * n..][..n]) / n as f64;
+        let p: Vec<f64> = structure
+            .p()
+            .entries()
+            .map(|(i, j)| if is_quadratic { p(i, j) } else { 0.0 })
+            .collect();
+        let (mut b, mut c) = (s.clone(), vec![0.0; n]);
+        for ((i, j), p) in structure.p().entries().zip(&p) {
+            c[i] -= p * x[j];
+            if i != j {
+                c[j] -= p * x[i];
+            }
+        }
+        for ((i, j), a) in structure.a().entries().zip(&a) {
+            b[i] += a * x[j];
+            c[j] -= a * y[i];
+        }
+        Self { data: Data::quadratic(&structure, &p, &a, &b, &c).unwrap(), structure }
+    }
+
+    pub fn is_linear(&self) -> bool {
+        self.data.p.iter().all(|p| *p == 0.0)
+    }
+
+    fn values(&self) -> Values<'_> {
+        Values {
+            batch: 1,
+            p: Slot::Shared(&self.data.p),
+            q: Slot::Shared(&self.data.c),
+            a: Slot::Shared(&self.data.a),
+            b: Slot::Shared(&self.data.b),
+        }
+    }
+
+    fn forward(&self) -> (Solution, Tape) {
+        let solver = Solver::new(self.structure.clone(), Settings::default()).unwrap();
+        solver.forward(&self.values(), None).unwrap()
+    }
+
+    /// Random changes of the data; P = 0 stays.
+    fn direction(&self, seed: u64) -> Data {
+        let draw = |like: &[f64], k: u64| normal_vector(like.len(), 1, 100 * seed + k);
+        let Data { p, a, b, c } = &self.data;
+        let p = if self.is_linear() { vec![0.0; p.len()] } else { draw(p, 1) };
+        Data { p, a: draw(a, 2), b: draw(b, 3), c: draw(c, 4) }
+    }
+
+    fn gradient(&self, seed: u64) -> PrimalDual {
+        let (n, m) = (self.structure.variables(), self.structure.rows());
+        let draw = |len: usize, k: u64| normal_vector(len, 1, 100 * seed + k);
+        PrimalDual { x: draw(n, 5), y: draw(m, 6), s: draw(m, 7) }
+    }
+
+    fn moved(&self, step: f64, direction: &Data) -> Self {
+        let moved = |from: &[f64], by: &[f64]| -> Vec<f64> {
+            from.iter().zip(by).map(|(v, d)| v + step * d).collect()
+        };
+        let data = Data {
+            p: moved(&self.data.p, &direction.p),
+            a: moved(&self.data.a, &direction.a),
+            b: moved(&self.data.b, &direction.b),
+            c: moved(&self.data.c, &direction.c),
+        };
+        Self { structure: self.structure.clone(), data }
+    }
+}
+
+fn stacked(point: &PrimalDual) -> Vec<f64> {
+    [&point.x[..], &point.y[..], &point.s[..]].concat()
+}
+
+fn flat(data: &Data) -> Vec<f64> {
+    [&data.p[..], &data.a[..], &data.b[..], &data.c[..]].concat()
+}
+
+/// Every claim of the view at the solution of one program, with derivatives to `limit` relative to those of
+/// the production path. False where that path flags the solution as degenerate.
+#[track_caller]
+pub fn agrees(program: &Program, limit: f64) -> bool {
+    let Program { structure, data } = program;
+    let (solution, tape) = program.forward();
+    let report = &solution.reports[0];
+    if report.is_degenerate() {
+        return false;
+    }
+    let point = PrimalDual::of(structure, &solution, 0).unwrap();
+    let ds = SolutionDerivative::new(structure, data, &point, LinearSolve::Svd).unwrap();
+    let size = largest(ds.z());
+
+    // z solves the embedding, and phi takes it back.
+    assert!(ds.residual() <= 1e-11 * largest(&flat(data)) * size, "{:e}", ds.residual());
+    assert!(relative_error(&stacked(ds.phi().value()), &stacked(&point)) < 1e-11);
+    // M z = 0 and M'Pi(z) = 0, and there is no other null vector.
+    let sigma = ds.singular_values().unwrap();
+    let (first, last) = (sigma[0], sigma[sigma.len() - 1]);
+    let projected = Projection::new(structure).project(ds.z()).unwrap();
+    assert!(largest(&ds.m().multiply(ds.z()).unwrap()) <= 1e-11 * first * size);
+    assert!(largest(&ds.m().multiply_transpose(&projected).unwrap()) <= 1e-11 * first * size);
+    assert!(last <= 1e-11 * first, "{last:e} of {first:e}");
+    assert_eq!(ds.is_unique(), Some(true), "{sigma:?}, {report:?}");
+    // Dphi z = 0: what the pseudoinverse leaves out is of no account.
+    assert!(largest(&stacked(&ds.phi().multiply(ds.z()).unwrap())) <= 1e-11 * size);
+
+    // DS against JVP.
+    let (direction, gradient) = (program.direction(3), program.gradient(4));
+    let change = ds.apply(&direction).unwrap();
+    let tangent = Tangent {
+        p: Some(Slot::Shared(&direction.p)),
+        q: Some(Slot::Shared(&direction.c)),
+        a: Some(Slot::Shared(&direction.a)),
+        b: Some(Slot::Shared(&direction.b)),
+    };
+    let expected = tape.jvp(&tangent, &Differentiation::default()).unwrap();
+    let all = [expected.x, expected.z, expected.s].concat();
+    let error = relative_error(&stacked(&change.value), &all);
+    assert!(error <= limit, "DS is off by {error:e}, {report:?}, singular values {sigma:?}");
+    assert!(change.residual <= 1e-11, "{:e}", change.residual);
+
+    // D'S against VJP, P and A too.
+    let back = ds.apply_adjoint(&gradient).unwrap();
+    let cotangent = Cotangent { x: Some(&gradient.x), z: Some(&gradient.y), s: Some(&gradient.s) };
+    let Gradients { p, q, a, b, .. } = tape.vjp(&cotangent, &Differentiation::default()).unwrap();
+    for (name, found, expected) in [
+        ("P", &back.value.p, &p),
+        ("A", &back.value.a, &a),
+        ("b", &back.value.b, &b),
+        ("c", &back.value.c, &q),
+    ] {
+        let error = relative_error(found, expected);
+        assert!(error <= limit, "D'S with respect to {name} is off by {error:e}, {report:?}");
+    }
+    assert!(back.residual <= 1e-11, "{:e}", back.residual);
+
+    // DS and D'S are adjoint.
+    let (left, right) = (stacked(&change.value), flat(&back.value));
+    let products = [dot(&left, &stacked(&gradient)), dot(&right, &flat(&direction))];
+    let scale = left.iter().map(|v| v * v).sum::<f64>().sqrt()
+        * stacked(&gradient).iter().map(|v| v * v).sum::<f64>().sqrt();
+    assert!((products[0] - products[1]).abs() <= 1e-12 * scale, "{products:?}");
+    true
+}
+
+/// DS against central differences of solutions, to `limit`. False where the solution is degenerate.
+#[track_caller]
+pub fn matches_differences(program: &Program, step: f64, limit: f64) -> bool {
+    let (solution, _) = program.forward();
+    if solution.reports[0].is_degenerate() {
+        return false;
+    }
+    let point = PrimalDual::of(&program.structure, &solution, 0).unwrap();
+    let ds = SolutionDerivative::new(&program.structure, &program.data, &point, LinearSolve::Svd);
+    let direction = program.direction(8);
+    let found = stacked(&ds.unwrap().apply(&direction).unwrap().value);
+    let at = |step: f64| {
+        let (solution, _) = program.moved(step, &direction).forward();
+        stacked(&PrimalDual::of(&program.structure, &solution, 0).unwrap())
+    };
+    let expected: Vec<f64> =
+        at(step).iter().zip(at(-step)).map(|(plus, minus)| (plus - minus) / (2.0 * step)).collect();
+    let error = relative_error(&found, &expected);
+    assert!(error <= limit, "off by {error:e}");
+    true
+}
+
+/// LSQR, as the survey has it, against the singular value decomposition.
+#[track_caller]
+pub fn lsqr_agrees(program: &Program, limit: f64) -> bool {
+    let Program { structure, data } = program;
+    let (solution, _) = program.forward();
+    if solution.reports[0].is_degenerate() {
+        return false;
+    }
+    let point = PrimalDual::of(structure, &solution, 0).unwrap();
+    let lsqr = LinearSolve::Lsqr { tolerance: 1e-14, max_iterations: 10_000 };
+    let [svd, lsqr] = [LinearSolve::Svd, lsqr]
+        .map(|solve| SolutionDerivative::new(structure, data, &point, solve).unwrap());
+    let (direction, gradient) = (program.direction(5), program.gradient(6));
+    let (found, expected) = (lsqr.apply(&direction).unwrap(), svd.apply(&direction).unwrap());
+    assert!(found.iterations > 0 && found.residual < 1e-12, "{:e}", found.residual);
+    let error = relative_error(&stacked(&found.value), &stacked(&expected.value));
+    assert!(error <= limit, "DS is off by {error:e}");
+    let found = lsqr.apply_adjoint(&gradient).unwrap();
+    assert!(found.iterations > 0 && found.residual < 1e-12, "{:e}", found.residual);
+    let expected = svd.apply_adjoint(&gradient).unwrap();
+    let error = relative_error(&flat(&found.value), &flat(&expected.value));
+    assert!(error <= limit, "D'S is off by {error:e}");
+    assert_eq!((lsqr.singular_values(), lsqr.is_unique()), (None, None));
+    true
+}
+
+/// The number of seeds below `count` for which `check` holds.
+pub fn count(count: u64, check: impl Fn(u64) -> bool) -> u64 {
+    (0..count).map(|seed| check(seed) as u64).sum()
+}
+
+fn quadratic() -> Vec<ProgramBatch> {
+    [(1, 2, 0), (4, 6, 1), (8, 8, 4), (6, 0, 3), (6, 0, 0), (15, 20, 5)]
+        .into_iter()
+        .map(|(n, k, e)| generators::random_qp(size(n, k, e, 8), 301))
+        .collect()
+}
+
+fn linear() -> Vec<ProgramBatch> {
+    [(1, 2, 0), (4, 9, 0), (10, 15, 4)]
+        .into_iter()
+        .map(|(n, k, e)| vertex_programs(n, k, e, 302))
+        .collect()
+}
+
+#[test]
+fn ds_and_its_adjoint_agree_with_the_production_path_on_quadratic_programs() {
+    for batch in quadratic() {
+        let agreed = count(8, |i| agrees(&Program::of(&batch, i as usize), 1e-10));
+        assert!(agreed >= 7, "{agreed} of 8");
+    }
+}
+
+#[test]
+fn ds_and_its_adjoint_agree_with_the_production_path_on_linear_programs() {
+    for batch in linear() {
+        let agreed = count(8, |i| agrees(&Program::of(&batch, i as usize), 1e-10));
+        assert!(agreed >= 7, "{agreed} of 8");
+    }
+}
+
+#[test]
+fn ds_and_its_adjoint_agree_with_the_production_path_on_cones_in_any_order() {
+    let cones = [Cone::Nonnegative(3), Cone::Zero(2), Cone::Nonnegative(1), Cone::Zero(1)];
+    let agreed = count(12, |seed| agrees(&Program::known(7, &cones, true, 310 + seed), 1e-10));
+    assert_eq!(agreed, 12);
+}
+
+#[test]
+fn ds_matches_differences_of_solutions() {
+    for batch in quadratic().into_iter().chain(linear()) {
+        let matched =
+            count(4, |i| matches_differences(&Program::of(&batch, i as usize), 1e-6, 1e-7));
+        assert!(matched >= 3, "{matched} of 4");
+    }
+}
+
+#[test]
+fn lsqr_on_m_finds_the_same_derivative() {
+    for batch in quadratic().into_iter().chain(linear()) {
+        let agreed = count(4, |i| lsqr_agrees(&Program::of(&batch, i as usize), 1e-9));
+        assert!(agreed >= 3, "{agreed} of 4");
+    }
+}
+
+#[test]
+fn the_matrix_free_production_path_agrees_too() {
+    let program = Program::of(&quadratic()[1], 0);
+    let (solution, tape) = program.forward();
+    let point = PrimalDual::of(&program.structure, &solution, 0).unwrap();
+    let ds = SolutionDerivative::new(&program.structure, &program.data, &point, LinearSolve::Svd);
+    let gradient = program.gradient(9);
+    let back = ds.unwrap().apply_adjoint(&gradient).unwrap().value;
+    let cotangent = Cotangent { x: Some(&gradient.x), z: Some(&gradient.y), s: Some(&gradient.s) };
+    let how = Differentiation {
+        method: Method::Lsqr { tolerance: 1e-14, max_iterations: 1000 },
+        ..Differentiation::default()
+    };
+    let found = tape.vjp(&cotangent, &how).unwrap();
+    assert!(relative_error(&back.a, &found.a) < 1e-9 && relative_error(&back.p, &found.p) < 1e-9);
+}
+
+#[test]
+fn a_solution_that_is_not_unique_shows_in_the_null_space_of_m() {
+    // minimize x1 subject to x >= 0, x1 + x2 <= 1: any x2 in [0, 1] does.
+    let cones = vec![Cone::Nonnegative(3)];
+    let structure = Structure::new(Pattern::empty(2, 2), Pattern::dense(3, 2), cones).unwrap();
+    let a = [-1.0, 0.0, 1.0, 0.0, -1.0, 1.0];
+    let data = Data::linear(&structure, &a, &[0.0, 0.0, 1.0], &[1.0, 0.0]).unwrap();
+    let solution = PrimalDual { x: vec![0.0, 0.5], y: vec![1.0, 0.0, 0.0], s: vec![0.0, 0.5, 0.5] };
+    let q = Q::new(&structure, &data).unwrap();
+    let ds = SolutionDerivative::new(&structure, &data, &solution, LinearSolve::Svd).unwrap();
+    assert!(largest(&Residual::new(q).normalized(ds.z()).unwrap()) < 1e-15);
+    assert_eq!(ds.is_unique(), Some(false));
+    let sigma = ds.singular_values().unwrap();
+    assert!(sigma[4] < 1e-14 && sigma[5] < 1e-14 && sigma[3] > 0.1, "{sigma:?}");
+    // What is determined has its true derivative: x1 follows b1.
+    let direction = Data { b: vec![-1.0, 0.0, 0.0], ..Data::zeros(&structure) };
+    let change = ds.apply(&direction).unwrap();
+    assert!((change.value.x[0] - 1.0).abs() < 1e-14 && change.residual < 1e-14);
+    // c2 would have to stay zero: the system has no solution, and its residual says so.
+    let direction = Data { c: vec![0.0, 1.0], ..Data::zeros(&structure) };
+    assert!(ds.apply(&direction).unwrap().residual > 0.1);
+}
+
+#[test]
+fn a_point_that_solves_nothing_shows_in_the_residual() {
+    let program = Program::of(&quadratic()[1], 0);
+    let (n, m) = (program.structure.variables(), program.structure.rows());
+    let wrong = PrimalDual { x: vec![1.0; n], y: vec![1.0; m], s: vec![1.0; m] };
+    let ds = SolutionDerivative::new(&program.structure, &program.data, &wrong, LinearSolve::Svd);
+    assert!(ds.unwrap().residual() > 1e-2);
+}
