@@ -45,11 +45,12 @@ fn errors(case: &Case, tau: f64) -> Vec<(usize, f64, f64)> {
         .collect()
 }
 
-/// A quarter of the step has a sixteenth of the error, until rounding takes over.
-fn assert_second_order(name: &str, batch: ProgramBatch) {
+/// A quarter of the step has a sixteenth of the error, until rounding takes over. Returns how many instances
+/// were checked.
+fn assert_second_order(name: &str, batch: ProgramBatch) -> usize {
     let case = Case::new(batch, 1);
     let (long, short) = (errors(&case, 4e-4), errors(&case, 1e-4));
-    assert!(!short.is_empty(), "{name}: none is well conditioned");
+    let checked = short.len();
     for ((i, vjp_long, jvp_long), (_, vjp, jvp)) in long.into_iter().zip(short) {
         for (what, long, short) in [("VJP", vjp_long, vjp), ("JVP", jvp_long, jvp)] {
             assert!(short < 1e-3, "{name} {i}: {what} is off by {short:e}");
@@ -59,20 +60,21 @@ fn assert_second_order(name: &str, batch: ProgramBatch) {
             );
         }
     }
+    checked
 }
 
 #[test]
 fn the_error_is_of_second_order_in_the_step_for_quadratic_programs() {
-    assert_second_order("dense", generators::random_qp(size(6, 8, 2, 20), 2));
+    assert!(assert_second_order("dense", generators::random_qp(size(6, 8, 2, 20), 2)) > 0);
 }
 
 #[test]
 fn the_error_is_of_second_order_in_the_step_for_every_cone() {
+    let mut checked = 0;
     for Family { name, programs } in families(20) {
-        if name != "linear mixture" {
-            assert_second_order(name, programs.known_solution().batch);
-        }
+        checked += assert_second_order(name, programs.known_solution().batch);
     }
+    assert!(checked > 40, "only {checked} are well conditioned");
 }
 
 /// minimize c'x over the unit square, one instance for each c.
