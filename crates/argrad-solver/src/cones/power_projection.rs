@@ -462,26 +462,36 @@ pub(super) fn apply<S: Simd>(
 pub(super) fn weakly_active<S: Simd>(
     simd: S,
     shape: Shape<'_>,
-    data: &[V<S>],
+    (x, r): (&[V<S>], V<S>),
+    (z, t): (&[V<S>], V<S>),
     margin: V<S>,
 ) -> V<S> {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let data = Layout::new(shape).read(data);
     let small = |x: V<S>| x.le(margin);
     let (mut rows, mut weak, mut balance) = (zero, zero, zero);
     for (i, &alpha) in shape.alpha.iter().enumerate() {
-        let (x, z, alpha) = (data.x[i], data.z[i], V::splat(simd, alpha));
+        let (x, z, alpha) = (x[i], z[i], V::splat(simd, alpha));
         let is_weak = small(x) & small(z);
         rows += is_weak.select(one, zero);
         weak += is_weak.select(alpha, zero);
         balance += is_weak.select(zero, x.gt(z).select(alpha, -alpha));
     }
     let some = rows.gt(zero);
-    let undecided = some & balance.abs().le(weak) & small(data.r) & small(data.t);
+    let undecided = some & balance.abs().le(weak) & small(r) & small(t);
     let on_w = undecided.select(V::splat(simd, shape.norm_dim as f64), zero);
-    let near_k = is_near(simd, shape.alpha, (data.x, data.r), (data.z, data.t), margin, false);
-    let near_polar = is_near(simd, shape.alpha, (data.z, data.t), (data.x, data.r), margin, true);
+    let near_k = is_near(simd, shape.alpha, (x, r), (z, t), margin, false);
+    let near_polar = is_near(simd, shape.alpha, (z, t), (x, r), margin, true);
     some.select(rows + on_w, (near_k | near_polar).select(one, zero))
+}
+
+/// X, Z, r and t among the data of a projection.
+#[inline(always)]
+pub(super) fn parts<'a, S: Simd>(
+    shape: Shape<'_>,
+    data: &'a [V<S>],
+) -> ((&'a [V<S>], V<S>), (&'a [V<S>], V<S>)) {
+    let data = Layout::new(shape).read(data);
+    ((data.x, data.r), (data.z, data.t))
 }
 
 /// Whether the point (x, r) of K (with `dual`, of K*) and its rest are within `margin` of the boundary.
@@ -602,7 +612,7 @@ fn reflector<S: Simd>(simd: S, x: &mut [V<S>], lanes: M<S>) -> V<S> {
     }
     let sign = x[0].lt(zero).select(-one, one);
     x[0] += sign;
-    let factor = lanes.select(one / x[0].abs(), zero);
+    let factor = lanes.select((one + one) / dot(x, x), zero);
     for x in x.iter_mut() {
         *x = lanes.select(*x, zero);
     }

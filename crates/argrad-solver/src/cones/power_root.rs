@@ -33,7 +33,7 @@ const MAX_STEPS: usize = 80;
 /// A step from a residual below this, in the logarithm, leads to rounding error.
 const FINE: f64 = 1e-9;
 /// Rounding error of F^2, relative.
-const ROUNDING: f64 = 7e-15;
+const ROUNDING: f64 = 2e-15;
 /// Stands for differences that rounding errors made zero or negative, relative to F^2.
 const LEAST: f64 = 1e-17;
 
@@ -55,8 +55,9 @@ pub(super) struct Equation<'a, S: Simd> {
 
 /// The quantities of the equation at some c.
 struct Sums<S: Simd> {
-    /// log (r e^(G/2)).
+    /// log (r e^(G/2)) and log (t e^(G/2)).
     log_r: V<S>,
+    log_t: V<S>,
     /// G.
     growth: V<S>,
     /// Derivatives of log t and of G in log c.
@@ -109,7 +110,7 @@ impl<'a, S: Simd> Equation<'a, S> {
             let c = log.exp();
             let sums = self.sums(simd, any_smooth, log, c);
             let power = sums.growth.exp();
-            let (r, t) = larger_first(sums.log_r, log + sums.growth, c * power);
+            let (r, t) = larger_first(sums.log_r, sums.log_t, c * power);
             let f = r + t;
             let target = square * power;
             let left = ((f - self.base) * (f + self.base)).max(least * f * f) + inside;
@@ -156,14 +157,16 @@ impl<'a, S: Simd> Equation<'a, S> {
     fn sums(&self, simd: S, smooth: bool, log: V<S>, c: V<S>) -> Sums<S> {
         let (zero, one, two) = (V::splat(simd, 0.0), V::splat(simd, 1.0), V::splat(simd, 2.0));
         let ratio = self.mu / c;
-        let (mut log_r, mut lost) = (zero, zero);
+        let (mut log_r, mut log_t, mut lost) = (zero, zero, zero);
         let (mut slope_q, mut kept) = (zero, zero);
         for (&alpha, &x) in self.alpha.iter().zip(self.x) {
             let a = V::splat(simd, alpha);
             let positive = x.ge(zero);
             let split = Split::new(simd, alpha, x, self.mu, c);
             let part = positive.select(split.large, split.large * V::splat(simd, 1.0 / alpha)).ln();
-            log_r = a.fma(positive.select(part, log - part), log_r);
+            let rest = log - part;
+            log_r = a.fma(positive.select(part, rest), log_r);
+            log_t = a.fma(positive.select(rest, part), log_t);
             slope_q += a * a * c / (split.z * split.sum);
             if smooth {
                 let ln = ratio.fma(V::splat(simd, 1.0 + 1.0 / alpha), one).ln();
@@ -172,15 +175,17 @@ impl<'a, S: Simd> Equation<'a, S> {
             }
         }
         if !smooth {
-            return Sums { log_r, growth: zero, slope_t: slope_q, slope_growth: zero };
+            return Sums { log_r, log_t, growth: zero, slope_t: slope_q, slope_growth: zero };
         }
         let spread = two.fma(ratio, one).ln();
         // (1 - chi) / 2 with chi = c / (c + 2 mu).
         let rest = self.mu / two.fma(self.mu, c);
         let slope_growth = self.above.select(two * (kept - one + rest), -(two * rest));
+        let growth = self.above.select(two.fma(lost, -spread), spread);
         Sums {
             log_r: self.above.select(log_r, log_r + (spread - lost)),
-            growth: self.above.select(two.fma(lost, -spread), spread),
+            log_t: self.above.select(log_t + growth, log_t + lost),
+            growth,
             slope_t: slope_q + rest,
             slope_growth: self.mu.gt(zero).select(slope_growth, zero),
         }
@@ -192,8 +197,8 @@ impl<'a, S: Simd> Equation<'a, S> {
         let smooth = self.mu.gt(V::splat(simd, 0.0)).any();
         let c = log.exp();
         let sums = self.sums(simd, smooth, log, c);
-        let log_r = V::splat(simd, -0.5).fma(sums.growth, sums.log_r);
-        let (r, t) = larger_first(log_r, log, c);
+        let half = V::splat(simd, 0.5) * sums.growth;
+        let (r, t) = larger_first(sums.log_r - half, sums.log_t - half, c);
         let inverse = V::splat(simd, 1.0) / (r + t);
         (r * inverse, t * inverse)
     }
@@ -201,8 +206,7 @@ impl<'a, S: Simd> Equation<'a, S> {
 
 /// r and t with r t = `product`, the larger from its logarithm: its rounding error is the least.
 #[inline(always)]
-fn larger_first<S: Simd>(log_r: V<S>, log_product: V<S>, product: V<S>) -> (V<S>, V<S>) {
-    let log_t = log_product - log_r;
+fn larger_first<S: Simd>(log_r: V<S>, log_t: V<S>, product: V<S>) -> (V<S>, V<S>) {
     let first = log_r.gt(log_t);
     let large = first.select(log_r, log_t).exp();
     let small = product / large;

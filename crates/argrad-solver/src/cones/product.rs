@@ -202,7 +202,6 @@ macro_rules! operations {
     )*) => {
         impl ConeProduct {$(
             $(#[$doc])*
-            #[allow(clippy::too_many_arguments)]
             #[inline(always)]
             pub(crate) fn $name<'a, S: Simd>(&'a self, simd: S, $($argument: $type),*) -> $output {
                 call(simd, $kernel { simd, product: self, $($argument),* })

@@ -149,7 +149,7 @@ impl LaneCone for SecondOrder {
             *side = s_norm.fma(z, z_norm * s);
         }
         let angle = dot(simd, sides, sides);
-        let angle = norms + dot(simd, s1, z1);
+        let angle = norms.gt(zero).select(half * angle / norms, norms);
         let product = s_gap.fma(z0, z_gap.fma(s_norm, angle));
 
         let gamma = one.max(half.fma(product * inverse, half)).sqrt();

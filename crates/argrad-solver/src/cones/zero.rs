@@ -195,3 +195,40 @@ impl LaneCone for Zero {
         M::splat(simd, true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pulp::Scalar;
+
+    use super::*;
+
+    #[test]
+    fn zero_cone_has_free_duals_and_no_slack() {
+        let cone = Zero { dim: 2 };
+        let r = |x: f64| V::splat(Scalar, x);
+        let numbers = |x: &[V<Scalar>]| x.iter().map(|x| x.lane(0)).collect::<Vec<_>>();
+        let x = [r(1.5), r(-2.0)];
+        let mut y = [r(f64::NAN); 2];
+        cone.projection(Scalar, &x, r(1.0), &mut y, &mut [], &mut []);
+        assert_eq!(numbers(&y), [0.0, 0.0]);
+        for f in [Function::Derivative, Function::Block] {
+            cone.apply(Scalar, &[], f, &x, &mut y, &mut []);
+            assert_eq!(numbers(&y), [0.0, 0.0]);
+        }
+        for f in [Function::Complement, Function::RootComplement, Function::InverseComplement] {
+            cone.apply(Scalar, &[], f, &x, &mut y, &mut []);
+            assert_eq!(numbers(&y), [1.5, -2.0]);
+        }
+        cone.newton_point(Scalar, &[], (&[r(1e-17); 2], &x), r(0.0), &mut y);
+        assert_eq!(numbers(&y), [-1.5, 2.0]);
+        cone.affine_constant(Scalar, &x, &mut y);
+        assert_eq!(numbers(&y), [0.0, 0.0]);
+        let step = |dz: [V<Scalar>; 2]| {
+            let zero = [r(0.0); 2];
+            cone.step_length(Scalar, &[], (&zero, &x), (&zero, &dz), r(0.7), &mut []).lane(0)
+        };
+        assert_eq!(step(x), 0.7);
+        assert!(step([r(0.0), r(f64::NAN)]).is_nan());
+        assert!(cone.settled(Scalar, (&[], &[]), (&[], &[])).lane(0));
+    }
+}

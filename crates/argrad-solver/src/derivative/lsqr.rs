@@ -115,7 +115,6 @@ pub(super) fn lsqr<S: Simd>(
 }
 
 /// out = (the symmetric matrix) in - scale out, then normalized; returns the norm.
-#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 fn bidiagonalize<S: Simd>(
     simd: S,

@@ -73,7 +73,7 @@ fn one_lane<O: WithSimd>(op: O) -> O::Output {
 }
 
 /// Number of lanes that [`dispatch`] works with.
-pub(crate) fn lane_count(width: Width) -> usize {
+pub(crate) fn lane_count(width: impl Into<Width>) -> usize {
     struct Count;
     impl LaneTask for Count {
         type Output = usize;

@@ -56,7 +56,6 @@ impl Blocks {
     }
 
     /// `px = P x`, `ax = A x`, `atz = A' z`.
-    #[allow(clippy::too_many_arguments)]
     #[inline(always)]
     pub(crate) fn multiply<S: Simd>(
         &self,
@@ -240,7 +239,6 @@ fn multiply_block<S: Simd>(
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn multiply_rows<S: Simd, const N: usize>(
     zero: V<S>,
     block: &Block,

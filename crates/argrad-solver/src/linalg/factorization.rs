@@ -15,7 +15,7 @@ use crate::lanes::V;
 #[derive(Debug)]
 pub(crate) enum Factorization {
     Lanes(Symbolic),
-    Sparse(SparseLdl),
+    Sparse(Box<SparseLdl>),
     /// No factor: the matrix is only multiplied by.
     None {
         order: usize,
@@ -32,7 +32,7 @@ impl Factorization {
     ) -> Result<Self, Error> {
         let entries: Vec<(u32, u32)> = entries.iter().map(|&(i, j)| (i as u32, j as u32)).collect();
         let signs: Vec<i8> = signs.iter().map(|&sign| if sign > 0.0 { 1 } else { -1 }).collect();
-        Ok(Self::Sparse(SparseLdl::new(order, &entries, &signs)?))
+        Ok(Self::Sparse(Box::new(SparseLdl::new(order, &entries, &signs)?)))
     }
 
     /// Registers of the value buffer that matrix and factor take.

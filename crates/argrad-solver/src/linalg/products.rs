@@ -14,7 +14,6 @@ pub(crate) enum Products {
 
 impl Products {
     /// `px = P x`, `ax = A x`, `atz = A' z`.
-    #[allow(clippy::too_many_arguments)]
     #[inline(always)]
     pub(crate) fn multiply<S: Simd>(
         &self,

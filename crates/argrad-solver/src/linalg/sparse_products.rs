@@ -39,7 +39,6 @@ impl SparseProducts {
     }
 
     /// `px = P x`, `ax = A x`, `atz = A' z`.
-    #[allow(clippy::too_many_arguments)]
     #[inline(always)]
     pub(crate) fn multiply<S: Simd>(
         &self,

@@ -100,7 +100,6 @@ unsafe fn with_tile_width<S: Simd, const NR: usize>(
 /// Packs columns `first..last` of the result: scratch[tile][k][c] = X(first + tile NR + c, k) / d(k),
 /// zero past the last column.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn pack<S: Simd, const NR: usize>(
     simd: S,
     panel: *const V<S>,

@@ -72,10 +72,12 @@ impl Barrier for Exponential {
         Local::new(-u, w, log, psi(-u, v, log))
     }
 
-    /// The second component of s = -mu grad f* is mu / psi.
+    /// The second component of s = -mu grad f* is mu / psi; both have the rounding error of v.
     #[inline(always)]
-    fn local_on_path<S: Simd>(&self, [u, _, w]: Triple<S>, s: Triple<S>, mu: V<S>) -> Local<S> {
-        Local::new(-u, w, (w / -u).ln(), mu / s[1])
+    fn local_on_path<S: Simd>(&self, [u, v, w]: Triple<S>, s: Triple<S>, mu: V<S>) -> Local<S> {
+        let log = (w / -u).ln();
+        let psi = psi(-u, v, log);
+        Local::new(-u, w, log, s[1].gt(psi).select(mu / s[1], psi))
     }
 
     /// -q / psi + (1/U, 0, -1/w).
@@ -86,14 +88,21 @@ impl Barrier for Exponential {
     }
 
     /// H* = q q'/psi^2 + e e'/(U psi) + (1/U^2, 0, 1/w^2). In the scaled coordinates (u/U, w/w) the last two
-    /// are I + (U/psi) 1 1', with eigenvectors (1, 1) and (1, -1).
+    /// are I + k 1 1', k = U/psi, with Cholesky's rows (1, k/(1 + k)) (1 + k)^(1/2) and
+    /// (0, 1) ((1 + 2k)/(1 + k))^(1/2). The smaller of U and w comes first: its row is the longer.
     #[inline(always)]
-    fn root<S: Simd>(&self, Local { q, inverse, ratio }: Local<S>) -> Rows<S> {
+    fn root<S: Simd>(&self, Local { q, inverse, ratio: k }: Local<S>) -> Rows<S> {
         let [a, b, c] = inverse;
-        let (zero, half) = (a.like(0.0), a.like(0.5));
-        let even = (ratio + half).sqrt();
-        let odd = a.like(std::f64::consts::FRAC_1_SQRT_2);
-        [scale(a, q), [even * b, zero, even * c], [odd * b, zero, -(odd * c)]]
+        let (zero, one) = (a.like(0.0), a.like(1.0));
+        let part = one / (one + k);
+        let first = (one + k).sqrt();
+        let second = (k + k + one) * part;
+        let second = second.sqrt();
+        let other = first * (k * part);
+        let u_first = b.ge(c);
+        let x = [u_first.select(first, other) * b, zero, u_first.select(other, first) * c];
+        let y = [u_first.select(zero, second * b), zero, u_first.select(second * c, zero)];
+        [scale(a, q), x, y]
     }
 
     /// With psi_a = <q, a>, e_a = <e, a>: D^2 psi[a, b] = -e_a e_b / U, and since D e_a[h] = -a_w e_h / w,

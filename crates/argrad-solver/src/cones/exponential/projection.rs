@@ -14,9 +14,7 @@
 
 use pulp::Simd;
 
-use super::super::three_dimensional::{
-    Projected, Spectrum, Triple, along, dot, normalized, scale, select,
-};
+use super::super::three_dimensional::{Projected, Spectrum, Triple, along, dot, normalized, scale};
 use crate::lanes::{M, V};
 
 /// Beyond this the exponentials are zero or infinite next to anything else.

@@ -1,5 +1,3 @@
-use super::*;
-
 /// The tests of all cones in three dimensions.
 macro_rules! tests_for {
     ($($name:ident: $alpha:expr,)*) => {

@@ -15,9 +15,7 @@
 
 use pulp::Simd;
 
-use crate::lanes::{M, V};
-
-use super::dot;
+use crate::lanes::V;
 
 /// Largest dimension with a dense block.
 pub(super) const DENSE_LIMIT: usize = 8;
@@ -103,80 +101,4 @@ impl<S: Simd> Expanded<S> {
             *v = minus_v1 * k;
         }
     }
-}
-
-/// What a written block says of its eigenvalues and its axis.
-struct Spectrum<S: Simd> {
-    /// H_00, the mean of the eigenvalues on w+ and w-.
-    tip: V<S>,
-    /// The eigenvalue on the rest; zero where there is no rest.
-    rest: V<S>,
-    /// Of the stored first column: below H_00, scale times column is half the difference of the
-    /// eigenvalues on w+ and w-, times the axis.
-    column_scale: V<S>,
-}
-
-impl<S: Simd> Spectrum<S> {
-    #[inline(always)]
-    fn new(simd: S, dim: usize, h: &[V<S>]) -> Self {
-        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-        if is_expanded(dim) {
-            // (a u0) / a^2.
-            let column_scale = -(h[dim] / h[2 * dim]);
-            return Self { tip: column_scale.fma(h[dim], h[0]), rest: h[1], column_scale };
-        }
-        let tip = h[0];
-        let mut rest = zero;
-        if dim > 2 {
-            // The trace is the sum of all eigenvalues, and 2 tip that of two of them.
-            for i in 1..dim {
-                rest += h[i * (i + 3) / 2];
-            }
-            rest = (rest - tip) * V::splat(simd, 1.0 / (dim - 2) as f64);
-        }
-        Self { tip, rest, column_scale: one }
-    }
-}
-
-/// The product of two stored first columns, below H_00.
-#[inline(always)]
-fn column_dot<S: Simd>(simd: S, dim: usize, x: &[V<S>], y: &[V<S>]) -> V<S> {
-    if is_expanded(dim) {
-        return dot(simd, &x[dim + 1..2 * dim], &y[dim + 1..2 * dim]);
-    }
-    let mut sum = V::splat(simd, 0.0);
-    for i in 1..dim {
-        let at = i * (i + 1) / 2;
-        sum = x[at].fma(y[at], sum);
-    }
-    sum
-}
-
-/// The lanes in which a factor with the block `old` serves to refine solves with `new`. Both the
-/// eigenvalues and w+ must be close: where an eigenvalue is steep, a turn of w+ puts its steepness on what
-/// had none, and refinement diverges unless turn^2 steepness < 1.
-#[inline(always)]
-pub(super) fn settled<S: Simd>(simd: S, dim: usize, old: &[V<S>], new: &[V<S>]) -> M<S> {
-    /// Square of the turn of w+, times the difference of the eigenvalues.
-    const TURN: f64 = 1e-4;
-    if dim == 0 {
-        return M::splat(simd, true);
-    }
-    let (a, b) = (Spectrum::new(simd, dim, old), Spectrum::new(simd, dim, new));
-    let (scale_a, scale_b) = (a.column_scale, b.column_scale);
-    let half_a = (column_dot(simd, dim, old, old) * scale_a * scale_a).sqrt();
-    let half_b = (column_dot(simd, dim, new, new) * scale_b * scale_b).sqrt();
-    // |a| |b| turn^2 / 2.
-    let turn = half_a.fma(half_b, -(column_dot(simd, dim, old, new) * scale_a * scale_b));
-    near(a.tip + half_a, b.tip + half_b)
-        & near(a.tip - half_a, b.tip - half_b)
-        & near(a.rest, b.rest)
-        & turn.le(V::splat(simd, 0.25 * TURN) * half_a)
-}
-
-/// Eigenvalues h that differ little, relative to 1 + h.
-#[inline(always)]
-fn near<S: Simd>(old: V<S>, new: V<S>) -> M<S> {
-    const CLOSE: f64 = 1e-3;
-    (new - old).abs().le(old.like(CLOSE) * (old.like(1.0) + old.abs()))
 }

@@ -44,18 +44,13 @@ pub(super) fn project<B: Barrier + ?Sized, S: Simd>(
     let found = positive & mu.gt(mu.like(NEGLIGIBLE) * sizes) & barrier.inside_dual(start);
     let z = minimize(barrier, v, mu, select(found, start, unit), found);
 
+    // v + z is exact to the rounding of v, -mu grad f* to that of the distance of z from the boundary,
+    // about mu / |s|.
     let sum = along(v, one, z);
     let far = dot(sum, sum).gt(mu);
-    let on_path = barrier.local_on_path(z, sum, mu);
-    let gradient = barrier.gradient(barrier.local(z));
-    // z + v is exact to the rounding of v, -mu grad f* to that of the distance of z from the boundary,
-    // about mu / |s|.
-    let point = select(far, sum, scale(-mu, gradient));
-    let spectrum = Spectrum::select(
-        far,
-        Spectrum::central(barrier.root(on_path), mu),
-        Spectrum::central(barrier.root(barrier.local(z)), mu),
-    );
+    let at = barrier.local_on_path(z, sum, mu);
+    let point = select(far, sum, scale(-mu, barrier.gradient(barrier.local(z))));
+    let spectrum = Spectrum::central(barrier.root(at), mu);
     Projected::select(found, Projected { point, spectrum }, exact)
 }
 

@@ -43,8 +43,8 @@ pub(crate) trait Barrier {
 
     /// Prepares the derivatives of f* at z.
     fn local<S: Simd>(&self, z: Triple<S>) -> Self::Local<S>;
-    /// The same where s = -mu grad f*(z) is known and |s|^2 > mu. Then z is so close to the boundary
-    /// of K* that its distance is found with less cancellation from s.
+    /// The same where s = -mu grad f*(z) is known as well, up to the rounding error of s - z. Close to the
+    /// boundary of K* the distance of z from it, about mu / |s|, is found with less cancellation from s.
     #[inline(always)]
     fn local_on_path<S: Simd>(&self, z: Triple<S>, _s: Triple<S>, _mu: V<S>) -> Self::Local<S> {
         self.local(z)

@@ -26,7 +26,7 @@ fn an_empty_cone_does_nothing() {
     cone.apply(Scalar, none, Function::Block, none, &mut [], &mut []);
     cone.newton_point(Scalar, none, pair, one, &mut []);
     assert_eq!(cone.weakly_active(Scalar, none, none, one, &mut []).lane(0), 0.0);
-    assert!(cone.settled(Scalar, none, none).lane(0));
+    assert!(cone.settled(Scalar, (none, none), (none, none)).lane(0));
 }
 
 #[test]
@@ -117,11 +117,11 @@ impl LaneTask for Everything<'_> {
             cone.newton_point(simd, &data, point, mu, &mut y);
             all.extend_from_slice(&y);
             all.push(cone.weakly_active(simd, &v, &data, one, scratch));
-            all.push(cone.settled(simd, &h, &other).select(one, zero));
+            all.push(cone.settled(simd, (&v, &h), (&v, &other)).select(one, zero));
             other.copy_from_slice(&h);
-            all.push(cone.settled(simd, &h, &other).select(one, zero));
+            all.push(cone.settled(simd, (&v, &h), (&v, &other)).select(one, zero));
             let (mut s, mut z) = (ds.clone(), v.clone());
-            cone.shift_inside(simd, &mut s, &mut z, &mut []);
+            cone.shift_inside(simd, &mut s, &mut z, scratch);
             all.extend_from_slice(&s);
             all.extend_from_slice(&z);
             for lane in 0..group.len() {

@@ -270,3 +270,25 @@ fn weakly_active_counts_the_directions_at_a_kink() {
         }
     }
 }
+
+#[test]
+fn points_too_small_to_be_squared_are_on_the_axis() {
+    for n in &DIMS[1..] {
+        for size in [1e-150, 1e-170, 1e-310] {
+            for (t, scale) in [(1.0, 1.0), (-1.0, 0.0), (0.0, 0.0), (1e-145, 1.0)] {
+                let mut v: Vec<f64> = vec![size; *n];
+                v[0] = t;
+                let p = Projected::new(&v, 0.0);
+                assert_eq!(p.s, v.iter().map(|v| scale * v).collect::<Vec<_>>());
+                let axis = numbers(&p.data[projected::HEADER..]);
+                assert!((norm(&axis) - 1.0).abs() < 4.0 * EPS);
+                let smooth = Projected::new(&v, 1.0);
+                let d = smooth.datum(projected::D_REST);
+                assert!((d - 0.5 * (1.0 + t / (t * t + 4.0).sqrt())).abs() < 2.0 * EPS);
+                assert!(
+                    (norm(&numbers(&smooth.data[projected::HEADER..])) - 1.0).abs() < 4.0 * EPS
+                );
+            }
+        }
+    }
+}

@@ -31,25 +31,47 @@ fn scaling_maps_z_to_s_to_rounding_at_moderate_points() {
 
 #[test]
 fn scaling_is_accurate_where_gaps_are() {
-    // Norms are exactly 5, so the gaps are exactly 2^-k; s1 and z1 opposite, or nearly.
-    for n in [3, 5, 12] {
-        for (i, j) in [(10, 12), (30, 30), (44, 40)] {
-            let (s_gap, z_gap) = (0.5_f64.powi(i), 0.5_f64.powi(j));
-            let (mut s, mut z) = (vec![0.0; n], vec![0.0; n]);
-            (s[0], s[1], s[n - 1]) = (5.0 + s_gap, 3.0, 4.0);
-            (z[0], z[1], z[n - 1]) = (5.0 + z_gap, -3.0, -4.0);
-            let scaling = Scaled::new(&s, &z);
-            let det = |gap: f64| gap * (10.0 + gap);
-            let inner = 5.0 * (s_gap + z_gap) + s_gap * z_gap;
-            let root = (det(s_gap) * det(z_gap)).sqrt();
-            let gamma = (0.5 * (1.0 + inner / root)).sqrt();
-            assert!((scaling.datum(scaled::GAMMA) / gamma - 1.0).abs() < 4.0 * EPS);
-            assert!((scaling.datum(scaled::DET_S) / det(s_gap) - 1.0).abs() < 4.0 * EPS);
-            let eta2 = (det(s_gap) / det(z_gap)).sqrt();
-            assert!((scaling.datum(scaled::ETA2) / eta2 - 1.0).abs() < 8.0 * EPS);
-            let w0 = (s[0] / det(s_gap).sqrt() + z[0] / det(z_gap).sqrt()) / (2.0 * gamma);
-            assert!((scaling.datum(scaled::W0) / w0 - 1.0).abs() < 16.0 * EPS);
+    // Norms are exactly 5 a and 5 b, so the gaps are exactly 2^-k; s1 and z1 are opposite. With a and b
+    // not one, |s1| |z1| and s1.z1 are rounded: their sum is 4e-4 of s.z, or all of it, instead of 0.
+    for (a, b) in [(1.0, 1.0), (1.0 + 0.5_f64.powi(24), 1.0 + 4.5 * 0.5_f64.powi(28))] {
+        for n in [3, 5, 12] {
+            for (i, j) in [(10, 12), (30, 30), (40, 40), (44, 43)] {
+                let (s_gap, z_gap) = (0.5_f64.powi(i), 0.5_f64.powi(j));
+                let (mut s, mut z) = (vec![0.0; n], vec![0.0; n]);
+                (s[0], s[1], s[n - 1]) = (5.0 * a + s_gap, 3.0 * a, 4.0 * a);
+                (z[0], z[1], z[n - 1]) = (5.0 * b + z_gap, -3.0 * b, -4.0 * b);
+                let scaling = Scaled::new(&s, &z);
+                let det_s = s_gap * (10.0 * a + s_gap);
+                let det_z = z_gap * (10.0 * b + z_gap);
+                let inner = 5.0 * (b * s_gap + a * z_gap) + s_gap * z_gap;
+                let gamma = (0.5 * (1.0 + inner / (det_s * det_z).sqrt())).sqrt();
+                let eta2 = (det_s / det_z).sqrt();
+                let w0 = (s[0] / det_s.sqrt() + z[0] / det_z.sqrt()) / (2.0 * gamma);
+                for (k, expected) in [
+                    (scaled::DET_S, det_s),
+                    (scaled::DET_Z, det_z),
+                    (scaled::GAMMA, gamma),
+                    (scaled::ETA2, eta2),
+                    (scaled::W0, w0),
+                ] {
+                    let error = scaling.datum(k) / expected - 1.0;
+                    assert!(error.abs() < 16.0 * EPS, "{k}: {error}");
+                }
+            }
         }
+    }
+}
+
+#[test]
+fn scaling_is_finite_where_the_gap_is_lost_to_rounding() {
+    for n in &DIMS[1..] {
+        let mut s = random(&mut ChaCha8Rng::seed_from_u64(12), *n);
+        let lost = norm(&s[1..]) * (1.0 - EPS);
+        s[0] = lost;
+        let scaling = Scaled::new(&s, &unit_vector(*n, 0));
+        assert!(scaling.datum(scaled::DET_S) > 0.0);
+        assert!(scaling.matrix().iter().flatten().all(|h| h.is_finite()));
+        assert!(scaling.datum(scaled::DET_S) <= 4.0 * EPS * lost * lost);
     }
 }
 

@@ -90,48 +90,6 @@ fn scaling_block_is_positive_definite_and_what_multiply_uses() {
     }
 }
 
-#[test]
-fn blocks_settle_when_a_factor_of_one_serves_for_the_other() {
-    for n in DIMS {
-        let cone = SecondOrder::new(n);
-        let mut v = random(&mut ChaCha8Rng::seed_from_u64(6), n);
-        let u = norm(&v[1..]);
-        let block = |v: &[f64]| Projected::new(v, 0.0).block();
-        let settled = |a: &[f64], b: &[f64]| cone.settled(Scalar, &block(a), &block(b)).lane(0);
-        for (ratio, smooth) in [(2.0, true), (0.3, false), (-2.0, true)] {
-            v[0] = ratio * if n == 1 { 1.0 } else { u };
-            assert!(settled(&v, &v));
-            let far: Vec<f64> = v.iter().map(|v| 3.0 * v).collect();
-            assert!(settled(&v, &far), "D depends on the direction of v only");
-            if n < 3 {
-                continue;
-            }
-            // Turned by 0.1, by 1e-5 (refinement would not converge: h+ 1e-10 = 1e-3) and by 1e-7.
-            for (turn, close) in [(0.1_f64, smooth), (1e-5, smooth), (1e-7, true)] {
-                let across = random(&mut ChaCha8Rng::seed_from_u64(8), n);
-                let share = inner(&across[1..], &v[1..]) / (u * u);
-                let across = combination(&across[1..], -share, &v[1..]);
-                let sine = turn.sin() * u / norm(&across);
-                let mut turned = vec![v[0]];
-                turned.extend((0..n - 1).map(|i| turn.cos() * v[i + 1] + sine * across[i]));
-                assert_eq!(settled(&v, &turned), close, "{n} {ratio} {turn}");
-            }
-            // The eigenvalue on the rest.
-            for (change, close) in [(1e-2, smooth), (1e-4, true)] {
-                let mut moved = v.clone();
-                moved[0] += change * u;
-                assert_eq!(settled(&v, &moved), close, "{n} {ratio} {change}");
-            }
-        }
-        let (mut inside, mut mixed, mut polar) = (v.clone(), v.clone(), v);
-        (inside[0], mixed[0], polar[0]) = (u + 1.0, if n == 1 { -1.0 } else { 0.0 }, -u - 1.0);
-        assert!(!settled(&inside, &mixed) && !settled(&mixed, &inside));
-        if n > 1 {
-            assert!(!settled(&mixed, &polar) && !settled(&polar, &mixed));
-        }
-    }
-}
-
 /// LDL' without pivoting in a given order, as the solver does it: small pivots are replaced.
 fn solve_in_order(mut a: Matrix, signs: &[f64], order: &[usize], b: &[f64]) -> Vec<f64> {
     let mut b = b.to_vec();
@@ -213,8 +171,8 @@ fn expanded_blocks_serve_in_any_elimination_order() {
             let mut found = solve_in_order(expanded.clone(), &signs, &order, &rhs);
             found.truncate(columns + n);
             let error = distance(&found, &exact) / norm(&exact);
-            // What one refinement leaves over; for dense blocks it is as much.
-            assert!(error < 3e-2, "{ratio} {error}");
+            // Without the weights of the auxiliary nodes it is 2e-2 next to the boundary of K.
+            assert!(error < 1e-4, "{ratio} {error}");
         }
     }
 }
