@@ -1,5 +1,8 @@
 //! What every [`Barrier`] must satisfy; `barrier_tests!` makes the tests of one cone.
 
+// NaN must not pass either.
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
+
 use pulp::{Scalar, Simd};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
