@@ -111,6 +111,8 @@ pub(crate) struct Work<'a, S: Simd> {
     pub(crate) krylov: &'a mut [V<S>],
     /// Cone blocks under consideration.
     pub(crate) h: &'a mut [V<S>],
+    /// Cone blocks of the factor with which each lane was solved.
+    pub(crate) solved_h: &'a mut [V<S>],
     /// Scaling data of the interior point.
     pub(crate) scaling: &'a mut [V<S>],
     /// Products with P, A, A'.
@@ -135,7 +137,7 @@ impl<'a, S: Simd> Work<'a, S> {
             + 2 * analysis.kkt.order()
             + analysis.cones.scratch_len()
             + refined::len(n, m)
-            + analysis.cones.h_len()
+            + 2 * analysis.cones.h_len()
             + analysis.cones.scaling_len()
             + (2 * n + m)
             + (n + 2 * m)
@@ -153,6 +155,7 @@ impl<'a, S: Simd> Work<'a, S> {
             cones: arena.take(analysis.cones.scratch_len()),
             krylov: arena.take(refined::len(n, m)),
             h: arena.take(analysis.cones.h_len()),
+            solved_h: arena.take(analysis.cones.h_len()),
             scaling: arena.take(analysis.cones.scaling_len()),
             px: arena.take(n),
             ax: arena.take(m),

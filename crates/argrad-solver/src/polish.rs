@@ -74,7 +74,8 @@ pub(crate) fn polish<S: Simd>(
     let Target { mu, residual: goal, max_steps } = target;
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let no = M::splat(simd, false);
-    let Work { scratch, cones, krylov, permuted, h, px, ax, atz, over_x, over_z, .. } = work;
+    let Work { scratch, cones, krylov, permuted, h, solved_h, px, ax, atz, over_x, over_z, .. } =
+        work;
     let (n, m) = (analysis.n(), analysis.m());
     let [r_x, d_x, probe_x, old_x, ..] = over_x.each_mut().map(|v| &mut v[..n]);
     let [r_z, d_z, probe_z, projected_s, projected_z, old_v, step_v, factored_v, ..] =
@@ -135,10 +136,12 @@ pub(crate) fn polish<S: Simd>(
         previous = live.select(size, previous);
         let finished = step == max_steps || !live.any();
         // Also at the end, so that the factor belongs to the final v. Blocks of lanes that have
-        // settled stay: what one lane does must not depend on whether another needs a factor.
+        // settled stay, and lanes solved earlier get theirs back: what becomes of one lane must not
+        // depend on whether another needs a factor.
         if stale.any() {
-            for (factored, &wanted) in state.h.iter_mut().zip(h.iter()) {
-                *factored = stale.select(wanted, *factored);
+            for (k, &wanted) in h.iter().enumerate() {
+                let other = if factored { state.h[k] } else { solved_h[k] };
+                state.h[k] = stale.select(wanted, other);
             }
             for (factored, &v) in factored_v.iter_mut().zip(state.v.iter()) {
                 *factored = stale.select(v, *factored);
@@ -155,6 +158,9 @@ pub(crate) fn polish<S: Simd>(
         if finished {
             // A lane that ran out of steps at a good point counts as solved.
             let good = live & size.le(V::splat(simd, goal));
+            for (kept, &h) in solved_h.iter_mut().zip(state.h.iter()) {
+                *kept = (solved | good).select(h, *kept);
+            }
             return Polished { solved: solved | good, steps, factorizations, growth };
         }
         step += 1;

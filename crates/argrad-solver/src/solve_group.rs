@@ -23,9 +23,9 @@ const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 const POLISHED: [f64; 4] = [1e-11, 1e-10, 1e-10, 1e-10];
 /// Residual that accepts a warm start.
 const WARM: f64 = 1e-11;
-/// Growth of the probe under the inverse above which the system counts as singular: half of
-/// what the regularization allows.
-const SINGULAR: f64 = 0.5 / crate::kkt::REGULARIZATION;
+/// Growth of the probe under the inverse above which the system counts as singular: a fifth of what the
+/// regularization, and the cap on steep directions, allow.
+const SINGULAR: f64 = 0.2 / (crate::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
 /// P is accepted as semidefinite when P plus this times its largest entry is definite.
 const CONVEXITY_SHIFT: f64 = 1e-10;
 
@@ -52,6 +52,7 @@ pub(crate) enum Origin<'a> {
 pub(crate) struct SolveGroup<'a> {
     pub(crate) analysis: &'a Analysis,
     pub(crate) settings: &'a Settings,
+    pub(crate) check_convexity: bool,
     pub(crate) values: &'a Values<'a>,
     pub(crate) origin: Origin<'a>,
     pub(crate) deadline: Option<Instant>,
@@ -66,7 +67,18 @@ impl LaneTask for SolveGroup<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
-        let Self { analysis, settings, values, origin, deadline, first, rows, state, work } = self;
+        let Self {
+            analysis,
+            settings,
+            check_convexity: checks_convexity,
+            values,
+            origin,
+            deadline,
+            first,
+            rows,
+            state,
+            work,
+        } = self;
         let state = &mut State::new(simd, analysis, state);
         let work = &mut Work::new(simd, analysis, work);
         let count = rows.reports.len();
@@ -82,7 +94,7 @@ impl LaneTask for SolveGroup<'_> {
             (column, row)
         });
         analysis.kkt.write_static(state.values);
-        if settings.check_convexity && (first == 0 || !values.p.is_shared()) {
+        if checks_convexity && (first == 0 || !values.p.is_shared()) {
             check_convexity(simd, analysis, values, state, work, first, count)?;
         }
 
@@ -159,7 +171,7 @@ impl LaneTask for SolveGroup<'_> {
             analysis.cones.projection(simd, state.v, zero, s, state.projection, work.cones);
         }
         if !factored && analysis.kkt.has_factor() {
-            refactor(simd, analysis, state, work);
+            refactor(simd, analysis, state, work, solved);
         }
         let outcome = Outcome { solved, warm, polish_steps, factorizations, growth, embedding };
         report(simd, analysis, settings, state, work, &outcome, rows.reports);
@@ -199,9 +211,13 @@ fn refactor<S: Simd>(
     analysis: &Analysis,
     state: &mut State<'_, S>,
     work: &mut Work<'_, S>,
+    solved: M<S>,
 ) {
     let zero = V::splat(simd, 0.0);
     analysis.cones.write_projection_block(simd, state.projection, state.h, work.cones);
+    for (h, &kept) in state.h.iter_mut().zip(work.solved_h.iter()) {
+        *h = solved.select(kept, *h);
+    }
     let mut least = zero;
     analysis.kkt.factor(
         simd,

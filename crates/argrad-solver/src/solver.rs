@@ -137,7 +137,7 @@ impl Solver {
     /// Malformed values: wrong lengths, NaN or infinity, a P that is not positive semidefinite. An
     /// instance without a solution is not an error but a [`crate::Status`].
     pub fn solve(&self, values: &Values<'_>) -> Result<Solution, Error> {
-        self.run(values, Origin::Cold, None)
+        self.run(values, Origin::Cold, None, self.inner.settings.check_convexity)
     }
 
     /// Solves a batch, each instance from its point in `start` where the Newton steps from there
@@ -146,7 +146,7 @@ impl Solver {
     /// # Errors
     /// As [`Self::solve`]; also when `start` is not a solution of the same shape.
     pub fn solve_warm(&self, values: &Values<'_>, start: &Solution) -> Result<Solution, Error> {
-        self.run(values, Origin::Warm(start), None)
+        self.run(values, Origin::Warm(start), None, self.inner.settings.check_convexity)
     }
 
     /// Solves a batch and keeps what its derivative needs.
@@ -159,6 +159,15 @@ impl Solver {
         start: Option<&Solution>,
     ) -> Result<(Solution, Tape), Error> {
         self.record(values, start.map_or(Origin::Cold, Origin::Warm))
+    }
+
+    /// [`Self::solve_warm`] of programs next to convex ones, which may be indefinite by the distance.
+    pub(crate) fn solve_nearby(
+        &self,
+        values: &Values<'_>,
+        start: &Solution,
+    ) -> Result<Solution, Error> {
+        self.run(values, Origin::Warm(start), None, false)
     }
 
     /// A tape at solutions found elsewhere, by another solver or an earlier run: nothing is solved, but
@@ -180,7 +189,7 @@ impl Solver {
     fn record(&self, values: &Values<'_>, origin: Origin<'_>) -> Result<(Solution, Tape), Error> {
         let groups = values.batch.div_ceil(self.inner.lanes);
         let mut states: Vec<Buffer> = (0..groups).map(|_| self.inner.take_state()).collect();
-        match self.run(values, origin, Some(&mut states)) {
+        match self.run(values, origin, Some(&mut states), self.inner.settings.check_convexity) {
             Ok(solution) => {
                 let tape = Tape::new(self.inner.clone(), states, values, &solution);
                 Ok((solution, tape))
@@ -197,6 +206,7 @@ impl Solver {
         values: &Values<'_>,
         origin: Origin<'_>,
         mut states: Option<&mut Vec<Buffer>>,
+        check_convexity: bool,
     ) -> Result<Solution, Error> {
         let inner = &*self.inner;
         let (n, m) = (inner.analysis.n(), inner.analysis.m());
@@ -241,6 +251,7 @@ impl Solver {
                 SolveGroup {
                     analysis,
                     settings,
+                    check_convexity,
                     values,
                     origin,
                     deadline,

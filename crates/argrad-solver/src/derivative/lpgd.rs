@@ -160,7 +160,7 @@ impl Tape {
             a: Slot::Each(&values.a),
             b: Slot::Each(&values.b),
         };
-        solver.solve_warm(&values, &self.start())
+        solver.solve_nearby(&values, &self.start())
     }
 
     /// The instances that are not solved here or at one of the shifted points.
