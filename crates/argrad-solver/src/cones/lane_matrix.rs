@@ -5,11 +5,10 @@
 //! multiply-adds in the order of the columns, whatever tile it is computed in.
 
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
-use std::ops::Range;
 
 use pulp::Simd;
 
-use crate::lanes::V;
+use crate::lanes::{Kernel, V, call};
 
 /// Place of the entry (i, j), i <= j, in an upper triangle stacked by columns.
 #[inline(always)]
@@ -24,12 +23,16 @@ pub(crate) fn triangle_len(side: usize) -> usize {
     side * (side + 1) / 2
 }
 
-/// The entries of A B' that are wanted.
+/// Which entries of A B' are wanted, and where they go.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    All,
-    /// Those with row >= column.
-    Lower,
+pub(crate) enum Shape {
+    /// All of them, row by row.
+    Full,
+    /// Of a symmetric product: all of them, row by row, computed once a pair.
+    Symmetric,
+    /// Those with row >= column, row by row: of a symmetric product, its upper triangle stacked by
+    /// columns.
+    Triangle,
 }
 
 /// The entries of A in A B' that are not zero.
@@ -42,90 +45,126 @@ pub(crate) enum Support {
     Lower,
 }
 
-impl Support {
-    /// Columns of the rows `first..end` outside of which there are only zeros.
-    #[inline(always)]
-    fn columns(self, first: usize, end: usize, len: usize) -> Range<usize> {
-        match self {
-            Support::Full => 0..len,
-            Support::Upper => first..len,
-            Support::Lower => 0..end.min(len),
-        }
-    }
-}
-
-/// Gives `store` the entries `(i, j, (A B')_ij)`; rows of A and B have `len` entries. Products with
-/// the zeros outside of `support` are left out, up to the height of a tile.
+/// `out = A B'`; rows of A and B have `len` entries. Products with the zeros outside of `support`
+/// are left out, up to the height of a tile.
 #[inline(always)]
 pub(crate) fn row_products<S: Simd>(
     simd: S,
     len: usize,
     (a, support): (&[V<S>], Support),
     b: &[V<S>],
-    part: Part,
-    mut store: impl FnMut(usize, usize, V<S>),
+    (shape, out): (Shape, &mut [V<S>]),
 ) {
-    if len == 0 {
-        return;
-    }
-    let (rows, columns) = (a.len() / len, b.len() / len);
-    let mut i = 0;
-    while i < rows {
-        let height = (rows - i).min(2);
-        let range = support.columns(i, i + height, len);
-        let end = if part == Part::Lower { i + height } else { columns };
-        let mut j = 0;
-        while j < end {
-            let width = (end - j).min(2);
-            let at = (i, j);
-            let tile = match (height, width) {
-                (2, 2) => tile::<S, 2, 2>(simd, len, (a, b), at, range.clone()),
-                (2, _) => tile::<S, 2, 1>(simd, len, (a, b), at, range.clone()),
-                (_, 2) => tile::<S, 1, 2>(simd, len, (a, b), at, range.clone()),
-                _ => tile::<S, 1, 1>(simd, len, (a, b), at, range.clone()),
-            };
-            for (r, row) in tile.iter().enumerate().take(height) {
-                for (c, &value) in row.iter().enumerate().take(width) {
-                    if part == Part::All || j + c <= i + r {
-                        store(i + r, j + c, value);
-                    }
-                }
-            }
-            j += width;
-        }
-        i += height;
+    if len > 0 {
+        call(simd, RowProducts { simd, len, a, support, b, shape, out });
     }
 }
 
-/// The entries of A B' at `at` and in the H - 1 rows below and the W - 1 columns beside it.
-#[inline(always)]
-fn tile<S: Simd, const H: usize, const W: usize>(
+struct RowProducts<'a, S: Simd> {
     simd: S,
     len: usize,
-    (a, b): (&[V<S>], &[V<S>]),
-    (i, j): (usize, usize),
-    range: Range<usize>,
-) -> [[V<S>; 2]; 2] {
-    let count = range.len();
-    let (mut rows, mut columns) = ([&a[..0]; H], [&b[..0]; W]);
-    for r in 0..H {
-        rows[r] = &a[(i + r) * len + range.start..][..count];
-    }
-    for c in 0..W {
-        columns[c] = &b[(j + c) * len + range.start..][..count];
-    }
-    let mut sums = [[V::splat(simd, 0.0); 2]; 2];
-    for k in 0..count {
-        for r in 0..H {
-            for c in 0..W {
-                sums[r][c] = rows[r][k].fma(columns[c][k], sums[r][c]);
+    a: &'a [V<S>],
+    support: Support,
+    b: &'a [V<S>],
+    shape: Shape,
+    out: &'a mut [V<S>],
+}
+
+impl<S: Simd> Kernel for RowProducts<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let (rows, columns) = (self.a.len() / self.len, self.b.len() / self.len);
+        let mut i = 0;
+        while i + 4 <= rows {
+            self.tiles::<4>(i, columns);
+            i += 4;
+        }
+        if i + 2 <= rows {
+            self.tiles::<2>(i, columns);
+            i += 2;
+        }
+        if i < rows {
+            self.tiles::<1>(i, columns);
+        }
+        if self.shape == Shape::Symmetric {
+            for i in 0..rows {
+                for j in 0..i {
+                    self.out[j * columns + i] = self.out[i * columns + j];
+                }
             }
+        }
+    }
+}
+
+impl<S: Simd> RowProducts<'_, S> {
+    /// The rows `i..i + H`, i even, two columns at a time.
+    #[inline(always)]
+    fn tiles<const H: usize>(&mut self, i: usize, columns: usize) {
+        let len = self.len;
+        let range = match self.support {
+            Support::Full => 0..len,
+            Support::Upper => i..len,
+            Support::Lower => 0..len.min(i + H),
+        };
+        let (mut rows, mut places) = ([&self.a[..0]; H], [0; H]);
+        for r in 0..H {
+            rows[r] = &self.a[(i + r) * len..][..len][range.clone()];
+            let triangle = self.shape == Shape::Triangle;
+            places[r] = if triangle { triangle_len(i + r) } else { (i + r) * columns };
+        }
+        // The columns that all rows want, and those that any row wants.
+        let full = self.shape == Shape::Full;
+        let (common, end) = if full { (columns & !1, columns) } else { (i, columns.min(i + H)) };
+        let mut j = 0;
+        while j < common {
+            let first = &self.b[j * len..][..len][range.clone()];
+            let second = &self.b[(j + 1) * len..][..len][range.clone()];
+            let sums = tile(self.simd, rows, first, second);
+            for r in 0..H {
+                self.out[places[r] + j..][..2].copy_from_slice(&sums[r]);
+            }
+            j += 2;
+        }
+        while j < end {
+            // The last of an odd number of columns is paired with itself.
+            let next = (j + 1).min(end - 1);
+            let first = &self.b[j * len..][..len][range.clone()];
+            let second = &self.b[next * len..][..len][range.clone()];
+            let sums = tile(self.simd, rows, first, second);
+            for r in 0..H {
+                if full || j <= i + r {
+                    self.out[places[r] + j] = sums[r][0];
+                }
+                if full || next <= i + r {
+                    self.out[places[r] + next] = sums[r][1];
+                }
+            }
+            j += 2;
+        }
+    }
+}
+
+/// The products of H rows with two others.
+#[inline(always)]
+fn tile<S: Simd, const H: usize>(
+    simd: S,
+    rows: [&[V<S>]; H],
+    first: &[V<S>],
+    second: &[V<S>],
+) -> [[V<S>; 2]; H] {
+    let mut sums = [[V::splat(simd, 0.0); 2]; H];
+    for (k, (&x, &y)) in first.iter().zip(second).enumerate() {
+        for r in 0..H {
+            let a = rows[r][k];
+            sums[r] = [a.fma(x, sums[r][0]), a.fma(y, sums[r][1])];
         }
     }
     sums
 }
 
-/// G X G' for a symmetric X: gives `store` its lower triangle, with `t` as memory.
+/// `out = G X G'` for a symmetric X, with `t` as memory.
 #[inline(always)]
 pub(crate) fn congruence<S: Simd>(
     simd: S,
@@ -133,20 +172,10 @@ pub(crate) fn congruence<S: Simd>(
     g: &[V<S>],
     x: &[V<S>],
     t: &mut [V<S>],
-    store: impl FnMut(usize, usize, V<S>),
+    out: (Shape, &mut [V<S>]),
 ) {
-    row_products(
-        simd,
-        side,
-        (g, Support::Full),
-        x,
-        Part::All,
-        #[inline(always)]
-        |i, j, value| {
-            t[i * side + j] = value;
-        },
-    );
-    row_products(simd, side, (t, Support::Full), g, Part::Lower, store);
+    row_products(simd, side, (g, Support::Full), x, (Shape::Full, t));
+    row_products(simd, side, (t, Support::Full), g, out);
 }
 
 /// Writes an entry and its mirror image.
@@ -179,15 +208,20 @@ pub(crate) fn unpack<S: Simd>(simd: S, side: usize, x: &[V<S>], m: &mut [V<S>]) 
     }
 }
 
-/// The entry of the vector of a symmetric matrix for its entry (i, j).
+/// Makes the vector of a symmetric matrix from its upper triangle: off-diagonals times sqrt 2.
 #[inline(always)]
-pub(crate) fn packed<S: Simd>(i: usize, j: usize, value: V<S>) -> V<S> {
-    if i == j { value } else { value.like(SQRT_2) * value }
+pub(crate) fn scale_off_diagonals<S: Simd>(simd: S, side: usize, x: &mut [V<S>]) {
+    let root = V::splat(simd, SQRT_2);
+    for j in 0..side {
+        for x in &mut x[triangle_index(0, j)..triangle_index(j, j)] {
+            *x *= root;
+        }
+    }
 }
 
-/// Replaces the lower triangle of a positive definite matrix by its Cholesky factor L, the upper one by
-/// zeros; `inverses` are those of the diagonal of L. A lane whose matrix is not positive definite
-/// becomes NaN.
+/// Replaces the lower triangle of a positive definite matrix by its Cholesky factor L, the upper
+/// one by zeros; `inverses` are those of the diagonal of L. A lane whose matrix is not positive
+/// definite becomes NaN.
 #[inline(always)]
 pub(crate) fn cholesky<S: Simd>(simd: S, side: usize, m: &mut [V<S>], inverses: &mut [V<S>]) {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
@@ -244,11 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn row_products_are_those_of_rows_in_every_part_and_support() {
-        for (rows, columns, len) in
-            [(0, 0, 0), (1, 1, 1), (2, 3, 4), (5, 5, 5), (7, 4, 3), (6, 6, 6)]
-        {
+    fn row_products_are_those_of_rows_in_every_shape_and_support() {
+        let sizes = [(0, 0, 0), (1, 1, 1), (2, 3, 4), (5, 5, 5), (7, 4, 3), (6, 6, 6), (11, 11, 2)];
+        for (rows, columns, len) in sizes {
             for support in [Support::Full, Support::Upper, Support::Lower] {
+                if support != Support::Full && rows > len {
+                    continue;
+                }
                 let mut a = numbers(rows * len, 0.3);
                 let b = numbers(columns * len, 0.8);
                 for i in 0..rows {
@@ -263,22 +299,31 @@ mod tests {
                         }
                     }
                 }
-                for part in [Part::All, Part::Lower] {
-                    if (support == Support::Full || rows <= len)
-                        && (part == Part::All || rows <= columns)
-                    {
-                        let mut seen = 0;
-                        row_products(Scalar, len, (&a, support), &b, part, |i, j, value| {
-                            let mut sum = 0.0_f64;
-                            for k in 0..len {
-                                sum = a[i * len + k].lane(0).mul_add(b[j * len + k].lane(0), sum);
-                            }
-                            assert_eq!(value.lane(0), sum);
-                            assert!(part == Part::All || j <= i);
-                            seen += 1;
-                        });
-                        let all = part == Part::All;
-                        assert_eq!(seen, if all { rows * columns } else { triangle_len(rows) });
+                let entry = |i: usize, j: usize| {
+                    let sum = |sum: f64, k: usize| {
+                        a[i * len + k].lane(0).mul_add(b[j * len + k].lane(0), sum)
+                    };
+                    (0..len).fold(0.0, sum)
+                };
+                let mut out = vec![V::splat(Scalar, 0.0); rows * columns];
+                row_products(Scalar, len, (&a, support), &b, (Shape::Full, &mut out));
+                for (at, value) in out.iter().enumerate() {
+                    assert_eq!(value.lane(0), entry(at / columns, at % columns));
+                }
+                if rows == columns {
+                    let mut out = vec![V::splat(Scalar, 0.0); triangle_len(rows)];
+                    row_products(Scalar, len, (&a, support), &b, (Shape::Triangle, &mut out));
+                    for i in 0..rows {
+                        for j in 0..=i {
+                            assert_eq!(out[triangle_index(j, i)].lane(0), entry(i, j));
+                        }
+                    }
+                }
+                if rows == columns && columns == len {
+                    row_products(Scalar, len, (&a, support), &b, (Shape::Symmetric, &mut out));
+                    for (at, value) in out.iter().enumerate() {
+                        let (i, j) = (at / columns, at % columns);
+                        assert_eq!(value.lane(0), entry(i.max(j), i.min(j)));
                     }
                 }
             }
@@ -290,15 +335,18 @@ mod tests {
         for n in 0..9 {
             let b = numbers(n * n, 0.1);
             let mut m = vec![V::splat(Scalar, 0.0); n * n];
-            row_products(Scalar, n, (&b, Support::Full), &b, Part::All, |i, j, value| {
-                m[i * n + j] = value + V::splat(Scalar, if i == j { 1.0 } else { 0.0 });
-            });
+            row_products(Scalar, n, (&b, Support::Full), &b, (Shape::Symmetric, &mut m));
+            for k in 0..n {
+                m[k * n + k] += V::splat(Scalar, 1.0);
+            }
             let mut l = m.clone();
             let mut inverses = vec![V::splat(Scalar, 0.0); n];
             cholesky(Scalar, n, &mut l, &mut inverses);
-            row_products(Scalar, n, (&l, Support::Lower), &l, Part::All, |i, j, value| {
-                assert!((value - m[i * n + j]).abs().lane(0) <= 1e-14 * (n as f64));
-            });
+            let mut product = m.clone();
+            row_products(Scalar, n, (&l, Support::Lower), &l, (Shape::Full, &mut product));
+            for (&product, &m) in product.iter().zip(&m) {
+                assert!((product - m).abs().lane(0) <= 1e-14 * (n as f64));
+            }
             let x = numbers(n, 0.9);
             let mut y = x.clone();
             divide_by_factor(n, &l, &inverses, &mut y);
@@ -326,13 +374,16 @@ mod tests {
         let x = numbers(triangle_len(n), 0.4);
         let mut m = vec![V::splat(Scalar, 0.0); n * n];
         unpack(Scalar, n, &x, &mut m);
+        let mut y = Vec::new();
         for j in 0..n {
             for i in 0..=j {
-                let value = packed(i, j, m[j * n + i]).lane(0);
-                let exact = x[triangle_index(i, j)].lane(0);
-                assert!((value - exact).abs() <= 5e-16 * exact.abs());
                 assert_eq!(m[i * n + j].lane(0), m[j * n + i].lane(0));
+                y.push(m[i * n + j]);
             }
+        }
+        scale_off_diagonals(Scalar, n, &mut y);
+        for (x, y) in x.iter().zip(&y) {
+            assert!((x.lane(0) - y.lane(0)).abs() <= 5e-16 * x.lane(0).abs());
         }
     }
 }

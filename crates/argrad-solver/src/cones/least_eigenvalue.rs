@@ -8,20 +8,21 @@
 //! x += n / (S1 + sqrt((n - 1) (n S2 - S1^2))),
 //! ```
 //!
-//! the largest that is surely no larger than the least gap (Wilkinson: The algebraic eigenvalue problem,
-//! 1965, chapter 7). So every iterate is a lower bound, and convergence is cubic at a simple root,
-//! linear at a multiple one. The sums come from the pivots of the tridiagonal matrix minus x,
-//! q_k = d_k - x - e_k^2 / q_(k-1), and their derivatives, all without cancellation; pivots that are
-//! all positive prove the bound (Li, Zeng: The Laguerre iteration in solving the symmetric tridiagonal eigenproblem,
-//! revisited, 1994).
+//! the largest that is surely no larger than the least gap (Wilkinson: The algebraic eigenvalue
+//! problem, 1965, chapter 7). So every iterate is a lower bound, and convergence is cubic at a
+//! simple root, linear at a multiple one. The sums come from the pivots of the tridiagonal matrix
+//! minus x, q_k = d_k - x - e_k^2 / q_(k-1), and their derivatives, all without cancellation;
+//! pivots that are all positive prove the bound (Li, Zeng: The Laguerre iteration in solving the
+//! symmetric tridiagonal eigenproblem, revisited, 1994).
 
 use pulp::Simd;
 
-use crate::lanes::{M, V};
+use crate::lanes::{Kernel, M, V, call};
 
 /// Steps at a multiple eigenvalue shrink the gap by a constant factor: then the bound is not sharp.
 const MAX_STEPS: usize = 40;
-/// After a step smaller than this, relative to the bound, a simple eigenvalue is found to rounding error.
+/// After a step smaller than this, relative to the bound, a simple eigenvalue is found to rounding
+/// error.
 const SMALL_STEP: f64 = 1e-6;
 /// Distance of the start from the discs of Gershgorin, relative to their size.
 const CLEARANCE: f64 = 1e-3;
@@ -35,9 +36,9 @@ pub(crate) fn least_scratch_len(side: usize, matrices: usize) -> usize {
 }
 
 /// A lower bound of the least eigenvalue of each of K symmetric matrices (full squares, destroyed):
-/// the eigenvalue itself up to a relative 1e-6 at worst where it is below `enough` and not multiple, elsewhere
-/// perhaps less. Where a lane is not finite, it is NaN. The matrices are dealt with side by side to
-/// fill the time of the divisions.
+/// the eigenvalue itself up to a relative 1e-6 at worst where it is below `enough` and not
+/// multiple, elsewhere perhaps less. Where a lane is not finite, it is NaN. The matrices are dealt
+/// with side by side to fill the time of the divisions.
 #[inline(always)]
 pub(crate) fn least_eigenvalues<S: Simd, const K: usize>(
     simd: S,
@@ -49,15 +50,43 @@ pub(crate) fn least_eigenvalues<S: Simd, const K: usize>(
     if side == 0 {
         return [V::splat(simd, f64::INFINITY); K];
     }
-    let (w, mut rest) = scratch.split_at_mut(side);
-    let mut tridiagonals: [(&[V<S>], &[V<S>]); K] = [(&[], &[]); K];
-    for (tridiagonal, a) in tridiagonals.iter_mut().zip(matrices) {
-        let (d, tail) = std::mem::take(&mut rest).split_at_mut(side);
-        let (e, tail) = tail.split_at_mut(side);
-        rest = tail;
-        tridiagonalize(simd, side, a, (d, e), w);
-        *tridiagonal = (d, e);
+    call(simd, LeastEigenvalues { simd, side, matrices, enough, scratch })
+}
+
+struct LeastEigenvalues<'a, S: Simd, const K: usize> {
+    simd: S,
+    side: usize,
+    matrices: [&'a mut [V<S>]; K],
+    enough: V<S>,
+    scratch: &'a mut [V<S>],
+}
+
+impl<S: Simd, const K: usize> Kernel for LeastEigenvalues<'_, S, K> {
+    type Output = [V<S>; K];
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self { simd, side, matrices, enough, scratch } = self;
+        let (w, mut rest) = scratch.split_at_mut(side);
+        let mut tridiagonals: [(&[V<S>], &[V<S>]); K] = [(&[], &[]); K];
+        for (tridiagonal, a) in tridiagonals.iter_mut().zip(matrices) {
+            let (d, tail) = std::mem::take(&mut rest).split_at_mut(side);
+            let (e, tail) = tail.split_at_mut(side);
+            rest = tail;
+            tridiagonalize(simd, side, a, (d, e), w);
+            *tridiagonal = (d, e);
+        }
+        rise(simd, tridiagonals, enough)
     }
+}
+
+/// Laguerre's iteration from below the spectra.
+#[inline(always)]
+fn rise<S: Simd, const K: usize>(
+    simd: S,
+    tridiagonals: [(&[V<S>], &[V<S>]); K],
+    enough: V<S>,
+) -> [V<S>; K] {
     let mut x = [V::splat(simd, 0.0); K];
     let mut poison = x;
     for k in 0..K {
@@ -84,8 +113,8 @@ pub(crate) fn least_eigenvalues<S: Simd, const K: usize>(
     x
 }
 
-/// Reduces `a` to the tridiagonal matrix with diagonal `d` and off-diagonal `e`, e_k between k - 1 and
-/// k, e_0 = 0, up to signs of e.
+/// Reduces `a` to the tridiagonal matrix with diagonal `d` and off-diagonal `e`, e_k between k - 1
+/// and k, e_0 = 0, up to signs of e.
 #[inline(always)]
 fn tridiagonalize<S: Simd>(
     simd: S,
@@ -108,8 +137,8 @@ fn tridiagonalize<S: Simd>(
     }
 }
 
-/// Applies the reflection that maps the vector `v` to a multiple of the first unit vector to the trailing
-/// rows and columns: A - v w' - w v'. Returns the norm of v.
+/// Applies the reflection that maps the vector `v` to a multiple of the first unit vector to the
+/// trailing rows and columns: A - v w' - w v'. Returns the norm of v.
 #[inline(always)]
 fn reflect<S: Simd>(
     simd: S,
@@ -165,7 +194,7 @@ fn start<S: Simd>(simd: S, (d, e): (&[V<S>], &[V<S>])) -> (V<S>, V<S>) {
         let radius = e[k].abs() + next;
         least = (d[k] - radius).min(least);
         size = (d[k].abs() + radius).max(size);
-        poison += (d[k] - d[k]) + (e[k] - e[k]);
+        poison = d[k].fma(zero, e[k].fma(zero, poison));
     }
     (V::splat(simd, CLEARANCE).nfma(size, least), poison)
 }

@@ -1,37 +1,37 @@
-//! The cone of positive semidefinite matrices of side n, as vectors of their upper triangle stacked by
-//! columns with off-diagonals times sqrt 2, so that the inner product of vectors is that of matrices.
-//! Self-dual, barrier -log det S, degree n, n (n + 1) / 2 rows.
+//! The cone of positive semidefinite matrices of side n, as vectors of their upper triangle stacked
+//! by columns with off-diagonals times sqrt 2, so that the inner product of vectors is that of
+//! matrices. Self-dual, barrier -log det S, degree n, n (n + 1) / 2 rows.
 //!
 //! **Nesterov-Todd scaling** (Todd, Toh, Tutuncu: On the Nesterov-Todd direction in semidefinite
-//! programming, 1998). With the Cholesky factor S = L L' and the eigenvectors L' Z L = Q Lambda^2 Q', the matrix
-//! R = L Q Lambda^(-1/2) takes S and Z to the same diagonal matrix,
+//! programming, 1998). With the Cholesky factor S = L L' and the eigenvectors L' Z L = Q Lambda^2
+//! Q', the matrix R = L Q Lambda^(-1/2) takes S and Z to the same diagonal matrix,
 //!
 //! ```text
 //! R^-1 S R^-T = R' Z R = Lambda,     H X = W X W with W = R R',     W Z W = S.
 //! ```
 //!
-//! Central points have Lambda^2 = mu I, so the eigenvalue problem is well conditioned where S and Z are
-//! not.
+//! Central points have Lambda^2 = mu I, so the eigenvalue problem is well conditioned where S and Z
+//! are not.
 //!
-//! **Projection.** With V = U diag(l) U' and r_i = sqrt(l_i^2 + 4 mu), the solution of S - Z = V,
-//! S Z = mu I has the eigenvalues s_i = (l_i + r_i) / 2 and z_i = (r_i - l_i) / 2. Its derivative maps X
-//! to U (d .* (U' X U)) U' with
+//! **Projection.** With V = U diag(l) U' and r_i = sqrt(l_i^2 + 4 mu), the solution of S - Z = V, S
+//! Z = mu I has the eigenvalues s_i = (l_i + r_i) / 2 and z_i = (r_i - l_i) / 2. Its derivative
+//! maps X to U (d .* (U' X U)) U' with
 //!
 //! ```text
 //! d_ij = (s_i + s_j) / (r_i + r_j),     1 - d_ij = (z_i + z_j) / (r_i + r_j),
 //! ```
 //!
-//! which at mu = 0 is the projection onto the cone (Malick, Sendov: Clarke generalized Jacobian of the
-//! projection onto the cone of positive semidefinite matrices, 2006). At 0 / 0, d = 0, as for the half
-//! line, where v > 0 decides.
+//! which at mu = 0 is the projection onto the cone (Malick, Sendov: Clarke generalized Jacobian of
+//! the projection onto the cone of positive semidefinite matrices, 2006). At 0 / 0, d = 0, as for
+//! the half line, where v > 0 decides.
 
 mod block;
 
 use pulp::Simd;
 
 use super::lane_matrix::{
-    Part, Support, cholesky, congruence, divide_by_factor, packed, row_products, set_both,
-    transpose, triangle_index, triangle_len, unpack,
+    Shape, Support, cholesky, congruence, divide_by_factor, row_products, scale_off_diagonals,
+    set_both, transpose, triangle_index, triangle_len, unpack,
 };
 use super::least_eigenvalue::{least_eigenvalues, least_scratch_len};
 use super::symmetric_eigen::{eigen, eigen_scratch_len};
@@ -124,32 +124,13 @@ impl PsdTriangle {
     ) {
         let n = self.side;
         unpack(simd, n, ds, x);
-        congruence(
-            simd,
-            n,
-            scaling.r_inverse,
-            x,
-            t,
-            #[inline(always)]
-            |i, j, value| {
-                set_both(n, scaled_ds, (i, j), value);
-            },
-        );
+        congruence(simd, n, scaling.r_inverse, x, t, (Shape::Symmetric, scaled_ds));
         unpack(simd, n, dz, x);
-        congruence(
-            simd,
-            n,
-            scaling.r_transposed,
-            x,
-            t,
-            #[inline(always)]
-            |i, j, value| {
-                set_both(n, scaled_dz, (i, j), value);
-            },
-        );
+        congruence(simd, n, scaling.r_transposed, x, t, (Shape::Symmetric, scaled_dz));
     }
 
-    /// Adds the multiple of the identity that brings the least eigenvalue to a safe distance from zero.
+    /// Adds the multiple of the identity that brings the least eigenvalue to a safe distance from
+    /// zero.
     #[inline(always)]
     fn shift<S: Simd>(&self, simd: S, x: &mut [V<S>], mut scratch: &mut [V<S>]) {
         let n = self.side;
@@ -242,24 +223,8 @@ impl LaneCone for PsdTriangle {
         transpose(n, l, l_transposed);
         unpack(simd, n, z, m);
         let upper = (&*l_transposed, Support::Upper);
-        row_products(
-            simd,
-            n,
-            upper,
-            m,
-            Part::All,
-            #[inline(always)]
-            |i, j, value| product[i * n + j] = value,
-        );
-        row_products(
-            simd,
-            n,
-            upper,
-            product,
-            Part::Lower,
-            #[inline(always)]
-            |i, j, value| m[j * n + i] = value,
-        );
+        row_products(simd, n, upper, m, (Shape::Full, product));
+        row_products(simd, n, upper, product, (Shape::Symmetric, m));
 
         // The rows of R^-1 begin as those of Q'.
         eigen(simd, n, m, r_inverse, lambda, scratch);
@@ -267,19 +232,14 @@ impl LaneCone for PsdTriangle {
             lambda[k] = lambda[k].sqrt();
             inverse_roots[k] = V::splat(simd, 1.0) / lambda[k].sqrt();
         }
-        row_products(
-            simd,
-            n,
-            (l, Support::Lower),
-            r_inverse,
-            Part::All,
-            #[inline(always)]
-            |i, k, value| {
-                let value = value * inverse_roots[k];
-                r[i * n + k] = value;
-                r_transposed[k * n + i] = value;
-            },
-        );
+        row_products(simd, n, (l, Support::Lower), r_inverse, (Shape::Full, r));
+        for row in r.chunks_exact_mut(n.max(1)) {
+            for (x, &inverse_root) in row.iter_mut().zip(inverse_roots.iter()) {
+                *x *= inverse_root;
+            }
+        }
+        transpose(n, r, r_transposed);
+        row_products(simd, n, (r, Support::Full), r, (Shape::Symmetric, w));
         for k in 0..n {
             let row = &mut r_inverse[k * n..(k + 1) * n];
             let root = lambda[k] * inverse_roots[k];
@@ -288,17 +248,6 @@ impl LaneCone for PsdTriangle {
                 *x *= root;
             }
         }
-        row_products(
-            simd,
-            n,
-            (r, Support::Full),
-            r,
-            Part::Lower,
-            #[inline(always)]
-            |i, j, value| {
-                set_both(n, w, (i, j), value);
-            },
-        );
     }
 
     #[inline(always)]
@@ -319,17 +268,8 @@ impl LaneCone for PsdTriangle {
         let (m, scratch) = scratch.split_at_mut(n * n);
         unpack(simd, n, x, m);
         let w = Scaling::of(n, data).w;
-        congruence(
-            simd,
-            n,
-            w,
-            m,
-            &mut scratch[..n * n],
-            #[inline(always)]
-            |i, j, value| {
-                y[triangle_index(j, i)] = packed(i, j, value);
-            },
-        );
+        congruence(simd, n, w, m, &mut scratch[..n * n], (Shape::Triangle, y));
+        scale_off_diagonals(simd, n, y);
     }
 
     /// c = R Y R' with Lambda o Y = Lambda^2 + (R^-1 ds R^-T) o (R' dz R) - target I, where A o B =
@@ -352,17 +292,7 @@ impl LaneCone for PsdTriangle {
         let x = cut(&mut scratch, n * n);
         let t = cut(&mut scratch, n * n);
         self.scaled_directions(simd, &scaling, affine, (ds, dz), (x, t));
-        row_products(
-            simd,
-            n,
-            (ds, Support::Full),
-            dz,
-            Part::All,
-            #[inline(always)]
-            |i, j, value| {
-                t[i * n + j] = value;
-            },
-        );
+        row_products(simd, n, (ds, Support::Full), dz, (Shape::Full, t));
         let twice_target = target + target;
         for i in 0..n {
             for j in 0..=i {
@@ -372,22 +302,16 @@ impl LaneCone for PsdTriangle {
                 set_both(n, x, (i, j), value);
             }
         }
-        congruence(
-            simd,
-            n,
-            scaling.r,
-            x,
-            t,
-            #[inline(always)]
-            |i, j, value| {
-                let at = triangle_index(j, i);
-                c[at] = s[at] + packed(i, j, value);
-            },
-        );
+        congruence(simd, n, scaling.r, x, t, (Shape::Triangle, c));
+        scale_off_diagonals(simd, n, c);
+        for (c, &s) in c.iter_mut().zip(s) {
+            *c += s;
+        }
     }
 
-    /// The step to the boundary is that of Lambda + a R^-1 ds R^-T and of Lambda + a R' dz R: the inverse of minus
-    /// the least eigenvalue of the direction, scaled by Lambda^(-1/2) from both sides.
+    /// The step to the boundary is that of Lambda + a R^-1 ds R^-T and of Lambda + a R' dz R: the
+    /// inverse of minus the least eigenvalue of the direction, scaled by Lambda^(-1/2) from both
+    /// sides.
     #[inline(always)]
     fn step_length<S: Simd>(
         &self,
@@ -421,7 +345,8 @@ impl LaneCone for PsdTriangle {
         let steepest = -s.min(z);
         let step = (steepest * limit).gt(one).select(one / steepest, limit);
         // NaN where an eigenvalue is: the minimum may have lost it.
-        step + (s - s) + (z - z)
+        let zero = V::splat(simd, 0.0);
+        s.fma(zero, z.fma(zero, step))
     }
 
     #[inline(always)]
@@ -458,18 +383,11 @@ impl LaneCone for PsdTriangle {
                 a[i * n + k] = u[i * n + k] * s_values[k];
             }
         }
-        row_products(
-            simd,
-            n,
-            (a, Support::Full),
-            u,
-            Part::Lower,
-            #[inline(always)]
-            |i, j, value| {
-                let at = triangle_index(j, i);
-                s[at] = inside.select(v[at], packed(i, j, value));
-            },
-        );
+        row_products(simd, n, (a, Support::Full), u, (Shape::Triangle, s));
+        scale_off_diagonals(simd, n, s);
+        for (s, &v) in s.iter_mut().zip(v) {
+            *s = inside.select(v, *s);
+        }
         for j in 0..n {
             for i in 0..=j {
                 let at = triangle_index(i, j);
@@ -524,41 +442,29 @@ impl LaneCone for PsdTriangle {
         let n = self.side;
         let data = Projection::of(n, data);
         let a = cut(&mut scratch, n * n);
-        let b = cut(&mut scratch, n * n);
+        let b = cut(&mut scratch, self.dim());
         let t = cut(&mut scratch, n * n);
         unpack(simd, n, x, a);
-        congruence(
-            simd,
-            n,
-            data.vectors,
-            a,
-            t,
-            #[inline(always)]
-            |i, j, value| {
-                let at = triangle_index(j, i);
-                let value = value * f.at(data.d[at], data.complement[at], data.delta);
-                set_both(n, b, (i, j), value);
-            },
-        );
-        congruence(
-            simd,
-            n,
-            data.u,
-            b,
-            t,
-            #[inline(always)]
-            |i, j, value| {
-                y[triangle_index(j, i)] = packed(i, j, value);
-            },
-        );
+        congruence(simd, n, data.vectors, a, t, (Shape::Triangle, b));
+        for j in 0..n {
+            for i in 0..=j {
+                let at = triangle_index(i, j);
+                let factor = f.at(data.d[at], data.complement[at], data.delta);
+                set_both(n, a, (i, j), b[at] * factor);
+            }
+        }
+        congruence(simd, n, data.u, a, t, (Shape::Triangle, y));
+        scale_off_diagonals(simd, n, y);
     }
 
-    /// With k eigenvalues within the margin, the k (k + 1) / 2 symmetric products of their eigenvectors.
+    /// With k eigenvalues within the margin, the k (k + 1) / 2 symmetric products of their
+    /// eigenvectors.
     ///
-    /// When such an eigenvalue l_i crosses zero, d_ij jumps between 0 and 1 for j = i and, in turn, for the
-    /// other j within the margin; the generalized Jacobian at the kink acts on the block of these
-    /// eigenvectors as that of the projection at 0 does, and only there. Towards an l_j beyond
-    /// the margin, d_ij is within margin / (margin + |l_j|) of 0 or 1 and continuous: that is curvature.
+    /// When such an eigenvalue l_i crosses zero, d_ij jumps between 0 and 1 for j = i and, in turn,
+    /// for the other j within the margin; the generalized Jacobian at the kink acts on the block of
+    /// these eigenvectors as that of the projection at 0 does, and only there. Towards an l_j
+    /// beyond the margin, d_ij is within margin / (margin + |l_j|) of 0 or 1 and continuous: that
+    /// is curvature.
     #[inline(always)]
     fn weakly_active<S: Simd>(
         &self,
@@ -620,6 +526,3 @@ fn trivial_lanes<S: Simd>(simd: S, values: &[V<S>], mu: V<S>) -> (M<S>, M<S>) {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(feature = "bench")]
-pub mod bench;

@@ -1,25 +1,42 @@
 //! Eigenvalues and eigenvectors of small symmetric matrices in lanes, by Jacobi rotations.
 //!
 //! The pairs of a round of a tournament are disjoint, so the rotations of a round are independent:
-//! their square roots and divisions overlap (Brent, Luk: The solution of singular-value and symmetric
-//! eigenvalue problems on multiprocessor arrays, 1985, orders the pairs so). A rotation by an angle
-//! with |angle| <= pi/4 is held as its sine and tau, the tangent of half the angle, which keeps small rotations
-//! orthogonal to the last bit (Rutishauser: The Jacobi method for real symmetric matrices, 1966).
+//! their divisions overlap (Brent, Luk: The solution of singular-value and symmetric eigenvalue
+//! problems on multiprocessor arrays, 1985, orders the pairs so).
 //!
-//! An off-diagonal element is negligible where |a_pq| <= eps sqrt|a_pp a_qq|: eigenvalues of a positive
-//! definite matrix then have a small relative error where it is well conditioned up to a scaling of
-//! rows and columns (Demmel, Veselic: Jacobi's method is more accurate than QR, 1992).
+//! A rotation by an angle of at most pi/4 is held as its sine and tau, the tangent of half the
+//! angle, which keeps small rotations orthogonal to the last bit (Rutishauser: The Jacobi method
+//! for real symmetric matrices, 1966). Any tau with sine = 2 tau / (1 + tau^2) is a rotation; the
+//! one that makes the element zero is tan(atan(2 |a_pq| / |a_qq - a_pp|) / 4), which needs two
+//! square roots. The rational function used instead is right to 3e-4 and exact for small angles:
+//! the element is not quite zero after the rotation, convergence stays quadratic, and the number of
+//! sweeps hardly changes.
+//!
+//! An off-diagonal element is negligible where |a_pq| <= eps sqrt|a_pp a_qq|: eigenvalues of a
+//! positive definite matrix then have a small relative error where it is well conditioned up to a
+//! scaling of rows and columns (Demmel, Veselic: Jacobi's method is more accurate than QR, 1992).
 
 use pulp::Simd;
 
-use crate::lanes::{M, V};
+use super::lane_matrix::set_both;
+use crate::lanes::{Kernel, M, V, call};
 
-/// Convergence is quadratic: 3 to 8 sweeps.
+/// Convergence is quadratic: 3 to 10 sweeps.
 const MAX_SWEEPS: usize = 30;
 /// eps^2, for squares of elements.
 const NEGLIGIBLE: f64 = 1.3e-32;
-/// Squares below are not normal numbers when multiplied by eps: elements below 1e-140 count as zero.
-const VANISHING: f64 = 1e-280;
+/// After a sweep with |a_pq| <= 2e-9 sqrt|a_pp a_qq| and tan(2 angle) <= 2e-9 throughout, by the
+/// square of which it is wrong, all elements are negligible.
+const SMALL: f64 = 4e-18;
+/// The square of what is negligible beside elements of order one: powers of larger numbers are
+/// normal.
+const VANISHING: f64 = 1e-64;
+/// A matrix whose elements are all smaller counts as diagonal.
+const TINY: f64 = 1e-290;
+/// tan(atan(b / d) / 4) is b (d^2 + n1 d b + n2 b^2) / (4 d^3 + m1 d^2 b + m2 d b^2 + m3 b^3), by a
+/// fit of the relative error on 0 <= b / d <= infinity.
+const NUMERATOR: [f64; 2] = [1.390781250963675, 1.0692639166852649];
+const DENOMINATOR: [f64; 3] = [5.597926941509599, 5.220893059533505, 2.580728038665549];
 
 /// Registers that [`eigen`] needs for itself.
 #[inline(always)]
@@ -27,8 +44,8 @@ pub(crate) fn eigen_scratch_len(side: usize) -> usize {
     side
 }
 
-/// The eigenvalues of the symmetric matrix with the upper triangle of `a`, not sorted, and its eigenvectors
-/// as the rows of `u`, or none where `u` is empty. Destroys `a`. Where a lane is not finite, all its
+/// The eigenvalues of the symmetric matrix `a`, a full square, not sorted, and its eigenvectors as
+/// the rows of `u`, or none where `u` is empty. Destroys `a`. Where a lane is not finite, all its
 /// results are NaN.
 #[inline(always)]
 pub(crate) fn eigen<S: Simd>(
@@ -39,46 +56,74 @@ pub(crate) fn eigen<S: Simd>(
     values: &mut [V<S>],
     scratch: &mut [V<S>],
 ) {
-    let poison = not_finite(simd, side, a);
-    if !u.is_empty() {
-        set_identity(simd, side, u);
-    }
-    let rotations = &mut scratch[..side / 2 * 2];
-    for _ in 0..MAX_SWEEPS {
-        let mut rotated = M::splat(simd, false);
-        for center in 0..rounds(side) {
-            let active = find_rotations(simd, (side, center), a, rotations);
-            if active.any() {
-                rotated = rotated | active;
-                rotate_matrix((side, center), a, rotations);
-                if !u.is_empty() {
-                    rotate_rows((side, center), u, rotations);
+    call(simd, Eigen { simd, side, a, u, values, scratch });
+}
+
+struct Eigen<'a, S: Simd> {
+    simd: S,
+    side: usize,
+    a: &'a mut [V<S>],
+    u: &'a mut [V<S>],
+    values: &'a mut [V<S>],
+    scratch: &'a mut [V<S>],
+}
+
+impl<S: Simd> Kernel for Eigen<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { simd, side, a, u, values, scratch } = self;
+        let (scale, poison) = scale_to_one(simd, a);
+        if !u.is_empty() {
+            set_identity(simd, side, u);
+        }
+        let rotations = &mut scratch[..side / 2 * 2];
+        let mut going = M::splat(simd, true);
+        for _ in 0..MAX_SWEEPS {
+            let mut unsettled = M::splat(simd, false);
+            for center in 0..rounds(side) {
+                let round = find_rotations(simd, (side, center), a, rotations, going);
+                if round.active.any() {
+                    unsettled = unsettled | round.large;
+                    rotate_matrix((side, center), a, rotations);
+                    if !u.is_empty() {
+                        rotate_rows((side, center), u, rotations);
+                    }
                 }
             }
+            going = going & unsettled;
+            if !going.any() {
+                break;
+            }
         }
-        if !rotated.any() {
-            break;
+        // The sums also make -0 to 0: in a lane that is done, further sweeps may turn the sign of
+        // zeros.
+        for k in 0..side {
+            values[k] = a[k * side + k].fma(scale, poison);
         }
-    }
-    // The sum also makes -0 to 0: in a lane that is done, further sweeps may turn the sign of zeros.
-    for k in 0..side {
-        values[k] = a[k * side + k] + poison;
-    }
-    for u in u.iter_mut() {
-        *u += poison;
+        for u in u.iter_mut() {
+            *u += poison;
+        }
     }
 }
 
-/// 0 in lanes where all entries of the upper triangle are finite, else NaN.
+/// Divides the matrix by a power of two, the size of its largest element. Returns that; and 0, or
+/// NaN in lanes where an entry is not finite.
 #[inline(always)]
-fn not_finite<S: Simd>(simd: S, side: usize, a: &[V<S>]) -> V<S> {
-    let mut sum = V::splat(simd, 0.0);
-    for i in 0..side {
-        for &a in &a[i * side + i..(i + 1) * side] {
-            sum += a - a;
-        }
+fn scale_to_one<S: Simd>(simd: S, a: &mut [V<S>]) -> (V<S>, V<S>) {
+    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let (mut size, mut poison) = (zero, zero);
+    for &a in a.iter() {
+        size = a.abs().max(size);
+        poison = a.fma(zero, poison);
     }
-    sum
+    let scale = size.gt(V::splat(simd, TINY)).select(size.floor_power_of_two(), one);
+    let inverse = one / scale;
+    for a in a.iter_mut() {
+        *a *= inverse;
+    }
+    (scale, poison)
 }
 
 #[inline(always)]
@@ -95,76 +140,116 @@ fn rounds(side: usize) -> usize {
     if side < 2 { 0 } else { (side - 1) | 1 }
 }
 
-/// Pair `k` of the round `center`, k < side / 2: the two at the same distance from the center on a circle
-/// of an odd number of places. Where the side is even, the last one stands outside and meets the
-/// center first; where it is odd, the center pauses.
-#[inline(always)]
-fn pair(side: usize, center: usize, k: usize) -> (usize, usize) {
-    let places = rounds(side);
-    let distance = if side == places { k + 1 } else { k };
-    if distance == 0 {
-        return (center, side - 1);
+/// The pairs of a round: those at the same distance from the center on a circle of an odd number of
+/// places. Where the side is even, the last one stands outside and meets the center first; where it
+/// is odd, the center pauses.
+#[derive(Clone)]
+struct Pairs {
+    places: usize,
+    next: (usize, usize),
+    up: usize,
+    down: usize,
+}
+
+impl Pairs {
+    #[inline(always)]
+    fn of((side, center): (usize, usize)) -> Self {
+        let mut pairs =
+            Self { places: rounds(side), next: (center, side - 1), up: center, down: center };
+        if side % 2 == 1 {
+            pairs.advance();
+        }
+        pairs
     }
-    let right = center + distance;
-    let right = if right >= places { right - places } else { right };
-    let left = center + places - distance;
-    let left = if left >= places { left - places } else { left };
-    (left.min(right), left.max(right))
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        self.up = if self.up + 1 == self.places { 0 } else { self.up + 1 };
+        self.down = if self.down == 0 { self.places - 1 } else { self.down - 1 };
+        self.next = (self.up, self.down);
+    }
 }
 
-/// Place of an entry in the upper triangle.
-#[inline(always)]
-fn upper(side: usize, i: usize, j: usize) -> usize {
-    i.min(j) * side + i.max(j)
+/// Without an end: it goes along with the rotations of the round.
+impl Iterator for Pairs {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let pair = self.next;
+        self.advance();
+        Some(pair)
+    }
 }
 
-/// The rotations that zero the elements of the pairs of a round, as (sine, tau) in `rotations`; the
-/// identity in lanes where the element is negligible. Updates diagonal and elements of the pairs. True
-/// in lanes in which there is a rotation.
+/// The lanes in which a round has rotations, and those in which one of them is not small.
+struct Round<S: Simd> {
+    active: M<S>,
+    large: M<S>,
+}
+
+/// The rotations that almost zero the elements of the pairs of a round, as (sine, tau) in
+/// `rotations`; the identity where the element is negligible and in lanes that are done. Updates
+/// diagonal and elements of the pairs.
 #[inline(always)]
 fn find_rotations<S: Simd>(
     simd: S,
-    (side, center): (usize, usize),
+    round: (usize, usize),
     a: &mut [V<S>],
     rotations: &mut [V<S>],
-) -> M<S> {
+    going: M<S>,
+) -> Round<S> {
+    let side = round.0;
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let mut rotated = M::splat(simd, false);
-    for (k, rotation) in rotations.chunks_exact_mut(2).enumerate() {
-        let (p, q) = pair(side, center, k);
-        let (pp, qq, pq) = (p * side + p, q * side + q, p * side + q);
+    let (negligible, vanishing) = (V::splat(simd, NEGLIGIBLE), V::splat(simd, VANISHING));
+    let (small, small_angle) = (V::splat(simd, SMALL), V::splat(simd, SMALL / 16.0));
+    let none = M::splat(simd, false);
+    let mut result = Round { active: none, large: none };
+    for (rotation, (p, q)) in rotations.chunks_exact_mut(2).zip(Pairs::of(round)) {
+        let (pp, qq, pq, qp) = (p * side + p, q * side + q, p * side + q, q * side + p);
         let (app, aqq, apq) = (a[pp], a[qq], a[pq]);
-        let threshold =
-            (V::splat(simd, NEGLIGIBLE) * (app * aqq).abs()).max(V::splat(simd, VANISHING));
-        let active = (apq * apq).gt(threshold);
-        rotated = rotated | active;
-        if !active.any() {
-            rotation.fill(zero);
-            continue;
-        }
-        // tan(2 angle) = b / difference; the angle at most pi/4 has the sign of that.
+        let (product, square) = ((app * aqq).abs(), apq * apq);
+        let active = going & square.gt((negligible * product).max(vanishing));
         let difference = aqq - app;
-        let positive = difference.ge(zero);
-        let b = apq + apq;
-        let b = positive.select(b, -b);
-        let hypotenuse = difference.fma(difference, b * b).sqrt();
-        let adjacent = difference.abs() + hypotenuse;
-        // cos = adjacent / w, sin = b / w, tau = sin / (1 + cos) = b / (w + adjacent).
-        let w = ((hypotenuse + hypotenuse) * adjacent).sqrt();
-        let sum = w + adjacent;
-        let inverse = one / (w * sum);
-        let sine = active.select(b * sum * inverse, zero);
-        let tau = active.select(b * w * inverse, zero);
-        // tan * a_pq = hypotenuse sin^2, with the sign of the difference.
-        let moved = hypotenuse * sine * sine;
-        let moved = active.select(positive.select(moved, -moved), zero);
+        let (sine, tau) = half_angle(difference, apq);
+        let large = square.gt(small * product) | (tau * tau).gt(small_angle);
+        result.active = result.active | active;
+        result.large = result.large | (active & large);
+        let (sine, tau) = (active.select(sine, zero), active.select(tau, zero));
+        let cosine = sine.nfma(tau, one);
+        // With x = cos a_pq - sin difference, sin (cos a_pq + x) moves from a_pp to a_qq; what is
+        // left of a_pq is cos x - sin^2 a_pq.
+        let x = sine.nfma(difference, cosine * apq);
+        let moved = sine * cosine.fma(apq, x);
+        let left = cosine.fma(x, -(sine * (sine * apq)));
         a[pp] = app - moved;
         a[qq] = aqq + moved;
-        a[pq] = active.select(zero, apq);
+        a[pq] = left;
+        a[qp] = left;
         rotation[0] = sine;
         rotation[1] = tau;
     }
-    rotated
+    result
+}
+
+/// Sine and tau of the rotation that makes `apq` almost zero; not a number where all is zero.
+#[inline(always)]
+fn half_angle<S: Simd>(difference: V<S>, apq: V<S>) -> (V<S>, V<S>) {
+    let d = difference.abs();
+    let signed = apq + apq;
+    let b = signed.abs();
+    let signed = difference.ge(d.like(0.0)).select(signed, -signed);
+    let square = b * b;
+    let fraction = d.fma(b.fma(d.like(NUMERATOR[0]), d), square * d.like(NUMERATOR[1]));
+    let numerator = signed * fraction;
+    let denominator = b.fma(d.like(DENOMINATOR[0]), d.like(4.0) * d);
+    let denominator = denominator.fma(d, square * d.like(DENOMINATOR[1]));
+    let denominator = denominator.fma(d, square * (b * d.like(DENOMINATOR[2])));
+    // tau = n / m, sine = 2 n m / (m^2 + n^2), with one division.
+    let square = denominator * denominator;
+    let sum = numerator.fma(numerator, square);
+    let quotient = numerator / (denominator * sum);
+    ((quotient + quotient) * square, quotient * sum)
 }
 
 /// (x, y) rotated: (cos x - sin y, sin x + cos y).
@@ -175,34 +260,39 @@ fn rotate<S: Simd>(sine: V<S>, tau: V<S>, x: V<S>, y: V<S>) -> (V<S>, V<S>) {
 
 /// Applies the rotations of a round from both sides, to the elements outside of the pairs.
 #[inline(always)]
-fn rotate_matrix<S: Simd>((side, center): (usize, usize), a: &mut [V<S>], rotations: &[V<S>]) {
-    for (k, first) in rotations.chunks_exact(2).enumerate() {
-        let (p, q) = pair(side, center, k);
+fn rotate_matrix<S: Simd>(round: (usize, usize), a: &mut [V<S>], rotations: &[V<S>]) {
+    let (side, center) = round;
+    for (k, (first, (p, q))) in rotations.chunks_exact(2).zip(Pairs::of(round)).enumerate() {
         let (sine, tau) = (first[0], first[1]);
-        for (m, second) in rotations.chunks_exact(2).enumerate().take(k) {
-            let (r, t) = pair(side, center, m);
-            let (pr, qr) = (upper(side, p, r), upper(side, q, r));
-            let (pt, qt) = (upper(side, p, t), upper(side, q, t));
-            let (apr, aqr) = rotate(sine, tau, a[pr], a[qr]);
-            let (apt, aqt) = rotate(sine, tau, a[pt], a[qt]);
-            (a[pr], a[pt]) = rotate(second[0], second[1], apr, apt);
-            (a[qr], a[qt]) = rotate(second[0], second[1], aqr, aqt);
+        for (second, (r, t)) in rotations[..2 * k].chunks_exact(2).zip(Pairs::of(round)) {
+            let (apr, aqr) = rotate(sine, tau, a[r * side + p], a[r * side + q]);
+            let (apt, aqt) = rotate(sine, tau, a[t * side + p], a[t * side + q]);
+            let (apr, apt) = rotate(second[0], second[1], apr, apt);
+            let (aqr, aqt) = rotate(second[0], second[1], aqr, aqt);
+            set_both(side, a, (r, p), apr);
+            set_both(side, a, (r, q), aqr);
+            set_both(side, a, (t, p), apt);
+            set_both(side, a, (t, q), aqt);
         }
         if side % 2 == 1 {
-            let (pr, qr) = (upper(side, p, center), upper(side, q, center));
-            (a[pr], a[qr]) = rotate(sine, tau, a[pr], a[qr]);
+            let row = center * side;
+            let (x, y) = rotate(sine, tau, a[row + p], a[row + q]);
+            set_both(side, a, (center, p), x);
+            set_both(side, a, (center, q), y);
         }
     }
 }
 
 /// Applies the rotations of a round to the rows of `u`.
 #[inline(always)]
-fn rotate_rows<S: Simd>((side, center): (usize, usize), u: &mut [V<S>], rotations: &[V<S>]) {
-    for (k, rotation) in rotations.chunks_exact(2).enumerate() {
-        let (p, q) = pair(side, center, k);
-        let (sine, tau) = (rotation[0], rotation[1]);
-        let (head, tail) = u.split_at_mut(q * side);
-        let (x, y) = (&mut head[p * side..p * side + side], &mut tail[..side]);
+fn rotate_rows<S: Simd>(round: (usize, usize), u: &mut [V<S>], rotations: &[V<S>]) {
+    let side = round.0;
+    for (rotation, (p, q)) in rotations.chunks_exact(2).zip(Pairs::of(round)) {
+        // The first of the two rows in memory plays the part of p, up to the sign of the angle.
+        let sine = if p < q { rotation[0] } else { -rotation[0] };
+        let tau = if p < q { rotation[1] } else { -rotation[1] };
+        let (head, tail) = u.split_at_mut(p.max(q) * side);
+        let (x, y) = (&mut head[p.min(q) * side..][..side], &mut tail[..side]);
         for (x, y) in x.iter_mut().zip(y) {
             (*x, *y) = rotate(sine, tau, *x, *y);
         }
@@ -306,11 +396,10 @@ mod tests {
             let mut met = vec![0; n * n];
             for center in 0..rounds(n) {
                 let mut busy = vec![false; n];
-                for k in 0..n / 2 {
-                    let (p, q) = pair(n, center, k);
-                    assert!(p < q && q < n && !busy[p] && !busy[q]);
+                for (p, q) in Pairs::of((n, center)).take(n / 2) {
+                    assert!(p != q && p < n && q < n && !busy[p] && !busy[q]);
                     (busy[p], busy[q]) = (true, true);
-                    met[p * n + q] += 1;
+                    met[p.min(q) * n + p.max(q)] += 1;
                 }
                 assert!(n % 2 == 0 || !busy[center]);
             }
@@ -367,21 +456,26 @@ mod tests {
                 (0..n * n).map(|k| if k % (n + 1) == 0 { k as f64 - 7.0 } else { 0.0 }).collect();
             let (values, u) = decompose(n, &diagonal);
             assert!((0..n).all(|k| values[k] == diagonal[k * n + k] && u[k * n + k] == 1.0));
-            // Below the range in which squares are normal, off-diagonals count as zero.
+            // Off-diagonals below 1e-32 of the size count as zero.
             check(
                 n,
                 &(0..n * n)
                     .map(|k| if k % (n + 1) == 0 { 1.0 } else { 1e-170 })
                     .collect::<Vec<_>>(),
             );
-            assert!(eigenvalues(n, &vec![1e-200; n * n]).iter().all(|&l| l == 1e-200));
+            for scale in [1e-200, 1e200] {
+                let values = eigenvalues(n, &vec![scale; n * n]);
+                let largest = values.iter().fold(0.0, |x: f64, l| x.max(l.abs()));
+                assert!((largest / scale - n as f64).abs() <= 1e-14 * n as f64);
+            }
+            assert_eq!(eigenvalues(n, &vec![1e-300; n * n]), vec![1e-300; n]);
         }
     }
 
     #[test]
     fn graded_positive_definite_matrices_keep_relative_accuracy() {
-        // D B D with B = [2 1 0; 1 2 1; 0 1 2], det 4: all eigenvalues of its rotations by scaling are
-        // determined to a relative error of eps, so their product is.
+        // D B D with B = [2 1 0; 1 2 1; 0 1 2], det 4: all eigenvalues of its rotations by scaling
+        // are determined to a relative error of eps, so their product is.
         let d = [1e-8, 1.0, 1e8];
         let b = [2.0, 1.0, 0.0, 1.0, 2.0, 1.0, 0.0, 1.0, 2.0];
         let a: Vec<f64> = (0..9).map(|k| d[k / 3] * b[k] * d[k % 3]).collect();

@@ -108,7 +108,11 @@ impl<S: Simd> V<S> {
 
     #[inline(always)]
     pub(crate) fn abs(self) -> Self {
-        Self(token::<S>().abs_f64s(self.0), PhantomData)
+        // The default method of pulp is not always inlined, which costs a call.
+        let simd = token::<S>();
+        let bits = simd.transmute_u64s_f64s(self.0);
+        let bits = simd.and_u64s(bits, simd.splat_u64s(!(1 << 63)));
+        Self(simd.transmute_f64s_u64s(bits), PhantomData)
     }
 
     #[inline(always)]
@@ -338,7 +342,11 @@ impl<S: Simd> Neg for V<S> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
-        Self(token::<S>().neg_f64s(self.0), PhantomData)
+        // As in `abs`.
+        let simd = token::<S>();
+        let bits = simd.transmute_u64s_f64s(self.0);
+        let bits = simd.xor_u64s(bits, simd.splat_u64s(1 << 63));
+        Self(simd.transmute_f64s_u64s(bits), PhantomData)
     }
 }
 

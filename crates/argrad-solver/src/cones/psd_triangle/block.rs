@@ -1,8 +1,8 @@
 //! Dense blocks of the maps X -> W X W and X -> U (F .* (U' X U)) U' on symmetric matrices, in the
 //! coordinates of their triangles; lower triangles row by row.
 //!
-//! With T_(ac),(bd) the coefficient of X_cd in the entry (a, b) of the image, the entry of the block for
-//! the coordinates (a, b) and (c, d) is
+//! With T_(ac),(bd) the coefficient of X_cd in the entry (a, b) of the image, the entry of the
+//! block for the coordinates (a, b) and (c, d) is
 //!
 //! ```text
 //! B_(ab),(cd) = w_ab w_cd (T_(ac),(bd) + T_(ad),(bc)),     w_ab = 1 if a < b, 1/sqrt 2 if a = b.
@@ -15,8 +15,8 @@ use std::f64::consts::SQRT_2;
 
 use pulp::Simd;
 
-use super::super::lane_matrix::{Part, Support, row_products, triangle_index, triangle_len};
-use crate::lanes::V;
+use super::super::lane_matrix::{Shape, Support, row_products, triangle_index, triangle_len};
+use crate::lanes::{Kernel, V, call};
 
 /// The block of X -> W X W.
 #[inline(always)]
@@ -82,55 +82,49 @@ pub(super) fn write_divided_differences<S: Simd>(
             }
         }
     }
-    row_products(
-        simd,
-        side,
-        (g, Support::Full),
-        f,
-        Part::All,
-        #[inline(always)]
-        |i, j, value| {
-            product[i * side + j] = value;
-        },
-    );
-    row_products(
-        simd,
-        side,
-        (product, Support::Full),
-        g,
-        Part::Lower,
-        #[inline(always)]
-        |i, j, value| {
-            h[triangle_index(j, i)] = value;
-        },
-    );
-    symmetrize(simd, side, h);
+    row_products(simd, side, (g, Support::Full), f, (Shape::Full, product));
+    row_products(simd, side, (product, Support::Full), g, (Shape::Triangle, h));
+    call(simd, Symmetrize { simd, side, h });
 }
 
-/// Turns the lower triangle of T into that of B, in place: the three ways to make two pairs of a <= b <=
-/// c <= d are three places, fewer where some are equal, and B has sums of T at the other places.
-#[inline(always)]
-fn symmetrize<S: Simd>(simd: S, side: usize, h: &mut [V<S>]) {
-    let (one, root) = (V::splat(simd, 1.0), V::splat(simd, SQRT_2));
-    for d in 0..side {
-        for c in 0..d {
-            for b in 0..c {
-                for a in 0..b {
-                    let places = [at((c, d), (a, b)), at((b, d), (a, c)), at((a, d), (b, c))];
-                    let (x, y, z) = (h[places[0]], h[places[1]], h[places[2]]);
-                    h[places[0]] = y + z;
-                    h[places[1]] = x + z;
-                    h[places[2]] = x + y;
+/// Turns the lower triangle of T into that of B, in place: the three ways to make two pairs of a <=
+/// b <= c <= d are three places, fewer where some are equal, and B has sums of T at the other
+/// places.
+struct Symmetrize<'a, S: Simd> {
+    simd: S,
+    side: usize,
+    h: &'a mut [V<S>],
+}
+
+impl<S: Simd> Kernel for Symmetrize<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { simd, side, h } = self;
+        let (one, root) = (V::splat(simd, 1.0), V::splat(simd, SQRT_2));
+        for d in 0..side {
+            for c in 0..d {
+                for b in 0..c {
+                    let (first, second) = (at((c, d), (0, b)), at((b, d), (0, c)));
+                    let mut third = at((0, d), (b, c));
+                    for a in 0..b {
+                        let (x, y, z) = (h[first + a], h[second + a], h[third]);
+                        h[first + a] = y + z;
+                        h[second + a] = x + z;
+                        h[third] = x + y;
+                        third += triangle_index(a, d) + 1;
+                    }
+                    exchange(h, at((c, d), (b, b)), at((b, d), (b, c)), root);
+                    exchange(h, at((b, d), (c, c)), at((c, d), (b, c)), root);
                 }
-                exchange(h, at((c, d), (b, b)), at((b, d), (b, c)), root);
-                exchange(h, at((b, d), (c, c)), at((c, d), (b, c)), root);
+                for a in 0..c {
+                    exchange(h, at((d, d), (a, c)), at((c, d), (a, d)), root);
+                }
+                exchange(h, at((d, d), (c, c)), at((c, d), (c, d)), one);
+                h[at((c, d), (c, c))] *= root;
+                h[at((d, d), (c, d))] *= root;
             }
-            for a in 0..c {
-                exchange(h, at((d, d), (a, c)), at((c, d), (a, d)), root);
-            }
-            exchange(h, at((d, d), (c, c)), at((c, d), (c, d)), one);
-            h[at((c, d), (c, c))] *= root;
-            h[at((d, d), (c, d))] *= root;
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Full squares in plain f64, row by row, are the reference; eigenvectors of test matrices come from
-//! Gram-Schmidt, so nothing here leans on the code under test.
+//! Full squares in plain f64, row by row, are the reference; eigenvectors of test matrices come
+//! from Gram-Schmidt, so nothing here leans on the code under test.
 
 use pulp::{Scalar, Simd};
 use rand::SeedableRng;
@@ -238,8 +238,8 @@ fn projection_block(n: usize, data: &[Lane]) -> Vec<f64> {
     full_block(n, &h)
 }
 
-/// Pairs (s, z) inside the cone, with the error that the scaling may have: the condition of the scaled point
-/// is moderate throughout, that of s and z is not.
+/// Pairs (s, z) inside the cone, with the error that the scaling may have: the condition of the
+/// scaled point is moderate throughout, that of s and z is not.
 fn interior_points(n: usize, rng: &mut ChaCha8Rng) -> Vec<(Vec<f64>, Vec<f64>, f64)> {
     let mut points = Vec::new();
     for (s_scale, z_scale) in [(1.0, 1.0), (1e-8, 1e8), (1e8, 1e-8), (1e8, 1e8), (1e-8, 1e-8)] {
@@ -253,9 +253,9 @@ fn interior_points(n: usize, rng: &mut ChaCha8Rng) -> Vec<(Vec<f64>, Vec<f64>, f
         points.push((scaled(s, s_scale), scaled(with_spectrum(&u, &inverse), z_scale), 1e-13));
         let unit = vector(n, &diagonal(&vec![1.0; n]));
         points.push((scaled(unit.clone(), s_scale), scaled(unit, z_scale), 1e-14));
-        // Near the boundary: strictly complementary with mu about 1e-9. S and Z are known to rounding errors
-        // of their norm, so what the scaling does in the small directions has a relative error of
-        // 1e-16 / 1e-9.
+        // Near the boundary: strictly complementary with mu about 1e-9. S and Z are known to
+        // rounding errors of their norm, so what the scaling does in the small directions has a
+        // relative error of 1e-16 / 1e-9.
         let (mut small, mut large) = (l.clone(), l.clone());
         for k in 0..n {
             let side = if k % 2 == 0 { &mut small } else { &mut large };
@@ -466,7 +466,7 @@ fn steps_inwards_take_the_limit_and_multiple_roots_stay_inside() {
 /// Spectra of v: generic, on and near the boundary, inside, outside, equal eigenvalues.
 fn spectra(n: usize) -> Vec<Vec<f64>> {
     let of = |f: &dyn Fn(usize) -> f64| (0..n).map(f).collect::<Vec<_>>();
-    let sign = |k: usize| if k % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = |k: usize| [1.0, -1.0][k % 2];
     vec![
         of(&|k| sign(k) * (1.0 + 0.3 * k as f64)),
         of(&|k| 1.0 + k as f64),
@@ -603,7 +603,8 @@ fn derivative_is_exact_at_diagonal_points() {
         let (_, data) = project(n, &v, mu);
         for j in 0..n {
             for i in 0..=j {
-                // The larger of the two eigenvalues of (S, Z) has no cancellation, the other one follows.
+                // The larger of the two eigenvalues of (S, Z) has no cancellation, the other one
+                // follows.
                 let parts = |l: f64| {
                     let large = 0.5 * (l.abs() + (l * l + 4.0 * mu).sqrt());
                     let small = if mu > 0.0 { mu / large } else { 0.0 };
@@ -760,7 +761,8 @@ fn weakly_active_counts_the_block_of_eigenvalues_near_zero() {
 
 #[test]
 fn weakly_active_is_the_number_of_directions_in_which_the_derivative_jumps() {
-    // v with k eigenvalues zero, moved by +-h in those: D of the two sides differs on k (k + 1) / 2 directions.
+    // v with k eigenvalues zero, moved by +-h in those: D of the two sides differs on k (k + 1) / 2
+    // directions.
     let rng = &mut ChaCha8Rng::seed_from_u64(14);
     let n = 5;
     for zeros in 0..=3 {
@@ -870,7 +872,8 @@ fn large_sides_work() {
     assert!((step - 1.0 / 30.5).abs() <= 1e-10);
 }
 
-/// Everything the cone does, on groups of instances: vectors s, z, ds, dz, v, x one after the other.
+/// Everything the cone does, on groups of instances: vectors s, z, ds, dz, v, x one after the
+/// other.
 struct Everything<'a> {
     side: usize,
     instances: &'a [Vec<f64>],
