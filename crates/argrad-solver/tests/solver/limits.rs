@@ -51,6 +51,7 @@ fn no_time_at_all_gives_finite_points_and_no_derivative() {
     }
 }
 
+/// Newton steps may finish what one iteration began; all else ends at the limit.
 #[test]
 fn one_iteration_gives_finite_points_and_no_derivative() {
     for Family { name, programs } in mixtures(9) {
