@@ -23,9 +23,9 @@ const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 const POLISHED: [f64; 4] = [1e-11, 1e-10, 1e-10, 1e-10];
 /// Residual that accepts a warm start.
 const WARM: f64 = 1e-11;
-/// Growth of the probe under the inverse above which the system counts as singular: a fifth of what the
+/// Growth of the probe under the inverse above which the system counts as singular: a tenth of what the
 /// regularization, and the cap on steep directions, allow.
-const SINGULAR: f64 = 0.2 / (crate::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
+const SINGULAR: f64 = 0.1 / (crate::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
 /// P is accepted as semidefinite when P plus this times its largest entry is definite.
 const CONVEXITY_SHIFT: f64 = 1e-10;
 

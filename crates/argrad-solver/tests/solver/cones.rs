@@ -198,7 +198,6 @@ fn a_primal_solution_that_is_not_unique_is_flagged_over_generalized_power_cones(
 }
 
 #[test]
-#[ignore = "one of 40 is reported as unique: the condition estimate stops at 1.5e6"]
 fn a_primal_solution_that_is_not_unique_is_flagged_over_power_cones() {
     assert_not_unique_is_flagged(|name| name == "power");
 }

@@ -44,19 +44,16 @@ fn ds_agrees_with_the_production_path_on_psd_cones() {
 }
 
 #[test]
-#[ignore = "the solver does not have this cone yet"]
 fn ds_agrees_with_the_production_path_on_exponential_cones() {
     check(&[Cone::Exponential, Cone::Exponential, Cone::Exponential]);
 }
 
 #[test]
-#[ignore = "the solver does not have this cone yet"]
 fn ds_agrees_with_the_production_path_on_power_cones() {
     check(&[Cone::Power(0.5), Cone::Power(0.2), Cone::Power(0.9)]);
 }
 
 #[test]
-#[ignore = "the solver does not have this cone yet"]
 fn ds_agrees_with_the_production_path_on_generalized_power_cones() {
     check(&[generalized(&[0.3, 0.7], 2), generalized(&[0.2, 0.3, 0.5], 1)]);
 }
@@ -67,7 +64,6 @@ fn ds_agrees_with_the_production_path_on_mixtures_of_symmetric_cones() {
 }
 
 #[test]
-#[ignore = "the solver does not have all of these cones yet"]
 fn ds_agrees_with_the_production_path_on_mixtures_of_all_cones() {
     check(&[Cone::Exponential, Cone::Nonnegative(2), Cone::Power(0.4), Cone::Zero(1)]);
     check(&[
