@@ -190,5 +190,5 @@ impl LaneCone for GeneralizedPower {
     }
 }
 
-#[cfg(all(test, any()))]
+#[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod symmetric_eigen;
 
 mod exponential;
 mod generalized_power;
+mod householder;
 mod nonnegative;
 mod power;
 mod power_barrier;

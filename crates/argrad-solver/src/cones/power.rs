@@ -38,12 +38,6 @@ impl Power {
     }
 }
 
-impl Power {
-    pub(crate) fn new(alpha: f64) -> Self {
-        Self { alpha }
-    }
-}
-
 impl Barrier for Power {
     type Local<S: Simd> = Local<S>;
 

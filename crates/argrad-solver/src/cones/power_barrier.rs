@@ -62,7 +62,7 @@ impl Shape<'_> {
         // NaN where the direction is not finite, so that no lane tries in vain.
         let mut poison = zero;
         for (&ds, &dz) in ds.iter().zip(dz) {
-            poison += (ds - ds) + (dz - dz);
+            poison = ds.fma(zero, dz.fma(zero, poison));
         }
         let mut step = V::splat(simd, 1.0) / steepest + poison;
         let mut found = poison.is_nan();

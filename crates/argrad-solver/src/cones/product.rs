@@ -81,7 +81,7 @@ impl ConeProduct {
                 Cone::SecondOrder(k) => AnyCone::SecondOrder(SecondOrder::new(*k)),
                 Cone::PsdTriangle(side) => AnyCone::PsdTriangle(PsdTriangle::new(*side)),
                 Cone::Exponential => AnyCone::Exponential(Exponential),
-                Cone::Power(alpha) => AnyCone::Power(Power::new(*alpha)),
+                Cone::Power(alpha) => AnyCone::Power(Power { alpha: *alpha }),
                 Cone::GeneralizedPower { alpha, norm_dim } => {
                     AnyCone::GeneralizedPower(GeneralizedPower::new(alpha.clone(), *norm_dim))
                 }

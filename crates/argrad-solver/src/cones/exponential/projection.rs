@@ -63,7 +63,7 @@ pub(super) fn project<S: Simd>(simd: S, v: Triple<S>) -> Projected<S> {
         result = Projected::select(flat, result, curved);
     }
     // Only numbers that are finite have a projection.
-    let invalid = (v[0] - v[0]) + (v[1] - v[1]) + (v[2] - v[2]);
+    let invalid = zero * v[0] + zero * v[1] + zero * v[2];
     result.point = scale(size, result.point).map(|x| x + invalid);
     result
 }

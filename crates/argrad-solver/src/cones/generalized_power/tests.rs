@@ -1042,7 +1042,7 @@ impl LaneTask for Everything<'_> {
 fn lanes_match_scalars_bitwise() {
     let mut rng = ChaCha8Rng::seed_from_u64(13);
     for cone in cones() {
-        let lanes = lane_count(Instructions::Detect.into());
+        let lanes = lane_count(Instructions::Detect);
         for _ in 0..20 {
             let input: Vec<Vec<f64>> = (0..lanes)
                 .map(|lane| {
@@ -1060,7 +1060,7 @@ fn lanes_match_scalars_bitwise() {
                 })
                 .collect();
             for instructions in [Instructions::Detect, Instructions::Avx2] {
-                let width = lane_count(instructions.into());
+                let width = lane_count(instructions);
                 let together = dispatch(instructions, Everything { cone: &cone, input: &input });
                 for (lane, own) in input.iter().enumerate().take(width) {
                     let alone = dispatch(
