@@ -136,7 +136,7 @@ pub fn agrees(program: &Program, limit: f64) -> bool {
     let size = largest(ds.z());
 
     // z solves the embedding, and phi takes it back.
-    assert!(ds.residual() <= 1e-11 * largest(&flat(data)) * size, "{:e}", ds.residual());
+    assert!(ds.residual() <= 1e-10 * largest(&flat(data)) * size, "{:e}", ds.residual());
     assert!(relative_error(&stacked(ds.phi().value()), &stacked(&point)) < 1e-11);
     // M z = 0 and M'Pi(z) = 0, and there is no other null vector.
     let sigma = ds.singular_values().unwrap();
@@ -162,7 +162,7 @@ pub fn agrees(program: &Program, limit: f64) -> bool {
     let all = [expected.x, expected.z, expected.s].concat();
     let error = relative_error(&stacked(&change.value), &all);
     assert!(error <= limit, "DS is off by {error:e}, {report:?}, singular values {sigma:?}");
-    assert!(change.residual <= 1e-11, "{:e}", change.residual);
+    assert!(change.residual <= 1e-10, "{:e}", change.residual);
 
     // D'S against VJP, P and A too.
     let back = ds.apply_adjoint(&gradient).unwrap();
@@ -177,7 +177,7 @@ pub fn agrees(program: &Program, limit: f64) -> bool {
         let error = relative_error(found, expected);
         assert!(error <= limit, "D'S with respect to {name} is off by {error:e}, {report:?}");
     }
-    assert!(back.residual <= 1e-11, "{:e}", back.residual);
+    assert!(back.residual <= 1e-10, "{:e}", back.residual);
 
     // DS and D'S are adjoint.
     let (left, right) = (stacked(&change.value), flat(&back.value));

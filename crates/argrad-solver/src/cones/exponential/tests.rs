@@ -206,3 +206,8 @@ fn weakly_active_counts_the_directions_that_jump() {
         assert_eq!(count(v, 1e-7), expected, "{v:?}");
     }
 }
+
+#[test]
+fn lanes_match_scalars_bitwise() {
+    crate::cones::three_dimensional::tests::lanes_match_scalars_bitwise(&Exponential);
+}

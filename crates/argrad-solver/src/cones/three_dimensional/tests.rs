@@ -36,7 +36,6 @@ macro_rules! barrier_tests {
             central_derivative_matches_differences
             central_projection_at_extreme_scales
             invalid_numbers_stay_in_their_lane
-            lanes_match_scalars_bitwise
         );
     };
     ($cone:expr; $($name:ident)*) => {
