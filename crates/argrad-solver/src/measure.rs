@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use crate::analysis::Analysis;
 use crate::group::{State, Work};
-use crate::lanes::V;
+use crate::lanes::{Kernel, V, call};
 
 /// Terms of the scaled program below this do not make a residual relative to themselves.
 const FLOOR: f64 = 1e-3;
@@ -37,38 +37,55 @@ pub(crate) fn measure<S: Simd>(
     state: &State<'_, S>,
     work: &mut Work<'_, S>,
 ) -> Measure<S> {
-    let Work { px, ax, atz, .. } = work;
-    let zero = V::splat(simd, 0.0);
-    let one = V::splat(simd, 1.0);
-    let floor = V::splat(simd, FLOOR);
-    analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
-    let (mut dual, mut dual_terms) = (zero, zero);
-    let (mut x_px, mut q_x) = (zero, zero);
-    for j in 0..px.len() {
-        let scale = one / state.x_scale[j];
-        dual = dual.max_abs((px[j] + state.q[j] + atz[j]) * scale);
-        let term = floor.max_abs(px[j]).max_abs(state.q[j]).max_abs(atz[j]);
-        dual_terms = dual_terms.max_abs(term * scale);
-        x_px = state.x[j].fma(px[j], x_px);
-        q_x = state.q[j].fma(state.x[j], q_x);
-    }
-    let (mut primal, mut primal_terms) = (zero, zero);
-    let mut b_z = zero;
-    for i in 0..ax.len() {
-        let scale = one / state.row_scale[i];
-        primal = primal.max_abs((ax[i] + state.s[i] - state.b[i]) * scale);
-        let term = floor.max_abs(ax[i]).max_abs(state.s[i]).max_abs(state.b[i]);
-        primal_terms = primal_terms.max_abs(term * scale);
-        b_z = state.b[i].fma(state.z[i], b_z);
-    }
-    let gap = (x_px + q_x + b_z).abs();
-    let gap_terms = floor.max_abs(x_px).max_abs(q_x).max_abs(b_z);
-    let half = V::splat(simd, 0.5);
-    Measure {
-        objective: half.fma(x_px, q_x) / state.cost_scale[0],
-        primal_residual: primal / primal_terms.max(V::splat(simd, f64::MIN_POSITIVE)),
-        dual_residual: dual / dual_terms.max(V::splat(simd, f64::MIN_POSITIVE)),
-        gap: gap / gap_terms,
+    call(simd, TakeMeasure { simd, analysis, state, work })
+}
+
+struct TakeMeasure<'a, 's, 'w, S: Simd> {
+    simd: S,
+    analysis: &'a Analysis,
+    state: &'a State<'s, S>,
+    work: &'a mut Work<'w, S>,
+}
+
+impl<S: Simd> Kernel for TakeMeasure<'_, '_, '_, S> {
+    type Output = Measure<S>;
+
+    #[inline(always)]
+    fn run(self) -> Measure<S> {
+        let Self { simd, analysis, state, work } = self;
+        let Work { px, ax, atz, .. } = work;
+        let zero = V::splat(simd, 0.0);
+        let one = V::splat(simd, 1.0);
+        let floor = V::splat(simd, FLOOR);
+        analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+        let (mut dual, mut dual_terms) = (zero, zero);
+        let (mut x_px, mut q_x) = (zero, zero);
+        for j in 0..px.len() {
+            let scale = one / state.x_scale[j];
+            dual = dual.max_abs((px[j] + state.q[j] + atz[j]) * scale);
+            let term = floor.max_abs(px[j]).max_abs(state.q[j]).max_abs(atz[j]);
+            dual_terms = dual_terms.max_abs(term * scale);
+            x_px = state.x[j].fma(px[j], x_px);
+            q_x = state.q[j].fma(state.x[j], q_x);
+        }
+        let (mut primal, mut primal_terms) = (zero, zero);
+        let mut b_z = zero;
+        for i in 0..ax.len() {
+            let scale = one / state.row_scale[i];
+            primal = primal.max_abs((ax[i] + state.s[i] - state.b[i]) * scale);
+            let term = floor.max_abs(ax[i]).max_abs(state.s[i]).max_abs(state.b[i]);
+            primal_terms = primal_terms.max_abs(term * scale);
+            b_z = state.b[i].fma(state.z[i], b_z);
+        }
+        let gap = (x_px + q_x + b_z).abs();
+        let gap_terms = floor.max_abs(x_px).max_abs(q_x).max_abs(b_z);
+        let half = V::splat(simd, 0.5);
+        Measure {
+            objective: half.fma(x_px, q_x) / state.cost_scale[0],
+            primal_residual: primal / primal_terms.max(V::splat(simd, f64::MIN_POSITIVE)),
+            dual_residual: dual / dual_terms.max(V::splat(simd, f64::MIN_POSITIVE)),
+            gap: gap / gap_terms,
+        }
     }
 }
 

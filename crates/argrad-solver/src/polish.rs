@@ -15,7 +15,7 @@ use pulp::Simd;
 use crate::analysis::Analysis;
 use crate::group::{State, Work};
 use crate::kkt::Factored;
-use crate::lanes::{M, V};
+use crate::lanes::{Kernel, M, V, call};
 use crate::refined::{self, Scratch, System};
 
 /// Residual of the scaled program below which nothing is left to gain.
@@ -71,189 +71,219 @@ pub(crate) fn polish<S: Simd>(
     lanes: M<S>,
     target: Target<S>,
 ) -> Polished<S> {
-    let Target { mu, residual: goal, max_steps } = target;
-    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let no = M::splat(simd, false);
-    let Work { scratch, cones, krylov, permuted, h, solved_h, px, ax, atz, over_x, over_z, .. } =
-        work;
-    let (n, m) = (analysis.n(), analysis.m());
-    let [r_x, d_x, probe_x, old_x, ..] = over_x.each_mut().map(|v| &mut v[..n]);
-    let [r_z, d_z, probe_z, projected_s, projected_z, old_v, step_v, factored_v, ..] =
-        over_z.each_mut().map(|v| &mut v[..m]);
-    let (px, atz, ax) = (&mut px[..n], &mut atz[..n], &mut ax[..m]);
-    for (probe, &start) in probe_x.iter_mut().chain(probe_z.iter_mut()).zip(&analysis.probe) {
-        *probe = V::splat(simd, start);
-    }
-    let smooth = mu.gt(zero).any();
-    let mut live = lanes;
-    let mut solved = no;
-    let mut steps = zero;
-    let mut factorizations = zero;
-    let mut growth = zero;
-    let mut previous = V::splat(simd, f64::INFINITY);
-    let mut first = previous;
-    // Lanes in which plain steps do not reduce the residual as Newton's method should.
-    let mut slow = no;
-    // The factor at hand belongs to something else.
-    let mut factored = false;
-    project(simd, analysis, state, mu, (projected_s, projected_z), cones);
-    commit(state, projected_s, projected_z, live);
-    analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
-    let mut step = 0;
-    loop {
-        // Residual at (x, v), and whether the lane is done with it.
-        let size = residual(simd, state, (px, ax, atz), (r_x, r_z));
-        analysis.cones.write_projection_block(simd, state.projection, h, cones);
-        let settled = if factored {
-            let (old, new) = ((&*factored_v, &*state.h), (&*state.v, &**h));
-            analysis.cones.settled(simd, old, new, live)
-        } else {
-            no
-        };
-        let stale = live & !settled;
-        factorizations += stale.select(one, zero);
-        if step == 0 {
-            first = size;
-        } else {
-            // A lane is solved only with the factor of its own active set.
-            let settled = mu.gt(zero) | settled;
-            let stalled = !size.lt(V::splat(simd, GAIN) * previous);
-            let small = size.le(V::splat(simd, FINE)) & growth.lt(V::splat(simd, DELICATE));
-            // The end for a stalled lane whose residual is small, or that refined steps did not help.
-            let fine = size.le(V::splat(simd, ROUNDING))
-                | (stalled & (small | slow) & size.le(V::splat(simd, FINE)))
-                | (stalled & slow & previous.le(size));
-            slow = slow | (stalled & size.lt(V::splat(simd, NEAR)) & !small);
-            let done = live & settled & fine & size.le(V::splat(simd, goal));
-            solved = solved | done;
-            live = live & !done & !size.is_nan();
-            if step >= PATIENCE {
-                live = live & size.lt(first);
-            } else if step + 1 == PATIENCE && !smooth && analysis.cones.is_polyhedral() {
-                live = live & size.lt(V::splat(simd, HOPELESS));
-            }
+    call(simd, Polish { simd, analysis, state, work, lanes, target })
+}
+
+struct Polish<'a, 's, 'w, S: Simd> {
+    simd: S,
+    analysis: &'a Analysis,
+    state: &'a mut State<'s, S>,
+    work: &'a mut Work<'w, S>,
+    lanes: M<S>,
+    target: Target<S>,
+}
+
+impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
+    type Output = Polished<S>;
+
+    #[inline(always)]
+    fn run(self) -> Polished<S> {
+        let Self { simd, analysis, state, work, lanes, target } = self;
+        let Target { mu, residual: goal, max_steps } = target;
+        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+        let no = M::splat(simd, false);
+        let Work {
+            scratch, cones, krylov, permuted, h, solved_h, px, ax, atz, over_x, over_z, ..
+        } = work;
+        let (n, m) = (analysis.n(), analysis.m());
+        let [r_x, d_x, probe_x, old_x, ..] = over_x.each_mut().map(|v| &mut v[..n]);
+        let [r_z, d_z, probe_z, projected_s, projected_z, old_v, step_v, factored_v, ..] =
+            over_z.each_mut().map(|v| &mut v[..m]);
+        let (px, atz, ax) = (&mut px[..n], &mut atz[..n], &mut ax[..m]);
+        for (probe, &start) in probe_x.iter_mut().chain(probe_z.iter_mut()).zip(&analysis.probe) {
+            *probe = V::splat(simd, start);
         }
-        previous = live.select(size, previous);
-        let finished = step == max_steps || !live.any();
-        // Also at the end, so that the factor belongs to the final v. Blocks of lanes that have
-        // settled stay, and lanes solved earlier get theirs back: what becomes of one lane must not
-        // depend on whether another needs a factor.
-        if stale.any() {
-            for (k, &wanted) in h.iter().enumerate() {
-                let other = if factored { state.h[k] } else { solved_h[k] };
-                state.h[k] = stale.select(wanted, other);
-            }
-            for (factored, &v) in factored_v.iter_mut().zip(state.v.iter()) {
-                *factored = stale.select(v, *factored);
-            }
-            let mut least = zero;
-            analysis.kkt.factor(
-                simd,
-                state.values,
-                state.h,
-                Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch },
-            );
-            factored = true;
-        }
-        if finished {
-            // A lane that ran out of steps at a good point counts as solved.
-            let good = live & size.le(V::splat(simd, goal));
-            for (kept, &h) in solved_h.iter_mut().zip(state.h.iter()) {
-                *kept = (solved | good).select(h, *kept);
-            }
-            return Polished { solved: solved | good, steps, factorizations, growth };
-        }
-        step += 1;
-        {
-            let next_probe_x = &mut *atz;
-            let next_probe_z = &mut *ax;
-            analysis.kkt.solve::<S, 2>(
-                simd,
-                state.values,
-                state.inverse_pivots,
-                [(&*r_x, &*r_z), (&*probe_x, &*probe_z)],
-                permuted,
-                [(&mut *d_x, &mut *d_z), (&mut *next_probe_x, &mut *next_probe_z)],
-            );
-            // One step of inverse iteration: normalize, and remember the growth.
-            let mut size = zero;
-            for &p in next_probe_x.iter().chain(next_probe_z.iter()) {
-                size = size.max_abs(p);
-            }
-            growth = live.select(size, growth);
-            let inverse = one / size;
-            for (probe, &next) in probe_x.iter_mut().zip(next_probe_x.iter()) {
-                *probe = live.select(next * inverse, *probe);
-            }
-            for (probe, &next) in probe_z.iter_mut().zip(next_probe_z.iter()) {
-                *probe = live.select(next * inverse, *probe);
-            }
-        }
-        if (slow & live).any() {
-            let system = System {
-                analysis,
-                values: state.values,
-                inverse_pivots: state.inverse_pivots,
-                projection: state.projection,
-            };
-            let scratch = Scratch { krylov, permuted, cones, products: (px, ax, atz) };
-            refined::solve(simd, &system, (r_x, r_z), None, (d_x, d_z), scratch, slow & live);
-        }
-        steps += live.select(one, zero);
-        if smooth {
-            old_x.copy_from_slice(state.x);
-            old_v.copy_from_slice(state.v);
-        }
-        for j in 0..n {
-            state.x[j] = live.select(state.x[j] + d_x[j], state.x[j]);
-        }
-        for i in 0..m {
-            // z before it is projected again.
-            d_z[i] = state.z[i] + d_z[i];
-            r_z[i] = live.select(d_z[i], state.z[i]);
-        }
-        analysis.kkt.products.multiply(simd, state.values, state.x, r_z, px, ax, atz);
-        // v = s - z with s = b - Ax and z the Newton iterate.
-        for i in 0..m {
-            projected_s[i] = state.b[i] - ax[i];
-        }
-        analysis.cones.newton_point(simd, state.projection, (projected_s, r_z), mu, projected_z);
-        for i in 0..m {
-            state.v[i] = live.select(projected_z[i], state.v[i]);
-        }
+        let smooth = mu.gt(zero).any();
+        let mut live = lanes;
+        let mut solved = no;
+        let mut steps = zero;
+        let mut factorizations = zero;
+        let mut growth = zero;
+        let mut previous = V::splat(simd, f64::INFINITY);
+        let mut first = previous;
+        // Lanes in which plain steps do not reduce the residual as Newton's method should.
+        let mut slow = no;
+        // The factor at hand belongs to something else.
+        let mut factored = false;
         project(simd, analysis, state, mu, (projected_s, projected_z), cones);
-        let mut moved = no;
-        for i in 0..m {
-            moved = moved | r_z[i].lt(projected_z[i]) | projected_z[i].lt(r_z[i]);
-        }
         commit(state, projected_s, projected_z, live);
-        if (moved & live).any() {
-            analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
-        }
-        if !smooth {
-            continue;
-        }
-        // Smooth systems need no more than halved steps; kinked ones must be free to cross kinks.
-        for i in 0..m {
-            step_v[i] = state.v[i] - old_v[i];
-        }
-        let mut length = one;
-        for _ in 0..HALVINGS {
+        analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+        let mut step = 0;
+        loop {
+            // Residual at (x, v), and whether the lane is done with it.
             let size = residual(simd, state, (px, ax, atz), (r_x, r_z));
-            let worse = live & previous.gt(V::splat(simd, goal)) & !size.lt(previous);
-            if !worse.any() {
-                break;
+            analysis.cones.write_projection_block(simd, state.projection, h, cones);
+            let settled = if factored {
+                let (old, new) = ((&*factored_v, &*state.h), (&*state.v, &**h));
+                analysis.cones.settled(simd, old, new, live)
+            } else {
+                no
+            };
+            let stale = live & !settled;
+            factorizations += stale.select(one, zero);
+            if step == 0 {
+                first = size;
+            } else {
+                // A lane is solved only with the factor of its own active set.
+                let settled = mu.gt(zero) | settled;
+                let stalled = !size.lt(V::splat(simd, GAIN) * previous);
+                let small = size.le(V::splat(simd, FINE)) & growth.lt(V::splat(simd, DELICATE));
+                // The end for a stalled lane whose residual is small, or that refined steps did not help.
+                let fine = size.le(V::splat(simd, ROUNDING))
+                    | (stalled & (small | slow) & size.le(V::splat(simd, FINE)))
+                    | (stalled & slow & previous.le(size));
+                slow = slow | (stalled & size.lt(V::splat(simd, NEAR)) & !small);
+                let done = live & settled & fine & size.le(V::splat(simd, goal));
+                solved = solved | done;
+                live = live & !done & !size.is_nan();
+                if step >= PATIENCE {
+                    live = live & size.lt(first);
+                } else if step + 1 == PATIENCE && !smooth && analysis.cones.is_polyhedral() {
+                    live = live & size.lt(V::splat(simd, HOPELESS));
+                }
             }
-            length = worse.select(length * V::splat(simd, 0.5), length);
+            previous = live.select(size, previous);
+            let finished = step == max_steps || !live.any();
+            // Also at the end, so that the factor belongs to the final v. Blocks of lanes that have
+            // settled stay, and lanes solved earlier get theirs back: what becomes of one lane must not
+            // depend on whether another needs a factor.
+            if stale.any() {
+                for (k, &wanted) in h.iter().enumerate() {
+                    let other = if factored { state.h[k] } else { solved_h[k] };
+                    state.h[k] = stale.select(wanted, other);
+                }
+                for (factored, &v) in factored_v.iter_mut().zip(state.v.iter()) {
+                    *factored = stale.select(v, *factored);
+                }
+                let mut least = zero;
+                analysis.kkt.factor(
+                    simd,
+                    state.values,
+                    state.h,
+                    Factored {
+                        inverse_pivots: state.inverse_pivots,
+                        least_pivot: &mut least,
+                        scratch,
+                    },
+                );
+                factored = true;
+            }
+            if finished {
+                // A lane that ran out of steps at a good point counts as solved.
+                let good = live & size.le(V::splat(simd, goal));
+                for (kept, &h) in solved_h.iter_mut().zip(state.h.iter()) {
+                    *kept = (solved | good).select(h, *kept);
+                }
+                return Polished { solved: solved | good, steps, factorizations, growth };
+            }
+            step += 1;
+            {
+                let next_probe_x = &mut *atz;
+                let next_probe_z = &mut *ax;
+                analysis.kkt.solve::<S, 2>(
+                    simd,
+                    state.values,
+                    state.inverse_pivots,
+                    [(&*r_x, &*r_z), (&*probe_x, &*probe_z)],
+                    permuted,
+                    [(&mut *d_x, &mut *d_z), (&mut *next_probe_x, &mut *next_probe_z)],
+                );
+                // One step of inverse iteration: normalize, and remember the growth.
+                let mut size = zero;
+                for &p in next_probe_x.iter().chain(next_probe_z.iter()) {
+                    size = size.max_abs(p);
+                }
+                growth = live.select(size, growth);
+                let inverse = one / size;
+                for (probe, &next) in probe_x.iter_mut().zip(next_probe_x.iter()) {
+                    *probe = live.select(next * inverse, *probe);
+                }
+                for (probe, &next) in probe_z.iter_mut().zip(next_probe_z.iter()) {
+                    *probe = live.select(next * inverse, *probe);
+                }
+            }
+            if (slow & live).any() {
+                let system = System {
+                    analysis,
+                    values: state.values,
+                    inverse_pivots: state.inverse_pivots,
+                    projection: state.projection,
+                };
+                let scratch = Scratch { krylov, permuted, cones, products: (px, ax, atz) };
+                refined::solve(simd, &system, (r_x, r_z), None, (d_x, d_z), scratch, slow & live);
+            }
+            steps += live.select(one, zero);
+            if smooth {
+                old_x.copy_from_slice(state.x);
+                old_v.copy_from_slice(state.v);
+            }
             for j in 0..n {
-                state.x[j] = worse.select(length.fma(d_x[j], old_x[j]), state.x[j]);
+                state.x[j] = live.select(state.x[j] + d_x[j], state.x[j]);
             }
             for i in 0..m {
-                state.v[i] = worse.select(length.fma(step_v[i], old_v[i]), state.v[i]);
+                // z before it is projected again.
+                d_z[i] = state.z[i] + d_z[i];
+                r_z[i] = live.select(d_z[i], state.z[i]);
+            }
+            analysis.kkt.products.multiply(simd, state.values, state.x, r_z, px, ax, atz);
+            // v = s - z with s = b - Ax and z the Newton iterate.
+            for i in 0..m {
+                projected_s[i] = state.b[i] - ax[i];
+            }
+            analysis.cones.newton_point(
+                simd,
+                state.projection,
+                (projected_s, r_z),
+                mu,
+                projected_z,
+            );
+            for i in 0..m {
+                state.v[i] = live.select(projected_z[i], state.v[i]);
             }
             project(simd, analysis, state, mu, (projected_s, projected_z), cones);
+            let mut moved = no;
+            for i in 0..m {
+                moved = moved | r_z[i].lt(projected_z[i]) | projected_z[i].lt(r_z[i]);
+            }
             commit(state, projected_s, projected_z, live);
-            analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+            if (moved & live).any() {
+                analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+            }
+            if !smooth {
+                continue;
+            }
+            // Smooth systems need no more than halved steps; kinked ones must be free to cross kinks.
+            for i in 0..m {
+                step_v[i] = state.v[i] - old_v[i];
+            }
+            let mut length = one;
+            for _ in 0..HALVINGS {
+                let size = residual(simd, state, (px, ax, atz), (r_x, r_z));
+                let worse = live & previous.gt(V::splat(simd, goal)) & !size.lt(previous);
+                if !worse.any() {
+                    break;
+                }
+                length = worse.select(length * V::splat(simd, 0.5), length);
+                for j in 0..n {
+                    state.x[j] = worse.select(length.fma(d_x[j], old_x[j]), state.x[j]);
+                }
+                for i in 0..m {
+                    state.v[i] = worse.select(length.fma(step_v[i], old_v[i]), state.v[i]);
+                }
+                project(simd, analysis, state, mu, (projected_s, projected_z), cones);
+                commit(state, projected_s, projected_z, live);
+                analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+            }
         }
     }
 }

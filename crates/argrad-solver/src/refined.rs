@@ -12,7 +12,7 @@ use pulp::Simd;
 
 use crate::analysis::Analysis;
 use crate::cones::Function;
-use crate::lanes::{M, V};
+use crate::lanes::{Kernel, M, V, call};
 
 /// Steps between restarts.
 pub(crate) const STEPS: usize = 5;
@@ -53,130 +53,158 @@ pub(crate) fn len(n: usize, m: usize) -> usize {
 pub(crate) fn solve<S: Simd>(
     simd: S,
     system: &System<'_, S>,
-    (rhs_x, rhs_z): (&[V<S>], &[V<S>]),
+    rhs: (&[V<S>], &[V<S>]),
     extra: Option<&[V<S>]>,
-    (x, z): (&mut [V<S>], &mut [V<S>]),
+    solution: (&mut [V<S>], &mut [V<S>]),
     scratch: Scratch<'_, S>,
     lanes: M<S>,
 ) -> V<S> {
-    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let System { analysis, values, inverse_pivots, projection } = *system;
-    let (cones, products) = (&analysis.cones, &analysis.kkt.products);
-    let Scratch { krylov, permuted, cones: cone_scratch, products: (px, ax, atz) } = scratch;
-    let (n, m) = (x.len(), z.len());
-    let (error, rest) = krylov.split_at_mut(n + m);
-    let (spare, rest) = rest.split_at_mut(m);
-    let (spare_z, rest) = rest.split_at_mut(m);
-    let (directions, images) = rest.split_at_mut(STEPS * (n + m));
-    for value in x.iter_mut().chain(z.iter_mut()) {
-        *value = lanes.select(zero, *value);
-    }
-    let extra = extra.unwrap_or_default();
-    let mut size = V::splat(simd, f64::MIN_POSITIVE);
-    let mut residual = V::splat(simd, f64::INFINITY);
-    let mut live = lanes;
-    for cycle in 0..=CYCLES {
-        // The true residual.
-        products.multiply(simd, values, x, z, px, ax, atz);
-        for j in 0..n {
-            error[j] = rhs_x[j] - (px[j] + atz[j]);
+    call(simd, Solve { simd, system, rhs, extra, solution, scratch, lanes })
+}
+
+struct Solve<'a, S: Simd> {
+    simd: S,
+    system: &'a System<'a, S>,
+    rhs: (&'a [V<S>], &'a [V<S>]),
+    extra: Option<&'a [V<S>]>,
+    solution: (&'a mut [V<S>], &'a mut [V<S>]),
+    scratch: Scratch<'a, S>,
+    lanes: M<S>,
+}
+
+impl<S: Simd> Kernel for Solve<'_, S> {
+    type Output = V<S>;
+
+    #[inline(always)]
+    fn run(self) -> V<S> {
+        let Self { simd, system, rhs, extra, solution, scratch, lanes } = self;
+        let ((rhs_x, rhs_z), (x, z)) = (rhs, solution);
+        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+        let System { analysis, values, inverse_pivots, projection } = *system;
+        let (cones, products) = (&analysis.cones, &analysis.kkt.products);
+        let Scratch { krylov, permuted, cones: cone_scratch, products: (px, ax, atz) } = scratch;
+        let (n, m) = (x.len(), z.len());
+        let (error, rest) = krylov.split_at_mut(n + m);
+        let (spare, rest) = rest.split_at_mut(m);
+        let (spare_z, rest) = rest.split_at_mut(m);
+        let (directions, images) = rest.split_at_mut(STEPS * (n + m));
+        for value in x.iter_mut().chain(z.iter_mut()) {
+            *value = lanes.select(zero, *value);
         }
-        for i in 0..m {
-            spare[i] = rhs_z[i] - ax[i];
-        }
-        let error_z = &mut error[n..n + m];
-        cones.apply(simd, projection, Function::Complement, spare, error_z, cone_scratch);
-        cones.apply(simd, projection, Function::Derivative, z, spare, cone_scratch);
-        for i in 0..m {
-            error_z[i] += spare[i];
-        }
-        for (error, &extra) in error_z.iter_mut().zip(extra) {
-            *error += extra;
-        }
-        let mut now = zero;
-        for &error in error.iter() {
-            now = now.max_abs(error);
-        }
-        if cycle == 0 {
-            size = size.max_abs(now);
-        }
-        let now = now / size;
-        let improved = now.lt(V::splat(simd, GAIN) * residual);
-        residual = live.select(now, residual);
-        live = live & improved & now.gt(V::splat(simd, REFINED));
-        if cycle == CYCLES || !live.any() {
-            break;
-        }
-        // GCR on the residual, until its recurrence is at rounding error.
-        let goal = V::splat(simd, REFINED) * size;
-        let mut moving = live;
-        for step in 0..STEPS {
-            let (earlier_directions, direction) = directions.split_at_mut(step * (n + m));
-            let (earlier_images, image) = images.split_at_mut(step * (n + m));
-            let (direction, image) = (&mut direction[..n + m], &mut image[..n + m]);
-            // The factored rows are those above times (I - D)^-1.
-            let inverse = Function::InverseComplement;
-            cones.apply(simd, projection, inverse, &error[n..], spare, cone_scratch);
-            let (direction_x, direction_z) = direction.split_at_mut(n);
-            analysis.kkt.solve::<S, 1>(
-                simd,
-                values,
-                inverse_pivots,
-                [(&error[..n], spare)],
-                permuted,
-                [(&mut *direction_x, &mut *direction_z)],
-            );
-            products.multiply(simd, values, direction_x, direction_z, px, ax, atz);
-            let (image_x, image_z) = image.split_at_mut(n);
+        let extra = extra.unwrap_or_default();
+        let mut size = V::splat(simd, f64::MIN_POSITIVE);
+        let mut residual = V::splat(simd, f64::INFINITY);
+        let mut live = lanes;
+        for cycle in 0..=CYCLES {
+            // The true residual.
+            products.multiply(simd, values, x, z, px, ax, atz);
             for j in 0..n {
-                image_x[j] = px[j] + atz[j];
+                error[j] = rhs_x[j] - (px[j] + atz[j]);
             }
-            cones.apply(simd, projection, Function::Complement, ax, image_z, cone_scratch);
-            cones.apply(simd, projection, Function::Derivative, direction_z, spare_z, cone_scratch);
             for i in 0..m {
-                image_z[i] -= spare_z[i];
+                spare[i] = rhs_z[i] - ax[i];
             }
-            // Orthogonal to the earlier images.
-            for k in 0..step {
-                let earlier = &earlier_images[k * (n + m)..][..n + m];
-                let share = -dot(zero, image, earlier);
-                advance(image, earlier, share);
-                advance(direction, &earlier_directions[k * (n + m)..][..n + m], share);
+            let error_z = &mut error[n..n + m];
+            cones.apply(simd, projection, Function::Complement, spare, error_z, cone_scratch);
+            cones.apply(simd, projection, Function::Derivative, z, spare, cone_scratch);
+            for i in 0..m {
+                error_z[i] += spare[i];
             }
-            let norm = dot(zero, image, image).sqrt();
-            let usable = norm.gt(zero) & norm.lt(V::splat(simd, f64::INFINITY));
-            let inverse = usable.select(one / norm, zero);
-            for value in direction.iter_mut().chain(image.iter_mut()) {
-                *value = usable.select(*value * inverse, zero);
-            }
-            moving = moving & usable;
-            let length = dot(zero, error, image);
-            let (direction_x, direction_z) = direction.split_at(n);
-            for (values, direction, length) in [
-                (&mut *error, &*image, -length),
-                (&mut *x, direction_x, length),
-                (&mut *z, direction_z, length),
-            ] {
-                for (value, &direction) in values.iter_mut().zip(direction) {
-                    *value = moving.select(length.fma(direction, *value), *value);
-                }
+            for (error, &extra) in error_z.iter_mut().zip(extra) {
+                *error += extra;
             }
             let mut now = zero;
             for &error in error.iter() {
                 now = now.max_abs(error);
             }
-            moving = moving & now.gt(goal);
-            if !moving.any() {
+            if cycle == 0 {
+                size = size.max_abs(now);
+            }
+            let now = now / size;
+            let improved = now.lt(V::splat(simd, GAIN) * residual);
+            residual = live.select(now, residual);
+            live = live & improved & now.gt(V::splat(simd, REFINED));
+            if cycle == CYCLES || !live.any() {
                 break;
             }
+            // GCR on the residual, until its recurrence is at rounding error.
+            let goal = V::splat(simd, REFINED) * size;
+            let mut moving = live;
+            for step in 0..STEPS {
+                let (earlier_directions, direction) = directions.split_at_mut(step * (n + m));
+                let (earlier_images, image) = images.split_at_mut(step * (n + m));
+                let (direction, image) = (&mut direction[..n + m], &mut image[..n + m]);
+                // The factored rows are those above times (I - D)^-1.
+                let inverse = Function::InverseComplement;
+                cones.apply(simd, projection, inverse, &error[n..], spare, cone_scratch);
+                let (direction_x, direction_z) = direction.split_at_mut(n);
+                analysis.kkt.solve::<S, 1>(
+                    simd,
+                    values,
+                    inverse_pivots,
+                    [(&error[..n], spare)],
+                    permuted,
+                    [(&mut *direction_x, &mut *direction_z)],
+                );
+                products.multiply(simd, values, direction_x, direction_z, px, ax, atz);
+                let (image_x, image_z) = image.split_at_mut(n);
+                for j in 0..n {
+                    image_x[j] = px[j] + atz[j];
+                }
+                cones.apply(simd, projection, Function::Complement, ax, image_z, cone_scratch);
+                cones.apply(
+                    simd,
+                    projection,
+                    Function::Derivative,
+                    direction_z,
+                    spare_z,
+                    cone_scratch,
+                );
+                for i in 0..m {
+                    image_z[i] -= spare_z[i];
+                }
+                // Orthogonal to the earlier images.
+                for k in 0..step {
+                    let earlier = &earlier_images[k * (n + m)..][..n + m];
+                    let share = -dot(zero, image, earlier);
+                    advance(image, earlier, share);
+                    advance(direction, &earlier_directions[k * (n + m)..][..n + m], share);
+                }
+                let norm = dot(zero, image, image).sqrt();
+                let usable = norm.gt(zero) & norm.lt(V::splat(simd, f64::INFINITY));
+                let inverse = usable.select(one / norm, zero);
+                for value in direction.iter_mut().chain(image.iter_mut()) {
+                    *value = usable.select(*value * inverse, zero);
+                }
+                moving = moving & usable;
+                let length = dot(zero, error, image);
+                let (direction_x, direction_z) = direction.split_at(n);
+                for (values, direction, length) in [
+                    (&mut *error, &*image, -length),
+                    (&mut *x, direction_x, length),
+                    (&mut *z, direction_z, length),
+                ] {
+                    for (value, &direction) in values.iter_mut().zip(direction) {
+                        *value = moving.select(length.fma(direction, *value), *value);
+                    }
+                }
+                let mut now = zero;
+                for &error in error.iter() {
+                    now = now.max_abs(error);
+                }
+                moving = moving & now.gt(goal);
+                if !moving.any() {
+                    break;
+                }
+            }
         }
+        // A right-hand side that is not finite has no solution; zero would hide that.
+        let lost = lanes & residual.is_nan();
+        for value in x.iter_mut().chain(z.iter_mut()) {
+            *value = lost.select(residual, *value);
+        }
+        residual
     }
-    // A right-hand side that is not finite has no solution; zero would hide that.
-    let lost = lanes & residual.is_nan();
-    for value in x.iter_mut().chain(z.iter_mut()) {
-        *value = lost.select(residual, *value);
-    }
-    residual
 }
 
 #[inline(always)]

@@ -24,7 +24,7 @@ use refine::{Scratch, System, refine};
 use crate::analysis::Analysis;
 use crate::group::{State, Work};
 use crate::kkt::Factored;
-use crate::lanes::{M, V};
+use crate::lanes::{Kernel, M, V, call};
 
 /// Part of the way to the boundary that a step takes.
 const FRACTION_TO_BOUNDARY: f64 = 0.98;
@@ -184,299 +184,329 @@ pub(crate) fn run<S: Simd>(
     state: &mut State<'_, S>,
     work: &mut Work<'_, S>,
     embedding: &mut Embedding<S>,
-    mut live: M<S>,
+    live: M<S>,
     goal: Goal,
 ) {
-    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let scalar = |value: f64| V::splat(simd, value);
-    let (n, m) = (analysis.n(), analysis.m());
-    let degree = scalar(analysis.cones.degree() as f64 + 1.0);
-    let no = M::splat(simd, false);
-    embedding.converged = embedding.converged & !live;
-    loop {
-        let Work {
-            scratch,
-            cones,
-            krylov,
-            scaling,
-            permuted,
-            px,
-            ax,
-            atz,
-            x,
-            z,
-            s,
-            over_x,
-            over_z,
-            ..
-        } = work;
-        // Slices of one known length each spare the bounds checks in the loops below.
-        let [rx, cx, dx, mut spare_x @ ..] = over_x.each_mut().map(|v| &mut v[..n]);
-        let [rz, cz, dz, ds, constant, rhs_z, mut spare_z @ ..] =
-            over_z.each_mut().map(|v| &mut v[..m]);
-        let (px, atz, x) = (&mut px[..n], &mut atz[..n], &mut x[..n]);
-        let (ax, z, s) = (&mut ax[..m], &mut z[..m], &mut s[..m]);
-        let (q, b) = (&state.q[..n], &state.b[..m]);
-        let cost = state.cost_scale[0];
-        let mut out = (&mut *state.x, &mut *state.z, &mut *state.s);
-        let (tau, kappa) = (embedding.tau, embedding.kappa);
-        analysis.kkt.products.multiply(simd, state.values, x, z, px, ax, atz);
+    call(simd, Run { simd, analysis, state, work, embedding, live, goal });
+}
 
-        // Residuals, with the norms of their terms.
-        let (mut x_px, mut q_x, mut b_z, mut s_z) = (zero, zero, zero, zero);
-        let (mut dual, mut dual_terms, mut primal, mut primal_terms) = (zero, zero, zero, zero);
-        for j in 0..n {
-            x_px = x[j].fma(px[j], x_px);
-            q_x = q[j].fma(x[j], q_x);
-            let q_tau = q[j] * tau;
-            rx[j] = -(px[j] + atz[j] + q_tau);
-            dual = dual.max_abs(rx[j]);
-            dual_terms = dual_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(q_tau);
-        }
-        for i in 0..m {
-            b_z = b[i].fma(z[i], b_z);
-            s_z = s[i].fma(z[i], s_z);
-            let b_tau = b[i] * tau;
-            rz[i] = ax[i] + s[i] - b_tau;
-            primal = primal.max_abs(rz[i]);
-            primal_terms = primal_terms.max_abs(ax[i]).max_abs(s[i]).max_abs(b_tau);
-        }
-        let x_px_tau = x_px / tau;
-        let r_tau = q_x + b_z + kappa + x_px_tau;
-        let mu = tau.fma(kappa, s_z) / degree;
+struct Run<'a, 's, 'w, S: Simd> {
+    simd: S,
+    analysis: &'a Analysis,
+    state: &'a mut State<'s, S>,
+    work: &'a mut Work<'w, S>,
+    embedding: &'a mut Embedding<S>,
+    live: M<S>,
+    goal: Goal,
+}
 
-        // Which lanes are done.
-        let tolerance = scalar(goal.residual);
-        let gap = (x_px_tau + q_x + b_z).abs();
-        let gap_terms = tau.max_abs(x_px_tau).max_abs(q_x).max_abs(b_z);
-        let converged = dual.le(tolerance * dual_terms.max(tau))
-            & primal.le(tolerance * primal_terms.max(tau))
-            & gap.le(tolerance * gap_terms);
-        let mut stuck = mu.is_nan() | dual.is_nan() | primal.is_nan();
-        let (mut no_primal, mut no_dual) = (no, no);
-        let departing = tau.lt(kappa);
-        if (departing & live).any() {
-            (no_primal, no_dual) = certificates(
-                simd,
-                (state.x_scale, state.row_scale, cost),
-                (px, ax, atz),
+impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { simd, analysis, state, work, embedding, mut live, goal } = self;
+        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+        let scalar = |value: f64| V::splat(simd, value);
+        let (n, m) = (analysis.n(), analysis.m());
+        let degree = scalar(analysis.cones.degree() as f64 + 1.0);
+        let no = M::splat(simd, false);
+        embedding.converged = embedding.converged & !live;
+        loop {
+            let Work {
+                scratch,
+                cones,
+                krylov,
+                scaling,
+                permuted,
+                px,
+                ax,
+                atz,
+                x,
+                z,
                 s,
-                (q_x, b_z),
-                goal.infeasibility,
+                over_x,
+                over_z,
+                ..
+            } = work;
+            // Slices of one known length each spare the bounds checks in the loops below.
+            let [rx, cx, dx, mut spare_x @ ..] = over_x.each_mut().map(|v| &mut v[..n]);
+            let [rz, cz, dz, ds, constant, rhs_z, mut spare_z @ ..] =
+                over_z.each_mut().map(|v| &mut v[..m]);
+            let (px, atz, x) = (&mut px[..n], &mut atz[..n], &mut x[..n]);
+            let (ax, z, s) = (&mut ax[..m], &mut z[..m], &mut s[..m]);
+            let (q, b) = (&state.q[..n], &state.b[..m]);
+            let cost = state.cost_scale[0];
+            let mut out = (&mut *state.x, &mut *state.z, &mut *state.s);
+            let (tau, kappa) = (embedding.tau, embedding.kappa);
+            analysis.kkt.products.multiply(simd, state.values, x, z, px, ax, atz);
+
+            // Residuals, with the norms of their terms.
+            let (mut x_px, mut q_x, mut b_z, mut s_z) = (zero, zero, zero, zero);
+            let (mut dual, mut dual_terms, mut primal, mut primal_terms) = (zero, zero, zero, zero);
+            for j in 0..n {
+                x_px = x[j].fma(px[j], x_px);
+                q_x = q[j].fma(x[j], q_x);
+                let q_tau = q[j] * tau;
+                rx[j] = -(px[j] + atz[j] + q_tau);
+                dual = dual.max_abs(rx[j]);
+                dual_terms = dual_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(q_tau);
+            }
+            for i in 0..m {
+                b_z = b[i].fma(z[i], b_z);
+                s_z = s[i].fma(z[i], s_z);
+                let b_tau = b[i] * tau;
+                rz[i] = ax[i] + s[i] - b_tau;
+                primal = primal.max_abs(rz[i]);
+                primal_terms = primal_terms.max_abs(ax[i]).max_abs(s[i]).max_abs(b_tau);
+            }
+            let x_px_tau = x_px / tau;
+            let r_tau = q_x + b_z + kappa + x_px_tau;
+            let mu = tau.fma(kappa, s_z) / degree;
+
+            // Which lanes are done.
+            let tolerance = scalar(goal.residual);
+            let gap = (x_px_tau + q_x + b_z).abs();
+            let gap_terms = tau.max_abs(x_px_tau).max_abs(q_x).max_abs(b_z);
+            let converged = dual.le(tolerance * dual_terms.max(tau))
+                & primal.le(tolerance * primal_terms.max(tau))
+                & gap.le(tolerance * gap_terms);
+            let mut stuck = mu.is_nan() | dual.is_nan() | primal.is_nan();
+            let (mut no_primal, mut no_dual) = (no, no);
+            let departing = tau.lt(kappa);
+            if (departing & live).any() {
+                (no_primal, no_dual) = certificates(
+                    simd,
+                    (state.x_scale, state.row_scale, cost),
+                    (px, ax, atz),
+                    s,
+                    (q_x, b_z),
+                    goal.infeasibility,
+                );
+            }
+            // On the way to a certificate there is no progress of this kind.
+            let largest = (dual / dual_terms.max(tau))
+                .max_abs(primal / primal_terms.max(tau))
+                .max_abs(gap / gap_terms);
+            let first = embedding.best.ge(scalar(f64::INFINITY));
+            let better = live & (first | largest.lt(scalar(PROGRESS) * embedding.best));
+            embedding.best = better.select(largest, embedding.best);
+            embedding.stalled =
+                (better | departing).select(zero, embedding.stalled + live.select(one, zero));
+            let patience =
+                embedding.best.lt(scalar(END)).select(scalar(PATIENCE_AT_END), scalar(PATIENCE));
+            stuck = stuck
+                | embedding.stalled.ge(patience)
+                | embedding.iterations.ge(scalar(goal.max_iterations as f64));
+            let certified = (no_primal | no_dual) & live & !converged;
+            embedding.converged = embedding.converged | (converged & live);
+            embedding.primal_infeasible = embedding.primal_infeasible | (no_primal & certified);
+            embedding.dual_infeasible =
+                embedding.dual_infeasible | (no_dual & certified & !no_primal);
+            let arrived = (converged & live) | certified;
+            if (better | arrived).any() {
+                publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), better | arrived);
+            }
+            live = live & !arrived;
+            let lost = live & stuck;
+            if lost.any() {
+                recall((x, z, s), &out, embedding, lost);
+                live = live & !lost;
+            }
+            if goal.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                embedding.out_of_time = embedding.out_of_time | live;
+                publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), live);
+                live = no;
+            }
+            if !live.any() {
+                return;
+            }
+
+            // A step that does not reduce the residuals as it should is no solution of its system.
+            let reduced = |now: V<S>, before: V<S>, terms: V<S>| {
+                now.le(embedding.predicted.fma(before, scalar(EXACT) * terms))
+            };
+            let exact = reduced(dual, embedding.dual, dual_terms)
+                & reduced(primal, embedding.primal, primal_terms);
+            embedding.refined = embedding.refined | (live & !exact);
+            embedding.dual = live.select(dual, embedding.dual);
+            embedding.primal = live.select(primal, embedding.primal);
+            let refined = embedding.refined & live;
+            let goals = (
+                (scalar(SLACK) * dual).max(scalar(ROUNDING) * dual_terms.max(tau)),
+                (scalar(SLACK) * primal).max(scalar(ROUNDING) * primal_terms.max(tau)),
             );
-        }
-        // On the way to a certificate there is no progress of this kind.
-        let largest = (dual / dual_terms.max(tau))
-            .max_abs(primal / primal_terms.max(tau))
-            .max_abs(gap / gap_terms);
-        let first = embedding.best.ge(scalar(f64::INFINITY));
-        let better = live & (first | largest.lt(scalar(PROGRESS) * embedding.best));
-        embedding.best = better.select(largest, embedding.best);
-        embedding.stalled =
-            (better | departing).select(zero, embedding.stalled + live.select(one, zero));
-        let patience =
-            embedding.best.lt(scalar(END)).select(scalar(PATIENCE_AT_END), scalar(PATIENCE));
-        stuck = stuck
-            | embedding.stalled.ge(patience)
-            | embedding.iterations.ge(scalar(goal.max_iterations as f64));
-        let certified = (no_primal | no_dual) & live & !converged;
-        embedding.converged = embedding.converged | (converged & live);
-        embedding.primal_infeasible = embedding.primal_infeasible | (no_primal & certified);
-        embedding.dual_infeasible = embedding.dual_infeasible | (no_dual & certified & !no_primal);
-        let arrived = (converged & live) | certified;
-        if (better | arrived).any() {
-            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), better | arrived);
-        }
-        live = live & !arrived;
-        let lost = live & stuck;
-        if lost.any() {
-            recall((x, z, s), &out, embedding, lost);
-            live = live & !lost;
-        }
-        if goal.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            embedding.out_of_time = embedding.out_of_time | live;
-            publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), live);
-            live = no;
-        }
-        if !live.any() {
-            return;
-        }
 
-        // A step that does not reduce the residuals as it should is no solution of its system.
-        let reduced = |now: V<S>, before: V<S>, terms: V<S>| {
-            now.le(embedding.predicted.fma(before, scalar(EXACT) * terms))
-        };
-        let exact = reduced(dual, embedding.dual, dual_terms)
-            & reduced(primal, embedding.primal, primal_terms);
-        embedding.refined = embedding.refined | (live & !exact);
-        embedding.dual = live.select(dual, embedding.dual);
-        embedding.primal = live.select(primal, embedding.primal);
-        let refined = embedding.refined & live;
-        let goals = (
-            (scalar(SLACK) * dual).max(scalar(ROUNDING) * dual_terms.max(tau)),
-            (scalar(SLACK) * primal).max(scalar(ROUNDING) * primal_terms.max(tau)),
-        );
+            // Factor at the scaling point; solve for the constant column and the affine step.
+            analysis.cones.scaling(simd, (s, z), mu, scaling, cones);
+            analysis.cones.write_scaling_block(simd, scaling, state.h);
+            let mut least = zero;
+            analysis.kkt.factor(
+                simd,
+                state.values,
+                state.h,
+                Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch },
+            );
+            analysis.cones.affine_constant(simd, s, constant);
+            for j in 0..n {
+                cx[j] = -q[j];
+            }
+            for i in 0..m {
+                rhs_z[i] = constant[i] - rz[i];
+            }
+            {
+                // Solutions land on px (constant column) and dx; z parts on cz and dz.
+                let (column_z, affine_z) = (&mut *cz, &mut *dz);
+                analysis.kkt.solve::<S, 2>(
+                    simd,
+                    state.values,
+                    state.inverse_pivots,
+                    [(&*cx, b), (&*rx, &*rhs_z)],
+                    permuted,
+                    [(&mut *atz, column_z), (&mut *dx, affine_z)],
+                );
+            }
+            if refined.any() {
+                let system = System {
+                    analysis,
+                    values: state.values,
+                    inverse_pivots: state.inverse_pivots,
+                    scaling,
+                };
+                // The column counts times the change of tau, which is of the order of tau.
+                let inverse_tau = one / tau;
+                let column_goals = (goals.0 * inverse_tau, goals.1 * inverse_tau);
+                for (rhs, solution, goals) in [
+                    ((&*cx, b), (&mut *atz, &mut *cz), column_goals),
+                    ((&*rx, &*rhs_z), (&mut *dx, &mut *dz), goals),
+                ] {
+                    let ([p_x, at_z, ..], [a_x, ..]) = (&mut spare_x, &mut spare_z);
+                    let products = (&mut **p_x, &mut **a_x, &mut **at_z);
+                    let scratch = Scratch { krylov, permuted, cones, products };
+                    refine(simd, &system, rhs, solution, goals, scratch, refined);
+                }
+            }
+            let (column_x, column_z) = (&*atz, &*cz);
+            let inverse_tau = one / tau;
+            let two_over_tau = inverse_tau + inverse_tau;
+            let mut column = zero;
+            let mut column_px = zero;
+            let mut affine = zero;
+            let mut affine_px = zero;
+            for j in 0..n {
+                column = q[j].fma(column_x[j], column);
+                column_px = px[j].fma(column_x[j], column_px);
+                affine = q[j].fma(dx[j], affine);
+                affine_px = px[j].fma(dx[j], affine_px);
+            }
+            for i in 0..m {
+                column = b[i].fma(column_z[i], column);
+                affine = b[i].fma(dz[i], affine);
+            }
+            let denominator =
+                kappa * inverse_tau - column - two_over_tau * column_px + x_px_tau * inverse_tau;
+            let d_tau = (r_tau - kappa + affine + two_over_tau * affine_px) / denominator;
+            for i in 0..m {
+                dz[i] = column_z[i].fma(d_tau, dz[i]);
+            }
+            analysis.cones.multiply_scaling(simd, scaling, dz, ds, cones);
+            for i in 0..m {
+                ds[i] = -(ds[i] + constant[i]);
+            }
+            let d_kappa = -(kappa + kappa * d_tau * inverse_tau);
+            let limit = scalar_step_length((tau, kappa), (d_tau, d_kappa));
+            let affine_length =
+                analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, cones);
 
-        // Factor at the scaling point; solve for the constant column and the affine step.
-        analysis.cones.scaling(simd, (s, z), mu, scaling, cones);
-        analysis.cones.write_scaling_block(simd, scaling, state.h);
-        let mut least = zero;
-        analysis.kkt.factor(
-            simd,
-            state.values,
-            state.h,
-            Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch },
-        );
-        analysis.cones.affine_constant(simd, s, constant);
-        for j in 0..n {
-            cx[j] = -q[j];
-        }
-        for i in 0..m {
-            rhs_z[i] = constant[i] - rz[i];
-        }
-        {
-            // Solutions land on px (constant column) and dx; z parts on cz and dz.
-            let (column_z, affine_z) = (&mut *cz, &mut *dz);
-            analysis.kkt.solve::<S, 2>(
+            // Centering and second-order correction.
+            let rest = one - affine_length;
+            let sigma = rest * rest * rest;
+            let keep = one - sigma;
+            let target = sigma * mu;
+            analysis.cones.combined_constant(
+                simd,
+                scaling,
+                (s, z),
+                (ds, dz),
+                target,
+                constant,
+                cones,
+            );
+            let r_kappa = tau.fma(kappa, d_tau.fma(d_kappa, -target));
+            for j in 0..n {
+                cx[j] = keep * rx[j];
+            }
+            for i in 0..m {
+                rhs_z[i] = keep.nfma(rz[i], constant[i]);
+            }
+            analysis.kkt.solve::<S, 1>(
                 simd,
                 state.values,
                 state.inverse_pivots,
-                [(&*cx, b), (&*rx, &*rhs_z)],
+                [(&*cx, &*rhs_z)],
                 permuted,
-                [(&mut *atz, column_z), (&mut *dx, affine_z)],
+                [(&mut *dx, &mut *dz)],
             );
-        }
-        if refined.any() {
-            let system = System {
-                analysis,
-                values: state.values,
-                inverse_pivots: state.inverse_pivots,
-                scaling,
-            };
-            // The column counts times the change of tau, which is of the order of tau.
-            let inverse_tau = one / tau;
-            let column_goals = (goals.0 * inverse_tau, goals.1 * inverse_tau);
-            for (rhs, solution, goals) in [
-                ((&*cx, b), (&mut *atz, &mut *cz), column_goals),
-                ((&*rx, &*rhs_z), (&mut *dx, &mut *dz), goals),
-            ] {
+            if refined.any() {
+                let system = System {
+                    analysis,
+                    values: state.values,
+                    inverse_pivots: state.inverse_pivots,
+                    scaling,
+                };
                 let ([p_x, at_z, ..], [a_x, ..]) = (&mut spare_x, &mut spare_z);
                 let products = (&mut **p_x, &mut **a_x, &mut **at_z);
                 let scratch = Scratch { krylov, permuted, cones, products };
-                refine(simd, &system, rhs, solution, goals, scratch, refined);
+                refine(simd, &system, (cx, rhs_z), (dx, dz), goals, scratch, refined);
             }
-        }
-        let (column_x, column_z) = (&*atz, &*cz);
-        let inverse_tau = one / tau;
-        let two_over_tau = inverse_tau + inverse_tau;
-        let mut column = zero;
-        let mut column_px = zero;
-        let mut affine = zero;
-        let mut affine_px = zero;
-        for j in 0..n {
-            column = q[j].fma(column_x[j], column);
-            column_px = px[j].fma(column_x[j], column_px);
-            affine = q[j].fma(dx[j], affine);
-            affine_px = px[j].fma(dx[j], affine_px);
-        }
-        for i in 0..m {
-            column = b[i].fma(column_z[i], column);
-            affine = b[i].fma(dz[i], affine);
-        }
-        let denominator =
-            kappa * inverse_tau - column - two_over_tau * column_px + x_px_tau * inverse_tau;
-        let d_tau = (r_tau - kappa + affine + two_over_tau * affine_px) / denominator;
-        for i in 0..m {
-            dz[i] = column_z[i].fma(d_tau, dz[i]);
-        }
-        analysis.cones.multiply_scaling(simd, scaling, dz, ds, cones);
-        for i in 0..m {
-            ds[i] = -(ds[i] + constant[i]);
-        }
-        let d_kappa = -(kappa + kappa * d_tau * inverse_tau);
-        let limit = scalar_step_length((tau, kappa), (d_tau, d_kappa));
-        let affine_length =
-            analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, cones);
+            let mut combined = zero;
+            let mut combined_px = zero;
+            for j in 0..n {
+                combined = q[j].fma(dx[j], combined);
+                combined_px = px[j].fma(dx[j], combined_px);
+            }
+            for i in 0..m {
+                combined = b[i].fma(dz[i], combined);
+            }
+            let d_tau =
+                (keep * r_tau - r_kappa * inverse_tau + combined + two_over_tau * combined_px)
+                    / denominator;
+            for j in 0..n {
+                dx[j] = column_x[j].fma(d_tau, dx[j]);
+            }
+            for i in 0..m {
+                dz[i] = column_z[i].fma(d_tau, dz[i]);
+            }
+            analysis.cones.multiply_scaling(simd, scaling, dz, ds, cones);
+            for i in 0..m {
+                ds[i] = -(ds[i] + constant[i]);
+            }
+            let d_kappa = -(r_kappa + kappa * d_tau) * inverse_tau;
+            let limit = scalar_step_length((tau, kappa), (d_tau, d_kappa));
+            let length = analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, cones)
+                * scalar(FRACTION_TO_BOUNDARY);
+            let length = length.min(one);
 
-        // Centering and second-order correction.
-        let rest = one - affine_length;
-        let sigma = rest * rest * rest;
-        let keep = one - sigma;
-        let target = sigma * mu;
-        analysis.cones.combined_constant(simd, scaling, (s, z), (ds, dz), target, constant, cones);
-        let r_kappa = tau.fma(kappa, d_tau.fma(d_kappa, -target));
-        for j in 0..n {
-            cx[j] = keep * rx[j];
-        }
-        for i in 0..m {
-            rhs_z[i] = keep.nfma(rz[i], constant[i]);
-        }
-        analysis.kkt.solve::<S, 1>(
-            simd,
-            state.values,
-            state.inverse_pivots,
-            [(&*cx, &*rhs_z)],
-            permuted,
-            [(&mut *dx, &mut *dz)],
-        );
-        if refined.any() {
-            let system = System {
-                analysis,
-                values: state.values,
-                inverse_pivots: state.inverse_pivots,
-                scaling,
-            };
-            let ([p_x, at_z, ..], [a_x, ..]) = (&mut spare_x, &mut spare_z);
-            let products = (&mut **p_x, &mut **a_x, &mut **at_z);
-            let scratch = Scratch { krylov, permuted, cones, products };
-            refine(simd, &system, (cx, rhs_z), (dx, dz), goals, scratch, refined);
-        }
-        let mut combined = zero;
-        let mut combined_px = zero;
-        for j in 0..n {
-            combined = q[j].fma(dx[j], combined);
-            combined_px = px[j].fma(dx[j], combined_px);
-        }
-        for i in 0..m {
-            combined = b[i].fma(dz[i], combined);
-        }
-        let d_tau = (keep * r_tau - r_kappa * inverse_tau + combined + two_over_tau * combined_px)
-            / denominator;
-        for j in 0..n {
-            dx[j] = column_x[j].fma(d_tau, dx[j]);
-        }
-        for i in 0..m {
-            dz[i] = column_z[i].fma(d_tau, dz[i]);
-        }
-        analysis.cones.multiply_scaling(simd, scaling, dz, ds, cones);
-        for i in 0..m {
-            ds[i] = -(ds[i] + constant[i]);
-        }
-        let d_kappa = -(r_kappa + kappa * d_tau) * inverse_tau;
-        let limit = scalar_step_length((tau, kappa), (d_tau, d_kappa));
-        let length = analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, cones)
-            * scalar(FRACTION_TO_BOUNDARY);
-        let length = length.min(one);
-
-        // A lane that cannot move is stuck.
-        // The dot products in d_tau carry any NaN of the direction, which comparisons drop.
-        let lost = live & (!length.ge(scalar(SHORTEST_STEP)) | d_tau.is_nan());
-        if lost.any() {
-            recall((x, z, s), &out, embedding, lost);
-            live = live & !lost;
-        }
-        // Half of the reduction that the linear residuals should see.
-        embedding.predicted =
-            live.select(scalar(0.5).nfma(length * keep, one), embedding.predicted);
-        advance(x, dx, length, live);
-        advance(z, dz, length, live);
-        advance(s, ds, length, live);
-        let (tau, kappa) = (embedding.tau, embedding.kappa);
-        embedding.tau = live.select(length.fma(d_tau, tau), tau);
-        embedding.kappa = live.select(length.fma(d_kappa, kappa), kappa);
-        embedding.iterations += live.select(one, zero);
-        if !live.any() {
-            return;
+            // A lane that cannot move is stuck.
+            // The dot products in d_tau carry any NaN of the direction, which comparisons drop.
+            let lost = live & (!length.ge(scalar(SHORTEST_STEP)) | d_tau.is_nan());
+            if lost.any() {
+                recall((x, z, s), &out, embedding, lost);
+                live = live & !lost;
+            }
+            // Half of the reduction that the linear residuals should see.
+            embedding.predicted =
+                live.select(scalar(0.5).nfma(length * keep, one), embedding.predicted);
+            advance(x, dx, length, live);
+            advance(z, dz, length, live);
+            advance(s, ds, length, live);
+            let (tau, kappa) = (embedding.tau, embedding.kappa);
+            embedding.tau = live.select(length.fma(d_tau, tau), tau);
+            embedding.kappa = live.select(length.fma(d_kappa, kappa), kappa);
+            embedding.iterations += live.select(one, zero);
+            if !live.any() {
+                return;
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From run-time detection to code compiled for one instruction set.
 
-use pulp::{Arch, Scalar, Simd, WithSimd};
+use pulp::{Scalar, Simd, WithSimd};
 
 use crate::Instructions;
 
@@ -39,17 +39,28 @@ impl From<Instructions> for Width {
 
 /// Runs `task` with lanes of the chosen width.
 pub(crate) fn dispatch<T: LaneTask>(width: impl Into<Width>, task: T) -> T::Output {
-    match width.into() {
-        Width::Vector(Instructions::Detect) => Arch::new().dispatch(Op(task)),
-        Width::Vector(Instructions::Scalar) | Width::One => one_lane(Op(task)),
-        #[cfg(target_arch = "x86_64")]
-        Width::Vector(Instructions::Avx2) => match pulp::x86::V3::try_new() {
-            Some(simd) => Simd::vectorize(simd, Op(task)),
-            None => Arch::new().dispatch(Op(task)),
-        },
-        #[cfg(not(target_arch = "x86_64"))]
-        Width::Vector(Instructions::Avx2) => Arch::new().dispatch(Op(task)),
+    let instructions = match width.into() {
+        Width::Vector(instructions) => instructions,
+        Width::One => Instructions::Scalar,
+    };
+    #[cfg(target_arch = "x86_64")]
+    {
+        if instructions == Instructions::Detect
+            && let Some(simd) = pulp::x86::V4::try_new()
+        {
+            return Simd::vectorize(simd, Op(task));
+        }
+        if instructions != Instructions::Scalar
+            && let Some(simd) = pulp::x86::V3::try_new()
+        {
+            return Simd::vectorize(simd, Op(task));
+        }
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    if instructions != Instructions::Scalar {
+        return pulp::Arch::new().dispatch(Op(task));
+    }
+    one_lane(Op(task))
 }
 
 /// Runs `op` on one lane, compiled with the fused multiply-add of the machine where it has one: in
@@ -102,8 +113,9 @@ impl<K: Kernel> WithSimd for Call<K> {
     }
 }
 
-/// Calls `kernel` with the instructions of `simd`, without inlining it into the caller's body.
-#[inline(always)]
+/// Calls `kernel` with the instructions of `simd`. Never inlined into the caller's body: a function that
+/// holds several of them takes the compiler many times as long.
+#[inline(never)]
 pub(crate) fn call<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
     if S::F64_LANES == 1 { one_lane(Call(kernel)) } else { simd.vectorize(Call(kernel)) }
 }
