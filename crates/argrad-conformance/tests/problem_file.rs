@@ -79,12 +79,13 @@ fn a_wrong_field_is_named_with_its_file() {
         ("[2, 1, 2]", "[2, 1]", "P_upper.nzval", "2 values for 3 row indices"),
         ("[0, 0, 1]", "[1, 0, 1]", "P_upper, A, cones", "below the diagonal"),
         (r#"{"zero": 1}"#, r#"{"zero": 2}"#, "P_upper, A, cones", "2 rows"),
-        (r#"{"zero": 1}"#, r#"{"circle": 1}"#, "cones[0].circle", "unknown variant"),
+        (r#"{"zero": 1}"#, r#"{"circle": 1}"#, "cones[0]", "unknown variant"),
         (r#""iterations": 4"#, r#""iterations": 4.5"#, "reference.iterations", "invalid type"),
     ] {
         assert!(SMALL.contains(from), "{from}");
         let (found, message) = wrong(&SMALL.replace(from, to));
-        assert_eq!(found, field, "{message}");
+        // With some features of serde the path goes down to the variant's name.
+        assert_eq!(found.trim_end_matches(".circle"), field, "{message}");
         assert!(message.contains(problem), "{message}");
         assert!(message.contains("small.json"), "{message}");
     }
