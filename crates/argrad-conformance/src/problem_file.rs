@@ -8,8 +8,8 @@
 //! ```
 //! Matrices are in compressed sparse columns, `P_upper` the upper triangle of P. The constant r of the
 //! objective, `source` and `reference` may be absent. Other fields are ignored. In rows of nonnegative
-//! cones, b of 1e20 or more is read as +inf, no constraint: JSON has no infinity, and the files that these
-//! come from write it so.
+//! cones, b of 1e19 or more is read as +inf, no constraint: JSON has no infinity, and the files that these
+//! come from write 1e20, less what a lower bound was shifted by.
 
 use std::fs::File;
 use std::io::Read;
@@ -25,7 +25,7 @@ use crate::{Numbers, ProgramBatch};
 pub const FOLDER_VARIABLE: &str = "ARGRAD_PROBLEMS";
 
 /// From here on a number stands for infinity.
-const INFINITE: f64 = 1e20;
+const INFINITE: f64 = 1e19;
 
 /// A program from a file.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,7 +21,10 @@ use crate::program::{Engine, Structure};
 pub(crate) const REGULARIZATION: f64 = 1e-8;
 /// Pivots of the wrong sign or smaller than this are replaced by the regularization.
 const SMALLEST_PIVOT: f64 = 1e-10;
-/// The lane engine serves where one factor has at most this many entries, ...
+/// The lane engine serves where the system has at most this many unknowns: a single instance of a larger one
+/// is usually so sparse that four at once take twice the time of one in the sparse engine.
+const LANE_ORDER: usize = 1000;
+/// And where one factor has at most this many entries, ...
 const LANE_FACTOR: usize = 100_000;
 /// ... which is not even computed where the matrix itself has more entries than this.
 const LANE_MATRIX: usize = 100_000;
@@ -330,7 +333,7 @@ fn choose(
     match engine {
         Engine::MatrixFree => Ok(Factorization::None { order }),
         Engine::Sparse => sparse(),
-        Engine::Auto if order + entries.len() > LANE_MATRIX => sparse(),
+        Engine::Auto if order > LANE_ORDER || entries.len() > LANE_MATRIX => sparse(),
         Engine::Lanes | Engine::Auto => {
             let symbolic = Symbolic::new(order, entries);
             if engine == Engine::Auto && symbolic.len > LANE_FACTOR {

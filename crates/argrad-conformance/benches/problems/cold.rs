@@ -94,7 +94,8 @@ impl Row {
 /// Solves and differentiates `problem` with argrad, solves it with Clarabel, taking turns.
 pub fn contest(set: &str, problem: &ProblemFile, arguments: &Arguments) -> Row {
     let program = &problem.program;
-    let settings = Settings { engine: arguments.engine, ..Settings::default() };
+    let settings =
+        Settings { engine: arguments.engine, tolerance: TOLERANCE, ..Settings::default() };
     let weights = normal_vector(program.variables(), 1, arguments.seed);
     let clarabel = ClarabelBatch::new(program, TOLERANCE);
     let budget = if arguments.quick { Budget { most_rounds: 0, ..BUDGET } } else { BUDGET };

@@ -13,9 +13,11 @@ use crate::refined::{self, Scratch, System};
 pub(crate) const PASSES: usize = 8;
 /// Relative residual that refinement must reach, else the system counts as singular.
 const UNREFINED: f64 = 1e-8;
-/// Tolerance of the least-norm solve of a singular system, and its iterations per unknown.
+/// Tolerance of the least-norm solve of a singular system, its iterations per unknown, and the most of
+/// them: a large one is left unfinished, which the gradients report.
 const LEAST_NORM: f64 = 1e-13;
 const LEAST_NORM_ITERATIONS: usize = 5;
+const MOST_LEAST_NORM_ITERATIONS: usize = 2000;
 
 /// How a solve went, a number a lane.
 #[derive(Clone, Copy)]
@@ -74,7 +76,8 @@ pub(crate) fn solve<S: Simd>(
     if !singular.any() {
         return direct;
     }
-    let max_iterations = LEAST_NORM_ITERATIONS * (analysis.n() + analysis.m() + 1);
+    let max_iterations = (LEAST_NORM_ITERATIONS * (analysis.n() + analysis.m() + 1))
+        .min(MOST_LEAST_NORM_ITERATIONS);
     let goal = Goal { tolerance: LEAST_NORM, max_iterations };
     let least_norm = lsqr(simd, analysis, view, work, singular, goal);
     Solved {

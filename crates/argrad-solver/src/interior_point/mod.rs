@@ -31,6 +31,8 @@ const FRACTION_TO_BOUNDARY: f64 = 0.98;
 /// A step shorter than this is a sign of numerical trouble.
 const SHORTEST_STEP: f64 = 1e-9;
 
+/// Share of a step's reduction of the residuals that must be seen, else solves are refined.
+const SEEN: f64 = 0.9;
 /// Residuals below this share of their terms are rounding errors.
 const EXACT: f64 = 1e-11;
 /// Share of the residuals that the error of a refined solve may have, ...
@@ -494,9 +496,9 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
                 recall((x, z, s), &out, embedding, lost);
                 live = live & !lost;
             }
-            // Half of the reduction that the linear residuals should see.
+            // Most of the reduction that the linear residuals should see.
             embedding.predicted =
-                live.select(scalar(0.5).nfma(length * keep, one), embedding.predicted);
+                live.select(scalar(SEEN).nfma(length * keep, one), embedding.predicted);
             advance(x, dx, length, live);
             advance(z, dz, length, live);
             advance(s, ds, length, live);

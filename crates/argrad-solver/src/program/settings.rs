@@ -22,7 +22,8 @@ pub enum Instructions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Engine {
-    /// [`Self::Lanes`] where the factor of one instance stays in the cache (100,000 entries), else
+    /// [`Self::Lanes`] up to 1000 unknowns of the KKT system (variables, rows, auxiliary nodes of large
+    /// second-order cones) where the factor of one instance stays in the cache (100,000 entries), else
     /// [`Self::Sparse`].
     #[default]
     Auto,
