@@ -11,7 +11,7 @@ use pulp::Simd;
 
 use crate::Error;
 use crate::cones::ConeProduct;
-use crate::lanes::V;
+use crate::lanes::{M, V};
 use crate::linalg::{
     Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows,
 };
@@ -21,6 +21,11 @@ use crate::program::{Engine, Structure};
 pub(crate) const REGULARIZATION: f64 = 1e-8;
 /// Pivots of the wrong sign or smaller than this are replaced by the regularization.
 const SMALLEST_PIVOT: f64 = 1e-10;
+/// A pivot this far on the wrong side is no first rounding error: earlier ones were replaced by so small a
+/// number that their columns, rounding errors too, grew. The lane is factored again, ...
+const WRONG: f64 = 1e-3;
+/// ... with this in place of such pivots. Solves are refined; singular systems are then harder to tell.
+const LARGE_REPLACEMENT: f64 = 1e-4;
 /// The lane engine serves where the system has at most this many unknowns: a single instance of a larger one
 /// is usually so sparse that four at once take twice the time of one in the sparse engine.
 const LANE_ORDER: usize = 1000;
@@ -241,7 +246,8 @@ impl Kkt {
         }
     }
 
-    /// Assembles and factors the system with cone blocks `h` (in the order of the cones).
+    /// Assembles and factors the system with cone blocks `h` (in the order of the cones). Returns the lanes
+    /// whose small pivots were replaced by a large number: the factor is less close to the system there.
     #[inline(always)]
     pub(crate) fn factor<S: Simd>(
         &self,
@@ -249,12 +255,46 @@ impl Kkt {
         values: &mut [V<S>],
         h: &[V<S>],
         workspace: Factored<'_, S>,
-    ) {
+    ) -> M<S> {
         assert!(h.len() == self.h_address.len() && values.len() == self.values_len);
+        let zero = V::splat(simd, 0.0);
+        let regularization = V::splat(simd, REGULARIZATION);
+        let mut replacement = regularization;
+        let mut grown = M::splat(simd, false);
+        for attempt in 0..2 {
+            self.assemble(simd, values, h);
+            let mut least = zero;
+            self.factorization.factor(
+                simd,
+                values,
+                Pivots {
+                    signs: &self.signs,
+                    smallest: SMALLEST_PIVOT,
+                    replacement,
+                    inverse: workspace.inverse_pivots,
+                    least: &mut least,
+                },
+                workspace.scratch,
+            );
+            if attempt == 0 {
+                grown = least.lt(V::splat(simd, -WRONG)) | least.is_nan();
+                replacement = grown.select(V::splat(simd, LARGE_REPLACEMENT), regularization);
+            }
+            if !grown.any() {
+                break;
+            }
+        }
+        grown
+    }
+
+    /// Writes the system with cone blocks `h`.
+    #[inline(always)]
+    fn assemble<S: Simd>(&self, simd: S, values: &mut [V<S>], h: &[V<S>]) {
         let regularization = V::splat(simd, REGULARIZATION);
         let zero = V::splat(simd, 0.0);
         let at = values.as_mut_ptr();
-        // SAFETY: all addresses are below `values_len`, by construction in `new`.
+        // SAFETY: all addresses are below `values_len`, by construction in `new`; `h` has the length
+        // of `h_address`, which `factor` checks.
         unsafe {
             for &(from, to) in &self.copies {
                 *at.add(to as usize) = *at.add(from as usize);
@@ -270,18 +310,6 @@ impl Kkt {
                 *at.add(address as usize) = V::splat(simd, shift) - h;
             }
         }
-        self.factorization.factor(
-            simd,
-            values,
-            Pivots {
-                signs: &self.signs,
-                smallest: SMALLEST_PIVOT,
-                replacement: REGULARIZATION,
-                inverse: workspace.inverse_pivots,
-                least: workspace.least_pivot,
-            },
-            workspace.scratch,
-        );
     }
 
     /// Solves the regularized system for `R` right-hand sides, each given as its x and z parts,
@@ -347,7 +375,6 @@ fn choose(
 /// What a factorization writes besides the values.
 pub(crate) struct Factored<'a, S: Simd> {
     pub(crate) inverse_pivots: &'a mut [V<S>],
-    pub(crate) least_pivot: &'a mut V<S>,
     pub(crate) scratch: &'a mut [V<S>],
 }
 

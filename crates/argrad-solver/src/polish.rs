@@ -27,6 +27,9 @@ const GAIN: f64 = 0.25;
 
 /// Growth of the probe above which a small residual does not make a small error.
 const DELICATE: f64 = 1e4;
+/// What the growth under a doubtful factor counts: without a large replacement for small pivots it would
+/// be so much larger where one of them is truly zero.
+const HIDDEN: f64 = 100.0;
 /// Residual below which Newton's method should converge fast.
 const NEAR: f64 = 1e-4;
 /// From this step on, a lane whose residual is not below the first is given up.
@@ -109,6 +112,8 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
         let mut steps = zero;
         let mut factorizations = zero;
         let mut growth = zero;
+        // Lanes whose factor is not close to the system.
+        let mut doubtful = no;
         let mut previous = V::splat(simd, f64::INFINITY);
         let mut first = previous;
         // Lanes in which plain steps do not reduce the residual as Newton's method should.
@@ -165,16 +170,11 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
                 for (factored, &v) in factored_v.iter_mut().zip(state.v.iter()) {
                     *factored = stale.select(v, *factored);
                 }
-                let mut least = zero;
-                analysis.kkt.factor(
+                doubtful = analysis.kkt.factor(
                     simd,
                     state.values,
                     state.h,
-                    Factored {
-                        inverse_pivots: state.inverse_pivots,
-                        least_pivot: &mut least,
-                        scratch,
-                    },
+                    Factored { inverse_pivots: state.inverse_pivots, scratch },
                 );
                 factored = true;
             }
@@ -203,8 +203,10 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
                 for &p in next_probe_x.iter().chain(next_probe_z.iter()) {
                     size = size.max_abs(p);
                 }
-                growth = live.select(size, growth);
                 let inverse = one / size;
+                // Such a factor hides a singular value.
+                let size = doubtful.select(V::splat(simd, HIDDEN) * size, size);
+                growth = live.select(size, growth);
                 for (probe, &next) in probe_x.iter_mut().zip(next_probe_x.iter()) {
                     *probe = live.select(next * inverse, *probe);
                 }

@@ -20,7 +20,7 @@ use crate::program::{Report, Settings, Solution, Status, Values, check_finite_in
 /// that the polish does not solve goes on to the next.
 const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 /// Residual of the scaled program that a polish must reach after each handover.
-const POLISHED: [f64; 4] = [1e-11, 1e-10, 1e-10, 1e-10];
+const POLISHED: [f64; 4] = [5e-12, 1e-10, 1e-10, 1e-10];
 /// Residual that accepts a warm start.
 const WARM: f64 = 1e-11;
 /// Growth of the probe under the inverse above which the system counts as singular: a tenth of what the
@@ -213,21 +213,15 @@ fn refactor<S: Simd>(
     work: &mut Work<'_, S>,
     solved: M<S>,
 ) {
-    let zero = V::splat(simd, 0.0);
     analysis.cones.write_projection_block(simd, state.projection, state.h, work.cones);
     for (h, &kept) in state.h.iter_mut().zip(work.solved_h.iter()) {
         *h = solved.select(kept, *h);
     }
-    let mut least = zero;
     analysis.kkt.factor(
         simd,
         state.values,
         state.h,
-        Factored {
-            inverse_pivots: state.inverse_pivots,
-            least_pivot: &mut least,
-            scratch: work.scratch,
-        },
+        Factored { inverse_pivots: state.inverse_pivots, scratch: work.scratch },
     );
 }
 
@@ -299,7 +293,7 @@ fn check_convexity<S: Simd>(
         Pivots {
             signs: &analysis.plus,
             smallest: 0.0,
-            replacement: 1.0,
+            replacement: V::splat(simd, 1.0),
             inverse,
             least: &mut least,
         },

@@ -102,10 +102,12 @@ pub fn row(
                 + dot(&found.b, &direction.b);
             // Relative to the size of what is summed: the sum itself may cancel.
             let size = norm(&gx) * norm(&dx) + norm(&gz) * norm(&dz) + norm(&gs) * norm(&ds);
+            let whole = [&expected.x, &expected.z, &expected.s].map(|part| largest(part));
+            let whole = whole.into_iter().fold(0.0, f64::max);
             let jvp = worst([
-                relative_error(&dx, &expected.x),
-                relative_error(&dz, &expected.z),
-                relative_error(&ds, &expected.s),
+                relative_to_whole(&dx, &expected.x, whole),
+                relative_to_whole(&dz, &expected.z, whole),
+                relative_to_whole(&ds, &expected.s, whole),
                 (forward - backward) / size,
             ]);
             Errors {
@@ -132,6 +134,18 @@ pub fn row(
     cells.push(format!("{flagged} ({confirmed})"));
     cells.push(yes_or_no(met));
     Ok(cells)
+}
+
+/// The error of a part relative to it, or, where all of it is rounding error of the others (z moves by
+/// 1e-30 where no constraint is active), to those.
+fn relative_to_whole(found: &[f64], expected: &[f64], whole: f64) -> f64 {
+    const NOTHING: f64 = 1e-12;
+    let size = largest(expected);
+    relative_error(found, expected) * size / size.max(NOTHING * whole)
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |most, v| v.abs().max(most))
 }
 
 /// The largest; NaN counts as larger than any number.

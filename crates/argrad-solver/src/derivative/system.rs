@@ -76,8 +76,8 @@ pub(crate) fn solve<S: Simd>(
     if !singular.any() {
         return direct;
     }
-    let max_iterations = (LEAST_NORM_ITERATIONS * (analysis.n() + analysis.m() + 1))
-        .min(MOST_LEAST_NORM_ITERATIONS);
+    let max_iterations =
+        (LEAST_NORM_ITERATIONS * (analysis.n() + analysis.m() + 1)).min(MOST_LEAST_NORM_ITERATIONS);
     let goal = Goal { tolerance: LEAST_NORM, max_iterations };
     let least_norm = lsqr(simd, analysis, view, work, singular, goal);
     Solved {

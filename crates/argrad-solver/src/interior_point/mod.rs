@@ -129,16 +129,11 @@ pub(crate) fn start<S: Simd>(
     // Equality rows have no block; the others start from H at the unit point.
     analysis.cones.scaling(simd, (unit_s, unit_z), one, work.scaling, work.cones);
     analysis.cones.write_scaling_block(simd, work.scaling, state.h);
-    let mut least = zero;
     analysis.kkt.factor(
         simd,
         state.values,
         state.h,
-        Factored {
-            inverse_pivots: state.inverse_pivots,
-            least_pivot: &mut least,
-            scratch: work.scratch,
-        },
+        Factored { inverse_pivots: state.inverse_pivots, scratch: work.scratch },
     );
     for (rhs, &q) in rhs_x.iter_mut().zip(state.q.iter()) {
         *rhs = -q;
@@ -330,7 +325,7 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
             };
             let exact = reduced(dual, embedding.dual, dual_terms)
                 & reduced(primal, embedding.primal, primal_terms);
-            embedding.refined = embedding.refined | (live & !exact);
+            embedding.refined = embedding.refined | (live & !exact & !departing);
             embedding.dual = live.select(dual, embedding.dual);
             embedding.primal = live.select(primal, embedding.primal);
             let refined = embedding.refined & live;
@@ -342,12 +337,11 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
             // Factor at the scaling point; solve for the constant column and the affine step.
             analysis.cones.scaling(simd, (s, z), mu, scaling, cones);
             analysis.cones.write_scaling_block(simd, scaling, state.h);
-            let mut least = zero;
             analysis.kkt.factor(
                 simd,
                 state.values,
                 state.h,
-                Factored { inverse_pivots: state.inverse_pivots, least_pivot: &mut least, scratch },
+                Factored { inverse_pivots: state.inverse_pivots, scratch },
             );
             analysis.cones.affine_constant(simd, s, constant);
             for j in 0..n {

@@ -13,7 +13,7 @@ pub(crate) struct Pivots<'a, S: Simd> {
     /// A pivot of the wrong sign, or smaller than this, ...
     pub(crate) smallest: f64,
     /// ... is replaced by this times its sign.
-    pub(crate) replacement: f64,
+    pub(crate) replacement: V<S>,
     /// Receives 1 / d.
     pub(crate) inverse: &'a mut [V<S>],
     /// Receives the smallest `sign * d` met before replacement.
@@ -80,7 +80,7 @@ fn invert_pivot<S: Simd>(simd: S, pivot: V<S>, step: usize, pivots: &mut Pivots<
     let signed = pivot * sign;
     *pivots.least = signed.min(*pivots.least);
     // A NaN pivot is not replaced: it marks its lane as failed.
-    let replacement = V::splat(simd, pivots.replacement) * sign;
+    let replacement = pivots.replacement * sign;
     let pivot = signed.lt(smallest).select(replacement, pivot);
     let inverse = V::splat(simd, 1.0) / pivot;
     pivots.inverse[step] = inverse;

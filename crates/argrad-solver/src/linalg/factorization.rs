@@ -134,7 +134,7 @@ impl Factorization {
                     matrix,
                     &mut rest[..ldl.factor_len()],
                     pivots.smallest,
-                    pivots.replacement,
+                    pivots.replacement.lane(0),
                 );
                 *pivots.least = V::splat(simd, least);
             }

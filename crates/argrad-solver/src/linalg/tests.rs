@@ -90,7 +90,13 @@ impl LaneTask for Check<'_> {
             simd,
             &symbolic,
             values,
-            Pivots { signs: &signs, smallest: 1e-13, replacement: 1.0, inverse, least: &mut least },
+            Pivots {
+                signs: &signs,
+                smallest: 1e-13,
+                replacement: V::splat(simd, 1.0),
+                inverse,
+                least: &mut least,
+            },
             scratch,
         );
         let mut rhs = zeros(2 * case.order);
