@@ -31,8 +31,11 @@ const FRACTION_TO_BOUNDARY: f64 = 0.98;
 /// A step shorter than this is a sign of numerical trouble.
 const SHORTEST_STEP: f64 = 1e-9;
 
-/// Share of a step's reduction of the residuals that must be seen, else solves are refined.
-const SEEN: f64 = 0.9;
+/// Share of a step's reduction of the residuals that must be seen, else solves are refined; ...
+const SEEN: f64 = 0.5;
+/// ... and the share where the residuals are below this: at the end every digit counts.
+const SEEN_AT_END: f64 = 0.9;
+const NEAR: f64 = 1e-5;
 /// Residuals below this share of their terms are rounding errors.
 const EXACT: f64 = 1e-11;
 /// Share of the residuals that the error of a refined solve may have, ...
@@ -490,9 +493,9 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
                 recall((x, z, s), &out, embedding, lost);
                 live = live & !lost;
             }
-            // Most of the reduction that the linear residuals should see.
-            embedding.predicted =
-                live.select(scalar(SEEN).nfma(length * keep, one), embedding.predicted);
+            // The reduction that the linear residuals should see.
+            let seen = largest.lt(scalar(NEAR)).select(scalar(SEEN_AT_END), scalar(SEEN));
+            embedding.predicted = live.select(seen.nfma(length * keep, one), embedding.predicted);
             advance(x, dx, length, live);
             advance(z, dz, length, live);
             advance(s, ds, length, live);

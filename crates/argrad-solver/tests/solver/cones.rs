@@ -219,7 +219,6 @@ fn redundant_rows_are_flagged_and_the_derivative_of_x_by_q_is_right() {
 }
 
 #[test]
-#[ignore = "one of 40 ends at a residual of 2.6e-9: numerical trouble instead of solved"]
 fn redundant_rows_of_linear_programs_are_flagged_and_the_derivative_of_x_by_q_is_right() {
     assert_redundant_rows_are_harmless(|name| name == "linear mixture");
 }
