@@ -38,8 +38,14 @@
 //!   names the argument, the instance and the entry.
 #![deny(missing_docs)]
 
+pub mod atoms;
+mod canonical;
+mod dcp;
+mod dpp;
 pub mod factored_quadratic;
 pub mod feasible_rhs;
+mod layer;
+pub mod model;
 #[cfg(feature = "ndarray")]
 pub mod ndarray;
 mod qp;

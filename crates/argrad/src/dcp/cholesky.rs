@@ -1,0 +1,40 @@
+//! Is a constant matrix positive semidefinite, and a factor of it.
+
+/// Largest pivot that counts as zero, relative to the largest diagonal entry.
+const ZERO: f64 = 1e-11;
+
+/// Rows of F with `P = F'F` for a symmetric positive semidefinite matrix (row-major, of order n), as many
+/// as its rank; `None` where P is not symmetric or has a negative eigenvalue.
+pub(crate) fn pivoted_cholesky(p: &[f64], n: usize) -> Option<Vec<f64>> {
+    let scale = (0..n).map(|i| p[i * n + i].abs()).fold(0.0, f64::max);
+    let largest = p.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let symmetric =
+        (0..n).all(|i| (0..i).all(|j| (p[i * n + j] - p[j * n + i]).abs() <= 1e-10 * largest));
+    if !symmetric || largest > scale * (1.0 + 1e-10) {
+        return None;
+    }
+    let mut rest = p.to_vec();
+    let mut rows = Vec::new();
+    for _ in 0..n {
+        let pivot = |i: &usize| rest[i * n + i];
+        let Some(k) = (0..n).max_by(|a, b| pivot(a).total_cmp(&pivot(b))) else { break };
+        if rest[k * n + k] <= ZERO * scale {
+            break;
+        }
+        let root = rest[k * n + k].sqrt();
+        let row: Vec<f64> = (0..n).map(|j| rest[k * n + j] / root).collect();
+        for i in 0..n {
+            if row[i] != 0.0 {
+                (0..n).for_each(|j| rest[i * n + j] -= row[i] * row[j]);
+            }
+        }
+        // What is eliminated stays exactly zero.
+        (0..n).for_each(|j| {
+            rest[k * n + j] = 0.0;
+            rest[j * n + k] = 0.0;
+        });
+        rows.extend(row);
+    }
+    let left = rest.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    (left <= 1e-9 * scale).then_some(rows)
+}

@@ -1,0 +1,105 @@
+//! Are these the numbers of the parameters?
+
+use super::data::ParameterSpec;
+use crate::Slot;
+use crate::dcp::pivoted_cholesky;
+use crate::model::ModelError;
+
+/// Largest asymmetry, relative to the largest entry, that passes for rounding.
+const ASYMMETRY: f64 = 1e-10;
+
+impl ParameterSpec {
+    pub(super) fn error(
+        &self,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> ModelError {
+        ModelError::Value {
+            parameter: self.name.clone(),
+            location: self.location.clone(),
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+
+    /// Length and values.
+    pub(super) fn check(&self, slot: Slot<'_>, batch: usize) -> Result<(), ModelError> {
+        let copies = if slot.is_shared() { 1 } else { batch };
+        let values = slot.as_slice();
+        if values.len() != copies * self.len {
+            let expected = format!("{copies} x {} numbers ({})", self.len, self.shape);
+            return Err(self.error(expected, format!("{} numbers", values.len())));
+        }
+        for at in 0..copies {
+            let own = &values[at * self.len..(at + 1) * self.len];
+            let instance =
+                if slot.is_shared() { String::new() } else { format!(" of instance {at}") };
+            self.check_instance(own, &instance)?;
+        }
+        Ok(())
+    }
+
+    fn check_instance(&self, values: &[f64], instance: &str) -> Result<(), ModelError> {
+        let entry = |k: usize| format!("{} at entry {k}{instance}", values[k]);
+        let all = |holds: &dyn Fn(usize, f64) -> bool, expected: &str| match values
+            .iter()
+            .enumerate()
+            .position(|(k, v)| !holds(k, *v))
+        {
+            Some(k) => Err(self.error(expected, entry(k))),
+            None => Ok(()),
+        };
+        all(&|_, v| v.is_finite(), "finite numbers")?;
+        if self.nonneg {
+            all(&|_, v| v >= 0.0, "nonnegative numbers")?;
+        }
+        if self.nonpos {
+            all(&|_, v| v <= 0.0, "nonpositive numbers")?;
+        }
+        if let Some(lower) = &self.lower {
+            all(&|k, v| v >= lower[k], "numbers above the lower bound")?;
+        }
+        if let Some(upper) = &self.upper {
+            all(&|k, v| v <= upper[k], "numbers below the upper bound")?;
+        }
+        let n = self.shape.rows();
+        if self.symmetric {
+            let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+            let mirror = |k: usize| (k % n) * n + k / n;
+            let differs = |k: &usize| (values[*k] - values[mirror(*k)]).abs() > ASYMMETRY * largest;
+            if let Some(k) = (0..n * n).find(differs) {
+                let found = format!(
+                    "{} at ({}, {}) and {} at ({}, {}){instance}",
+                    values[k],
+                    k / n,
+                    k % n,
+                    values[mirror(k)],
+                    k % n,
+                    k / n
+                );
+                return Err(self.error("a symmetric matrix", found));
+            }
+        }
+        if self.psd && pivoted_cholesky(values, n).is_none() {
+            let found = format!("a negative eigenvalue{instance}");
+            return Err(self.error("a positive semidefinite matrix", found));
+        }
+        Ok(())
+    }
+
+    /// The symmetric part, where the parameter is symmetric.
+    pub(super) fn symmetrize(&self, values: &mut [f64]) {
+        let n = self.shape.rows();
+        if !self.symmetric || n == 0 {
+            return;
+        }
+        for matrix in values.chunks_mut(n * n) {
+            for i in 0..n {
+                for j in 0..i {
+                    let mean = 0.5 * (matrix[i * n + j] + matrix[j * n + i]);
+                    (matrix[i * n + j], matrix[j * n + i]) = (mean, mean);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The layer, and its solve.
+
+use std::sync::Arc;
+
+use argrad_solver::{Pattern, Solution, Solver, Structure, Tape, Values};
+
+use super::data::{LayerData, Source};
+use crate::canonical::ParameterMap;
+use crate::model::{ModelError, Shape};
+use crate::{Differentiation, Report, Settings, Slot};
+
+/// A compiled problem: a differentiable function of its parameters, in batches. It holds no model, is
+/// cheap to clone, and can be sent to other threads and written to files (with serde; the settings of the
+/// solver and of the derivative are not written, see [`Self::with_settings`]).
+#[derive(Clone, Debug)]
+pub struct Layer {
+    pub(super) data: Arc<LayerData>,
+    pub(super) solver: Solver,
+    pub(super) how: Differentiation,
+}
+
+/// What a forward pass returns.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    /// Number of instances.
+    pub batch: usize,
+    /// The outputs in the order in which they were asked for, `batch` times the size of each.
+    pub values: Vec<Vec<f64>>,
+    /// The optimal value of each instance, with its sign as the problem states it.
+    pub objective: Vec<f64>,
+    /// How each solve went.
+    pub reports: Vec<Report>,
+    /// The solver's own solution, from which a later solve may start.
+    solution: Arc<Solution>,
+}
+
+impl std::ops::Index<usize> for Outputs {
+    type Output = [f64];
+
+    fn index(&self, output: usize) -> &[f64] {
+        &self.values[output]
+    }
+}
+
+/// What backward needs of a forward pass.
+#[derive(Debug)]
+pub struct LayerTape {
+    pub(super) tape: Tape,
+    pub(super) batch: usize,
+    /// The parameters' numbers, as they were given.
+    pub(super) parameters: Vec<Vec<f64>>,
+    /// Whether each parameter has one copy an instance.
+    pub(super) each: Vec<bool>,
+    /// Whether P, q, A, b, and the objective's constant differ between instances.
+    pub(super) varies: [bool; 5],
+}
+
+/// Numbers of P, q, A, b and the objective's constant: one copy, or one an instance.
+pub(super) struct Data {
+    values: Vec<f64>,
+    shared: bool,
+}
+
+impl Data {
+    fn slot(&self) -> Slot<'_> {
+        if self.shared { Slot::Shared(&self.values) } else { Slot::Each(&self.values) }
+    }
+}
+
+impl Layer {
+    pub(crate) fn new(data: LayerData, settings: Settings) -> Result<Self, ModelError> {
+        let program = &data.assembled;
+        let pattern = |rows, matrix: &crate::canonical::MatrixMap| {
+            let (colptr, rowval) = (matrix.colptr.clone(), matrix.rowval.clone());
+            Pattern::new(rows, program.variables, colptr, rowval)
+        };
+        let structure = Structure::new(
+            pattern(program.variables, &program.p)?,
+            pattern(program.rows, &program.a)?,
+            program.cones.iter().map(|cone| cone.cone()).collect(),
+        )?;
+        let solver = Solver::new(structure, settings)?;
+        Ok(Self { data: Arc::new(data), solver, how: Differentiation::default() })
+    }
+
+    /// The same layer with other settings of the solver.
+    ///
+    /// # Errors
+    /// When a setting is out of its range.
+    pub fn with_settings(self, settings: Settings) -> Result<Self, ModelError> {
+        let solver = Solver::new(self.solver.structure().clone(), settings)?;
+        Ok(Self { solver, ..self })
+    }
+
+    /// The same layer, differentiated in another way.
+    pub fn with_differentiation(mut self, how: Differentiation) -> Self {
+        self.how = how;
+        self
+    }
+
+    /// Settings of the solver.
+    pub fn settings(&self) -> &Settings {
+        self.solver.settings()
+    }
+
+    /// The program that is solved: patterns and cones.
+    pub fn structure(&self) -> &Structure {
+        self.solver.structure()
+    }
+
+    /// Name and number of values of each parameter, in the order of [`Self::forward`].
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.data.parameters.iter().map(|spec| (spec.name.as_str(), spec.len))
+    }
+
+    /// Name and shape of each output.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, Shape)> {
+        self.data.outputs.iter().map(|spec| (spec.name.as_str(), spec.shape))
+    }
+
+    /// Number of derived parameters: products and functions of parameters that are computed for each
+    /// sample.
+    pub fn derived_parameters(&self) -> usize {
+        self.data.program.len() - self.data.program.inputs()
+    }
+
+    /// Solves a batch. A parameter of k numbers is given by k numbers, which all instances share, or by
+    /// `batch * k`; the batch follows from the lengths.
+    ///
+    /// # Errors
+    /// Values that are not those of the parameters: [`ModelError::Value`] says which. An instance without a
+    /// solution is no error but a [`Report`].
+    pub fn forward(&self, parameters: &[&[f64]]) -> Result<(Outputs, LayerTape), ModelError> {
+        let (batch, slots) = self.infer(parameters)?;
+        self.forward_slots(batch, &slots, None)
+    }
+
+    /// [`Self::forward`], each instance starting from an earlier solution of this layer.
+    ///
+    /// # Errors
+    /// As [`Self::forward`]; also when `start` is of another batch.
+    pub fn forward_from(
+        &self,
+        parameters: &[&[f64]],
+        start: &Outputs,
+    ) -> Result<(Outputs, LayerTape), ModelError> {
+        let (batch, slots) = self.infer(parameters)?;
+        self.forward_slots(batch, &slots, Some(start))
+    }
+
+    /// [`Self::forward`] with the batch and what is shared said explicitly.
+    ///
+    /// # Errors
+    /// As [`Self::forward_from`].
+    pub fn forward_slots(
+        &self,
+        batch: usize,
+        parameters: &[Slot<'_>],
+        start: Option<&Outputs>,
+    ) -> Result<(Outputs, LayerTape), ModelError> {
+        self.check(batch, parameters)?;
+        let each: Vec<bool> = parameters.iter().map(|slot| !slot.is_shared()).collect();
+        let varies = self.varies(&each);
+        let owned: Vec<Vec<f64>> = parameters.iter().map(|slot| slot.as_slice().to_vec()).collect();
+        let program = &self.data.assembled;
+        let maps = self.maps();
+        let mut data: [Data; 5] = std::array::from_fn(|at| {
+            let copies = if varies[at] { batch } else { 1 };
+            Data { values: vec![0.0; copies * maps[at].len()], shared: !varies[at] }
+        });
+        let mut theta = vec![0.0; self.data.program.len()];
+        let instances = if varies.contains(&true) { batch } else { 1 };
+        for instance in 0..instances {
+            self.fill_theta(&owned, &each, instance, &mut theta);
+            for ((map, data), varies) in maps.iter().zip(&mut data).zip(varies) {
+                if varies || instance == 0 {
+                    let at = if varies { instance } else { 0 };
+                    map.apply(&theta, &mut data.values[at * map.len()..(at + 1) * map.len()]);
+                }
+            }
+        }
+        let [p, q, a, b, constant] = &data;
+        let values = Values { batch, p: p.slot(), q: q.slot(), a: a.slot(), b: b.slot() };
+        let (solution, tape) =
+            self.solver.forward(&values, start.map(|outputs| &*outputs.solution))?;
+        let objective = solution.reports.iter().enumerate().map(|(at, report)| {
+            let constant = constant.slot().instance(at, 1)[0];
+            self.data.sign() * (report.objective + constant)
+        });
+        let objective = objective.collect();
+        let mut values = Vec::with_capacity(self.data.outputs.len());
+        for spec in &self.data.outputs {
+            let (source, len) = match spec.source {
+                Source::Primal => (&solution.x, program.variables),
+                Source::Dual => (&solution.z, program.rows),
+            };
+            let size = spec.shape.size();
+            let mut out = vec![0.0; batch * size];
+            for instance in 0..batch {
+                let own = &mut out[instance * size..(instance + 1) * size];
+                spec.map.apply(&source[instance * len..(instance + 1) * len], own);
+                own.iter_mut().zip(&spec.constant).for_each(|(out, c)| *out += c);
+            }
+            values.push(out);
+        }
+        let outputs = Outputs {
+            batch,
+            values,
+            objective,
+            reports: solution.reports.clone(),
+            solution: Arc::new(solution),
+        };
+        Ok((outputs, LayerTape { tape, batch, parameters: owned, each, varies }))
+    }
+
+    /// The maps to P, q, A, b and the objective's constant.
+    pub(super) fn maps(&self) -> [&ParameterMap; 5] {
+        let program = &self.data.assembled;
+        [&program.p.map, &program.q, &program.a.map, &program.b, &program.constant]
+    }
+
+    /// Numbers of one instance, derived ones included.
+    pub(super) fn fill_theta(
+        &self,
+        parameters: &[Vec<f64>],
+        each: &[bool],
+        instance: usize,
+        theta: &mut [f64],
+    ) {
+        for ((spec, values), each) in self.data.parameters.iter().zip(parameters).zip(each) {
+            if *each || instance == 0 {
+                let at = if *each { instance * spec.len } else { 0 };
+                theta[spec.offset..spec.offset + spec.len]
+                    .copy_from_slice(&values[at..at + spec.len]);
+            }
+        }
+        self.data.program.evaluate(theta);
+    }
+
+    /// Which of P, q, A, b and the constant differ between instances.
+    fn varies(&self, each: &[bool]) -> [bool; 5] {
+        let mut of_theta = vec![false; self.data.program.inputs()];
+        for (spec, each) in self.data.parameters.iter().zip(each) {
+            of_theta[spec.offset..spec.offset + spec.len].fill(*each);
+        }
+        let of_theta = self.data.program.spread(of_theta);
+        self.maps().map(|map| map.thetas().iter().any(|theta| of_theta[*theta as usize]))
+    }
+
+    /// Batch and slots from lengths.
+    fn infer<'a>(&self, parameters: &[&'a [f64]]) -> Result<(usize, Vec<Slot<'a>>), ModelError> {
+        self.check_count(parameters.len())?;
+        let mut batch = 1;
+        for (spec, values) in self.data.parameters.iter().zip(parameters) {
+            if spec.len > 0 && values.len() != spec.len {
+                if values.len() % spec.len != 0 {
+                    let expected = format!("a multiple of {} numbers ({})", spec.len, spec.shape);
+                    return Err(spec.error(expected, format!("{} numbers", values.len())));
+                }
+                batch = values.len() / spec.len;
+                break;
+            }
+        }
+        let slots = self.data.parameters.iter().zip(parameters).map(|(spec, values)| {
+            if values.len() == spec.len { Slot::Shared(values) } else { Slot::Each(values) }
+        });
+        Ok((batch, slots.collect()))
+    }
+
+    fn check_count(&self, found: usize) -> Result<(), ModelError> {
+        let expected = self.data.parameters.len();
+        if expected == found {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.parameters().map(|parameter| parameter.0).collect();
+        let names = names.join(", ");
+        let text = format!("expected the values of {expected} parameters ({names}), found {found}");
+        Err(ModelError::Parameters(text))
+    }
+
+    fn check(&self, batch: usize, parameters: &[Slot<'_>]) -> Result<(), ModelError> {
+        self.check_count(parameters.len())?;
+        for (spec, slot) in self.data.parameters.iter().zip(parameters) {
+            spec.check(*slot, batch)?;
+        }
+        Ok(())
+    }
+}
+
+impl LayerTape {
+    /// Number of instances.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+}
