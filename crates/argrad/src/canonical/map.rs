@@ -50,16 +50,6 @@ impl ParameterMap {
         self.base.len()
     }
 
-    /// Number of entries of M.
-    pub fn nnz(&self) -> usize {
-        self.thetas.len()
-    }
-
-    /// The data without parameters.
-    pub fn base(&self) -> &[f64] {
-        &self.base
-    }
-
     /// Entries of theta that matter, by index.
     pub fn thetas(&self) -> &[u32] {
         &self.thetas
