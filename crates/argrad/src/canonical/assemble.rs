@@ -135,6 +135,7 @@ pub(crate) fn assemble(graph: Graph<'_>) -> (Assembled, Vec<usize>) {
         scratch.extend(own.iter().map(|term| (term.theta, term.coef)));
         if variable == 0 { constant.push(&mut scratch) } else { q.push(&mut scratch) }
     }
+    let (q, b, constant) = (q.finish(), b.finish(), constant.finish());
     (Assembled { variables: n, rows: row, cones, p, q, a, b, constant }, starts)
 }
 
@@ -193,5 +194,5 @@ fn matrix(cols: usize, entries: &[Entry]) -> MatrixMap {
         }
         colptr.push(rowval.len());
     }
-    MatrixMap { colptr, rowval, map }
+    MatrixMap { colptr, rowval, map: map.finish() }
 }

@@ -3,6 +3,30 @@
 /// Largest pivot that counts as zero, relative to the largest diagonal entry.
 const ZERO: f64 = 1e-11;
 
+/// Whether a symmetric matrix is positive semidefinite, up to rounding.
+pub(crate) fn is_semidefinite(p: &[f64], n: usize) -> bool {
+    is_definite(p, n) || pivoted_cholesky(p, n).is_some()
+}
+
+/// Whether the factorization without pivots succeeds; fast.
+fn is_definite(p: &[f64], n: usize) -> bool {
+    let mut factor = vec![0.0; n * n];
+    for i in 0..n {
+        let (above, row) = factor.split_at_mut(i * n);
+        for j in 0..i {
+            let other = &above[j * n..j * n + j];
+            let dot: f64 = row[..j].iter().zip(other).map(|(a, b)| a * b).sum();
+            row[j] = (p[i * n + j] - dot) / above[j * n + j];
+        }
+        let pivot = p[i * n + i] - row[..i].iter().map(|v| v * v).sum::<f64>();
+        if !(pivot > ZERO * p[i * n + i]) {
+            return false;
+        }
+        row[i] = pivot.sqrt();
+    }
+    true
+}
+
 /// Rows of F with `P = F'F` for a symmetric positive semidefinite matrix (row-major, of order n), as many
 /// as its rank; `None` where P is not symmetric or has a negative eigenvalue.
 pub(crate) fn pivoted_cholesky(p: &[f64], n: usize) -> Option<Vec<f64>> {

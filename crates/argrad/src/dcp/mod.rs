@@ -7,6 +7,6 @@ mod sign;
 
 pub(crate) use analysis::Analysis;
 pub(crate) use analysis::{constant_value, evaluate};
-pub(crate) use cholesky::pivoted_cholesky;
+pub(crate) use cholesky::{is_semidefinite, pivoted_cholesky};
 pub(crate) use explain::{culprits, tree};
 pub use sign::{Curvature, Info, Monotonicity, Sign};

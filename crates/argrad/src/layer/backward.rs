@@ -83,6 +83,7 @@ impl Layer {
         let len = self.data.program.len();
         let (mut theta, mut gradient) = (vec![0.0; len], vec![0.0; len]);
         let derived = self.derived_parameters() > 0;
+        self.fill_shared(&tape.parameters, &tape.each, &mut theta);
         let any_varies = tape.varies.contains(&true);
         for instance in 0..if any_varies { tape.batch } else { 1 } {
             gradient.fill(0.0);
@@ -123,6 +124,7 @@ impl Layer {
         });
         let len = self.data.program.len();
         let (mut theta, mut tangent) = (vec![0.0; len], vec![0.0; len]);
+        self.fill_shared(&tape.parameters, &tape.each, &mut theta);
         let any_varies = tape.varies.contains(&true);
         for instance in 0..if any_varies { batch } else { 1 } {
             self.fill_theta(&tape.parameters, &tape.each, instance, &mut theta);

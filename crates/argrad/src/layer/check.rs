@@ -1,9 +1,14 @@
 //! Are these the numbers of the parameters?
 
+use rayon::prelude::*;
+
 use super::data::ParameterSpec;
 use crate::Slot;
-use crate::dcp::pivoted_cholesky;
+use crate::dcp::is_semidefinite;
 use crate::model::ModelError;
+
+/// Numbers that are worth a second thread.
+const WORTH_THREADS: usize = 500_000;
 
 /// Largest asymmetry, relative to the largest entry, that passes for rounding.
 const ASYMMETRY: f64 = 1e-10;
@@ -30,13 +35,19 @@ impl ParameterSpec {
             let expected = format!("{copies} x {} numbers ({})", self.len, self.shape);
             return Err(self.error(expected, format!("{} numbers", values.len())));
         }
-        for at in 0..copies {
+        let check = |at: usize| {
             let own = &values[at * self.len..(at + 1) * self.len];
             let instance =
                 if slot.is_shared() { String::new() } else { format!(" of instance {at}") };
-            self.check_instance(own, &instance)?;
+            self.check_instance(own, &instance)
+        };
+        let cost = if self.psd { self.len * self.shape.rows() } else { self.len };
+        if copies * cost < WORTH_THREADS {
+            (0..copies).try_for_each(check)
+        } else {
+            // The first error by position, whichever thread finds one first.
+            (0..copies).into_par_iter().map(check).find_first(Result::is_err).unwrap_or(Ok(()))
         }
-        Ok(())
     }
 
     fn check_instance(&self, values: &[f64], instance: &str) -> Result<(), ModelError> {
@@ -80,7 +91,7 @@ impl ParameterSpec {
                 return Err(self.error("a symmetric matrix", found));
             }
         }
-        if self.psd && pivoted_cholesky(values, n).is_none() {
+        if self.psd && !is_semidefinite(values, n) {
             let found = format!("a negative eigenvalue{instance}");
             return Err(self.error("a positive semidefinite matrix", found));
         }

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use argrad_solver::{Pattern, Solution, Solver, Structure, Tape, Values};
 
 use super::data::{LayerData, Source};
 use crate::canonical::ParameterMap;
 use crate::model::{ModelError, Shape};
 use crate::{Differentiation, Report, Settings, Slot};
+
+/// Entries of maps that are worth a second thread.
+const WORTH_THREADS: usize = 100_000;
 
 /// A compiled problem: a differentiable function of its parameters, in batches. It holds no model, is
 /// cheap to clone, and can be sent to other threads and written to files (with serde; the settings of the
@@ -53,18 +58,6 @@ pub struct LayerTape {
     pub(super) each: Vec<bool>,
     /// Whether P, q, A, b, and the objective's constant differ between instances.
     pub(super) varies: [bool; 5],
-}
-
-/// Numbers of P, q, A, b and the objective's constant: one copy, or one an instance.
-pub(super) struct Data {
-    values: Vec<f64>,
-    shared: bool,
-}
-
-impl Data {
-    fn slot(&self) -> Slot<'_> {
-        if self.shared { Slot::Shared(&self.values) } else { Slot::Each(&self.values) }
-    }
 }
 
 impl Layer {
@@ -163,28 +156,19 @@ impl Layer {
         let varies = self.varies(&each);
         let owned: Vec<Vec<f64>> = parameters.iter().map(|slot| slot.as_slice().to_vec()).collect();
         let program = &self.data.assembled;
+        let data = self.data_of(batch, &owned, &each, varies);
         let maps = self.maps();
-        let mut data: [Data; 5] = std::array::from_fn(|at| {
-            let copies = if varies[at] { batch } else { 1 };
-            Data { values: vec![0.0; copies * maps[at].len()], shared: !varies[at] }
-        });
-        let mut theta = vec![0.0; self.data.program.len()];
-        let instances = if varies.contains(&true) { batch } else { 1 };
-        for instance in 0..instances {
-            self.fill_theta(&owned, &each, instance, &mut theta);
-            for ((map, data), varies) in maps.iter().zip(&mut data).zip(varies) {
-                if varies || instance == 0 {
-                    let at = if varies { instance } else { 0 };
-                    map.apply(&theta, &mut data.values[at * map.len()..(at + 1) * map.len()]);
-                }
-            }
-        }
-        let [p, q, a, b, constant] = &data;
-        let values = Values { batch, p: p.slot(), q: q.slot(), a: a.slot(), b: b.slot() };
+        let slot = |at: usize| match maps[at].fixed() {
+            Some(base) => Slot::Shared(base),
+            None if varies[at] => Slot::Each(&data[at]),
+            None => Slot::Shared(&data[at]),
+        };
+        let values = Values { batch, p: slot(0), q: slot(1), a: slot(2), b: slot(3) };
+        let constant = slot(4);
         let (solution, tape) =
             self.solver.forward(&values, start.map(|outputs| &*outputs.solution))?;
         let objective = solution.reports.iter().enumerate().map(|(at, report)| {
-            let constant = constant.slot().instance(at, 1)[0];
+            let constant = constant.instance(at, 1)[0];
             self.data.sign() * (report.objective + constant)
         });
         let objective = objective.collect();
@@ -219,7 +203,74 @@ impl Layer {
         [&program.p.map, &program.q, &program.a.map, &program.b, &program.constant]
     }
 
-    /// Numbers of one instance, derived ones included.
+    /// P, q, A, b and the objective's constant: one copy, or one an instance. Empty where theta reaches
+    /// nothing.
+    fn data_of(
+        &self,
+        batch: usize,
+        parameters: &[Vec<f64>],
+        each: &[bool],
+        varies: [bool; 5],
+    ) -> [Vec<f64>; 5] {
+        let maps = self.maps();
+        let mut data: [Vec<f64>; 5] = std::array::from_fn(|at| {
+            let copies = if varies[at] { batch } else { 1 };
+            vec![0.0; if maps[at].fixed().is_some() { 0 } else { copies * maps[at].len() }]
+        });
+        let mut theta = vec![0.0; self.data.program.len()];
+        self.fill_shared(parameters, each, &mut theta);
+        if batch == 0 || !varies.contains(&true) {
+            self.fill_theta(parameters, each, 0, &mut theta);
+        }
+        for ((map, data), varies) in maps.iter().zip(&mut data).zip(varies) {
+            if !varies && !data.is_empty() {
+                map.apply(&theta, data);
+            }
+        }
+        // The rows of each instance, for threads to take.
+        let mut rows: Vec<[&mut [f64]; 5]> = Vec::new();
+        if varies.contains(&true) {
+            let mut rest = data.each_mut().map(|data| &mut data[..]);
+            for _ in 0..batch {
+                rows.push(std::array::from_fn(|at| {
+                    let len = if varies[at] { maps[at].len() } else { 0 };
+                    let (own, after) = std::mem::take(&mut rest[at]).split_at_mut(len);
+                    rest[at] = after;
+                    own
+                }));
+            }
+        }
+        let fill = |theta: &mut Vec<f64>, (instance, rows): (usize, [&mut [f64]; 5])| {
+            self.fill_theta(parameters, each, instance, theta);
+            for ((map, out), varies) in maps.iter().zip(rows).zip(varies) {
+                if varies {
+                    map.apply(theta, out);
+                }
+            }
+        };
+        let cost: usize = maps.iter().map(|map| map.cost()).sum();
+        if rows.len() * cost < WORTH_THREADS {
+            rows.into_iter().enumerate().for_each(|row| fill(&mut theta, row));
+        } else {
+            rows.into_par_iter().enumerate().for_each_init(|| theta.clone(), fill);
+        }
+        data
+    }
+
+    /// Numbers that all instances share.
+    pub(super) fn fill_shared(&self, parameters: &[Vec<f64>], each: &[bool], theta: &mut [f64]) {
+        for ((spec, values), each) in self.data.parameters.iter().zip(parameters).zip(each) {
+            if !*each {
+                theta[spec.offset..spec.offset + spec.len].copy_from_slice(values);
+            }
+        }
+        if each.contains(&true) && self.derived_parameters() > 0 && !each.iter().all(|each| *each) {
+            // Shared data may read derived parameters of shared ones alone: any numbers serve for the rest.
+            self.data.program.evaluate(theta);
+        }
+    }
+
+    /// Numbers of one instance, derived ones included; those shared must be there.
     pub(super) fn fill_theta(
         &self,
         parameters: &[Vec<f64>],
@@ -228,10 +279,9 @@ impl Layer {
         theta: &mut [f64],
     ) {
         for ((spec, values), each) in self.data.parameters.iter().zip(parameters).zip(each) {
-            if *each || instance == 0 {
-                let at = if *each { instance * spec.len } else { 0 };
-                theta[spec.offset..spec.offset + spec.len]
-                    .copy_from_slice(&values[at..at + spec.len]);
+            let own = instance * spec.len..(instance + 1) * spec.len;
+            if *each && own.end <= values.len() {
+                theta[spec.offset..spec.offset + spec.len].copy_from_slice(&values[own]);
             }
         }
         self.data.program.evaluate(theta);
@@ -244,7 +294,7 @@ impl Layer {
             of_theta[spec.offset..spec.offset + spec.len].fill(*each);
         }
         let of_theta = self.data.program.spread(of_theta);
-        self.maps().map(|map| map.thetas().iter().any(|theta| of_theta[*theta as usize]))
+        self.maps().map(|map| map.reads(&of_theta))
     }
 
     /// Batch and slots from lengths.
