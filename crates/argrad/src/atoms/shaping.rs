@@ -2,7 +2,7 @@
 
 use super::linear_map::LinearMap;
 use crate::model::arena::Form;
-use crate::model::{Expr, Shape};
+use crate::model::{Expr, Model, Shape};
 
 impl<'m> Expr<'m> {
     /// Elements picked one by one.
@@ -286,8 +286,10 @@ pub fn bmat<'m>(rows: &[&[Expr<'m>]]) -> Expr<'m> {
 
 #[track_caller]
 fn stack<'m>(name: &'static str, parts: &[Expr<'m>], axis: usize) -> Expr<'m> {
-    assert!(!parts.is_empty(), "{name}: expected at least one expression, found none");
-    let model = parts[0].model;
+    let Some(first) = parts.first() else {
+        return Model::orphan(format!("{name}: expected at least one expression, found none"));
+    };
+    let model = first.model;
     let inputs = parts.iter().map(Expr::size).sum();
     if axis == 1 && parts.iter().all(|part| part.shape().ndim() < 2) {
         let map = LinearMap::gather(inputs, 0..inputs, 1.0);
@@ -317,7 +319,7 @@ fn stack<'m>(name: &'static str, parts: &[Expr<'m>], axis: usize) -> Expr<'m> {
             }
         }
     }
-    let along = if width == 0 { 0 } else { inputs / width };
+    let along = inputs.checked_div(width).unwrap_or(0);
     let shape = if axis == 0 { Shape::matrix(along, width) } else { Shape::matrix(width, along) };
     let map = LinearMap::gather(inputs, sources, 1.0);
     model.linear(Form::Call(name), map, parts, shape)

@@ -82,11 +82,11 @@ impl ParameterMap {
 
     /// Goes on with the open run of this lane, or starts another.
     fn extend(&mut self, lane: usize, slot: u32, theta: u32, coef: f64) {
-        if let Some(run) = &mut self.open[lane] {
-            if let Some(stride) = run.next(slot, theta, coef) {
-                (run.stride, run.len) = (stride, run.len + 1);
-                return;
-            }
+        if let Some(run) = &mut self.open[lane]
+            && let Some(stride) = run.next(slot, theta, coef)
+        {
+            (run.stride, run.len) = (stride, run.len + 1);
+            return;
         }
         let next = Run { slot, len: 1, theta, stride: 0, coef };
         if let Some(run) = self.open[lane].replace(next) {

@@ -166,6 +166,11 @@ impl<'a> Walk<'a> {
         if form.is_parameter_free() { (*form).clone() } else { self.graph.lift(&form) }
     }
 
+    /// What was built, without what is known of single expressions.
+    pub fn finish(self) -> Graph<'a> {
+        self.graph
+    }
+
     pub(super) fn collect_refusals(&mut self, id: Id) {
         for message in std::mem::take(&mut self.graph.refusals) {
             let text = format!("{}: {message}", crate::model::text::render(self.arena, id));

@@ -109,7 +109,7 @@ fn linear(map: &LinearMap, args: &[Id], infos: &[Info]) -> (Sign, Curvature) {
     let sizes: Vec<usize> = of.iter().map(|info| info.shape.size()).collect();
     let coefs = coefficient_signs(map, &sizes);
     let sign = of.iter().zip(&coefs).fold(Sign::Zero, |sum, (info, coef)| {
-        sum.add(info.sign.multiply(Sign::from_parts(coef.0, coef.1)))
+        sum.plus(info.sign.times(Sign::from_parts(coef.0, coef.1)))
     });
     (sign, compose(Curvature::Affine, |at| monotonicity_of(coefs[at]), &of))
 }
@@ -124,7 +124,7 @@ pub(crate) fn monotonicity_of((positive, negative): (bool, bool)) -> Monotonicit
 
 fn product(_kind: Bilinear, a: Id, b: Id, infos: &[Info]) -> (Sign, Curvature) {
     let (a, b) = (infos[a], infos[b]);
-    let sign = a.sign.multiply(b.sign);
+    let sign = a.sign.times(b.sign);
     let curvature = match (a.curvature, b.curvature) {
         (Curvature::Constant, _) => {
             compose(Curvature::Affine, |_| monotonicity_of(a.sign.parts()), &[b])

@@ -19,7 +19,7 @@ fn is_definite(p: &[f64], n: usize) -> bool {
             row[j] = (p[i * n + j] - dot) / above[j * n + j];
         }
         let pivot = p[i * n + i] - row[..i].iter().map(|v| v * v).sum::<f64>();
-        if !(pivot > ZERO * p[i * n + i]) {
+        if pivot.is_nan() || pivot <= ZERO * p[i * n + i] {
             return false;
         }
         row[i] = pivot.sqrt();

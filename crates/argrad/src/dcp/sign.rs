@@ -51,13 +51,13 @@ impl Sign {
     }
 
     /// Sign of a sum.
-    pub fn add(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         let (a, b) = (self.parts(), other.parts());
         Self::from_parts(a.0 || b.0, a.1 || b.1)
     }
 
     /// Sign of a product.
-    pub fn multiply(self, other: Self) -> Self {
+    pub fn times(self, other: Self) -> Self {
         let (a, b) = (self.parts(), other.parts());
         Self::from_parts(a.0 && b.0 || a.1 && b.1, a.0 && b.1 || a.1 && b.0)
     }

@@ -162,6 +162,26 @@ impl Program {
         }
     }
 
+    /// Says which derived parameter is not finite, and where its function is defined.
+    pub fn not_finite(&self, theta: &[f64]) -> Option<String> {
+        let (step, block) = self
+            .steps
+            .iter()
+            .find(|(_, block)| theta[block.range()].iter().any(|v| !v.is_finite()))?;
+        let found = theta[block.range()].iter().find(|v| !v.is_finite())?;
+        Some(match step {
+            Step::Atom { atom, args } => {
+                let of: Vec<String> = args.iter().map(|a| summary(&theta[a.range()])).collect();
+                let domain = match atom.0.domain() {
+                    "" => String::new(),
+                    domain => format!(" (it is defined for {domain})"),
+                };
+                format!("{}({}) is {found}{domain}", atom.0.name(), of.join(", "))
+            }
+            _ => format!("a product of parameters is {found}"),
+        })
+    }
+
     /// Moves the gradient of the derived part to the parameters; what is left in the derived part has
     /// no meaning.
     pub fn vjp(&self, theta: &[f64], gradient: &mut [f64]) {
@@ -230,6 +250,15 @@ fn atom_jvp(atom: &dyn Atom, args: &[Block], theta: &[f64], tangent: &[f64], out
 fn arguments<'a>(args: &[Block], theta: &'a [f64]) -> Vec<Argument<'a>> {
     let argument = |arg: &Block| Argument { shape: arg.shape, values: &theta[arg.range()] };
     args.iter().map(argument).collect()
+}
+
+/// A few numbers.
+fn summary(values: &[f64]) -> String {
+    match values {
+        [value] => value.to_string(),
+        [first, .., last] => format!("[{first}, ..., {last}]"),
+        [] => "[]".into(),
+    }
 }
 
 fn add_to(out: &mut [f64], values: &[f64]) {

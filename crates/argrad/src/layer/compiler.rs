@@ -70,10 +70,7 @@ impl Compiler {
         walk.objective(problem.objective.id, &Affine::constant(shape, &[weight]));
         let mut duals: HashMap<usize, DualRows> = HashMap::new();
         for constraint in &problem.constraints {
-            if !duals.contains_key(&constraint.id) {
-                let rows = walk.constraint(constraint.id);
-                duals.insert(constraint.id, rows);
-            }
+            duals.entry(constraint.id).or_insert_with(|| walk.constraint(constraint.id));
         }
         let primal: Vec<Option<Affine>> = outputs
             .iter()
@@ -85,8 +82,9 @@ impl Compiler {
         if !walk.issues.is_empty() {
             return Err(ModelError::NotDpp(walk.issues));
         }
-        let sizes: Vec<usize> = walk.graph.block_sizes();
-        let (assembled, starts) = assemble(walk.graph);
+        let graph = walk.finish();
+        let sizes = graph.block_sizes();
+        let (assembled, starts) = assemble(graph);
         let outputs = outputs
             .iter()
             .zip(primal)

@@ -156,7 +156,7 @@ impl Layer {
         let varies = self.varies(&each);
         let owned: Vec<Vec<f64>> = parameters.iter().map(|slot| slot.as_slice().to_vec()).collect();
         let program = &self.data.assembled;
-        let data = self.data_of(batch, &owned, &each, varies);
+        let data = self.data_of(batch, &owned, &each, varies)?;
         let maps = self.maps();
         let slot = |at: usize| match maps[at].fixed() {
             Some(base) => Slot::Shared(base),
@@ -211,7 +211,7 @@ impl Layer {
         parameters: &[Vec<f64>],
         each: &[bool],
         varies: [bool; 5],
-    ) -> [Vec<f64>; 5] {
+    ) -> Result<[Vec<f64>; 5], ModelError> {
         let maps = self.maps();
         let mut data: [Vec<f64>; 5] = std::array::from_fn(|at| {
             let copies = if varies[at] { batch } else { 1 };
@@ -221,6 +221,7 @@ impl Layer {
         self.fill_shared(parameters, each, &mut theta);
         if batch == 0 || !varies.contains(&true) {
             self.fill_theta(parameters, each, 0, &mut theta);
+            self.check_derived(&theta, None)?;
         }
         for ((map, data), varies) in maps.iter().zip(&mut data).zip(varies) {
             if !varies && !data.is_empty() {
@@ -242,19 +243,33 @@ impl Layer {
         }
         let fill = |theta: &mut Vec<f64>, (instance, rows): (usize, [&mut [f64]; 5])| {
             self.fill_theta(parameters, each, instance, theta);
+            self.check_derived(theta, Some(instance))?;
             for ((map, out), varies) in maps.iter().zip(rows).zip(varies) {
                 if varies {
                     map.apply(theta, out);
                 }
             }
+            Ok::<(), ModelError>(())
         };
         let cost: usize = maps.iter().map(|map| map.cost()).sum();
         if rows.len() * cost < WORTH_THREADS {
-            rows.into_iter().enumerate().for_each(|row| fill(&mut theta, row));
+            rows.into_iter().enumerate().try_for_each(|row| fill(&mut theta, row))?;
         } else {
-            rows.into_par_iter().enumerate().for_each_init(|| theta.clone(), fill);
+            // The first error by position, whichever thread finds one first.
+            let done = rows.into_par_iter().enumerate().map_init(|| theta.clone(), fill);
+            done.find_first(Result::is_err).unwrap_or(Ok(()))?;
         }
-        data
+        Ok(data)
+    }
+
+    fn check_derived(&self, theta: &[f64], instance: Option<usize>) -> Result<(), ModelError> {
+        match self.data.program.not_finite(theta) {
+            None => Ok(()),
+            Some(what) => {
+                let of = instance.map(|at| format!(" of instance {at}")).unwrap_or_default();
+                Err(ModelError::Parameters(format!("a function of the parameters{of}: {what}")))
+            }
+        }
     }
 
     /// Numbers that all instances share.

@@ -209,6 +209,14 @@ impl Model {
         Expr::new(self, self.push(Op::Poison, shape, Location::caller()))
     }
 
+    /// An expression of nothing, where there is no model to record what is wrong.
+    #[track_caller]
+    pub(crate) fn orphan<'m>(message: String) -> Expr<'m> {
+        // Lives as long as any expression may; only a mistake gets here.
+        let model: &'static Model = Box::leak(Box::default());
+        model.issue(message, Shape::SCALAR)
+    }
+
     pub(crate) fn record(&self, message: String, place: Place) {
         self.arena.borrow_mut().issues.push(Issue::new(message, place));
     }
@@ -230,6 +238,8 @@ impl Model {
                 if std::ptr::eq(arg.model, self) {
                     return arg.id;
                 }
+                let foreign = arg.model.arena().issues.clone();
+                self.arena.borrow_mut().issues.extend(foreign);
                 self.record("an expression of another model".into(), place);
                 self.push(Op::Poison, arg.shape(), place)
             })

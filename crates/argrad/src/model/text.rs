@@ -6,9 +6,13 @@ use crate::atoms::Bilinear;
 /// Longest text of a subexpression that is written out.
 const LONGEST: usize = 120;
 
-/// How the expression reads.
+/// Deepest nesting that is written out.
+const DEEPEST: usize = 40;
+
+/// How the expression reads, cut off where it gets long.
 pub(crate) fn render(arena: &Arena, id: Id) -> String {
-    let text = at_level(arena, id, 0);
+    let mut text = String::new();
+    write(arena, id, 0, DEEPEST, &mut text);
     if text.chars().count() <= LONGEST {
         return text;
     }
@@ -26,43 +30,74 @@ pub(crate) fn variable_name(arena: &Arena, index: usize) -> String {
 }
 
 /// Level 0 is a sum, 1 a product, 2 what needs no brackets.
-fn at_level(arena: &Arena, id: Id, level: usize) -> String {
-    let node = &arena.nodes[id];
-    let bracket = |text: String, own: usize| if own < level { format!("({text})") } else { text };
-    let list = |args: &[Id]| {
-        args.iter().map(|arg| at_level(arena, *arg, 0)).collect::<Vec<_>>().join(", ")
-    };
-    match &node.op {
-        Op::Variable(index) => variable_name(arena, *index),
-        Op::Parameter(index) => parameter_name(arena, *index),
-        Op::Constant(values) => match values.len() {
-            1 => format!("{}", values[0]),
-            _ => format!("constant[{}]", node.shape),
-        },
-        Op::Poison => "<invalid>".into(),
-        Op::Atom { atom, args } => format!("{}({})", atom.name(), list(args)),
-        Op::Product { kind, a, b } => match kind {
-            Bilinear::Kron { .. } => format!("kron({})", list(&[*a, *b])),
-            Bilinear::Conv { .. } => format!("conv({})", list(&[*a, *b])),
-            _ => {
-                let sign = if matches!(kind, Bilinear::MatMul { .. }) { "@" } else { "*" };
-                let (a, b) = (at_level(arena, *a, 1), at_level(arena, *b, 2));
-                bracket(format!("{a} {sign} {b}"), 1)
-            }
-        },
-        Op::Linear { form, args, .. } => match form {
-            Form::Add => {
-                let parts: Vec<String> = args.iter().map(|arg| at_level(arena, *arg, 0)).collect();
-                bracket(parts.join(" + "), 0)
-            }
-            Form::Sub => {
-                let (a, b) = (at_level(arena, args[0], 0), at_level(arena, args[1], 1));
-                bracket(format!("{a} - {b}"), 0)
-            }
-            Form::Neg => bracket(format!("-{}", at_level(arena, args[0], 2)), 1),
-            Form::Broadcast => at_level(arena, args[0], level),
-            Form::Call(name) => format!("{name}({})", list(args)),
-            Form::Index(index) => format!("{}[{index}]", at_level(arena, args[0], 2)),
-        },
+fn write(arena: &Arena, id: Id, level: usize, depth: usize, text: &mut String) {
+    if text.len() > LONGEST {
+        return;
     }
+    let Some(depth) = depth.checked_sub(1) else {
+        text.push_str("...");
+        return;
+    };
+    let node = &arena.nodes[id];
+    match &node.op {
+        Op::Variable(index) => text.push_str(&variable_name(arena, *index)),
+        Op::Parameter(index) => text.push_str(&parameter_name(arena, *index)),
+        Op::Constant(values) if values.len() == 1 => text.push_str(&values[0].to_string()),
+        Op::Constant(_) => text.push_str(&format!("constant[{}]", node.shape)),
+        Op::Poison => text.push_str("<invalid>"),
+        Op::Atom { atom, args } => call(arena, atom.name(), args, depth, text),
+        Op::Product { kind: Bilinear::Kron { .. }, a, b } => {
+            call(arena, "kron", &[*a, *b], depth, text);
+        }
+        Op::Product { kind: Bilinear::Conv { .. }, a, b } => {
+            call(arena, "conv", &[*a, *b], depth, text);
+        }
+        Op::Product { kind, a, b } => {
+            let sign = if matches!(kind, Bilinear::MatMul { .. }) { " @ " } else { " * " };
+            bracket(level > 1, text, |text| {
+                write(arena, *a, 1, depth, text);
+                text.push_str(sign);
+                write(arena, *b, 2, depth, text);
+            });
+        }
+        Op::Linear { form: Form::Add, args, .. } => bracket(level > 0, text, |text| {
+            for (at, arg) in args.iter().enumerate() {
+                text.push_str(if at > 0 { " + " } else { "" });
+                write(arena, *arg, 0, depth, text);
+            }
+        }),
+        Op::Linear { form: Form::Sub, args, .. } => bracket(level > 0, text, |text| {
+            write(arena, args[0], 0, depth, text);
+            text.push_str(" - ");
+            write(arena, args[1], 1, depth, text);
+        }),
+        Op::Linear { form: Form::Neg, args, .. } => bracket(level > 1, text, |text| {
+            text.push('-');
+            write(arena, args[0], 2, depth, text);
+        }),
+        Op::Linear { form: Form::Broadcast, args, .. } => {
+            write(arena, args[0], level, depth, text);
+        }
+        Op::Linear { form: Form::Call(name), args, .. } => call(arena, name, args, depth, text),
+        Op::Linear { form: Form::Index(index), args, .. } => {
+            write(arena, args[0], 2, depth, text);
+            text.push_str(&format!("[{index}]"));
+        }
+    }
+}
+
+fn bracket(needed: bool, text: &mut String, inside: impl FnOnce(&mut String)) {
+    text.push_str(if needed { "(" } else { "" });
+    inside(text);
+    text.push_str(if needed { ")" } else { "" });
+}
+
+fn call(arena: &Arena, name: &str, args: &[Id], depth: usize, text: &mut String) {
+    text.push_str(name);
+    text.push('(');
+    for (at, arg) in args.iter().enumerate() {
+        text.push_str(if at > 0 { ", " } else { "" });
+        write(arena, *arg, 0, depth, text);
+    }
+    text.push(')');
 }

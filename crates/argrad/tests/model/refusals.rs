@@ -146,3 +146,52 @@ fn expressions_of_two_models_do_not_mix() {
     let problem = Problem::minimize((x + y).sum());
     says(problem.check(), &["another model"]);
 }
+
+#[test]
+fn functions_of_parameters_outside_of_their_domain() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, p, q) = (model.variable(2), model.parameter(()), model.parameter(2));
+    let problem = Problem::minimize(sum_squares(x - log(p)) + (x / q).sum());
+    let layer = problem.compile([p, q], [x])?;
+    says(layer.forward(&[&[-1.0], &[1.0, 1.0]]), &["log(-1) is NaN", "x > 0"]);
+    let batch = [1.0, 1.0, 1.0, 0.0];
+    says(layer.forward(&[&[1.0], &batch]), &["instance 1", "recip([1, ..., 0]) is inf", "x != 0"]);
+    Ok(())
+}
+
+#[test]
+fn long_and_deep_expressions_do_no_harm() -> Result<(), ModelError> {
+    let model = Model::new();
+    let x = model.variable(()).named("x");
+    let (mut doubled, mut long) = (x, x);
+    for _ in 0..60 {
+        doubled = doubled + doubled;
+    }
+    for _ in 0..3000 {
+        long = long + 1.0;
+    }
+    assert!(format!("{doubled}{long}").len() < 300);
+    let scale = 2f64.powi(-60);
+    let problem = Problem::minimize(square(scale * doubled - 1.0) + 0.5 * square(long - 3002.0));
+    assert!((problem.solve(&[])?.get(x)[0] - 4.0 / 3.0).abs() < 1e-8);
+    let mut squares = square(x);
+    for _ in 0..60 {
+        squares = squares + squares;
+    }
+    let problem = Problem::minimize(scale * squares - 2.0 * x);
+    assert!((problem.solve(&[])?.get(x)[0] - 1.0).abs() < 1e-8);
+    Ok(())
+}
+
+#[test]
+fn nothing_stacked_and_nothing_to_choose() -> Result<(), ModelError> {
+    let model = Model::new();
+    let x = model.variable(2);
+    says(Problem::minimize(hstack(&[]).sum()).check(), &["hstack: expected at least one"]);
+    says(Problem::minimize((x + vstack(&[])).sum()).check(), &["vstack: expected at least one"]);
+    let model = Model::new();
+    assert_eq!(Problem::minimize(model.constant(3.0)).solve(&[])?.value, 3.0);
+    let empty = model.variable(0);
+    assert_eq!(Problem::minimize(sum_squares(empty) + 1.0).solve(&[])?.value, 1.0);
+    Ok(())
+}
