@@ -28,6 +28,9 @@
 //! # Ok::<(), argrad::Error>(())
 //! ```
 //!
+//! Any other convex problem is written as mathematics in [`model`], and compiled to a layer of its
+//! parameters.
+//!
 //! # Conventions
 //! - Batch first, row-major. Each argument is a [`Slot`]: one copy shared by the batch, or one an
 //!   instance. The gradient of a shared argument is the sum over the batch.
@@ -62,3 +65,8 @@ pub use qp::{
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The examples of the page on parameters, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/dpp.md")]
+struct Dpp;

@@ -16,7 +16,7 @@ impl Atom for Recip {
     }
 
     fn shape(&self, args: &[Shape]) -> Result<Shape, String> {
-        Ok(args[0])
+        super::elementwise::same_shape(args)
     }
 
     fn sign(&self, args: &[Info]) -> Sign {

@@ -1,5 +1,7 @@
 //! Squares in the objective, as entries of P.
 
+use std::borrow::Cow;
+
 use super::affine::{Affine, Term};
 use super::graph::Graph;
 use crate::atoms::Bilinear;
@@ -30,7 +32,11 @@ impl Graph<'_> {
                 _ => lifted.push(r),
             }
         }
-        let rest = e.pick(lifted.iter().copied(), lifted.len());
+        let rest = if lifted.len() == e.size() {
+            Cow::Borrowed(e)
+        } else {
+            Cow::Owned(e.pick(lifted.iter().copied(), lifted.len()))
+        };
         let rest_weights = weights.pick(lifted.iter().copied(), lifted.len());
         if rest.is_variable_free() {
             // Constant in x: only the value of the objective sees it.

@@ -52,12 +52,18 @@ impl<'a> Walk<'a> {
             if self.known.contains_key(&at) {
                 continue;
             }
-            if ready {
+            let args = self.arena.nodes[at].op.args();
+            if ready && args.iter().all(|arg| self.known.contains_key(arg)) {
                 let form = Rc::new(self.form(at));
                 self.known.insert(at, form);
+                // Made again where it is needed again: a large matrix of parameters costs memory.
+                let is_parameter = |arg: &Id| matches!(self.arena.nodes[*arg].op, Op::Parameter(_));
+                args.iter().filter(|arg| is_parameter(arg)).for_each(|arg| {
+                    self.known.remove(arg);
+                });
             } else {
                 order.push((at, true));
-                order.extend(self.arena.nodes[at].op.args().into_iter().rev().map(|a| (a, false)));
+                order.extend(args.into_iter().rev().map(|arg| (arg, false)));
             }
         }
         self.known[&id].clone()

@@ -46,6 +46,14 @@ impl LayerData {
         if in_order != Some(inputs) || inputs != self.program.inputs() {
             return Err("the layer's parameters do not fit together".into());
         }
+        for spec in &self.parameters {
+            let fits =
+                |bound: &Option<Vec<f64>>| bound.as_ref().is_none_or(|b| b.len() == spec.len);
+            let square = spec.shape.is_square() && spec.len == spec.shape.size();
+            if !fits(&spec.lower) || !fits(&spec.upper) || (spec.symmetric || spec.psd) && !square {
+                return Err(format!("the attributes of the parameter {} do not fit it", spec.name));
+            }
+        }
         for output in &self.outputs {
             let inputs = match output.source {
                 super::data::Source::Primal => program.variables,

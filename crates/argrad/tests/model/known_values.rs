@@ -41,6 +41,91 @@ fn lp_1_and_its_duals() -> Result<(), ModelError> {
     Ok(())
 }
 
+/// lp_2: min x0 + x1 / 2, -100 <= x0 <= -10, x1 == 1.
+#[test]
+fn lp_2_and_its_duals() -> Result<(), ModelError> {
+    let model = Model::new();
+    let x = model.variable(2);
+    let rows = [x.index(0).geq(-100.0), x.index(0).leq(-10.0), x.index(1).equals(1.0)];
+    let answer = Problem::minimize(x.dot([1.0, 0.5])).subject_to(rows).solve(&[])?;
+    close(&[answer.value], &[-99.5], 1e-8);
+    let duals: Vec<f64> = rows.iter().map(|row| answer.dual(*row)[0]).collect();
+    close(&duals, &[1.0, 0.0, -0.5], 1e-8);
+    Ok(())
+}
+
+/// socp_2: lp_1 with one row as a cone.
+#[test]
+fn socp_2() -> Result<(), ModelError> {
+    let model = Model::new();
+    let x = model.variable(2);
+    let rows = [
+        x.dot([2.0, 1.0]).leq(3.0),
+        second_order(model.constant(3.0), x.dot([1.0, 2.0])),
+        x.geq(0.0),
+    ];
+    let answer = Problem::minimize(x.dot([-4.0, -5.0])).subject_to(rows).solve(&[])?;
+    close(&[answer.value], &[-9.0], 1e-8);
+    close(&answer.get(x), &[1.0, 1.0], 1e-7);
+    Ok(())
+}
+
+/// socp_3: the intersection of a rotated ellipse, a disc and an ellipse.
+#[test]
+fn socp_3() -> Result<(), ModelError> {
+    let model = Model::new();
+    let x = model.variable(2);
+    let half = 0.5f64.sqrt();
+    let rotated = matmul([[half, half], [-half, half]], x);
+    let rows = [[2f64.sqrt(), half] * rotated, 1.0 * x, [0.2, 1.8] * x].map(|e| norm2(e).leq(1.0));
+    let answer = Problem::minimize(x.dot([-1.0, 2.0])).subject_to(rows).solve(&[])?;
+    close(&[answer.value], &[-1.932105], 1e-6);
+    close(&answer.get(x), &[0.83666003, -0.54772256], 1e-7);
+    Ok(())
+}
+
+/// expcone_socp_1: risk parity, as cones and as atoms.
+#[test]
+fn expcone_socp_1() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, s, t) = (model.variable(3), model.variable(3), model.variable(()));
+    let sigma = [[1.83, 1.79, 3.22], [1.79, 2.18, 3.18], [3.22, 3.18, 8.69]];
+    let mut root = [[0.0; 3]; 3];
+    for i in 0..3 {
+        for j in 0..=i {
+            let dot: f64 = (0..j).map(|k| root[i][k] * root[j][k]).sum();
+            root[i][j] =
+                if i == j { (sigma[i][i] - dot).sqrt() } else { (sigma[i][j] - dot) / root[j][j] };
+        }
+    }
+    let length = norm2(model.constant(root).t().matmul(x));
+    let rows = [length.leq(t), exponential_cone(s, model.constant([1.0; 3]), x)];
+    let answer = Problem::minimize(t - 0.75 * s.sum()).subject_to(rows).solve(&[])?;
+    close(&[answer.value], &[4.0751197], 1e-7);
+    close(&answer.get(x), &[0.576079, 0.54315, 0.28037], 1e-5);
+    let atoms = Problem::minimize(length - 0.75 * log(x).sum()).solve(&[])?;
+    close(&[atoms.value], &[answer.value], 1e-8);
+    Ok(())
+}
+
+/// pcp_2: max x0^0.2 x1^0.8 + x2^0.4 - x0, x0 + x1 + x2 / 2 == 2.
+#[test]
+fn pcp_2() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, above) = (model.variable(3), model.variable(2));
+    let rows = [
+        x.dot([1.0, 1.0, 0.5]).equals(2.0),
+        power_cone(x.index(0), x.index(1), above.index(0), 0.2),
+        power_cone(x.index(2), model.constant(1.0), above.index(1), 0.4),
+    ];
+    let problem = Problem::maximize(above.sum() - x.index(0)).subject_to(rows);
+    let answer = problem.solve(&[])?;
+    close(&[answer.value], &[1.8073406786220672], 1e-8);
+    // CVXPY's point is good to four digits.
+    close(&answer.get(x), &[0.06393515, 0.78320961, 2.30571048], 1e-3);
+    Ok(())
+}
+
 #[test]
 fn lp_3_is_unbounded_and_lp_4_infeasible() -> Result<(), ModelError> {
     let model = Model::new();

@@ -130,3 +130,54 @@ fn a_dense_parametric_matrix_compiles_fast() -> Result<(), ModelError> {
     assert!(elapsed.as_millis() < 2000, "{elapsed:?}");
     Ok(())
 }
+
+/// `x / (1 + |x|)`, for parameters only.
+#[derive(Debug)]
+struct Softsign;
+
+impl Atom for Softsign {
+    fn name(&self) -> &str {
+        "softsign"
+    }
+    fn shape(&self, args: &[Shape]) -> Result<Shape, String> {
+        args.first().copied().ok_or_else(|| "expected an argument".into())
+    }
+    fn sign(&self, args: &[Info]) -> Sign {
+        args[0].sign
+    }
+    fn curvature(&self, _: &[Info]) -> Curvature {
+        Curvature::Unknown
+    }
+    fn monotonicity(&self, _: usize, _: &[Info]) -> Monotonicity {
+        Monotonicity::Increasing
+    }
+    fn value(&self, args: &[Argument<'_>], out: &mut [f64]) {
+        out.iter_mut().zip(args[0].values).for_each(|(out, v)| *out = v / (1.0 + v.abs()));
+    }
+    fn vjp(&self, args: &[Argument<'_>], cotangent: &[f64], gradients: &mut [Vec<f64>]) {
+        for ((g, c), v) in gradients[0].iter_mut().zip(cotangent).zip(args[0].values) {
+            *g += c / (1.0 + v.abs()).powi(2);
+        }
+    }
+    fn graph(&self, graph: &mut Graph<'_>, args: &[Affine]) -> Affine {
+        graph.constant(&[0.0], args[0].shape())
+    }
+}
+
+#[test]
+fn an_atom_of_the_user_in_a_file() -> Result<(), Box<dyn std::error::Error>> {
+    let model = Model::new();
+    let (x, p) = (model.variable(2), model.parameter(2));
+    let soft = model.atom(Softsign, &[p]);
+    let problem = Problem::minimize(sum_squares(x - soft));
+    assert!(!Problem::minimize(model.atom(Softsign, &[x]).sum()).is_dcp());
+    let layer = problem.compile([p], [x])?;
+    super::derivative::check(layer.clone(), &[vec![0.5, -2.0, 1.0, 3.0]], &[]);
+    let text = serde_json::to_string(&layer)?;
+    assert!(serde_json::from_str::<Layer>(&text).is_err());
+    register("softsign", |_| std::sync::Arc::new(Softsign));
+    let read: Layer = serde_json::from_str(&text)?;
+    let (outputs, _) = read.forward(&[&[1.0, -3.0]])?;
+    assert!((outputs[0][0] - 0.5).abs() < 1e-9 && (outputs[0][1] + 0.75).abs() < 1e-9);
+    Ok(())
+}

@@ -25,7 +25,11 @@ fn compile_with_a_dense_parametric_matrix() -> Result<(), ModelError> {
         let start = Instant::now();
         let problem = Problem::minimize(sum_squares(q.matmul(x))).subject_to([x.geq(0.0)]);
         let layer = problem.compile([q], [x])?;
-        println!("n = {n}: compile {:?}, A has {}", start.elapsed(), layer.structure().a().nnz());
+        let elapsed = start.elapsed();
+        println!("n = {n}: compile {elapsed:?}, A has {}", layer.structure().a().nnz());
+        // Linux says how much memory was in use at most.
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("{line}"));
     }
     Ok(())
 }
