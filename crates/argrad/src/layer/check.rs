@@ -76,19 +76,15 @@ impl ParameterSpec {
         let n = self.shape.rows();
         if self.symmetric {
             let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-            let mirror = |k: usize| (k % n) * n + k / n;
-            let differs = |k: &usize| (values[*k] - values[mirror(*k)]).abs() > ASYMMETRY * largest;
-            if let Some(k) = (0..n * n).find(differs) {
-                let found = format!(
-                    "{} at ({}, {}) and {} at ({}, {}){instance}",
-                    values[k],
-                    k / n,
-                    k % n,
-                    values[mirror(k)],
-                    k % n,
-                    k / n
-                );
-                return Err(self.error("a symmetric matrix", found));
+            for i in 0..n {
+                for j in 0..i {
+                    let (below, above) = (values[i * n + j], values[j * n + i]);
+                    if (below - above).abs() > ASYMMETRY * largest {
+                        let found =
+                            format!("{above} at ({j}, {i}) and {below} at ({i}, {j}){instance}");
+                        return Err(self.error("a symmetric matrix", found));
+                    }
+                }
             }
         }
         if self.psd && !is_semidefinite(values, n) {

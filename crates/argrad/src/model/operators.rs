@@ -51,3 +51,32 @@ impl<'m> Neg for Expr<'m> {
         negate(self)
     }
 }
+
+/// Arrays of ndarray on the left.
+#[cfg(feature = "ndarray")]
+mod arrays {
+    use std::ops::{Add, Mul, Sub};
+
+    use ndarray::{ArrayBase, Data, Ix1, Ix2};
+
+    use super::{Expr, Operand, add, multiply, subtract};
+
+    macro_rules! array_operators {
+        ($($dim:ty),+) => {
+            $(array_operators!(@ $dim, Add, add, add);
+              array_operators!(@ $dim, Sub, sub, subtract);
+              array_operators!(@ $dim, Mul, mul, multiply);)+
+        };
+        (@ $dim:ty, $trait:ident, $method:ident, $function:ident) => {
+            impl<'m, S: Data<Elem = f64>> $trait<Expr<'m>> for &ArrayBase<S, $dim> {
+                type Output = Expr<'m>;
+                #[track_caller]
+                fn $method(self, other: Expr<'m>) -> Expr<'m> {
+                    $function(self.into_expr(other.model), other)
+                }
+            }
+        };
+    }
+
+    array_operators!(Ix1, Ix2);
+}

@@ -164,3 +164,32 @@ fn diagonal_and_sparse_parameters() -> Result<(), ModelError> {
     check(layer, &[vec![1.0, 2.0, -1.5], vec![0.4, 0.7]], &[]);
     Ok(())
 }
+
+#[test]
+fn duals_of_cones_are_outputs_too() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, t, a) = (model.variable(3), model.variable(()), model.parameter(3));
+    let cone = second_order(t, x - a);
+    let limit = t.leq(0.4);
+    let problem = Problem::minimize(sum_squares(x)).subject_to([cone, limit]);
+    let outputs = [Output::from(x), cone.dual(), limit.dual()];
+    check(problem.compile([a], outputs)?, &[vec![1.0, -0.7, 0.2]], &[]);
+
+    let (y, b) = (model.variable(3), model.parameter(3));
+    let cone = exponential_cone(y.index(0), y.index(1), y.index(2));
+    let problem = Problem::minimize(sum_squares(y - b)).subject_to([cone]);
+    let outputs = [Output::from(y), cone.dual()];
+    check(problem.compile([b], outputs)?, &[vec![1.0, 0.7, 0.2]], &[]);
+
+    let cone = power_cone(y.index(0), y.index(1), y.index(2), 0.3);
+    let problem = Problem::minimize(sum_squares(y - b)).subject_to([cone]);
+    let outputs = [Output::from(y), cone.dual()];
+    check(problem.compile([b], outputs)?, &[vec![0.5, 0.7, 1.2]], &[]);
+
+    let (s, c) = (model.variable((3, 3)).symmetric(), model.parameter((3, 3)));
+    let cone = s.psd_geq(0.0);
+    let problem = Problem::minimize(sum_squares(s - c)).subject_to([cone]);
+    let outputs = [Output::from(s), cone.dual()];
+    check(problem.compile([c], outputs)?, &[numbers(9, 41)], &[]);
+    Ok(())
+}

@@ -207,3 +207,19 @@ fn terms_without_variables_count_in_the_value() {
     assert!((answer.value - (0.25 + 0.5f64.exp() + 2.0)).abs() < 1e-9);
     assert!((answer.sensitivity(p)[0] - (1.0 + 0.5f64.exp())).abs() < 1e-9);
 }
+
+/// One factor shared, one per instance, one function of each, in a batch of three.
+#[test]
+fn derived_parameters_in_a_batch() {
+    let model = Model::new();
+    let x = model.variable(2);
+    let (p, q) = (model.parameter(()).nonneg(), model.parameter(2));
+    let mixed = exp(p) * sum_squares(x - q) + (p * q * x).sum() + log(p) * x.index(0);
+    let limit = x.sum().leq(square(p));
+    let problem = Problem::minimize(mixed + sum_squares(exp(q) * x)).subject_to([limit]);
+    let layer = problem.compile([p, q], [Output::from(x), limit.dual()]).unwrap();
+    let q_values = vec![0.3, -0.4, 2.0, 1.0, -1.0, 0.5];
+    check(layer.clone(), &[vec![0.7], q_values.clone()], &[]);
+    check(layer.clone(), &[vec![0.7, 0.3, 1.2], q_values.clone()], &[]);
+    check(layer, &[vec![0.7, 0.3, 1.2], q_values[..2].to_vec()], &[]);
+}

@@ -206,6 +206,29 @@ fn sdp_1() -> Result<(), ModelError> {
     Ok(())
 }
 
+/// sdp_2: two semidefinite matrices.
+#[test]
+fn sdp_2() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, y) = (model.variable((2, 2)).symmetric(), model.variable((4, 4)).symmetric());
+    let (c1, a1) = ([[1.0, 0.0], [0.0, 6.0]], [[1.0, 1.0], [1.0, 2.0]]);
+    let c2 = [[1.0, -3.0, 0.0, 0.0], [-3.0, 2.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0; 4]];
+    let a2 = [[0.0, 1.0, 0.0, 0.0], [1.0, -1.0, 0.0, 0.0], [0.0; 4], [0.0, 0.0, 0.0, -3.0]];
+    let rows = [
+        (x.dot(a1) + y.dot(a2)).equals(23.0),
+        y.at(0, 1).leq(-3.0),
+        x.psd_geq(0.0),
+        y.psd_geq(0.0),
+    ];
+    let answer = Problem::minimize(x.dot(c1) + y.dot(c2)).subject_to(rows).solve(&[])?;
+    close(&[answer.value], &[52.40127214], 1e-8);
+    // The semidefinite duals are what stationarity says.
+    let nu = answer.dual(rows[0])[0];
+    let expected: Vec<f64> = c1.concat().iter().zip(a1.concat()).map(|(c, a)| c + nu * a).collect();
+    close(answer.dual(rows[2]), &expected, 1e-7);
+    Ok(())
+}
+
 /// pcp_1: socp_1 with the norm as power cones.
 #[test]
 fn pcp_1_power_cones() -> Result<(), ModelError> {

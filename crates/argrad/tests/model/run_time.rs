@@ -181,3 +181,27 @@ fn an_atom_of_the_user_in_a_file() -> Result<(), Box<dyn std::error::Error>> {
     assert!((outputs[0][0] - 0.5).abs() < 1e-9 && (outputs[0][1] + 0.75).abs() < 1e-9);
     Ok(())
 }
+
+#[test]
+fn an_empty_batch() -> Result<(), ModelError> {
+    let (outputs, tape) =
+        layer()?.forward_slots(0, &[Slot::Each(&[]), Slot::Shared(&[0.5])], None)?;
+    assert_eq!((outputs.batch, outputs[0].len(), outputs.objective.len()), (0, 0, 0));
+    let gradients = layer()?.backward(&tape, &[&[], &[]])?;
+    assert_eq!(gradients, [vec![], vec![0.0]]);
+    Ok(())
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn arrays_of_ndarray_stand_beside_expressions() -> Result<(), ModelError> {
+    use ndarray::array;
+    let model = Model::new();
+    let x = model.variable(2);
+    let (a, b) = (array![[1.0, 2.0], [0.0, 1.0]], array![3.0, 1.0]);
+    let problem = Problem::minimize(sum_squares(matmul(&a, x) - &b) + 0.0 * (&b * x).sum());
+    let answer = problem.solve(&[])?;
+    assert!((answer.get(x)[0] - 1.0).abs() < 1e-9 && (answer.get(x)[1] - 1.0).abs() < 1e-9);
+    assert_eq!((&b - x).shape(), Shape::vector(2));
+    Ok(())
+}
