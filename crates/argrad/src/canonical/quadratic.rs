@@ -10,10 +10,13 @@ use crate::model::Shape;
 /// Most products of terms that are formed for a matrix P of constants.
 const MOST_PRODUCTS: usize = 50_000_000;
 
+/// Rows with at most so many terms are squared term by term.
+const FEW_TERMS: usize = 4;
+
 impl Graph<'_> {
     /// Adds `sum_i weights_i e_i^2` to the objective. The weights are free of variables and nonnegative.
     ///
-    /// Rows with at most one variable and no theta go to P directly, and so does a matrix of constants with
+    /// Rows of a few terms without theta go to P directly, and so does a matrix of constants with
     /// more rows than columns; of the others a variable is made, equal to the row, with a diagonal entry of
     /// P.
     pub fn minimize_squares(&mut self, e: &Affine, weights: &Affine) {
@@ -22,15 +25,15 @@ impl Graph<'_> {
         }
         let mut lifted = Vec::new();
         for r in 0..e.size() {
-            match e.row(r) {
-                [] => {}
-                [t] if t.theta == 0 => self.add_square(Some(*t), None, weights.row(r)),
-                [a, b] if a.theta == 0 && b.theta == 0 && (a.variable == 0 || b.variable == 0) => {
-                    let (t, c) = if a.variable == 0 { (b, a) } else { (a, b) };
-                    self.add_square(Some(*t), Some(*c), weights.row(r));
-                }
-                _ => lifted.push(r),
+            let row = e.row(r);
+            if row.len() <= FEW_TERMS && row.iter().all(|term| term.theta == 0) {
+                self.add_square(row, weights.row(r));
+            } else {
+                lifted.push(r);
             }
+        }
+        if lifted.is_empty() {
+            return;
         }
         let rest = if lifted.len() == e.size() {
             Cow::Borrowed(e)
@@ -52,30 +55,35 @@ impl Graph<'_> {
         }
     }
 
-    /// `weight (t x + c)^2`.
-    fn add_square(&mut self, t: Option<Term>, c: Option<Term>, weight: &[Term]) {
-        let Some(t) = t else { return };
-        let c = c.map_or(0.0, |c| c.coef);
-        if t.variable == 0 {
-            let square = (t.coef + c) * (t.coef + c);
-            self.linear.extend(weight.iter().map(|w| Term { coef: w.coef * square, ..*w }));
-            return;
+    /// `weight row^2` of a few terms without theta.
+    fn add_square(&mut self, row: &[Term], weight: &[Term]) {
+        for (at, s) in row.iter().enumerate() {
+            for t in &row[at..] {
+                // Each pair once, the mixed ones twice.
+                let factor = if std::ptr::eq(s, t) { 1.0 } else { 2.0 } * s.coef * t.coef;
+                self.add_pair(s.variable, t.variable, factor, weight);
+            }
         }
-        let times = |factor: f64| {
-            weight.iter().map(move |w| Term { coef: w.coef * factor, ..*w }).collect::<Vec<_>>()
-        };
-        self.add_product(t.variable - 1, t.variable - 1, &times(t.coef * t.coef));
-        if c != 0.0 {
-            let cross = times(2.0 * t.coef * c);
-            self.linear.extend(cross.iter().map(|w| Term { variable: t.variable, ..*w }));
-            self.linear.extend(times(c * c));
+    }
+
+    /// `weight factor x y` of two variables, where index 0 stands for the number one.
+    fn add_pair(&mut self, x: u32, y: u32, factor: f64, weight: &[Term]) {
+        let scaled = weight.iter().map(|w| Term { coef: w.coef * factor, ..*w });
+        match (x, y) {
+            (0, variable) | (variable, 0) => {
+                self.linear.extend(scaled.map(|w| Term { variable, ..w }));
+            }
+            (x, y) => {
+                let scaled: Vec<Term> = scaled.collect();
+                self.add_product(x - 1, y - 1, &scaled);
+            }
         }
     }
 
     /// Where the rows are many and share their weight, P is the sum of the outer products of rows.
     fn squares_of_tall_matrix(&mut self, e: &Affine, weights: &Affine) -> bool {
         let rows = e.size();
-        let simple = (0..rows).all(|r| e.row(r).len() <= 2);
+        let simple = (0..rows).all(|r| e.row(r).len() <= FEW_TERMS);
         if simple || (1..rows).any(|r| weights.row(r) != weights.row(0)) {
             return false;
         }
@@ -103,15 +111,7 @@ impl Graph<'_> {
                 if factor == 0.0 {
                     continue;
                 }
-                let scaled: Vec<Term> =
-                    weight.iter().map(|w| Term { coef: w.coef * factor, ..*w }).collect();
-                match (used[i], used[j]) {
-                    (0, 0) => self.linear.extend(scaled),
-                    (0, variable) => {
-                        self.linear.extend(scaled.iter().map(|w| Term { variable, ..*w }));
-                    }
-                    (v, w) => self.add_product(v - 1, w - 1, &scaled),
-                }
+                self.add_pair(used[i], used[j], factor, &weight);
             }
         }
         true

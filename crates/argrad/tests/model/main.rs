@@ -4,6 +4,7 @@ mod atoms;
 mod derivative;
 mod dpp;
 mod known_values;
+mod random;
 mod refusals;
 mod run_time;
 mod timing;
