@@ -1,19 +1,25 @@
 //! What is known about every expression of a model.
 
-use super::cholesky::pivoted_cholesky;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::cholesky::is_semidefinite;
 use super::{Curvature, Info, Monotonicity, Sign};
-use crate::atoms::{Argument, Bilinear, LinearMap};
+use crate::atoms::{Argument, Atom, Bilinear, LinearMap};
 use crate::model::arena::{Arena, Form, Id, Op};
 
 /// Sign and curvature of every node.
 pub(crate) struct Analysis {
     infos: Vec<Info>,
+    /// Matrices that were looked into: positive semidefinite or not.
+    psd: RefCell<HashMap<Id, bool>>,
 }
 
 impl Analysis {
     /// By one pass over the arena, where arguments come first.
     pub fn new(arena: &Arena) -> Self {
         let mut infos: Vec<Info> = Vec::with_capacity(arena.nodes.len());
+        let psd = RefCell::default();
         for (id, node) in arena.nodes.iter().enumerate() {
             let (sign, curvature) = match &node.op {
                 Op::Variable(index) => {
@@ -27,14 +33,7 @@ impl Analysis {
                 Op::Linear { map, args, .. } => linear(map, args, &infos),
                 Op::Product { kind, a, b } => product(*kind, *a, *b, &infos),
                 Op::Atom { atom, args } => {
-                    let of: Vec<Info> = args
-                        .iter()
-                        .enumerate()
-                        .map(|(at, arg)| Info {
-                            psd: atom.needs_psd(at) && is_psd(arena, &infos, *arg),
-                            ..infos[*arg]
-                        })
-                        .collect();
+                    let of = arguments(arena, &infos, &psd, &**atom, args);
                     let monotonicity = |at: usize| atom.monotonicity(at, &of);
                     (atom.sign(&of), compose(atom.curvature(&of), monotonicity, &of))
                 }
@@ -48,7 +47,7 @@ impl Analysis {
             };
             infos.push(Info { shape: node.shape, sign, curvature, psd: false });
         }
-        Self { infos }
+        Self { infos, psd }
     }
 
     pub fn info(&self, id: Id) -> Info {
@@ -56,13 +55,32 @@ impl Analysis {
     }
 
     /// What is known about the arguments of an atom.
-    pub fn infos(&self, arena: &Arena, atom: &dyn crate::atoms::Atom, args: &[Id]) -> Vec<Info> {
-        let info = |(at, arg): (usize, &Id)| Info {
-            psd: atom.needs_psd(at) && is_psd(arena, &self.infos, *arg),
-            ..self.infos[*arg]
-        };
-        args.iter().enumerate().map(info).collect()
+    pub fn infos(&self, arena: &Arena, atom: &dyn Atom, args: &[Id]) -> Vec<Info> {
+        arguments(arena, &self.infos, &self.psd, atom, args)
     }
+}
+
+/// What is known about the arguments of an atom; whether matrices are semidefinite only where it asks.
+fn arguments(
+    arena: &Arena,
+    infos: &[Info],
+    psd: &RefCell<HashMap<Id, bool>>,
+    atom: &dyn Atom,
+    args: &[Id],
+) -> Vec<Info> {
+    let looked_into = |arg: Id| {
+        let known = psd.borrow().get(&arg).copied();
+        known.unwrap_or_else(|| {
+            let found = is_psd(arena, infos, arg);
+            psd.borrow_mut().insert(arg, found);
+            found
+        })
+    };
+    let info = |(at, arg): (usize, &Id)| Info {
+        psd: atom.needs_psd(at) && looked_into(*arg),
+        ..infos[*arg]
+    };
+    args.iter().enumerate().map(info).collect()
 }
 
 /// The composition rule: f(g) is convex where f is convex and each argument is affine, or convex with f
@@ -149,7 +167,7 @@ pub(crate) fn constant_value(arena: &Arena, id: Id) -> Vec<f64> {
 
 /// The value of an expression, given those of its variables and parameters.
 pub(crate) fn evaluate(arena: &Arena, id: Id, leaf: &dyn Fn(&Op) -> Vec<f64>) -> Vec<f64> {
-    let mut known: std::collections::HashMap<Id, Vec<f64>> = Default::default();
+    let mut known: HashMap<Id, Vec<f64>> = HashMap::new();
     let mut order = vec![(id, false)];
     while let Some((id, ready)) = order.pop() {
         if known.contains_key(&id) {
@@ -194,7 +212,7 @@ fn is_psd(arena: &Arena, infos: &[Info], id: Id) -> bool {
     }
     if !node.has_variables && !node.has_parameters {
         let n = node.shape.rows();
-        return pivoted_cholesky(&constant_value(arena, id), n).is_some();
+        return is_semidefinite(&constant_value(arena, id), n);
     }
     match &node.op {
         Op::Variable(index) => arena.variables[*index].attributes.psd,

@@ -5,7 +5,12 @@ const ZERO: f64 = 1e-11;
 
 /// Whether a symmetric matrix is positive semidefinite, up to rounding.
 pub(crate) fn is_semidefinite(p: &[f64], n: usize) -> bool {
-    is_definite(p, n) || pivoted_cholesky(p, n).is_some()
+    is_symmetric(p, n) && is_definite(p, n) || pivoted_cholesky(p, n).is_some()
+}
+
+fn is_symmetric(p: &[f64], n: usize) -> bool {
+    let largest = p.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    (0..n).all(|i| (0..i).all(|j| (p[i * n + j] - p[j * n + i]).abs() <= 1e-10 * largest))
 }
 
 /// Whether the factorization without pivots succeeds; fast.
@@ -42,10 +47,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// as its rank; `None` where P is not symmetric or has a negative eigenvalue.
 pub(crate) fn pivoted_cholesky(p: &[f64], n: usize) -> Option<Vec<f64>> {
     let scale = (0..n).map(|i| p[i * n + i].abs()).fold(0.0, f64::max);
-    let largest = p.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-    let symmetric =
-        (0..n).all(|i| (0..i).all(|j| (p[i * n + j] - p[j * n + i]).abs() <= 1e-10 * largest));
-    if !symmetric || largest > scale * (1.0 + 1e-10) {
+    if !is_symmetric(p, n) || p.iter().any(|v| v.abs() > scale * (1.0 + 1e-10)) {
         return None;
     }
     let mut rest = p.to_vec();
@@ -72,4 +74,38 @@ pub(crate) fn pivoted_cholesky(p: &[f64], n: usize) -> Option<Vec<f64>> {
     }
     let left = rest.iter().fold(0.0f64, |m, v| m.max(v.abs()));
     (left <= 1e-9 * scale).then_some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_semidefinite, pivoted_cholesky};
+
+    #[test]
+    fn factors_of_low_rank_and_full_rank() {
+        for p in [
+            vec![2.0, 1.0, 0.0, 1.0, 2.0, 0.5, 0.0, 0.5, 1.0],
+            vec![1.0, 2.0, 3.0, 2.0, 4.0, 6.0, 3.0, 6.0, 9.0],
+            vec![0.0; 9],
+        ] {
+            let factor = pivoted_cholesky(&p, 3).unwrap();
+            for k in 0..9 {
+                let found: f64 = factor.chunks(3).map(|row| row[k / 3] * row[k % 3]).sum();
+                assert!((found - p[k]).abs() < 1e-12);
+            }
+            assert!(is_semidefinite(&p, 3));
+        }
+    }
+
+    #[test]
+    fn indefinite_and_asymmetric_matrices_are_seen() {
+        for p in [
+            [1.0, 2.0, 2.0, 1.0],
+            [0.0, 1.0, 1.0, 0.0],
+            [1.0, 0.5, 0.0, 1.0],
+            [-1.0, 0.0, 0.0, 1.0],
+            [1.0, f64::NAN, f64::NAN, 1.0],
+        ] {
+            assert!(!is_semidefinite(&p, 2), "{p:?}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::dcp::Analysis;
 use crate::dpp::Program;
 use crate::model::arena::{Arena, Id, Op};
 use crate::model::text::{parameter_name, render, variable_name};
-use crate::model::{Expr, Issue, ModelError, Output, Problem};
+use crate::model::{Constraint, Expr, Issue, Model, ModelError, Output, Problem};
 
 /// A layer, and what its outputs are where the caller asked for all of them.
 pub(crate) struct Compiled {
@@ -29,9 +29,16 @@ impl Compiler {
         parameters: &[Expr<'m>],
         outputs: &[Output<'m>],
     ) -> Result<Compiled, ModelError> {
-        problem.check()?;
+        Self::build(problem, problem.analyse()?, parameters, outputs)
+    }
+
+    fn build<'m>(
+        problem: &Problem<'m>,
+        analysis: Analysis,
+        parameters: &[Expr<'m>],
+        outputs: &[Output<'m>],
+    ) -> Result<Compiled, ModelError> {
         let arena = problem.model.arena();
-        let analysis = Analysis::new(&arena);
         let mut roots = vec![problem.objective.id];
         for constraint in &problem.constraints {
             roots.extend(arena.constraints[constraint.id].relation.args());
@@ -39,6 +46,10 @@ impl Compiler {
         let mut issues = Vec::new();
         for output in outputs {
             match output {
+                Output::Primal(expr) if !std::ptr::eq(expr.model, problem.model) => {
+                    let text = format!("output {expr}: an expression of another model");
+                    issues.push(Issue::new(text, expr.location()));
+                }
                 Output::Primal(expr) => {
                     if !analysis.info(expr.id).curvature.is_affine() {
                         let text = format!(
@@ -50,8 +61,11 @@ impl Compiler {
                     roots.push(expr.id);
                 }
                 Output::Dual(constraint) => {
-                    if !problem.constraints.iter().any(|own| own.id == constraint.id) {
-                        let place = arena.constraints[constraint.id].place;
+                    let is_same = |own: &Constraint<'_>| {
+                        own.id == constraint.id && std::ptr::eq(own.model, constraint.model)
+                    };
+                    if !problem.constraints.iter().any(is_same) {
+                        let place = constraint.model.arena().constraints[constraint.id].place;
                         let text =
                             "an output is the dual of a constraint that the problem does not have";
                         issues.push(Issue::new(text.into(), place));
@@ -62,7 +76,7 @@ impl Compiler {
         if !issues.is_empty() {
             return Err(ModelError::Invalid(issues));
         }
-        let (specs, offsets, theta) = parameter_specs(&arena, &roots, parameters)?;
+        let (specs, offsets, theta) = parameter_specs(problem.model, &arena, &roots, parameters)?;
         let mut program = Program::new(theta);
         let mut walk = Walk::new(&arena, &analysis, &mut program, offsets);
         let weight = if problem.maximize { -1.0 } else { 1.0 };
@@ -129,7 +143,7 @@ impl Compiler {
         problem: &Problem<'m>,
         parameters: &[Expr<'m>],
     ) -> Result<Compiled, ModelError> {
-        problem.check()?;
+        let analysis = problem.analyse()?;
         let variables = {
             let arena = problem.model.arena();
             let mut roots = vec![problem.objective.id];
@@ -152,7 +166,7 @@ impl Compiler {
         };
         let mut outputs: Vec<Output<'m>> = variables.iter().map(expr).collect();
         outputs.extend(problem.constraints.iter().map(|constraint| constraint.dual()));
-        let compiled = Self::compile(problem, parameters, &outputs)?;
+        let compiled = Self::build(problem, analysis, parameters, &outputs)?;
         Ok(Compiled { variables, ..compiled })
     }
 }
@@ -172,6 +186,7 @@ fn reachable(arena: &Arena, roots: &[Id]) -> HashSet<Id> {
 type Specs = (Vec<ParameterSpec>, HashMap<usize, usize>, usize);
 
 fn parameter_specs(
+    model: &Model,
     arena: &Arena,
     roots: &[Id],
     parameters: &[Expr<'_>],
@@ -185,6 +200,11 @@ fn parameter_specs(
         .collect();
     let (mut specs, mut offsets, mut theta) = (Vec::new(), HashMap::new(), 0);
     for (position, expr) in parameters.iter().enumerate() {
+        if !std::ptr::eq(expr.model, model) {
+            return Err(ModelError::Parameters(format!(
+                "parameter {position}: {expr} is of another model"
+            )));
+        }
         let index = match arena.nodes.get(expr.id).map(|node| &node.op) {
             Some(Op::Parameter(index)) => *index,
             Some(Op::Variable(index)) => {

@@ -1,7 +1,7 @@
 //! The answer to a problem at given values of its parameters.
 
 use super::arena::Op;
-use super::{Constraint, Expr, ModelError, Problem};
+use super::{Constraint, Expr, Model, ModelError, Problem};
 use crate::dcp::evaluate;
 use crate::layer::Compiled;
 use crate::{Report, Slot, Status};
@@ -13,6 +13,7 @@ pub struct Answer<'m> {
     pub value: f64,
     /// How the solve went.
     pub report: Report,
+    model: &'m Model,
     /// Values of variables, by index.
     variables: Vec<(usize, Vec<f64>)>,
     parameters: Vec<(Expr<'m>, Vec<f64>)>,
@@ -44,6 +45,7 @@ impl<'m> Answer<'m> {
         };
         let given = values.iter().map(|slot| slot.as_slice().to_vec());
         Ok(Self {
+            model: problem.model,
             value,
             report,
             variables: compiled.variables.into_iter().zip(outputs.values).collect(),
@@ -60,8 +62,11 @@ impl<'m> Answer<'m> {
     }
 
     /// The value of a variable, or of any expression of the problem's variables and parameters, at the
-    /// solution. NaN for a variable that does not occur in the problem.
+    /// solution. NaN for a variable that does not occur in the problem, and for another model.
     pub fn get(&self, expr: Expr<'m>) -> Vec<f64> {
+        if !std::ptr::eq(expr.model, self.model) {
+            return vec![f64::NAN; expr.size()];
+        }
         let arena = expr.model.arena();
         evaluate(&arena, expr.id, &|op| match op {
             Op::Variable(index) => {
@@ -81,14 +86,18 @@ impl<'m> Answer<'m> {
 
     /// The dual of a constraint; see [`Constraint::dual`]. Empty for a constraint of another problem.
     pub fn dual(&self, constraint: Constraint<'m>) -> &[f64] {
-        let found = self.duals.iter().find(|dual| dual.0 == constraint.id);
+        let same_model = std::ptr::eq(constraint.model, self.model);
+        let found = self.duals.iter().find(|dual| same_model && dual.0 == constraint.id);
         found.map_or(&[], |dual| &dual.1)
     }
 
     /// The gradient of the optimal value with respect to a parameter (NaN where there is no solution).
     /// Empty for a parameter that was not given.
     pub fn sensitivity(&self, parameter: Expr<'m>) -> &[f64] {
-        let at = self.parameters.iter().position(|given| given.0.id == parameter.id);
+        let is_it = |given: &(Expr<'_>, Vec<f64>)| {
+            given.0.id == parameter.id && std::ptr::eq(given.0.model, parameter.model)
+        };
+        let at = self.parameters.iter().position(is_it);
         at.map_or(&[], |at| &self.sensitivities[at])
     }
 }

@@ -51,7 +51,8 @@ impl<'m> Constraint<'m> {
     }
 
     /// Its dual as an output of a layer. For `a.leq(b)` it is at least zero, and the optimal value of a
-    /// minimization falls by it per unit of b; for `a.equals(b)` likewise, with either sign. For a
+    /// minimization falls by it per unit of b; for `a.equals(b)` likewise, with either sign. That of
+    /// `a.geq(b)` is at least zero too, and the value rises by it per unit of b. For a
     /// positive semidefinite constraint it is a symmetric matrix. Duals of a maximization are those of
     /// minimizing the negative.
     pub fn dual(self) -> Output<'m> {
@@ -134,6 +135,7 @@ pub fn second_order<'m>(t: Expr<'m>, x: Expr<'m>) -> Constraint<'m> {
         let found = format!("second_order: expected a scalar t, found a {}", t.shape());
         t.model.issue(found, Shape::SCALAR);
     }
+    same_model(&[t, x], Location::caller());
     let relation = Relation::SecondOrder(t.id, x.id);
     Constraint::new(t.model, relation, Shape::vector(1 + x.size()), Location::caller())
 }
@@ -161,7 +163,15 @@ pub fn power_cone<'m>(x: Expr<'m>, y: Expr<'m>, z: Expr<'m>, alpha: f64) -> Cons
     Constraint::new(x.model, relation, Shape::matrix(x.size(), 3), place)
 }
 
+/// Records it where the arguments are not all of the first one's model.
+fn same_model(args: &[Expr<'_>], place: Place) {
+    if args.iter().any(|arg| !std::ptr::eq(arg.model, args[0].model)) {
+        args[0].model.record("an expression of another model".into(), place);
+    }
+}
+
 fn same_shapes(name: &str, args: [Expr<'_>; 3], place: Place) {
+    same_model(&args, place);
     let [x, y, z] = args.map(|arg| arg.shape());
     if x != y || y != z {
         let found = format!("{name}: expected three of one shape, found {x}, {y} and {z}");

@@ -80,6 +80,11 @@ impl<'m> Problem<'m> {
     /// [`ModelError::Invalid`] with everything that is wrong with the model's expressions,
     /// [`ModelError::NotDcp`] with the subexpressions that break the rules.
     pub fn check(&self) -> Result<(), ModelError> {
+        self.analyse().map(|_| ())
+    }
+
+    /// [`Self::check`], with what was found out.
+    pub(crate) fn analyse(&self) -> Result<Analysis, ModelError> {
         let arena = self.model.arena();
         if !arena.issues.is_empty() {
             return Err(ModelError::Invalid(arena.issues.clone()));
@@ -142,7 +147,7 @@ impl<'m> Problem<'m> {
                 require(arg, convex, concave, data.place, what);
             }
         }
-        if issues.is_empty() { Ok(()) } else { Err(ModelError::NotDcp(issues)) }
+        if issues.is_empty() { Ok(analysis) } else { Err(ModelError::NotDcp(issues)) }
     }
 
     /// Compiles the problem to a layer: a function of `parameters` (all that occur in the problem, in the

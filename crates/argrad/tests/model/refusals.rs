@@ -145,6 +145,21 @@ fn expressions_of_two_models_do_not_mix() {
     let (x, y) = (one.variable(2), two.variable(2));
     let problem = Problem::minimize((x + y).sum());
     says(problem.check(), &["another model"]);
+    let (one, two) = (Model::new(), Model::new());
+    let (x, p) = (one.variable(2), one.parameter(2));
+    let (y, q) = (two.variable(2), two.parameter(2));
+    let (z, limit) = (two.variable(3), y.leq(1.0));
+    let problem = Problem::minimize(sum_squares(x - p));
+    says(problem.compile([q], [x]), &["of another model"]);
+    says(problem.compile([p], [z]), &["of another model"]);
+    says(problem.compile([p], [limit.dual()]), &["does not have"]);
+    says(problem.clone().subject_to([limit]).check(), &["of another model"]);
+    says(problem.clone().subject_to([limit]).solve(&[(p, &[0.0; 2])]), &["of another model"]);
+    let answer = problem.solve(&[(p, &[1.0, 2.0])]).unwrap();
+    let mixed = second_order(x.index(0), y);
+    says(problem.clone().subject_to([mixed]).check(), &["an expression of another model"]);
+    assert!(answer.get(y)[0].is_nan() && answer.dual(limit).is_empty());
+    assert!(answer.sensitivity(q).is_empty());
 }
 
 #[test]
