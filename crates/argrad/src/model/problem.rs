@@ -138,7 +138,11 @@ impl<'m> Problem<'m> {
                         (false, true, "in a.leq(b), b - a must be concave")
                     }
                     (Relation::SecondOrder(..), 0) => (false, true, "t of a cone must be concave"),
+                    (Relation::Exponential(..), 0) => (true, false, "x of a cone must be convex"),
                     (Relation::Exponential(..), 2) => (false, true, "z of a cone must be concave"),
+                    (Relation::Power(..), 0 | 1) => {
+                        (false, true, "x and y of a cone must be concave")
+                    }
                     (Relation::Equal(_), _) => {
                         (true, true, "both sides of an equality must be affine")
                     }

@@ -280,3 +280,24 @@ fn attributes_of_variables_are_constraints() -> Result<(), ModelError> {
     close(&answer.get(p), &[0.0, 2.0, 0.0, 0.0], 1e-8);
     Ok(())
 }
+
+/// Convex and concave expressions inside of cones.
+#[test]
+fn cones_of_curved_expressions() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, y) = (model.variable(()), model.variable(()));
+    let one = model.constant(1.0);
+    // exp(x^2) <= y at x = 1.
+    let cone = exponential_cone(square(x), one, y);
+    let answer = Problem::minimize(y).subject_to([cone, x.geq(1.0)]).solve(&[])?;
+    close(&[answer.value], &[1f64.exp()], 1e-8);
+    // sqrt(log(x)) >= y at x = e^4.
+    let cone = power_cone(log(x), one, y, 0.5);
+    let answer = Problem::maximize(y).subject_to([cone, x.leq(4f64.exp())]).solve(&[])?;
+    close(&[answer.value], &[2.0], 1e-7);
+    // |x| <= min(3, y).
+    let cone = second_order(minimum(y, 3.0), x);
+    let answer = Problem::maximize(x).subject_to([cone, y.leq(2.0)]).solve(&[])?;
+    close(&[answer.value], &[2.0], 1e-8);
+    Ok(())
+}
