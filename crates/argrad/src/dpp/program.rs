@@ -144,9 +144,18 @@ impl Program {
         end == self.len
     }
 
+    /// Fills the derived part of theta where it is marked, as [`Self::spread`] does.
+    pub fn evaluate_marked(&self, marked: &[bool], theta: &mut [f64]) {
+        self.evaluate_where(|block| marked.get(block.offset) == Some(&true), theta);
+    }
+
     /// Fills the derived part of theta.
     pub fn evaluate(&self, theta: &mut [f64]) {
-        for (step, block) in &self.steps {
+        self.evaluate_where(|_| true, theta);
+    }
+
+    fn evaluate_where(&self, wanted: impl Fn(&Block) -> bool, theta: &mut [f64]) {
+        for (step, block) in self.steps.iter().filter(|(_, block)| wanted(block)) {
             let (before, rest) = theta.split_at_mut(block.offset);
             let out = &mut rest[..block.shape.size()];
             match step {

@@ -95,7 +95,7 @@ impl Layer {
                 map.apply_transpose(&part[at..at + map.len()], &mut gradient);
             }
             if derived {
-                self.fill_theta(&tape.parameters, &tape.each, instance, &mut theta);
+                self.fill_theta(&tape.parameters, &tape.each, &tape.marked, instance, &mut theta);
                 self.data.program.vjp(&theta, &mut gradient);
             }
             for ((spec, out), each) in self.data.parameters.iter().zip(&mut out).zip(&tape.each) {
@@ -127,7 +127,7 @@ impl Layer {
         self.fill_shared(&tape.parameters, &tape.each, &mut theta);
         let any_varies = tape.varies.contains(&true);
         for instance in 0..if any_varies { batch } else { 1 } {
-            self.fill_theta(&tape.parameters, &tape.each, instance, &mut theta);
+            self.fill_theta(&tape.parameters, &tape.each, &tape.marked, instance, &mut theta);
             for ((spec, values), each) in self.data.parameters.iter().zip(&tangents).zip(&tape.each)
             {
                 let at = if *each { instance * spec.len } else { 0 };

@@ -51,27 +51,18 @@ impl ParameterSpec {
     }
 
     fn check_instance(&self, values: &[f64], instance: &str) -> Result<(), ModelError> {
-        let entry = |k: usize| format!("{} at entry {k}{instance}", values[k]);
-        let all = |holds: &dyn Fn(usize, f64) -> bool, expected: &str| match values
-            .iter()
-            .enumerate()
-            .position(|(k, v)| !holds(k, *v))
-        {
-            Some(k) => Err(self.error(expected, entry(k))),
-            None => Ok(()),
-        };
-        all(&|_, v| v.is_finite(), "finite numbers")?;
+        self.all(values, instance, "finite numbers", |_, v| v.is_finite())?;
         if self.nonneg {
-            all(&|_, v| v >= 0.0, "nonnegative numbers")?;
+            self.all(values, instance, "nonnegative numbers", |_, v| v >= 0.0)?;
         }
         if self.nonpos {
-            all(&|_, v| v <= 0.0, "nonpositive numbers")?;
+            self.all(values, instance, "nonpositive numbers", |_, v| v <= 0.0)?;
         }
         if let Some(lower) = &self.lower {
-            all(&|k, v| v >= lower[k], "numbers above the lower bound")?;
+            self.all(values, instance, "numbers above the lower bound", |k, v| v >= lower[k])?;
         }
         if let Some(upper) = &self.upper {
-            all(&|k, v| v <= upper[k], "numbers below the upper bound")?;
+            self.all(values, instance, "numbers below the upper bound", |k, v| v <= upper[k])?;
         }
         let n = self.shape.rows();
         if self.symmetric {
@@ -92,6 +83,19 @@ impl ParameterSpec {
             return Err(self.error("a positive semidefinite matrix", found));
         }
         Ok(())
+    }
+
+    fn all(
+        &self,
+        values: &[f64],
+        instance: &str,
+        expected: &str,
+        holds: impl Fn(usize, f64) -> bool,
+    ) -> Result<(), ModelError> {
+        match values.iter().enumerate().position(|(k, v)| !holds(k, *v)) {
+            Some(k) => Err(self.error(expected, format!("{} at entry {k}{instance}", values[k]))),
+            None => Ok(()),
+        }
     }
 
     /// The symmetric part, where the parameter is symmetric.

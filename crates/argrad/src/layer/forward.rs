@@ -56,6 +56,8 @@ pub struct LayerTape {
     pub(super) parameters: Vec<Vec<f64>>,
     /// Whether each parameter has one copy an instance.
     pub(super) each: Vec<bool>,
+    /// Entries of theta that differ between instances.
+    pub(super) marked: Vec<bool>,
     /// Whether P, q, A, b, and the objective's constant differ between instances.
     pub(super) varies: [bool; 5],
 }
@@ -153,10 +155,11 @@ impl Layer {
     ) -> Result<(Outputs, LayerTape), ModelError> {
         self.check(batch, parameters)?;
         let each: Vec<bool> = parameters.iter().map(|slot| !slot.is_shared()).collect();
-        let varies = self.varies(&each);
+        let marked = self.marks(&each);
+        let varies = self.maps().map(|map| map.reads(&marked));
         let owned: Vec<Vec<f64>> = parameters.iter().map(|slot| slot.as_slice().to_vec()).collect();
         let program = &self.data.assembled;
-        let data = self.data_of(batch, &owned, &each, varies)?;
+        let data = self.data_of(batch, &owned, &each, &marked, varies)?;
         let maps = self.maps();
         let slot = |at: usize| match maps[at].fixed() {
             Some(base) => Slot::Shared(base),
@@ -194,7 +197,7 @@ impl Layer {
             reports: solution.reports.clone(),
             solution: Arc::new(solution),
         };
-        Ok((outputs, LayerTape { tape, batch, parameters: owned, each, varies }))
+        Ok((outputs, LayerTape { tape, batch, parameters: owned, each, marked, varies }))
     }
 
     /// The maps to P, q, A, b and the objective's constant.
@@ -210,6 +213,7 @@ impl Layer {
         batch: usize,
         parameters: &[Vec<f64>],
         each: &[bool],
+        marked: &[bool],
         varies: [bool; 5],
     ) -> Result<[Vec<f64>; 5], ModelError> {
         let maps = self.maps();
@@ -219,8 +223,7 @@ impl Layer {
         });
         let mut theta = vec![0.0; self.data.program.len()];
         self.fill_shared(parameters, each, &mut theta);
-        if batch == 0 || !varies.contains(&true) {
-            self.fill_theta(parameters, each, 0, &mut theta);
+        if !each.contains(&true) {
             self.check_derived(&theta, None)?;
         }
         for ((map, data), varies) in maps.iter().zip(&mut data).zip(varies) {
@@ -242,7 +245,7 @@ impl Layer {
             }
         }
         let fill = |theta: &mut Vec<f64>, (instance, rows): (usize, [&mut [f64]; 5])| {
-            self.fill_theta(parameters, each, instance, theta);
+            self.fill_theta(parameters, each, marked, instance, theta);
             self.check_derived(theta, Some(instance))?;
             for ((map, out), varies) in maps.iter().zip(rows).zip(varies) {
                 if varies {
@@ -272,24 +275,26 @@ impl Layer {
         }
     }
 
-    /// Numbers that all instances share.
+    /// Numbers that all instances share, derived ones included.
     pub(super) fn fill_shared(&self, parameters: &[Vec<f64>], each: &[bool], theta: &mut [f64]) {
         for ((spec, values), each) in self.data.parameters.iter().zip(parameters).zip(each) {
             if !*each {
                 theta[spec.offset..spec.offset + spec.len].copy_from_slice(values);
             }
         }
-        if each.contains(&true) && self.derived_parameters() > 0 && !each.iter().all(|each| *each) {
-            // Shared data may read derived parameters of shared ones alone: any numbers serve for the rest.
+        // What depends on numbers that are not shared is evaluated again for each instance.
+        if !each.iter().all(|each| *each) {
             self.data.program.evaluate(theta);
         }
     }
 
-    /// Numbers of one instance, derived ones included; those shared must be there.
+    /// Numbers of one instance, derived ones included; those shared must be there. `marked` are the entries
+    /// of theta that differ between instances.
     pub(super) fn fill_theta(
         &self,
         parameters: &[Vec<f64>],
         each: &[bool],
+        marked: &[bool],
         instance: usize,
         theta: &mut [f64],
     ) {
@@ -299,17 +304,16 @@ impl Layer {
                 theta[spec.offset..spec.offset + spec.len].copy_from_slice(&values[own]);
             }
         }
-        self.data.program.evaluate(theta);
+        self.data.program.evaluate_marked(marked, theta);
     }
 
-    /// Which of P, q, A, b and the constant differ between instances.
-    fn varies(&self, each: &[bool]) -> [bool; 5] {
+    /// Which entries of theta differ between instances.
+    fn marks(&self, each: &[bool]) -> Vec<bool> {
         let mut of_theta = vec![false; self.data.program.inputs()];
         for (spec, each) in self.data.parameters.iter().zip(each) {
             of_theta[spec.offset..spec.offset + spec.len].fill(*each);
         }
-        let of_theta = self.data.program.spread(of_theta);
-        self.maps().map(|map| map.reads(&of_theta))
+        self.data.program.spread(of_theta)
     }
 
     /// Batch and slots from lengths.

@@ -140,7 +140,8 @@ pub fn second_order<'m>(t: Expr<'m>, x: Expr<'m>) -> Constraint<'m> {
     Constraint::new(t.model, relation, Shape::vector(1 + x.size()), Location::caller())
 }
 
-/// `y exp(x / y) <= z, y > 0`, elementwise; x convex, y affine, z concave. The dual is 3 numbers an element: of x, y, z.
+/// `y exp(x / y) <= z, y > 0`, elementwise; x convex, y affine, z concave. The dual is 3 numbers an
+/// element: of x, y, z.
 #[track_caller]
 pub fn exponential_cone<'m>(x: Expr<'m>, y: Expr<'m>, z: Expr<'m>) -> Constraint<'m> {
     let place = Location::caller();
@@ -149,8 +150,8 @@ pub fn exponential_cone<'m>(x: Expr<'m>, y: Expr<'m>, z: Expr<'m>) -> Constraint
     Constraint::new(x.model, relation, Shape::matrix(x.size(), 3), place)
 }
 
-/// `x^alpha y^(1 - alpha) >= |z|, x, y >= 0`, elementwise, with 0 < alpha < 1; x and y concave, z affine. The dual is 3 numbers an
-/// element: of x, y, z.
+/// `x^alpha y^(1 - alpha) >= |z|, x, y >= 0`, elementwise, with 0 < alpha < 1; x and y concave, z
+/// affine. The dual is 3 numbers an element: of x, y, z.
 #[track_caller]
 pub fn power_cone<'m>(x: Expr<'m>, y: Expr<'m>, z: Expr<'m>, alpha: f64) -> Constraint<'m> {
     let place = Location::caller();

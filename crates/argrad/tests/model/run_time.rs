@@ -189,6 +189,14 @@ fn an_empty_batch() -> Result<(), ModelError> {
     assert_eq!((outputs.batch, outputs[0].len(), outputs.objective.len()), (0, 0, 0));
     let gradients = layer()?.backward(&tape, &[&[], &[]])?;
     assert_eq!(gradients, [vec![], vec![0.0]]);
+    // A function that is not defined at any number that nobody gave.
+    let model = Model::new();
+    let (x, p, q) =
+        (model.variable(()), model.parameter(()).nonneg(), model.parameter(()).nonneg());
+    let problem = Problem::minimize(square(x - log(p) - log(q)));
+    let layer = problem.compile([p, q], [x])?;
+    assert!(layer.forward_slots(0, &[Slot::Each(&[]), Slot::Shared(&[2.0])], None).is_ok());
+    assert!(layer.forward(&[&[1.0, 2.0], &[3.0]])?.0.reports.iter().all(Report::is_solved));
     Ok(())
 }
 
