@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::data::LayerData;
 use super::forward::Layer;
-use crate::Settings;
+use crate::model::convex_by_rule;
 
 impl Serialize for Layer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -16,7 +16,7 @@ impl<'de> Deserialize<'de> for Layer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let data = LayerData::deserialize(deserializer)?;
         data.check().map_err(serde::de::Error::custom)?;
-        Layer::new(data, Settings::default()).map_err(serde::de::Error::custom)
+        Layer::new(data, convex_by_rule()).map_err(serde::de::Error::custom)
     }
 }
 

@@ -112,6 +112,7 @@ pub use error::{Issue, ModelError};
 pub use expr::Expr;
 pub use operand::{Dense, Operand, dense};
 pub use problem::Problem;
+pub(crate) use problem::convex_by_rule;
 pub use shape::Shape;
 
 pub use crate::atoms::*;

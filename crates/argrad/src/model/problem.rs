@@ -30,7 +30,7 @@ impl<'m> Problem<'m> {
     }
 
     fn new(objective: Expr<'m>, maximize: bool) -> Self {
-        let (model, settings) = (objective.model, Settings::default());
+        let (model, settings) = (objective.model, convex_by_rule());
         Self { model, maximize, objective, constraints: Vec::new(), settings }
     }
 
@@ -40,7 +40,8 @@ impl<'m> Problem<'m> {
         self
     }
 
-    /// Settings of the solver.
+    /// Settings of the solver. By default they are those of [`Settings::default`] but for
+    /// `check_convexity`, which is off: the rules and the checks of the parameters' values see to it.
     pub fn with_settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
@@ -183,6 +184,11 @@ impl<'m> Problem<'m> {
             parameters.iter().map(|(_, values)| Slot::Shared(values)).collect();
         Answer::new(self, &exprs, &values, compiled)
     }
+}
+
+/// Settings where P is positive semidefinite by the rules of DCP.
+pub(crate) fn convex_by_rule() -> Settings {
+    Settings { check_convexity: false, ..Settings::default() }
 }
 
 impl Relation {
