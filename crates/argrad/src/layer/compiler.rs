@@ -144,35 +144,21 @@ impl Compiler {
         parameters: &[Expr<'m>],
     ) -> Result<Compiled, ModelError> {
         let analysis = problem.analyse()?;
-        let variables = {
-            let arena = problem.model.arena();
-            let mut roots = vec![problem.objective.id];
-            for constraint in &problem.constraints {
-                roots.extend(arena.constraints[constraint.id].relation.args());
-            }
-            let mut variables: Vec<usize> = reachable(&arena, &roots)
-                .into_iter()
-                .filter_map(|id| match arena.nodes[id].op {
-                    Op::Variable(index) => Some(index),
-                    _ => None,
-                })
-                .collect();
-            variables.sort_unstable();
-            variables
-        };
-        let expr = |index: &usize| {
-            let id = problem.model.arena().variables[*index].node;
-            Output::Primal(Expr::new(problem.model, id))
-        };
-        let mut outputs: Vec<Output<'m>> = variables.iter().map(expr).collect();
+        let variables = problem.variables();
+        let mut outputs: Vec<Output<'m>> = variables.iter().copied().map(Output::Primal).collect();
         outputs.extend(problem.constraints.iter().map(|constraint| constraint.dual()));
         let compiled = Self::build(problem, analysis, parameters, &outputs)?;
-        Ok(Compiled { variables, ..compiled })
+        let arena = problem.model.arena();
+        let index = |expr: &Expr<'_>| match arena.nodes[expr.id].op {
+            Op::Variable(index) => Some(index),
+            _ => None,
+        };
+        Ok(Compiled { variables: variables.iter().filter_map(index).collect(), ..compiled })
     }
 }
 
 /// Every node that some roots are made of.
-fn reachable(arena: &Arena, roots: &[Id]) -> HashSet<Id> {
+pub(crate) fn reachable(arena: &Arena, roots: &[Id]) -> HashSet<Id> {
     let (mut seen, mut stack) = (HashSet::new(), roots.to_vec());
     while let Some(id) = stack.pop() {
         if seen.insert(id) {

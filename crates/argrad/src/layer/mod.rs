@@ -7,5 +7,5 @@ mod data;
 mod forward;
 mod store;
 
-pub(crate) use compiler::{Compiled, Compiler};
+pub(crate) use compiler::{Compiled, Compiler, reachable};
 pub use forward::{Layer, LayerTape, Outputs};

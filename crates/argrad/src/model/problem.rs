@@ -1,11 +1,11 @@
 //! An objective and constraints.
 
-use super::arena::Id;
+use super::arena::{Id, Op};
 use super::constraint::Relation;
 use super::error::{Issue, ModelError};
 use super::{Answer, Constraint, Expr, Model, Output};
 use crate::dcp::{Analysis, Curvature, culprits, tree};
-use crate::layer::{Compiler, Layer};
+use crate::layer::{Compiler, Layer, reachable};
 use crate::{Settings, Slot};
 
 /// A convex problem: minimize or maximize an expression subject to constraints.
@@ -50,6 +50,32 @@ impl<'m> Problem<'m> {
     /// Settings of the solver.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The variables that occur in it, in the order in which they were created.
+    pub fn variables(&self) -> Vec<Expr<'m>> {
+        self.leaves(|op| matches!(op, Op::Variable(_)))
+    }
+
+    /// The parameters that occur in it, in the order in which they were created.
+    pub fn parameters(&self) -> Vec<Expr<'m>> {
+        self.leaves(|op| matches!(op, Op::Parameter(_)))
+    }
+
+    fn leaves(&self, wanted: impl Fn(&Op) -> bool) -> Vec<Expr<'m>> {
+        let arena = self.model.arena();
+        let mut roots = vec![self.objective.id];
+        for constraint in &self.constraints {
+            if std::ptr::eq(constraint.model, self.model) {
+                roots.extend(arena.constraints[constraint.id].relation.args());
+            }
+        }
+        let mut leaves: Vec<Id> = reachable(&arena, &roots)
+            .into_iter()
+            .filter(|id| wanted(&arena.nodes[*id].op))
+            .collect();
+        leaves.sort_unstable();
+        leaves.into_iter().map(|id| Expr::new(self.model, id)).collect()
     }
 
     /// Whether the problem follows the rules of disciplined convex programming, parameters held fixed.

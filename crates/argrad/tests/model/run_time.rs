@@ -213,3 +213,19 @@ fn arrays_of_ndarray_stand_beside_expressions() -> Result<(), ModelError> {
     assert_eq!((&b - x).shape(), Shape::vector(2));
     Ok(())
 }
+
+#[test]
+fn a_problem_knows_its_variables_and_parameters() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, unused, y) = (model.variable(2), model.variable(2), model.variable(2));
+    let (p, other, q) = (model.parameter(2), model.parameter(2), model.parameter(2));
+    let _ = unused + other;
+    let problem = Problem::minimize(sum_squares(y - q)).subject_to([(x + p).equals(y)]);
+    let names = |of: Vec<Expr<'_>>| of.iter().map(Expr::to_string).collect::<Vec<_>>();
+    assert_eq!(names(problem.variables()), ["var0", "var2"]);
+    assert_eq!(names(problem.parameters()), ["param0", "param2"]);
+    let layer = problem.compile(problem.parameters(), problem.variables())?;
+    let (outputs, _) = layer.forward(&[&[1.0, 2.0], &[3.0, 3.0]])?;
+    assert!((outputs[0][0] - 2.0).abs() < 1e-8 && (outputs[1][1] - 3.0).abs() < 1e-8);
+    Ok(())
+}
