@@ -11,8 +11,6 @@ pub enum Arg {
     Vector,
     /// A vector of 4 with elements between 0.3 and 2.3.
     Positive,
-    /// Any scalar.
-    Scalar,
     /// A positive scalar.
     Above,
     /// Any matrix, 3 x 2.
@@ -33,7 +31,7 @@ impl Arg {
     pub fn shape(self) -> Shape {
         match self {
             Vector | Positive => 4.into(),
-            Scalar | Above | Threshold => ().into(),
+            Above | Threshold => ().into(),
             Matrix => (3, 2).into(),
             Symmetric | Definite => (3, 3).into(),
             Short => 3.into(),
@@ -45,7 +43,7 @@ impl Arg {
         let raw = numbers(self.shape().size(), seed);
         let symmetric = |k: usize| 0.5 * (raw[k] + raw[k % 3 * 3 + k / 3]);
         match self {
-            Vector | Matrix | Short | Scalar => raw.iter().map(|v| 1.5 * v).collect(),
+            Vector | Matrix | Short => raw.iter().map(|v| 1.5 * v).collect(),
             Positive | Above => raw.iter().map(|v| 1.3 + v).collect(),
             Threshold => raw.iter().map(|v| 0.6 + 0.3 * v).collect(),
             Symmetric => (0..9).map(symmetric).collect(),

@@ -4,6 +4,7 @@ mod atom_table;
 mod atoms;
 mod atoms_all;
 mod atoms_layers;
+mod atoms_more;
 mod derivative;
 mod dpp;
 mod known_values;
