@@ -1,10 +1,11 @@
 //! Functions that are made of others.
 
+use super::eigen::spectral;
 use super::reductions::{max, min, norm2_axis, pnorm, pnorm_axis, sum_largest};
 use super::spectral::{MatrixFrac, lambda_max, lambda_sum_largest};
 use super::{abs, maximum, norm2, sum_squares, vstack};
-use crate::dcp::{constant_value, pivoted_cholesky};
-use crate::model::{Expr, Operand, Shape};
+use crate::dcp::constant_value;
+use crate::model::{Expr, Operand};
 
 /// `max(x, 0)`, elementwise: [`maximum`].
 #[track_caller]
@@ -80,15 +81,13 @@ pub fn matrix_frac<'m>(x: Expr<'m>, p: impl Operand<'m>) -> Expr<'m> {
     let n = p.shape().rows();
     let fits = p.shape().is_square() && x.shape().ndim() > 0 && x.shape().rows() == n;
     if fits && n > 0 && !p.has_variables() && !p.has_parameters() {
-        let values = constant_value(&x.model.arena(), p.id);
-        let inverse =
-            super::eigen::spectral(&values, n, |_, v| if v > 0.0 { 1.0 / v } else { -1.0 });
-        if let Some(factor) = pivoted_cholesky(&inverse, n).filter(|f| f.len() == n * n) {
-            let factor = x.model.constant_of(factor, Shape::matrix(n, n));
-            return sum_squares(factor.matmul(x));
+        let values = constant_value(&p.model.arena(), p.id);
+        let root = spectral(&values, n, |_, v| 1.0 / v.sqrt());
+        if root.iter().all(|v| v.is_finite()) {
+            return sum_squares(x.model.constant_of(root, p.shape()).matmul(x));
         }
         let found = format!("matrix_frac: {p} is not positive definite");
-        return x.model.issue(found, Shape::SCALAR);
+        return x.model.issue(found, ().into());
     }
     x.model.atom(MatrixFrac, &[x, p])
 }

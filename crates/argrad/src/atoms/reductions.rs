@@ -221,7 +221,7 @@ pub fn geo_mean(x: Expr<'_>) -> Expr<'_> {
 #[track_caller]
 pub fn weighted_geo_mean<'m>(x: Expr<'m>, weights: &[f64]) -> Expr<'m> {
     if weights.is_empty() {
-        return x.model.issue("weighted_geo_mean: expected weights, found none".into(), x.shape());
+        return x.model.issue("weighted_geo_mean: expected weights, found none".into(), ().into());
     }
     x.model.atom(Reduction::all(&GEO_MEAN, weights), &[x])
 }

@@ -42,7 +42,7 @@ impl Atom for MatrixFunction {
         match args {
             [x] if self.spec.square && !x.is_square() => Err("expected a square matrix".into()),
             [x] if x.ndim() != 2 || x.size() == 0 => Err("expected a matrix".into()),
-            [x] if self.number <= 0.0 || self.number > x.rows() as f64 => {
+            [x] if self.number == 0.0 || !(0.0..=x.rows() as f64).contains(&self.number) => {
                 Err(format!("expected a count above 0 and up to {}", x.rows()))
             }
             [_] => Ok(Shape::SCALAR),

@@ -193,6 +193,7 @@ fn wrong_numbers_and_shapes_are_named() {
     refused(|m| max_axis(m.variable((3, 3)), 2), "found axis 2");
     refused(|m| lambda_max(m.variable((3, 2))), "lambda_max: expected a square matrix");
     refused(|m| lambda_sum_largest(m.variable((3, 3)), 4.0), "a count above 0 and up to 3");
+    refused(|m| lambda_sum_largest(m.variable((3, 3)), f64::NAN), "a count above 0 and up to 3");
     refused(|m| norm_nuc(m.variable(3)), "norm_nuc: expected a matrix");
     refused(|m| m.variable((4, 4)).partial_trace(&[2, 3], 0), "[2, 3] and axis 0 do not fit");
     refused(|m| huber(m.variable(3), [1.0, 2.0]), "huber: expected any shape and a scalar");
@@ -227,4 +228,36 @@ fn compositions_that_would_be_wrong_are_refused() {
     ] {
         assert!(Problem::minimize(accepted).is_dcp(), "{accepted}");
     }
+}
+
+/// The cones that an atom in the objective becomes, without equalities and inequalities.
+#[test]
+fn atoms_become_the_cones_of_the_page() -> Result<(), ModelError> {
+    let cones = |build: for<'m> fn(Expr<'m>) -> Expr<'m>| -> Result<String, ModelError> {
+        let model = Model::new();
+        let x = model.variable(3);
+        let layer = Problem::minimize(build(x)).compile([], [x])?;
+        let text = layer.structure().cones().iter().map(|cone| format!("{cone:?}"));
+        let others = text.filter(|c| !c.starts_with("Zero") && !c.starts_with("Nonneg"));
+        Ok(others.collect::<Vec<_>>().join(" "))
+    };
+    for quadratic in [
+        (|x| huber(x - 1.0, 0.5).sum()) as for<'m> fn(Expr<'m>) -> Expr<'m>,
+        |x| power(x, 2.0).sum(),
+        |x| pnorm(x, 1.0) + pnorm(x, f64::INFINITY) + ptp(x) + cvar(x, 0.3),
+        |x| matrix_frac(x, [[1.0, 0.0, 0.0], [0.0, 2.0, 1.0], [0.0, 1.0, 2.0]]),
+        |x| var(x) + tv(x) + pos(x).sum() + neg(x).sum(),
+    ] {
+        assert_eq!(cones(quadratic)?, "");
+    }
+    assert_eq!(cones(|x| -sqrt(x).sum())?, ["SecondOrder(3)"; 3].join(" "));
+    assert_eq!(cones(|x| inv_pos(x).sum())?, ["SecondOrder(3)"; 3].join(" "));
+    assert_eq!(cones(|x| log_sum_exp(x))?, ["Exponential"; 3].join(" "));
+    assert_eq!(cones(|x| power(x, 4.0).sum())?, ["Power(0.25)"; 3].join(" "));
+    assert_eq!(
+        cones(|x| log_det(x.diag()) * -1.0)?,
+        format!("PsdTriangle(6){}", " Exponential".repeat(3))
+    );
+    assert!(cones(|x| -geo_mean(x))?.starts_with("GeneralizedPower"));
+    Ok(())
 }
