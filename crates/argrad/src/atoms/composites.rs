@@ -1,7 +1,8 @@
 //! Functions that are made of others.
 
 use super::eigen::spectral;
-use super::reductions::{max, min, norm2_axis, pnorm, pnorm_axis, sum_largest};
+use super::norms::{norm2_axis, pnorm, pnorm_axis};
+use super::reductions::{max, min, sum_largest};
 use super::spectral::{MatrixFrac, lambda_max, lambda_sum_largest};
 use super::{abs, maximum, norm2, sum_squares, vstack};
 use crate::dcp::constant_value;

@@ -13,6 +13,7 @@ mod huber;
 mod linear_map;
 mod logarithmic;
 mod norm;
+mod norms;
 mod partial;
 mod perspective;
 mod quadratic;
@@ -37,12 +38,13 @@ pub use huber::huber;
 pub use linear_map::LinearMap;
 pub use logarithmic::{entr, kl_div, log1p, logistic, rel_entr, xexp};
 pub use norm::norm2;
+pub use norms::{norm_inf, norm2_axis, pnorm, pnorm_axis};
 pub use perspective::perspective;
 pub use quadratic::{quad_form, quad_over_lin, square, sum_squares};
 pub use recip::Recip;
 pub use reductions::{
-    geo_mean, log_sum_exp, log_sum_exp_axis, max, max_axis, min, min_axis, norm_inf, norm2_axis,
-    pnorm, pnorm_axis, sum_largest, weighted_geo_mean,
+    geo_mean, log_sum_exp, log_sum_exp_axis, max, max_axis, min, min_axis, sum_largest,
+    weighted_geo_mean,
 };
 pub use registry::register;
 pub(crate) use registry::restore;

@@ -1,7 +1,5 @@
-//! Functions of a vector: largest elements, `log_sum_exp`, means and norms.
+//! Functions of a vector: largest elements, `log_sum_exp`, geometric means.
 
-use super::norm::euclidean;
-use super::quadratic::above_square;
 use super::roots::geometric;
 use super::spec::{Reduction, ReductionSpec, any_length};
 use crate::canonical::{Affine, Graph};
@@ -16,14 +14,14 @@ fn bound(graph: &mut Graph<'_>, x: &Affine, sign: f64) -> Affine {
     t
 }
 
-/// Position of the first of the largest elements.
-fn largest(x: impl Iterator<Item = f64>) -> usize {
+/// Position of the first of the largest elements, or of a NaN.
+pub(super) fn largest(x: impl Iterator<Item = f64>) -> usize {
     let mut best = (0, f64::NEG_INFINITY);
-    x.enumerate().for_each(|(k, v)| {
-        if v > best.1 {
+    for (k, v) in x.enumerate() {
+        if v > best.1 || v.is_nan() {
             best = (k, v);
         }
-    });
+    }
     best.0
 }
 
@@ -34,7 +32,7 @@ pub(super) static MAX: ReductionSpec = ReductionSpec {
     monotonicity: |_| Monotonicity::Increasing,
     domain: "",
     check: any_length,
-    value: |x, _| x.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+    value: |x, _| x[largest(x.iter().copied())],
     gradient: |x, _, out| out[largest(x.iter().copied())] = 1.0,
     graph: |graph, x, _| bound(graph, x, 1.0),
 };
@@ -46,7 +44,7 @@ pub(super) static MIN: ReductionSpec = ReductionSpec {
     monotonicity: |_| Monotonicity::Increasing,
     domain: "",
     check: any_length,
-    value: |x, _| x.iter().copied().fold(f64::INFINITY, f64::min),
+    value: |x, _| x[largest(x.iter().map(|v| -v))],
     gradient: |x, _, out| out[largest(x.iter().map(|v| -v))] = 1.0,
     graph: |graph, x, _| bound(graph, x, -1.0),
 };
@@ -182,8 +180,12 @@ pub(super) static GEO_MEAN: ReductionSpec = ReductionSpec {
         }
     },
     value: |x, weights| {
-        let powers = x.iter().zip(exponents(x.len(), weights));
-        powers.map(|(v, w)| if w > 0.0 { v.powf(w) } else { 1.0 }).product()
+        let power = |(v, w): (&f64, f64)| match w {
+            0.0 => 1.0,
+            _ if *v < 0.0 => f64::NAN,
+            _ => v.powf(w),
+        };
+        x.iter().zip(exponents(x.len(), weights)).map(power).product()
     },
     gradient: |x, weights, out| {
         let mean = (GEO_MEAN.value)(x, weights);
@@ -224,175 +226,4 @@ pub fn weighted_geo_mean<'m>(x: Expr<'m>, weights: &[f64]) -> Expr<'m> {
         return x.model.issue("weighted_geo_mean: expected weights, found none".into(), ().into());
     }
     x.model.atom(Reduction::all(&GEO_MEAN, weights), &[x])
-}
-
-pub(super) static NORM_INF: ReductionSpec = ReductionSpec {
-    name: "norm_inf",
-    sign: |_| Sign::Nonneg,
-    curvature: Curvature::Convex,
-    monotonicity: Monotonicity::as_abs,
-    domain: "",
-    check: any_length,
-    value: |x, _| x.iter().fold(0.0, |m, v| v.abs().max(m)),
-    gradient: |x, _, out| {
-        let at = largest(x.iter().map(|v| v.abs()));
-        out[at] = if x[at] == 0.0 { 0.0 } else { x[at].signum() };
-    },
-    graph: |graph, x, _| {
-        let t = graph.variable(());
-        let all = graph.broadcast(&t, x.shape());
-        graph.nonneg(graph.sub(&all, x));
-        graph.nonneg(graph.add(&all, x));
-        t
-    },
-};
-
-/// `max |x_i|` of all elements. Cone form: `t >= x_i, t >= -x_i`, 2n inequalities.
-#[track_caller]
-pub fn norm_inf(x: Expr<'_>) -> Expr<'_> {
-    x.model.atom(Reduction::all(&NORM_INF, &[]), &[x])
-}
-
-/// The Euclidean norm with an axis.
-pub(super) static NORM2_AXIS: ReductionSpec = ReductionSpec {
-    name: "norm2_axis",
-    sign: |_| Sign::Nonneg,
-    curvature: Curvature::Convex,
-    monotonicity: Monotonicity::as_abs,
-    domain: "",
-    check: any_length,
-    value: |x, _| euclidean(x),
-    gradient: |x, _, out| {
-        let norm = euclidean(x);
-        out.iter_mut().zip(x).for_each(|(out, v)| *out = if norm > 0.0 { v / norm } else { 0.0 });
-    },
-    graph: |graph, x, _| {
-        let t = graph.variable(());
-        graph.second_order(&t, x);
-        t
-    },
-};
-
-/// The Euclidean norm of each column (axis 0) or row (axis 1) of a matrix. Cone form: a second-order cone
-/// each.
-#[track_caller]
-pub fn norm2_axis(x: Expr<'_>, axis: usize) -> Expr<'_> {
-    x.model.atom(Reduction::along(&NORM2_AXIS, axis, &[]), &[x])
-}
-
-/// `pnorm` for p > 1.
-pub(super) static PNORM: ReductionSpec = ReductionSpec {
-    name: "pnorm",
-    sign: |_| Sign::Nonneg,
-    curvature: Curvature::Convex,
-    monotonicity: Monotonicity::as_abs,
-    domain: "",
-    check: any_length,
-    value: |x, p| {
-        let top = x.iter().fold(0.0f64, |m, v| v.abs().max(m));
-        let sum: f64 = x.iter().map(|v| (v.abs() / top).powf(p[0])).sum();
-        if top == 0.0 { 0.0 } else { top * sum.powf(1.0 / p[0]) }
-    },
-    gradient: |x, p, out| {
-        let norm = (PNORM.value)(x, p);
-        for (out, v) in out.iter_mut().zip(x) {
-            let size = if norm > 0.0 { (v.abs() / norm).powf(p[0] - 1.0) } else { 0.0 };
-            *out = v.signum() * size;
-        }
-    },
-    graph: |graph, x, p| {
-        let (t, r) = norm_and_parts(graph, x);
-        geometric(graph, &r, &graph.broadcast(&t, x.shape()), x, 1.0 / p[0]);
-        t
-    },
-};
-
-/// `pnorm` for p < 1.
-pub(super) static PNORM_CONCAVE: ReductionSpec = ReductionSpec {
-    name: "pnorm",
-    sign: |_| Sign::Nonneg,
-    curvature: Curvature::Concave,
-    monotonicity: |_| Monotonicity::Increasing,
-    domain: "x >= 0",
-    check: any_length,
-    value: |x, p| {
-        let zero = p[0] < 0.0 && x.contains(&0.0);
-        if zero { 0.0 } else { x.iter().map(|v| v.powf(p[0])).sum::<f64>().powf(1.0 / p[0]) }
-    },
-    gradient: |x, p, out| {
-        let norm = (PNORM_CONCAVE.value)(x, p);
-        out.iter_mut().zip(x).for_each(|(out, v)| *out = (norm / v).powf(1.0 - p[0]));
-    },
-    graph: |graph, x, p| {
-        let (t, r) = norm_and_parts(graph, x);
-        let all = graph.broadcast(&t, x.shape());
-        if p[0] == -1.0 {
-            for k in 0..x.size() {
-                above_square(graph, &x.pick([k], ()), &r.pick([k], ()), &t.clone().reshape(1));
-            }
-        } else if p[0] < 0.0 {
-            graph.power(x, &r, &all, -p[0] / (1.0 - p[0]));
-        } else {
-            geometric(graph, x, &all, &r, p[0]);
-        }
-        t
-    },
-};
-
-/// Variables t and r with `sum r == t`.
-fn norm_and_parts(graph: &mut Graph<'_>, x: &Affine) -> (Affine, Affine) {
-    let (t, r) = (graph.variable(()), graph.variable(x.shape()));
-    let rest = graph.sub(&graph.sum(&r), &t);
-    graph.zero(rest);
-    (t, r)
-}
-
-/// `(sum |x_i|^p)^(1/p)` of all elements for p >= 1 (infinity included), convex; for p < 1, not 0,
-/// `(sum x_i^p)^(1/p)` with x >= 0, concave.
-///
-/// Cone form: n power cones and an equality; for p = 1, 2 and infinity that of [`norm1`](super::norm1),
-/// [`norm2`](super::norm2) and [`norm_inf`].
-#[track_caller]
-pub fn pnorm(x: Expr<'_>, p: f64) -> Expr<'_> {
-    if p == 1.0 {
-        super::norm1(x)
-    } else if p == 2.0 {
-        super::norm2(x)
-    } else if p == f64::INFINITY {
-        norm_inf(x)
-    } else {
-        general(x, None, p)
-    }
-}
-
-/// [`pnorm`] of each column (axis 0) or row (axis 1) of a matrix.
-#[track_caller]
-pub fn pnorm_axis(x: Expr<'_>, p: f64, axis: usize) -> Expr<'_> {
-    if p == 1.0 {
-        super::abs(x).sum_axis(axis)
-    } else if p == 2.0 {
-        norm2_axis(x, axis)
-    } else if p == f64::INFINITY {
-        x.model.atom(Reduction::along(&NORM_INF, axis, &[]), &[x])
-    } else {
-        general(x, Some(axis), p)
-    }
-}
-
-#[track_caller]
-fn general(x: Expr<'_>, axis: Option<usize>, p: f64) -> Expr<'_> {
-    if !p.is_finite() || p == 0.0 {
-        return x.model.issue(format!("pnorm: p must be a number and not 0, found {p}"), ().into());
-    }
-    let spec = pnorm_spec(p);
-    let atom = match axis {
-        None => Reduction::all(spec, &[p]),
-        Some(axis) => Reduction::along(spec, axis, &[p]),
-    };
-    x.model.atom(atom, &[x])
-}
-
-/// The convex or the concave one.
-pub(super) fn pnorm_spec(p: f64) -> &'static ReductionSpec {
-    if p > 1.0 { &PNORM } else { &PNORM_CONCAVE }
 }

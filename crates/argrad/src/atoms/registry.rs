@@ -36,11 +36,13 @@ fn built_in(name: &str, data: &[f64]) -> Option<Arc<dyn Atom>> {
     use super::extremum::Extremum;
     use super::logarithmic::{ENTR, LOG1P, LOGISTIC, RelativeEntropy, XEXP};
     use super::norm::Norm2;
+    use super::norms::{NORM_INF, NORM2_AXIS, pnorm_spec};
     use super::quadratic::{QuadForm, QuadOverLin, Square, SumSquares};
-    use super::reductions::*;
+    use super::reductions::{GEO_MEAN, LOG_SUM_EXP, MAX, MIN, SUM_LARGEST};
     use super::roots::{INV_POS, Power, SQRT};
     use super::spec::{Elementwise, Reduction};
-    use super::spectral::*;
+    use super::spectral::{LAMBDA_MAX, LAMBDA_SUM_LARGEST, LOG_DET, NORM_NUC, SIGMA_MAX, TR_INV};
+    use super::spectral::{MatrixFrac, MatrixFunction};
     let reduction = |spec| Reduction::restore(spec, data);
     let number = data.first().copied().unwrap_or(1.0);
     let of_matrix = |spec| Arc::new(MatrixFunction::new(spec, number));

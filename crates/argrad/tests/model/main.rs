@@ -3,6 +3,7 @@
 mod atom_table;
 mod atoms;
 mod atoms_all;
+mod atoms_composed;
 mod atoms_layers;
 mod atoms_more;
 mod derivative;
