@@ -28,6 +28,9 @@
 //! # Ok::<(), argrad::Error>(())
 //! ```
 //!
+//! Any other convex problem is written as mathematics in [`model`], and compiled to a layer of its
+//! parameters.
+//!
 //! # Conventions
 //! - Batch first, row-major. Each argument is a [`Slot`]: one copy shared by the batch, or one an
 //!   instance. The gradient of a shared argument is the sum over the batch.
@@ -38,8 +41,14 @@
 //!   names the argument, the instance and the entry.
 #![deny(missing_docs)]
 
+pub mod atoms;
+mod canonical;
+mod dcp;
+mod dpp;
 pub mod factored_quadratic;
 pub mod feasible_rhs;
+mod layer;
+pub mod model;
 #[cfg(feature = "ndarray")]
 pub mod ndarray;
 mod qp;
@@ -56,3 +65,8 @@ pub use qp::{
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The examples of the page on parameters, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/dpp.md")]
+struct Dpp;

@@ -1,0 +1,55 @@
+//! The Euclidean norm.
+
+use super::{Argument, Atom};
+use crate::canonical::{Affine, Graph};
+use crate::dcp::{Curvature, Info, Monotonicity, Sign};
+use crate::model::{Expr, Shape};
+
+/// `sqrt(sum x_i^2)` of all elements.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Norm2;
+
+/// The Euclidean norm of all elements (of a matrix, the Frobenius norm).
+#[track_caller]
+pub fn norm2(x: Expr<'_>) -> Expr<'_> {
+    x.model.atom(Norm2, &[x])
+}
+
+pub(super) fn euclidean(values: &[f64]) -> f64 {
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+impl Atom for Norm2 {
+    fn name(&self) -> &str {
+        "norm2"
+    }
+    fn shape(&self, args: &[Shape]) -> Result<Shape, String> {
+        if args.len() == 1 { Ok(Shape::SCALAR) } else { Err("expected one argument".into()) }
+    }
+    fn sign(&self, _: &[Info]) -> Sign {
+        Sign::Nonneg
+    }
+    fn curvature(&self, _: &[Info]) -> Curvature {
+        Curvature::Convex
+    }
+    fn monotonicity(&self, _: usize, args: &[Info]) -> Monotonicity {
+        Monotonicity::as_abs(args[0].sign)
+    }
+    fn value(&self, args: &[Argument<'_>], out: &mut [f64]) {
+        out[0] = euclidean(args[0].values);
+    }
+    fn vjp(&self, args: &[Argument<'_>], cotangent: &[f64], gradients: &mut [Vec<f64>]) {
+        let norm = euclidean(args[0].values);
+        if norm > 0.0 {
+            for (g, v) in gradients[0].iter_mut().zip(args[0].values) {
+                *g += cotangent[0] * v / norm;
+            }
+        }
+    }
+    /// `(t, x)` in the second-order cone.
+    fn graph(&self, graph: &mut Graph<'_>, args: &[Affine]) -> Affine {
+        let t = graph.variable(());
+        graph.second_order(&t, &args[0]);
+        t
+    }
+}

@@ -1,0 +1,193 @@
+//! The walk over the arena: each expression to its affine form, once.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::affine::{Affine, Term};
+use super::graph::Graph;
+use super::product::theta_affine;
+use crate::dcp::Analysis;
+use crate::dpp::Program;
+use crate::model::arena::{Arena, Id, Op};
+use crate::model::constraint::Relation;
+use crate::model::error::Issue;
+
+/// One canonicalization.
+pub(crate) struct Walk<'a> {
+    pub(super) arena: &'a Arena,
+    pub(super) analysis: &'a Analysis,
+    pub graph: Graph<'a>,
+    known: HashMap<Id, Rc<Affine>>,
+    /// First entry of theta of each parameter of the problem.
+    offsets: HashMap<usize, usize>,
+    pub issues: Vec<Issue>,
+}
+
+/// Where the dual of a constraint is found.
+#[derive(Clone, Debug)]
+pub(crate) struct DualRows {
+    /// First block of rows.
+    pub block: usize,
+    /// Number of blocks.
+    pub count: usize,
+    /// Side of a positive semidefinite matrix.
+    pub psd: Option<usize>,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(
+        arena: &'a Arena,
+        analysis: &'a Analysis,
+        program: &'a mut Program,
+        offsets: HashMap<usize, usize>,
+    ) -> Self {
+        let graph = Graph::new(program);
+        Self { arena, analysis, graph, known: HashMap::new(), offsets, issues: Vec::new() }
+    }
+
+    /// The affine form of an expression; its graph, where it has one, is added on the way.
+    pub fn affine(&mut self, id: Id) -> Rc<Affine> {
+        let mut order = vec![(id, false)];
+        while let Some((at, ready)) = order.pop() {
+            if self.known.contains_key(&at) {
+                continue;
+            }
+            let args = self.arena.nodes[at].op.args();
+            if ready && args.iter().all(|arg| self.known.contains_key(arg)) {
+                let form = Rc::new(self.form(at));
+                self.known.insert(at, form);
+                // Made again where it is needed again: a large matrix of parameters costs memory.
+                let is_parameter = |arg: &Id| matches!(self.arena.nodes[*arg].op, Op::Parameter(_));
+                args.iter().filter(|arg| is_parameter(arg)).for_each(|arg| {
+                    self.known.remove(arg);
+                });
+            } else {
+                order.push((at, true));
+                order.extend(args.into_iter().rev().map(|arg| (arg, false)));
+            }
+        }
+        self.known[&id].clone()
+    }
+
+    /// The affine form, those of the arguments being known.
+    fn form(&mut self, id: Id) -> Affine {
+        let node = &self.arena.nodes[id];
+        match &node.op {
+            Op::Variable(index) => self.variable(*index, id),
+            Op::Parameter(index) => {
+                let (places, _) = self.arena.parameters[*index].attributes.places(node.shape);
+                let offset = self.offsets[index] as u32;
+                let term = |place: Option<u32>| {
+                    place.map(|place| Term { variable: 0, theta: offset + place + 1, coef: 1.0 })
+                };
+                Affine::from_terms(node.shape, places.into_iter().map(term))
+            }
+            Op::Constant(values) => Affine::constant(node.shape, values),
+            Op::Poison => Affine::zeros(node.shape),
+            Op::Linear { map, args, .. } => {
+                let args: Vec<Rc<Affine>> =
+                    args.iter().map(|arg| self.known[arg].clone()).collect();
+                let args: Vec<&Affine> = args.iter().map(|arg| &**arg).collect();
+                Affine::linear(map, &args, node.shape)
+            }
+            Op::Product { kind, a, b } => {
+                let (a, b) = (self.known[a].clone(), self.known[b].clone());
+                self.graph.product(*kind, &a, &b, node.shape)
+            }
+            Op::Atom { atom, args } => {
+                let of: Vec<Affine> = args.iter().map(|arg| (*self.known[arg]).clone()).collect();
+                if node.has_variables {
+                    let form = self.graph.graph_of(&**atom, &of);
+                    self.collect_refusals(id);
+                    return form;
+                }
+                if !node.has_parameters {
+                    let values = crate::dcp::constant_value(self.arena, id);
+                    return Affine::constant(node.shape, &values);
+                }
+                let blocks = of.iter().map(|arg| self.graph.theta_of(arg)).collect();
+                let block = self.graph.program.atom(atom.clone(), blocks, node.shape);
+                theta_affine(block.offset, node.shape)
+            }
+        }
+    }
+
+    /// Columns of a variable, and the constraints of its attributes.
+    fn variable(&mut self, index: usize, id: Id) -> Affine {
+        let shape = self.arena.nodes[id].shape;
+        let attributes = &self.arena.variables[index].attributes;
+        let (places, count) = attributes.columns(shape);
+        let columns = self.graph.variable(count);
+        let form = Affine::from_terms(
+            shape,
+            places.iter().map(|place| place.map(|place| columns.row(place as usize)[0])),
+        );
+        if attributes.nonneg {
+            self.graph.nonneg(columns.clone());
+        }
+        if attributes.nonpos {
+            self.graph.nonneg(columns.scaled(-1.0));
+        }
+        if let Some(lower) = &attributes.lower {
+            let bound = Affine::constant(shape, lower);
+            self.graph.nonneg(self.graph.sub(&form, &bound));
+        }
+        if let Some(upper) = &attributes.upper {
+            let bound = Affine::constant(shape, upper);
+            self.graph.nonneg(self.graph.sub(&bound, &form));
+        }
+        if attributes.psd {
+            self.graph.psd(&form);
+        }
+        form
+    }
+
+    /// The rows of a constraint.
+    pub fn constraint(&mut self, id: usize) -> DualRows {
+        let relation = &self.arena.constraints[id].relation;
+        let forms: Vec<Rc<Affine>> = relation.args().iter().map(|arg| self.affine(*arg)).collect();
+        let block = self.graph.blocks.len();
+        let mut psd = None;
+        match relation {
+            Relation::Equal(_) => self.graph.zero((*forms[0]).clone()),
+            Relation::LessEqual(_) => self.graph.nonneg((*forms[0]).clone()),
+            Relation::Psd(_) => {
+                self.graph.psd(&forms[0]);
+                psd = Some(forms[0].shape().rows());
+            }
+            Relation::SecondOrder(..) => self.graph.second_order(&forms[0], &forms[1]),
+            Relation::Exponential(..) => {
+                self.graph.exponential(&forms[0], &forms[1], &forms[2]);
+            }
+            Relation::Power(.., alpha) => {
+                self.graph.power(&forms[0], &forms[1], &forms[2], *alpha);
+            }
+        }
+        DualRows { block, count: self.graph.blocks.len() - block, psd }
+    }
+
+    /// An expression as an output: free of theta.
+    pub fn output(&mut self, id: Id) -> Affine {
+        let form = self.affine(id);
+        if form.is_parameter_free() { (*form).clone() } else { self.graph.lift(&form) }
+    }
+
+    /// What was built, without what is known of single expressions.
+    pub fn finish(self) -> Graph<'a> {
+        self.graph
+    }
+
+    pub(super) fn collect_refusals(&mut self, id: Id) {
+        for message in std::mem::take(&mut self.graph.refusals) {
+            let text = format!("{}: {message}", crate::model::text::render(self.arena, id));
+            self.issues.push(Issue::new(text, self.arena.nodes[id].place));
+        }
+    }
+}
+
+impl Graph<'_> {
+    /// The graph of an atom. Others may be built from it.
+    pub fn graph_of(&mut self, atom: &dyn crate::atoms::Atom, args: &[Affine]) -> Affine {
+        atom.graph(self, args)
+    }
+}

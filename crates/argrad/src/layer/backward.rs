@@ -1,0 +1,230 @@
+//! The way back, and the tangent.
+
+use argrad_solver::{Cotangent, Gradients, Tangent};
+
+use super::data::Source;
+use super::forward::{Layer, LayerTape};
+use crate::Slot;
+use crate::model::ModelError;
+
+impl Layer {
+    /// Gradient of a scalar with respect to the parameters, given its gradient with respect to each output
+    /// (`batch` times its size; an empty slice is zero). Each has the length of the value that it belongs
+    /// to; that of a shared parameter is the sum over the batch.
+    ///
+    /// # Errors
+    /// Wrong lengths; instances without a solution, unless [`Self::with_differentiation`] says otherwise.
+    pub fn backward(
+        &self,
+        tape: &LayerTape,
+        cotangents: &[&[f64]],
+    ) -> Result<Vec<Vec<f64>>, ModelError> {
+        self.check_tape(tape)?;
+        let (batch, program) = (tape.batch, &self.data.assembled);
+        self.check_outputs("cotangents", cotangents, batch)?;
+        let mut x = vec![0.0; batch * program.variables];
+        let mut z = Vec::new();
+        for (spec, cotangent) in self.data.outputs.iter().zip(cotangents) {
+            if cotangent.is_empty() {
+                continue;
+            }
+            let (out, len) = match spec.source {
+                Source::Primal => (&mut x, program.variables),
+                Source::Dual => {
+                    z.resize(batch * program.rows, 0.0);
+                    (&mut z, program.rows)
+                }
+            };
+            let size = spec.shape.size();
+            for instance in 0..batch {
+                let own = &cotangent[instance * size..(instance + 1) * size];
+                spec.map.apply_transpose(own, &mut out[instance * len..(instance + 1) * len]);
+            }
+        }
+        let z = (!z.is_empty()).then_some(&z[..]);
+        let cotangent = Cotangent { x: Some(&x), z, s: None };
+        let gradients = tape.tape.vjp(&cotangent, &self.how)?;
+        Ok(self.to_parameters(tape, &gradients, None))
+    }
+
+    /// Gradient of the sum of `weights[i]` times the optimal value of instance i: the sensitivities.
+    ///
+    /// # Errors
+    /// As [`Self::backward`].
+    pub fn value_gradient(
+        &self,
+        tape: &LayerTape,
+        weights: &[f64],
+    ) -> Result<Vec<Vec<f64>>, ModelError> {
+        self.check_tape(tape)?;
+        let signed: Vec<f64> = weights.iter().map(|w| self.data.sign() * w).collect();
+        let gradients = tape.tape.value_gradient(&signed, &self.how)?;
+        Ok(self.to_parameters(tape, &gradients, Some(&signed)))
+    }
+
+    /// From gradients of P, q, A, b (and of the constant) to those of the parameters.
+    fn to_parameters(
+        &self,
+        tape: &LayerTape,
+        gradients: &Gradients,
+        constant: Option<&[f64]>,
+    ) -> Vec<Vec<f64>> {
+        let maps = self.maps();
+        let summed: Vec<f64>;
+        let constant = match constant {
+            None => &[][..],
+            Some(weights) if tape.varies[4] => weights,
+            Some(weights) => {
+                summed = vec![weights.iter().sum()];
+                &summed
+            }
+        };
+        let parts = [&gradients.p[..], &gradients.q, &gradients.a, &gradients.b, constant];
+        let mut out: Vec<Vec<f64>> = tape.lengths.iter().map(|len| vec![0.0; *len]).collect();
+        let len = self.data.program.len();
+        let (mut theta, mut gradient) = (vec![0.0; len], vec![0.0; len]);
+        let given: Vec<&[f64]> = tape.parameters.iter().map(Vec::as_slice).collect();
+        self.fill_shared(&given, &tape.each, &mut theta);
+        let any_varies = tape.varies.contains(&true);
+        for instance in 0..if any_varies { tape.batch } else { 1 } {
+            gradient.fill(0.0);
+            for ((map, part), varies) in maps.iter().zip(parts).zip(tape.varies) {
+                if part.is_empty() || !varies && instance > 0 {
+                    continue;
+                }
+                let at = if varies { instance * map.len() } else { 0 };
+                map.apply_transpose(&part[at..at + map.len()], &mut gradient);
+            }
+            if !given.is_empty() {
+                self.fill_theta(&given, &tape.each, &tape.marked, instance, &mut theta);
+                self.data.program.vjp(&theta, &mut gradient);
+            }
+            for ((spec, out), each) in self.data.parameters.iter().zip(&mut out).zip(&tape.each) {
+                let at = if *each { instance * spec.len } else { 0 };
+                let own = &gradient[spec.offset..spec.offset + spec.len];
+                out[at..at + spec.len].iter_mut().zip(own).for_each(|(out, g)| *out += g);
+            }
+        }
+        for (spec, out) in self.data.parameters.iter().zip(&mut out) {
+            spec.symmetrize(out);
+        }
+        out
+    }
+
+    /// Directional derivative of the outputs along a change of the parameters, each of the length of its
+    /// value (an empty slice is zero).
+    ///
+    /// # Errors
+    /// As [`Self::backward`].
+    pub fn jvp(&self, tape: &LayerTape, tangents: &[&[f64]]) -> Result<Vec<Vec<f64>>, ModelError> {
+        self.check_tape(tape)?;
+        let (batch, program) = (tape.batch, &self.data.assembled);
+        let tangents = self.check_tangents(tape, tangents)?;
+        let maps = self.maps();
+        let mut data: [Vec<f64>; 5] = std::array::from_fn(|at| {
+            vec![0.0; if tape.varies[at] { batch } else { 1 } * maps[at].len()]
+        });
+        let len = self.data.program.len();
+        let (mut theta, mut tangent) = (vec![0.0; len], vec![0.0; len]);
+        let given: Vec<&[f64]> = tape.parameters.iter().map(Vec::as_slice).collect();
+        self.fill_shared(&given, &tape.each, &mut theta);
+        let any_varies = tape.varies.contains(&true);
+        for instance in 0..if any_varies { batch } else { 1 } {
+            self.fill_theta(&given, &tape.each, &tape.marked, instance, &mut theta);
+            for ((spec, values), each) in self.data.parameters.iter().zip(&tangents).zip(&tape.each)
+            {
+                let at = if *each { instance * spec.len } else { 0 };
+                tangent[spec.offset..spec.offset + spec.len]
+                    .copy_from_slice(&values[at..at + spec.len]);
+            }
+            self.data.program.jvp(&theta, &mut tangent);
+            for ((map, data), varies) in maps.iter().zip(&mut data).zip(tape.varies) {
+                if varies || instance == 0 {
+                    let at = if varies { instance * map.len() } else { 0 };
+                    map.apply_linear(&tangent, &mut data[at..at + map.len()]);
+                }
+            }
+        }
+        let slot = |at: usize| {
+            let values = &data[at][..];
+            Some(if tape.varies[at] { Slot::Each(values) } else { Slot::Shared(values) })
+        };
+        let tangent = Tangent { p: slot(0), q: slot(1), a: slot(2), b: slot(3) };
+        let solution = tape.tape.jvp(&tangent, &self.how)?;
+        let mut out = Vec::with_capacity(self.data.outputs.len());
+        for spec in &self.data.outputs {
+            let (source, len) = match spec.source {
+                Source::Primal => (&solution.x, program.variables),
+                Source::Dual => (&solution.z, program.rows),
+            };
+            let size = spec.shape.size();
+            let mut values = vec![0.0; batch * size];
+            for instance in 0..batch {
+                spec.map.apply(
+                    &source[instance * len..(instance + 1) * len],
+                    &mut values[instance * size..(instance + 1) * size],
+                );
+            }
+            out.push(values);
+        }
+        Ok(out)
+    }
+
+    fn check_outputs(&self, what: &str, given: &[&[f64]], batch: usize) -> Result<(), ModelError> {
+        let error = |argument: String, expected: String, found: String| {
+            Err(ModelError::Argument { argument, expected, found })
+        };
+        if given.len() != self.data.outputs.len() {
+            let expected = format!("one slice for each of {} outputs", self.data.outputs.len());
+            return error(what.into(), expected, given.len().to_string());
+        }
+        for (spec, values) in self.data.outputs.iter().zip(given) {
+            let expected = batch * spec.shape.size();
+            if !values.is_empty() && values.len() != expected {
+                return error(
+                    format!("cotangent of {}", spec.name),
+                    format!("{expected} numbers (batch {batch}, {})", spec.shape),
+                    format!("{} numbers", values.len()),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Tangents of full length, symmetric where their parameters are.
+    fn check_tangents(
+        &self,
+        tape: &LayerTape,
+        tangents: &[&[f64]],
+    ) -> Result<Vec<Vec<f64>>, ModelError> {
+        if tangents.len() != self.data.parameters.len() {
+            return Err(ModelError::Argument {
+                argument: "tangents".into(),
+                expected: format!(
+                    "one slice for each of {} parameters",
+                    self.data.parameters.len()
+                ),
+                found: tangents.len().to_string(),
+            });
+        }
+        let mut out = Vec::with_capacity(tangents.len());
+        for ((spec, tangent), expected) in
+            self.data.parameters.iter().zip(tangents).zip(&tape.lengths)
+        {
+            let mut own = match tangent.len() {
+                0 => vec![0.0; *expected],
+                len if len == *expected => tangent.to_vec(),
+                len => {
+                    return Err(ModelError::Argument {
+                        argument: format!("tangent of {}", spec.name),
+                        expected: format!("{expected} numbers, as its value has"),
+                        found: format!("{len} numbers"),
+                    });
+                }
+            };
+            spec.symmetrize(&mut own);
+            out.push(own);
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,116 @@
+//! Are these the numbers of the parameters?
+
+use rayon::prelude::*;
+
+use super::data::ParameterSpec;
+use crate::Slot;
+use crate::dcp::is_semidefinite;
+use crate::model::ModelError;
+
+/// Numbers that are worth a second thread.
+const WORTH_THREADS: usize = 500_000;
+
+/// Largest asymmetry, relative to the largest entry, that passes for rounding.
+const ASYMMETRY: f64 = 1e-10;
+
+impl ParameterSpec {
+    pub(super) fn error(
+        &self,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> ModelError {
+        ModelError::Value {
+            parameter: self.name.clone(),
+            location: self.location.clone(),
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+
+    /// Length and values.
+    pub(super) fn check(&self, slot: Slot<'_>, batch: usize) -> Result<(), ModelError> {
+        let copies = if slot.is_shared() { 1 } else { batch };
+        let values = slot.as_slice();
+        if values.len() != copies * self.len {
+            let expected = format!("{copies} x {} numbers ({})", self.len, self.shape);
+            return Err(self.error(expected, format!("{} numbers", values.len())));
+        }
+        let check = |at: usize| {
+            let own = &values[at * self.len..(at + 1) * self.len];
+            let instance =
+                if slot.is_shared() { String::new() } else { format!(" of instance {at}") };
+            self.check_instance(own, &instance)
+        };
+        let cost = if self.psd { self.len * self.shape.rows() } else { self.len };
+        if copies * cost < WORTH_THREADS {
+            (0..copies).try_for_each(check)
+        } else {
+            // The first error by position, whichever thread finds one first.
+            (0..copies).into_par_iter().map(check).find_first(Result::is_err).unwrap_or(Ok(()))
+        }
+    }
+
+    fn check_instance(&self, values: &[f64], instance: &str) -> Result<(), ModelError> {
+        self.all(values, instance, "finite numbers", |_, v| v.is_finite())?;
+        if self.nonneg {
+            self.all(values, instance, "nonnegative numbers", |_, v| v >= 0.0)?;
+        }
+        if self.nonpos {
+            self.all(values, instance, "nonpositive numbers", |_, v| v <= 0.0)?;
+        }
+        if let Some(lower) = &self.lower {
+            self.all(values, instance, "numbers above the lower bound", |k, v| v >= lower[k])?;
+        }
+        if let Some(upper) = &self.upper {
+            self.all(values, instance, "numbers below the upper bound", |k, v| v <= upper[k])?;
+        }
+        let n = self.shape.rows();
+        if self.symmetric {
+            let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+            for i in 0..n {
+                for j in 0..i {
+                    let (below, above) = (values[i * n + j], values[j * n + i]);
+                    if (below - above).abs() > ASYMMETRY * largest {
+                        let found =
+                            format!("{above} at ({j}, {i}) and {below} at ({i}, {j}){instance}");
+                        return Err(self.error("a symmetric matrix", found));
+                    }
+                }
+            }
+        }
+        if self.psd && !is_semidefinite(values, n) {
+            let found = format!("a negative eigenvalue{instance}");
+            return Err(self.error("a positive semidefinite matrix", found));
+        }
+        Ok(())
+    }
+
+    fn all(
+        &self,
+        values: &[f64],
+        instance: &str,
+        expected: &str,
+        holds: impl Fn(usize, f64) -> bool,
+    ) -> Result<(), ModelError> {
+        match values.iter().enumerate().position(|(k, v)| !holds(k, *v)) {
+            Some(k) => Err(self.error(expected, format!("{} at entry {k}{instance}", values[k]))),
+            None => Ok(()),
+        }
+    }
+
+    /// The symmetric part, where the parameter is symmetric.
+    pub(super) fn symmetrize(&self, values: &mut [f64]) {
+        let n = self.shape.rows();
+        if !self.symmetric || n == 0 {
+            return;
+        }
+        for matrix in values.chunks_mut(n * n) {
+            for i in 0..n {
+                for j in 0..i {
+                    let mean = 0.5 * (matrix[i * n + j] + matrix[j * n + i]);
+                    (matrix[i * n + j], matrix[j * n + i]) = (mean, mean);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What a layer is made of: no model, numbers only.
+
+use serde::{Deserialize, Serialize};
+
+use crate::atoms::LinearMap;
+use crate::canonical::Assembled;
+use crate::dpp::Program;
+use crate::model::Shape;
+
+/// A parameter: where its numbers go, and what they must be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ParameterSpec {
+    pub name: String,
+    /// Where it was created.
+    pub location: String,
+    pub shape: Shape,
+    /// First entry of theta.
+    pub offset: usize,
+    /// How many numbers it takes.
+    pub len: usize,
+    pub nonneg: bool,
+    pub nonpos: bool,
+    pub symmetric: bool,
+    pub psd: bool,
+    pub lower: Option<Vec<f64>>,
+    pub upper: Option<Vec<f64>>,
+}
+
+/// Which vector of the solution an output reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Source {
+    /// The variables x.
+    Primal,
+    /// The duals z.
+    Dual,
+}
+
+/// An output: `map source + constant`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OutputSpec {
+    pub name: String,
+    pub shape: Shape,
+    pub source: Source,
+    pub map: LinearMap,
+    pub constant: Vec<f64>,
+}
+
+/// Everything of a layer but the solver.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LayerData {
+    pub maximize: bool,
+    pub program: Program,
+    pub assembled: Assembled,
+    pub parameters: Vec<ParameterSpec>,
+    pub outputs: Vec<OutputSpec>,
+}
+
+impl LayerData {
+    /// 1 for a minimization, -1 for a maximization.
+    pub fn sign(&self) -> f64 {
+        if self.maximize { -1.0 } else { 1.0 }
+    }
+}

@@ -1,0 +1,397 @@
+//! The layer, and its solve.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use argrad_solver::{Pattern, Solution, Solver, Structure, Tape, Values};
+
+use super::data::{LayerData, Source};
+use crate::canonical::ParameterMap;
+use crate::model::{ModelError, Shape};
+use crate::{Differentiation, Report, Settings, Slot};
+
+/// Entries of maps that are worth a second thread.
+const WORTH_THREADS: usize = 100_000;
+
+/// A compiled problem: a differentiable function of its parameters, in batches. It holds no model, is
+/// cheap to clone, and can be sent to other threads and written to files (with serde; the settings of the
+/// solver and of the derivative are not written, see [`Self::with_settings`]).
+#[derive(Clone, Debug)]
+pub struct Layer {
+    pub(super) data: Arc<LayerData>,
+    pub(super) solver: Solver,
+    pub(super) how: Differentiation,
+}
+
+/// What a forward pass returns.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    /// Number of instances.
+    pub batch: usize,
+    /// The outputs in the order in which they were asked for, `batch` times the size of each.
+    pub values: Vec<Vec<f64>>,
+    /// The optimal value of each instance, with its sign as the problem states it.
+    pub objective: Vec<f64>,
+    /// How each solve went.
+    pub reports: Vec<Report>,
+    /// The solver's own solution, from which a later solve may start.
+    solution: Arc<Solution>,
+}
+
+impl std::ops::Index<usize> for Outputs {
+    type Output = [f64];
+
+    fn index(&self, output: usize) -> &[f64] {
+        &self.values[output]
+    }
+}
+
+/// What backward needs of a forward pass.
+#[derive(Debug)]
+pub struct LayerTape {
+    /// The layer that it is of.
+    data: Arc<LayerData>,
+    pub(super) tape: Tape,
+    pub(super) batch: usize,
+    /// The parameters' numbers, as they were given, where functions of them have to be differentiated.
+    pub(super) parameters: Vec<Vec<f64>>,
+    /// How many numbers each parameter was given.
+    pub(super) lengths: Vec<usize>,
+    /// Whether each parameter has one copy an instance.
+    pub(super) each: Vec<bool>,
+    /// Entries of theta that differ between instances.
+    pub(super) marked: Vec<bool>,
+    /// Whether P, q, A, b, and the objective's constant differ between instances.
+    pub(super) varies: [bool; 5],
+}
+
+impl Layer {
+    pub(crate) fn new(data: LayerData, settings: Settings) -> Result<Self, ModelError> {
+        let program = &data.assembled;
+        let pattern = |rows, matrix: &crate::canonical::MatrixMap| {
+            let (colptr, rowval) = (matrix.colptr.clone(), matrix.rowval.clone());
+            Pattern::new(rows, program.variables, colptr, rowval)
+        };
+        let structure = Structure::new(
+            pattern(program.variables, &program.p)?,
+            pattern(program.rows, &program.a)?,
+            program.cones.iter().map(|cone| cone.cone()).collect(),
+        )?;
+        let solver = Solver::new(structure, settings)?;
+        Ok(Self { data: Arc::new(data), solver, how: Differentiation::default() })
+    }
+
+    /// The same layer with other settings of the solver.
+    ///
+    /// # Errors
+    /// When a setting is out of its range.
+    pub fn with_settings(self, settings: Settings) -> Result<Self, ModelError> {
+        let solver = Solver::new(self.solver.structure().clone(), settings)?;
+        Ok(Self { solver, ..self })
+    }
+
+    /// The same layer, differentiated in another way.
+    pub fn with_differentiation(mut self, how: Differentiation) -> Self {
+        self.how = how;
+        self
+    }
+
+    /// Settings of the solver.
+    pub fn settings(&self) -> &Settings {
+        self.solver.settings()
+    }
+
+    /// The program that is solved: patterns and cones.
+    pub fn structure(&self) -> &Structure {
+        self.solver.structure()
+    }
+
+    /// Name and number of values of each parameter, in the order of [`Self::forward`].
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.data.parameters.iter().map(|spec| (spec.name.as_str(), spec.len))
+    }
+
+    /// Name and shape of each output.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, Shape)> {
+        self.data.outputs.iter().map(|spec| (spec.name.as_str(), spec.shape))
+    }
+
+    /// Number of derived parameters: products and functions of parameters that are computed for each
+    /// sample.
+    pub fn derived_parameters(&self) -> usize {
+        self.data.program.len() - self.data.program.inputs()
+    }
+
+    /// Solves a batch. A parameter of k numbers is given by k numbers, which all instances share, or by
+    /// `batch * k`; the batch follows from the lengths.
+    ///
+    /// # Errors
+    /// Values that are not those of the parameters: [`ModelError::Value`] says which. An instance without a
+    /// solution is no error but a [`Report`].
+    pub fn forward(&self, parameters: &[&[f64]]) -> Result<(Outputs, LayerTape), ModelError> {
+        let (batch, slots) = self.infer(parameters)?;
+        self.forward_slots(batch, &slots, None)
+    }
+
+    /// [`Self::forward`], each instance starting from an earlier solution of this layer.
+    ///
+    /// # Errors
+    /// As [`Self::forward`]; also when `start` is of another batch.
+    pub fn forward_from(
+        &self,
+        parameters: &[&[f64]],
+        start: &Outputs,
+    ) -> Result<(Outputs, LayerTape), ModelError> {
+        let (batch, slots) = self.infer(parameters)?;
+        self.forward_slots(batch, &slots, Some(start))
+    }
+
+    /// [`Self::forward`] with the batch and what is shared said explicitly.
+    ///
+    /// # Errors
+    /// As [`Self::forward_from`].
+    pub fn forward_slots(
+        &self,
+        batch: usize,
+        parameters: &[Slot<'_>],
+        start: Option<&Outputs>,
+    ) -> Result<(Outputs, LayerTape), ModelError> {
+        self.check(batch, parameters)?;
+        let each: Vec<bool> = parameters.iter().map(|slot| !slot.is_shared()).collect();
+        let marked = self.marks(&each);
+        let varies = self.maps().map(|map| map.reads(&marked));
+        let views: Vec<&[f64]> = parameters.iter().map(Slot::as_slice).collect();
+        let program = &self.data.assembled;
+        let data = self.data_of(batch, &views, &each, &marked, varies)?;
+        let maps = self.maps();
+        let slot = |at: usize| match maps[at].fixed() {
+            Some(base) => Slot::Shared(base),
+            None if varies[at] => Slot::Each(&data[at]),
+            None => Slot::Shared(&data[at]),
+        };
+        let values = Values { batch, p: slot(0), q: slot(1), a: slot(2), b: slot(3) };
+        let constant = slot(4);
+        let (solution, tape) =
+            self.solver.forward(&values, start.map(|outputs| &*outputs.solution))?;
+        let objective = solution.reports.iter().enumerate().map(|(at, report)| {
+            let constant = constant.instance(at, 1)[0];
+            self.data.sign() * (report.objective + constant)
+        });
+        let objective = objective.collect();
+        let mut values = Vec::with_capacity(self.data.outputs.len());
+        for spec in &self.data.outputs {
+            let (source, len) = match spec.source {
+                Source::Primal => (&solution.x, program.variables),
+                Source::Dual => (&solution.z, program.rows),
+            };
+            let size = spec.shape.size();
+            let mut out = vec![0.0; batch * size];
+            for instance in 0..batch {
+                let own = &mut out[instance * size..(instance + 1) * size];
+                spec.map.apply(&source[instance * len..(instance + 1) * len], own);
+                own.iter_mut().zip(&spec.constant).for_each(|(out, c)| *out += c);
+            }
+            values.push(out);
+        }
+        let outputs = Outputs {
+            batch,
+            values,
+            objective,
+            reports: solution.reports.clone(),
+            solution: Arc::new(solution),
+        };
+        let lengths = views.iter().map(|values| values.len()).collect();
+        let parameters = match self.derived_parameters() {
+            0 => Vec::new(),
+            _ => views.iter().map(|values| values.to_vec()).collect(),
+        };
+        Ok((
+            outputs,
+            LayerTape {
+                data: self.data.clone(),
+                tape,
+                batch,
+                parameters,
+                lengths,
+                each,
+                marked,
+                varies,
+            },
+        ))
+    }
+
+    /// Whether a tape is of this layer, or of a clone of it.
+    pub(super) fn check_tape(&self, tape: &LayerTape) -> Result<(), ModelError> {
+        if Arc::ptr_eq(&tape.data, &self.data) {
+            return Ok(());
+        }
+        Err(ModelError::Argument {
+            argument: "tape".into(),
+            expected: "one that this layer made".into(),
+            found: "that of another layer".into(),
+        })
+    }
+
+    /// The maps to P, q, A, b and the objective's constant.
+    pub(super) fn maps(&self) -> [&ParameterMap; 5] {
+        let program = &self.data.assembled;
+        [&program.p.map, &program.q, &program.a.map, &program.b, &program.constant]
+    }
+
+    /// P, q, A, b and the objective's constant: one copy, or one an instance. Empty where theta reaches
+    /// nothing.
+    fn data_of(
+        &self,
+        batch: usize,
+        parameters: &[&[f64]],
+        each: &[bool],
+        marked: &[bool],
+        varies: [bool; 5],
+    ) -> Result<[Vec<f64>; 5], ModelError> {
+        let maps = self.maps();
+        let mut data: [Vec<f64>; 5] = std::array::from_fn(|at| {
+            let copies = if varies[at] { batch } else { 1 };
+            vec![0.0; if maps[at].fixed().is_some() { 0 } else { copies * maps[at].len() }]
+        });
+        let mut theta = vec![0.0; self.data.program.len()];
+        self.fill_shared(parameters, each, &mut theta);
+        if !each.contains(&true) {
+            self.check_derived(&theta, None)?;
+        }
+        for ((map, data), varies) in maps.iter().zip(&mut data).zip(varies) {
+            if !varies && !data.is_empty() {
+                map.apply(&theta, data);
+            }
+        }
+        // The rows of each instance, for threads to take.
+        let mut rows: Vec<[&mut [f64]; 5]> = Vec::new();
+        if varies.contains(&true) {
+            let mut rest = data.each_mut().map(|data| &mut data[..]);
+            for _ in 0..batch {
+                rows.push(std::array::from_fn(|at| {
+                    let len = if varies[at] { maps[at].len() } else { 0 };
+                    let (own, after) = std::mem::take(&mut rest[at]).split_at_mut(len);
+                    rest[at] = after;
+                    own
+                }));
+            }
+        }
+        let fill = |theta: &mut Vec<f64>, (instance, rows): (usize, [&mut [f64]; 5])| {
+            self.fill_theta(parameters, each, marked, instance, theta);
+            self.check_derived(theta, Some(instance))?;
+            for ((map, out), varies) in maps.iter().zip(rows).zip(varies) {
+                if varies {
+                    map.apply(theta, out);
+                }
+            }
+            Ok::<(), ModelError>(())
+        };
+        let cost: usize = maps.iter().map(|map| map.cost()).sum();
+        if rows.len() * cost < WORTH_THREADS {
+            rows.into_iter().enumerate().try_for_each(|row| fill(&mut theta, row))?;
+        } else {
+            // The first error by position, whichever thread finds one first.
+            let done = rows.into_par_iter().enumerate().map_init(|| theta.clone(), fill);
+            done.find_first(Result::is_err).unwrap_or(Ok(()))?;
+        }
+        Ok(data)
+    }
+
+    fn check_derived(&self, theta: &[f64], instance: Option<usize>) -> Result<(), ModelError> {
+        match self.data.program.not_finite(theta) {
+            None => Ok(()),
+            Some(what) => {
+                let of = instance.map(|at| format!(" of instance {at}")).unwrap_or_default();
+                Err(ModelError::Parameters(format!("a function of the parameters{of}: {what}")))
+            }
+        }
+    }
+
+    /// Numbers that all instances share, derived ones included.
+    pub(super) fn fill_shared(&self, parameters: &[&[f64]], each: &[bool], theta: &mut [f64]) {
+        for ((spec, values), each) in self.data.parameters.iter().zip(parameters).zip(each) {
+            if !*each {
+                theta[spec.offset..spec.offset + spec.len].copy_from_slice(values);
+            }
+        }
+        // What depends on numbers that are not shared is evaluated again for each instance.
+        if !each.iter().all(|each| *each) {
+            self.data.program.evaluate(theta);
+        }
+    }
+
+    /// Numbers of one instance, derived ones included; those shared must be there. `marked` are the entries
+    /// of theta that differ between instances.
+    pub(super) fn fill_theta(
+        &self,
+        parameters: &[&[f64]],
+        each: &[bool],
+        marked: &[bool],
+        instance: usize,
+        theta: &mut [f64],
+    ) {
+        for ((spec, values), each) in self.data.parameters.iter().zip(parameters).zip(each) {
+            let own = instance * spec.len..(instance + 1) * spec.len;
+            if *each && own.end <= values.len() {
+                theta[spec.offset..spec.offset + spec.len].copy_from_slice(&values[own]);
+            }
+        }
+        self.data.program.evaluate_marked(marked, theta);
+    }
+
+    /// Which entries of theta differ between instances.
+    fn marks(&self, each: &[bool]) -> Vec<bool> {
+        let mut of_theta = vec![false; self.data.program.inputs()];
+        for (spec, each) in self.data.parameters.iter().zip(each) {
+            of_theta[spec.offset..spec.offset + spec.len].fill(*each);
+        }
+        self.data.program.spread(of_theta)
+    }
+
+    /// Batch and slots from lengths.
+    fn infer<'a>(&self, parameters: &[&'a [f64]]) -> Result<(usize, Vec<Slot<'a>>), ModelError> {
+        self.check_count(parameters.len())?;
+        let mut batch = 1;
+        for (spec, values) in self.data.parameters.iter().zip(parameters) {
+            if spec.len > 0 && values.len() != spec.len {
+                if values.len() % spec.len != 0 {
+                    let expected = format!("a multiple of {} numbers ({})", spec.len, spec.shape);
+                    return Err(spec.error(expected, format!("{} numbers", values.len())));
+                }
+                batch = values.len() / spec.len;
+                break;
+            }
+        }
+        let slots = self.data.parameters.iter().zip(parameters).map(|(spec, values)| {
+            if values.len() == spec.len { Slot::Shared(values) } else { Slot::Each(values) }
+        });
+        Ok((batch, slots.collect()))
+    }
+
+    fn check_count(&self, found: usize) -> Result<(), ModelError> {
+        let expected = self.data.parameters.len();
+        if expected == found {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.parameters().map(|parameter| parameter.0).collect();
+        let names = names.join(", ");
+        let text = format!("expected the values of {expected} parameters ({names}), found {found}");
+        Err(ModelError::Parameters(text))
+    }
+
+    fn check(&self, batch: usize, parameters: &[Slot<'_>]) -> Result<(), ModelError> {
+        self.check_count(parameters.len())?;
+        for (spec, slot) in self.data.parameters.iter().zip(parameters) {
+            spec.check(*slot, batch)?;
+        }
+        Ok(())
+    }
+}
+
+impl LayerTape {
+    /// Number of instances.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+}

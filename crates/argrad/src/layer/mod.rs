@@ -1,0 +1,11 @@
+//! A compiled problem as a function of its parameters: forward, backward, jvp.
+
+mod backward;
+mod check;
+mod compiler;
+mod data;
+mod forward;
+mod store;
+
+pub(crate) use compiler::{Compiled, Compiler, reachable};
+pub use forward::{Layer, LayerTape, Outputs};

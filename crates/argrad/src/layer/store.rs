@@ -1,0 +1,72 @@
+//! Layers in files.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::data::LayerData;
+use super::forward::Layer;
+use crate::model::convex_by_rule;
+
+impl Serialize for Layer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.data.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Layer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let data = LayerData::deserialize(deserializer)?;
+        data.check().map_err(serde::de::Error::custom)?;
+        Layer::new(data, convex_by_rule()).map_err(serde::de::Error::custom)
+    }
+}
+
+impl LayerData {
+    /// Whether the sizes of what was read fit together, so that no later step goes out of bounds.
+    fn check(&self) -> Result<(), String> {
+        let (program, theta) = (&self.assembled, self.program.len());
+        let lengths = [
+            (program.p.map.len(), program.p.rowval.len()),
+            (program.a.map.len(), program.a.rowval.len()),
+            (program.q.len(), program.variables),
+            (program.b.len(), program.rows),
+            (program.constant.len(), 1),
+        ];
+        if lengths.iter().any(|(found, expected)| found != expected) {
+            return Err("the layer's maps do not fit its program".into());
+        }
+        let maps = [&program.p.map, &program.q, &program.a.map, &program.b, &program.constant];
+        if !maps.iter().all(|map| map.is_consistent(theta)) || !self.program.is_consistent() {
+            return Err("the layer's maps do not fit its parameters".into());
+        }
+        let inputs: usize = self.parameters.iter().map(|spec| spec.len).sum();
+        let in_order = self
+            .parameters
+            .iter()
+            .try_fold(0, |offset, spec| (spec.offset == offset).then_some(offset + spec.len));
+        if in_order != Some(inputs) || inputs != self.program.inputs() {
+            return Err("the layer's parameters do not fit together".into());
+        }
+        for spec in &self.parameters {
+            let fits =
+                |bound: &Option<Vec<f64>>| bound.as_ref().is_none_or(|b| b.len() == spec.len);
+            let square = spec.shape.is_square() && spec.len == spec.shape.size();
+            if !fits(&spec.lower) || !fits(&spec.upper) || (spec.symmetric || spec.psd) && !square {
+                return Err(format!("the attributes of the parameter {} do not fit it", spec.name));
+            }
+        }
+        for output in &self.outputs {
+            let inputs = match output.source {
+                super::data::Source::Primal => program.variables,
+                super::data::Source::Dual => program.rows,
+            };
+            let size = output.shape.size();
+            if output.map.inputs() != inputs
+                || !output.map.is_consistent(size)
+                || output.constant.len() != size
+            {
+                return Err(format!("the output {} does not fit the program", output.name));
+            }
+        }
+        Ok(())
+    }
+}

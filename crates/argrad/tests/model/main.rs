@@ -1,0 +1,15 @@
+//! Claims about the modelling language, one file each.
+
+mod atom_table;
+mod atoms;
+mod atoms_all;
+mod atoms_composed;
+mod atoms_layers;
+mod atoms_more;
+mod derivative;
+mod dpp;
+mod known_values;
+mod random;
+mod refusals;
+mod run_time;
+mod timing;
