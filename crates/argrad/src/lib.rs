@@ -52,6 +52,7 @@ pub mod model;
 #[cfg(feature = "ndarray")]
 pub mod ndarray;
 mod qp;
+pub mod ready;
 
 pub use argrad_solver::{
     Differentiation, Error, Instructions, Mode, OnFailure, Pattern, Report, Settings, Slot, Status,

@@ -34,6 +34,8 @@ fn built_in(name: &str, _data: &[f64]) -> Option<Arc<dyn Atom>> {
     use super::norm::Norm2;
     use super::quadratic::{QuadForm, QuadOverLin, Square, SumSquares};
     Some(match name {
+        "arrange" => Arc::new(crate::ready::Arrange),
+        "order_differences" => Arc::new(crate::ready::OrderDifferences),
         "recip" => Arc::new(super::Recip),
         "abs" => Arc::new(Abs),
         "exp" => Arc::new(Exp),
