@@ -19,6 +19,7 @@ impl Layer {
         tape: &LayerTape,
         cotangents: &[&[f64]],
     ) -> Result<Vec<Vec<f64>>, ModelError> {
+        self.check_tape(tape)?;
         let (batch, program) = (tape.batch, &self.data.assembled);
         self.check_outputs("cotangents", cotangents, batch)?;
         let mut x = vec![0.0; batch * program.variables];
@@ -55,6 +56,7 @@ impl Layer {
         tape: &LayerTape,
         weights: &[f64],
     ) -> Result<Vec<Vec<f64>>, ModelError> {
+        self.check_tape(tape)?;
         let signed: Vec<f64> = weights.iter().map(|w| self.data.sign() * w).collect();
         let gradients = tape.tape.value_gradient(&signed, &self.how)?;
         Ok(self.to_parameters(tape, &gradients, Some(&signed)))
@@ -78,12 +80,11 @@ impl Layer {
             }
         };
         let parts = [&gradients.p[..], &gradients.q, &gradients.a, &gradients.b, constant];
-        let mut out: Vec<Vec<f64>> =
-            tape.parameters.iter().map(|values| vec![0.0; values.len()]).collect();
+        let mut out: Vec<Vec<f64>> = tape.lengths.iter().map(|len| vec![0.0; *len]).collect();
         let len = self.data.program.len();
         let (mut theta, mut gradient) = (vec![0.0; len], vec![0.0; len]);
-        let derived = self.derived_parameters() > 0;
-        self.fill_shared(&tape.parameters, &tape.each, &mut theta);
+        let given: Vec<&[f64]> = tape.parameters.iter().map(Vec::as_slice).collect();
+        self.fill_shared(&given, &tape.each, &mut theta);
         let any_varies = tape.varies.contains(&true);
         for instance in 0..if any_varies { tape.batch } else { 1 } {
             gradient.fill(0.0);
@@ -94,8 +95,8 @@ impl Layer {
                 let at = if varies { instance * map.len() } else { 0 };
                 map.apply_transpose(&part[at..at + map.len()], &mut gradient);
             }
-            if derived {
-                self.fill_theta(&tape.parameters, &tape.each, &tape.marked, instance, &mut theta);
+            if !given.is_empty() {
+                self.fill_theta(&given, &tape.each, &tape.marked, instance, &mut theta);
                 self.data.program.vjp(&theta, &mut gradient);
             }
             for ((spec, out), each) in self.data.parameters.iter().zip(&mut out).zip(&tape.each) {
@@ -116,6 +117,7 @@ impl Layer {
     /// # Errors
     /// As [`Self::backward`].
     pub fn jvp(&self, tape: &LayerTape, tangents: &[&[f64]]) -> Result<Vec<Vec<f64>>, ModelError> {
+        self.check_tape(tape)?;
         let (batch, program) = (tape.batch, &self.data.assembled);
         let tangents = self.check_tangents(tape, tangents)?;
         let maps = self.maps();
@@ -124,10 +126,11 @@ impl Layer {
         });
         let len = self.data.program.len();
         let (mut theta, mut tangent) = (vec![0.0; len], vec![0.0; len]);
-        self.fill_shared(&tape.parameters, &tape.each, &mut theta);
+        let given: Vec<&[f64]> = tape.parameters.iter().map(Vec::as_slice).collect();
+        self.fill_shared(&given, &tape.each, &mut theta);
         let any_varies = tape.varies.contains(&true);
         for instance in 0..if any_varies { batch } else { 1 } {
-            self.fill_theta(&tape.parameters, &tape.each, &tape.marked, instance, &mut theta);
+            self.fill_theta(&given, &tape.each, &tape.marked, instance, &mut theta);
             for ((spec, values), each) in self.data.parameters.iter().zip(&tangents).zip(&tape.each)
             {
                 let at = if *each { instance * spec.len } else { 0 };
@@ -205,16 +208,16 @@ impl Layer {
             });
         }
         let mut out = Vec::with_capacity(tangents.len());
-        for ((spec, tangent), values) in
-            self.data.parameters.iter().zip(tangents).zip(&tape.parameters)
+        for ((spec, tangent), expected) in
+            self.data.parameters.iter().zip(tangents).zip(&tape.lengths)
         {
             let mut own = match tangent.len() {
-                0 => vec![0.0; values.len()],
-                len if len == values.len() => tangent.to_vec(),
+                0 => vec![0.0; *expected],
+                len if len == *expected => tangent.to_vec(),
                 len => {
                     return Err(ModelError::Argument {
                         argument: format!("tangent of {}", spec.name),
-                        expected: format!("{} numbers, as its value has", values.len()),
+                        expected: format!("{expected} numbers, as its value has"),
                         found: format!("{len} numbers"),
                     });
                 }

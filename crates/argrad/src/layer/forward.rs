@@ -50,10 +50,14 @@ impl std::ops::Index<usize> for Outputs {
 /// What backward needs of a forward pass.
 #[derive(Debug)]
 pub struct LayerTape {
+    /// The layer that it is of.
+    data: Arc<LayerData>,
     pub(super) tape: Tape,
     pub(super) batch: usize,
-    /// The parameters' numbers, as they were given.
+    /// The parameters' numbers, as they were given, where functions of them have to be differentiated.
     pub(super) parameters: Vec<Vec<f64>>,
+    /// How many numbers each parameter was given.
+    pub(super) lengths: Vec<usize>,
     /// Whether each parameter has one copy an instance.
     pub(super) each: Vec<bool>,
     /// Entries of theta that differ between instances.
@@ -157,9 +161,9 @@ impl Layer {
         let each: Vec<bool> = parameters.iter().map(|slot| !slot.is_shared()).collect();
         let marked = self.marks(&each);
         let varies = self.maps().map(|map| map.reads(&marked));
-        let owned: Vec<Vec<f64>> = parameters.iter().map(|slot| slot.as_slice().to_vec()).collect();
+        let views: Vec<&[f64]> = parameters.iter().map(Slot::as_slice).collect();
         let program = &self.data.assembled;
-        let data = self.data_of(batch, &owned, &each, &marked, varies)?;
+        let data = self.data_of(batch, &views, &each, &marked, varies)?;
         let maps = self.maps();
         let slot = |at: usize| match maps[at].fixed() {
             Some(base) => Slot::Shared(base),
@@ -197,7 +201,36 @@ impl Layer {
             reports: solution.reports.clone(),
             solution: Arc::new(solution),
         };
-        Ok((outputs, LayerTape { tape, batch, parameters: owned, each, marked, varies }))
+        let lengths = views.iter().map(|values| values.len()).collect();
+        let parameters = match self.derived_parameters() {
+            0 => Vec::new(),
+            _ => views.iter().map(|values| values.to_vec()).collect(),
+        };
+        Ok((
+            outputs,
+            LayerTape {
+                data: self.data.clone(),
+                tape,
+                batch,
+                parameters,
+                lengths,
+                each,
+                marked,
+                varies,
+            },
+        ))
+    }
+
+    /// Whether a tape is of this layer, or of a clone of it.
+    pub(super) fn check_tape(&self, tape: &LayerTape) -> Result<(), ModelError> {
+        if Arc::ptr_eq(&tape.data, &self.data) {
+            return Ok(());
+        }
+        Err(ModelError::Argument {
+            argument: "tape".into(),
+            expected: "one that this layer made".into(),
+            found: "that of another layer".into(),
+        })
     }
 
     /// The maps to P, q, A, b and the objective's constant.
@@ -211,7 +244,7 @@ impl Layer {
     fn data_of(
         &self,
         batch: usize,
-        parameters: &[Vec<f64>],
+        parameters: &[&[f64]],
         each: &[bool],
         marked: &[bool],
         varies: [bool; 5],
@@ -276,7 +309,7 @@ impl Layer {
     }
 
     /// Numbers that all instances share, derived ones included.
-    pub(super) fn fill_shared(&self, parameters: &[Vec<f64>], each: &[bool], theta: &mut [f64]) {
+    pub(super) fn fill_shared(&self, parameters: &[&[f64]], each: &[bool], theta: &mut [f64]) {
         for ((spec, values), each) in self.data.parameters.iter().zip(parameters).zip(each) {
             if !*each {
                 theta[spec.offset..spec.offset + spec.len].copy_from_slice(values);
@@ -292,7 +325,7 @@ impl Layer {
     /// of theta that differ between instances.
     pub(super) fn fill_theta(
         &self,
-        parameters: &[Vec<f64>],
+        parameters: &[&[f64]],
         each: &[bool],
         marked: &[bool],
         instance: usize,

@@ -184,10 +184,10 @@ fn an_atom_of_the_user_in_a_file() -> Result<(), Box<dyn std::error::Error>> {
 
 #[test]
 fn an_empty_batch() -> Result<(), ModelError> {
-    let (outputs, tape) =
-        layer()?.forward_slots(0, &[Slot::Each(&[]), Slot::Shared(&[0.5])], None)?;
+    let own = layer()?;
+    let (outputs, tape) = own.forward_slots(0, &[Slot::Each(&[]), Slot::Shared(&[0.5])], None)?;
     assert_eq!((outputs.batch, outputs[0].len(), outputs.objective.len()), (0, 0, 0));
-    let gradients = layer()?.backward(&tape, &[&[], &[]])?;
+    let gradients = own.backward(&tape, &[&[], &[]])?;
     assert_eq!(gradients, [vec![], vec![0.0]]);
     // A function that is not defined at any number that nobody gave.
     let model = Model::new();
@@ -227,5 +227,25 @@ fn a_problem_knows_its_variables_and_parameters() -> Result<(), ModelError> {
     let layer = problem.compile(problem.parameters(), problem.variables())?;
     let (outputs, _) = layer.forward(&[&[1.0, 2.0], &[3.0, 3.0]])?;
     assert!((outputs[0][0] - 2.0).abs() < 1e-8 && (outputs[1][1] - 3.0).abs() < 1e-8);
+    Ok(())
+}
+
+#[test]
+fn what_does_not_belong_to_a_layer_is_refused() -> Result<(), ModelError> {
+    let (one, two) = (layer()?, layer()?);
+    let a = numbers(6, 12);
+    let (outputs, tape) = one.forward(&[&a, &[0.3]])?;
+    let text = |error: ModelError| error.to_string();
+    assert!(text(two.backward(&tape, &[&[], &[]]).unwrap_err()).contains("another layer"));
+    assert!(text(two.jvp(&tape, &[&[], &[]]).unwrap_err()).contains("another layer"));
+    assert!(text(two.value_gradient(&tape, &[1.0; 2]).unwrap_err()).contains("another layer"));
+    assert!(one.clone().backward(&tape, &[&[], &[]]).is_ok());
+    let short = one.backward(&tape, &[&[1.0], &[]]).unwrap_err();
+    assert!(text(short).contains("cotangent of var0: expected 6 numbers (batch 2, vector of 3)"));
+    let short = one.jvp(&tape, &[&[1.0], &[]]).unwrap_err();
+    assert!(text(short).contains("tangent of param0: expected 6 numbers"));
+    assert!(one.backward(&tape, &[&[]]).is_err() && one.jvp(&tape, &[]).is_err());
+    assert!(one.value_gradient(&tape, &[1.0]).is_err());
+    assert!(one.forward_from(&[&a[..3], &[0.3]], &outputs).is_err());
     Ok(())
 }
