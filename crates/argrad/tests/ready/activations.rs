@@ -32,7 +32,8 @@ fn dense_relu_is_a_layer_of_a_network() -> Result<(), ModelError> {
 #[test]
 fn piecewise_linear_functions_convex_or_not() -> Result<(), ModelError> {
     let leaky = PiecewiseLinear::new(&[(0.0, 0.0)], 0.1, 1.0)?;
-    let wave = PiecewiseLinear::new(&[(-0.6, 0.2), (-0.1, -0.7), (0.3, 1.0), (0.7, 0.4)], -2.0, 3.0)?;
+    let wave =
+        PiecewiseLinear::new(&[(-0.6, 0.2), (-0.1, -0.7), (0.3, 1.0), (0.7, 0.4)], -2.0, 3.0)?;
     assert!((wave.value(0.1) - (-0.7 + 0.2 * 1.7 / 0.4)).abs() < 1e-12);
     assert!((wave.value(-1.6) - 2.2).abs() < 1e-12 && (wave.value(1.7) - 3.4).abs() < 1e-12);
     for f in [leaky, wave] {
