@@ -47,6 +47,7 @@ mod dcp;
 mod dpp;
 pub mod factored_quadratic;
 pub mod feasible_rhs;
+pub mod gp;
 mod layer;
 pub mod model;
 #[cfg(feature = "ndarray")]

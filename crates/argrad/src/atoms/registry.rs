@@ -28,13 +28,14 @@ pub(crate) fn restore(name: &str, data: &[f64]) -> Option<Arc<dyn Atom>> {
 }
 
 /// The atoms of this crate.
-fn built_in(name: &str, _data: &[f64]) -> Option<Arc<dyn Atom>> {
+fn built_in(name: &str, data: &[f64]) -> Option<Arc<dyn Atom>> {
     use super::elementwise::{Abs, Exp, Log};
     use super::extremum::Extremum;
     use super::norm::Norm2;
     use super::quadratic::{QuadForm, QuadOverLin, Square, SumSquares};
     Some(match name {
         "arrange" => Arc::new(crate::ready::Arrange),
+        "log_sum_exp_rows" => Arc::new(crate::gp::LogSumExpRows::restore(data)),
         "order_differences" => Arc::new(crate::ready::OrderDifferences),
         "recip" => Arc::new(super::Recip),
         "abs" => Arc::new(Abs),

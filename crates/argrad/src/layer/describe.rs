@@ -2,7 +2,7 @@
 
 use super::forward::Layer;
 use crate::Differentiation;
-use crate::model::Shape;
+use crate::model::{ModelError, Shape};
 
 /// A parameter of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,36 @@ impl Layer {
             len: spec.len,
             symmetric: spec.symmetric,
         })
+    }
+
+    /// The numbers P, q, A, b of the program that is solved for these parameters of one instance (in the
+    /// order of the patterns of [`Self::structure`]), for other solvers. Only how many are given is checked.
+    ///
+    /// # Errors
+    /// A wrong number of parameters, or of numbers of one.
+    pub fn program_numbers(&self, parameters: &[&[f64]]) -> Result<[Vec<f64>; 4], ModelError> {
+        let error = |argument: &str, expected: usize, found: usize| ModelError::Argument {
+            argument: argument.into(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        };
+        let specs = &self.data.parameters;
+        if parameters.len() != specs.len() {
+            return Err(error("number of parameters", specs.len(), parameters.len()));
+        }
+        if let Some((spec, own)) =
+            specs.iter().zip(parameters).find(|(spec, own)| spec.len != own.len())
+        {
+            return Err(error(&spec.name, spec.len, own.len()));
+        }
+        let mut theta = vec![0.0; self.data.program.len()];
+        self.fill_shared(parameters, &vec![false; specs.len()], &mut theta);
+        let [p, q, a, b, _] = self.maps();
+        Ok([p, q, a, b].map(|map| {
+            let mut out = vec![0.0; map.len()];
+            map.apply(&theta, &mut out);
+            out
+        }))
     }
 
     /// How it is differentiated.
