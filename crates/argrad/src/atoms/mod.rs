@@ -5,24 +5,47 @@
 pub(crate) mod affine;
 mod atom;
 mod bilinear;
+mod composites;
+mod eigen;
 mod elementwise;
 mod extremum;
+mod huber;
 mod linear_map;
+mod logarithmic;
 mod norm;
+mod partial;
+mod perspective;
 mod quadratic;
 mod recip;
+mod reductions;
 mod registry;
+mod roots;
 mod shaping;
+mod spec;
+mod spectral;
 
 pub use affine::{broadcast_to, conv, kron, matmul, outer};
 pub use atom::{Argument, Atom};
 pub use bilinear::Bilinear;
+pub use composites::{
+    cvar, harmonic_mean, lambda_min, lambda_sum_smallest, matrix_frac, mixed_norm, neg, norm_fro,
+    norm1, pos, ptp, std, sum_smallest, tv, var,
+};
 pub use elementwise::{abs, exp, log};
 pub use extremum::{maximum, minimum};
+pub use huber::huber;
 pub use linear_map::LinearMap;
+pub use logarithmic::{entr, kl_div, log1p, logistic, rel_entr, xexp};
 pub use norm::norm2;
+pub use perspective::perspective;
 pub use quadratic::{quad_form, quad_over_lin, square, sum_squares};
 pub use recip::Recip;
+pub use reductions::{
+    geo_mean, log_sum_exp, log_sum_exp_axis, max, max_axis, min, min_axis, norm_inf, norm2_axis,
+    pnorm, pnorm_axis, sum_largest, weighted_geo_mean,
+};
 pub use registry::register;
 pub(crate) use registry::restore;
+pub use roots::{inv_pos, power, sqrt};
 pub use shaping::{bmat, hstack, vstack};
+pub use spectral::{lambda_max, lambda_sum_largest, log_det, norm_nuc, sigma_max, tr_inv};

@@ -29,10 +29,21 @@ pub(crate) fn restore(name: &str, data: &[f64]) -> Option<Arc<dyn Atom>> {
 
 /// The atoms of this crate.
 fn built_in(name: &str, data: &[f64]) -> Option<Arc<dyn Atom>> {
+    if let Some(inner) = name.strip_prefix(super::perspective::PREFIX) {
+        return Some(Arc::new(super::perspective::Perspective::restore(inner, data)?));
+    }
     use super::elementwise::{Abs, Exp, Log};
     use super::extremum::Extremum;
+    use super::logarithmic::{ENTR, LOG1P, LOGISTIC, RelativeEntropy, XEXP};
     use super::norm::Norm2;
     use super::quadratic::{QuadForm, QuadOverLin, Square, SumSquares};
+    use super::reductions::*;
+    use super::roots::{INV_POS, Power, SQRT};
+    use super::spec::{Elementwise, Reduction};
+    use super::spectral::*;
+    let reduction = |spec| Reduction::restore(spec, data);
+    let number = data.first().copied().unwrap_or(1.0);
+    let of_matrix = |spec| Arc::new(MatrixFunction::new(spec, number));
     Some(match name {
         "arrange" => Arc::new(crate::ready::Arrange),
         "log_sum_exp_rows" => Arc::new(crate::gp::LogSumExpRows::restore(data)),
@@ -48,6 +59,31 @@ fn built_in(name: &str, data: &[f64]) -> Option<Arc<dyn Atom>> {
         "sum_squares" => Arc::new(SumSquares),
         "quad_over_lin" => Arc::new(QuadOverLin),
         "quad_form" => Arc::new(QuadForm),
+        "huber" => Arc::new(super::huber::Huber),
+        "sqrt" => Arc::new(Elementwise(&SQRT)),
+        "inv_pos" => Arc::new(Elementwise(&INV_POS)),
+        "power" => Arc::new(Power::restore(data)?),
+        "log1p" => Arc::new(Elementwise(&LOG1P)),
+        "entr" => Arc::new(Elementwise(&ENTR)),
+        "logistic" => Arc::new(Elementwise(&LOGISTIC)),
+        "xexp" => Arc::new(Elementwise(&XEXP)),
+        "rel_entr" => Arc::new(RelativeEntropy::REL_ENTR),
+        "kl_div" => Arc::new(RelativeEntropy::KL_DIV),
+        "max" => Arc::new(reduction(&MAX)?),
+        "min" => Arc::new(reduction(&MIN)?),
+        "sum_largest" => Arc::new(reduction(&SUM_LARGEST)?),
+        "log_sum_exp" => Arc::new(reduction(&LOG_SUM_EXP)?),
+        "geo_mean" => Arc::new(reduction(&GEO_MEAN)?),
+        "norm_inf" => Arc::new(reduction(&NORM_INF)?),
+        "norm2_axis" => Arc::new(reduction(&NORM2_AXIS)?),
+        "pnorm" => Arc::new(reduction(pnorm_spec(*data.get(1)?))?),
+        "lambda_max" => of_matrix(&LAMBDA_MAX),
+        "lambda_sum_largest" => of_matrix(&LAMBDA_SUM_LARGEST),
+        "sigma_max" => of_matrix(&SIGMA_MAX),
+        "norm_nuc" => of_matrix(&NORM_NUC),
+        "log_det" => of_matrix(&LOG_DET),
+        "tr_inv" => of_matrix(&TR_INV),
+        "matrix_frac" => Arc::new(MatrixFrac),
         _ => return None,
     })
 }

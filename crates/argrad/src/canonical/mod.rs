@@ -3,6 +3,7 @@
 mod affine;
 mod assemble;
 mod graph;
+mod linear;
 mod map;
 mod objective;
 mod product;

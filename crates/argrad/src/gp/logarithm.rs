@@ -402,6 +402,19 @@ impl<'l> Walk<'_, 'l> {
             "norm1" if whole => log_sum(x),
             "norm2" if whole => 0.5 * log_sum(2.0 * x),
             "sum_squares" if whole => log_sum(2.0 * x),
+            "pnorm" if whole && atom.data().len() == 2 => {
+                let p = atom.data()[1];
+                (1.0 / p) * log_sum(p * x)
+            }
+            "geo_mean" if whole => match atom.data().get(1..) {
+                // With its weights, if it has any.
+                Some(weights) if weights.len() == x.size() => {
+                    let sum: f64 = weights.iter().sum();
+                    let exponents: Vec<f64> = weights.iter().map(|w| w / sum).collect();
+                    x.flatten().dot(exponents)
+                }
+                _ => x.mean(),
+            },
             "quad_over_lin" if whole && of.len() == 2 => log_sum(2.0 * x) - of[1].reshape(()),
             name => {
                 return Err(format!(

@@ -40,12 +40,15 @@
 //! | variable x, parameter p, constant c > 0 | `y`, `log p`, `log c` |
 //! | `a * b`, `a / b`, `kron` | `A + B`, `A - B` |
 //! | sums, `@`, `conv`, `dot` with nonnegative coefficients | log of the sum of exponentials |
-//! | `square`, `sqrt`, `power(x, p)`, `inv_pos` | a multiple |
-//! | `sum_squares`, `norm2`, `norm1`, `quad_over_lin` | logs of sums of exponentials |
+//! | `square`, `sqrt`, `power(x, p)`, `inv_pos`, `geo_mean` | multiples, sums of them |
+//! | `sum_squares`, `norm2`, `norm1`, `pnorm`, `quad_over_lin` | logs of sums of exponentials |
 //! | `maximum`, `max`, `norm_inf`; `minimum`, `min` | the same; convex; concave |
 //! | `exp`; `log` (x > 1) | `exp`, convex; `log`, concave |
 //!
 //! There are no differences: write `a + b <= c` for `a <= c - b`.
+//!
+//! The terms of a sum are variables of the solver; where a constraint is not active they are not unique,
+//! which [`Report::unique`](crate::Report::unique) says, and which does not touch the outputs.
 //!
 //! Source: Agrawal, Diamond and Boyd, Disciplined Geometric Programming, 2019; Boyd et al., A Tutorial on
 //! Geometric Programming, 2007.

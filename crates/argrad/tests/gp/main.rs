@@ -154,6 +154,29 @@ fn every_rule_in_one_program() -> Result<(), ModelError> {
 }
 
 #[test]
+fn powers_means_and_norms() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, y, p) = (model.variable(3), model.variable(()), model.parameter(()));
+    let problem = Problem::minimize(power(y, 1.7) * p + sqrt(x.index(0)) + pnorm(x, 3.0))
+        .subject_to([
+            geo_mean(x).geq(p),
+            (weighted_geo_mean(x, &[1.0, 2.0, 0.0]) * y).geq(1.0),
+            max(x).leq(5.0),
+            min(x).geq(inv_pos(9.0 * p)),
+            norm1(x).leq(20.0 * power(p, -0.3)),
+        ]);
+    let layer = problem.compile_gp([p], [Output::from(x), Output::from(y)])?;
+    check(&layer, &[vec![0.8, 1.3]])?;
+    let (outputs, _) = layer.forward(&[&[0.8]])?;
+    let (x, y) = (&outputs[0], outputs[1][0]);
+    let norm = x.iter().map(|v| v.powi(3)).sum::<f64>().cbrt();
+    near(outputs.objective[0], 0.8 * y.powf(1.7) + x[0].sqrt() + norm, 1e-8);
+    near(x.iter().product::<f64>().cbrt(), 0.8, 1e-8);
+    near((x[0] * x[1] * x[1]).cbrt() * y, 1.0, 1e-8);
+    Ok(())
+}
+
+#[test]
 fn a_geometric_layer_in_a_file() -> Result<(), Box<dyn std::error::Error>> {
     let model = Model::new();
     let (x, p) = (model.variable(2), model.parameter(2));

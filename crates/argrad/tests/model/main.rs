@@ -1,6 +1,10 @@
 //! Claims about the modelling language, one file each.
 
+mod atom_table;
 mod atoms;
+mod atoms_all;
+mod atoms_layers;
+mod atoms_more;
 mod derivative;
 mod dpp;
 mod known_values;
