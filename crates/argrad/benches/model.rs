@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use argrad::model::*;
 use argrad::{Pattern, Report};
-use argrad_solver::{Solver, Values};
+use argrad_solver::{Solution, Solver, Values};
 
 /// Counts what is allocated.
 struct Counting;
@@ -189,6 +189,10 @@ fn controller() -> Result<(), ModelError> {
 
     let mut state = numbers(states, 7);
     let (mut outputs, _) = layer.forward(&[&state])?;
+    // The solver alone, with the numbers of the program at hand.
+    let solver = Solver::new(layer.structure().clone(), layer.settings().clone())?;
+    let mut point: Option<Solution> = None;
+    let (mut solves, mut maps) = (Vec::new(), Vec::new());
     let (mut warm, mut cold, mut reports) = (Vec::new(), Vec::new(), Vec::<Report>::new());
     for step in 0..300 {
         // Closed loop: the model's next state, and some noise.
@@ -207,9 +211,22 @@ fn controller() -> Result<(), ModelError> {
         warm.push(clock.elapsed());
         reports.push(next.reports[0]);
         outputs = next;
+        let clock = Instant::now();
+        let [p, q, a, b] = layer.program_numbers(&[&state])?;
+        maps.push(clock.elapsed());
+        let values = Values {
+            batch: 1,
+            p: Slot::Shared(&p),
+            q: Slot::Shared(&q),
+            a: Slot::Shared(&a),
+            b: Slot::Shared(&b),
+        };
+        let clock = Instant::now();
+        let (solution, _) = solver.forward(&values, point.as_ref())?;
+        solves.push(clock.elapsed());
+        point = Some(solution);
     }
-    warm.sort();
-    cold.sort();
+    [&mut warm, &mut cold, &mut solves, &mut maps].into_iter().for_each(|times| times.sort());
     let accepted = reports.iter().filter(|report| report.warm_started).count();
     let mean = |count: fn(&Report) -> u32| {
         reports.iter().map(|report| f64::from(count(report))).sum::<f64>() / reports.len() as f64
@@ -217,12 +234,14 @@ fn controller() -> Result<(), ModelError> {
     let structure = layer.structure();
     println!(
         "controller, {states} states, {inputs} inputs, horizon {horizon} ({} variables, {} rows): compile \
-         {compile:.1?}; re-solve median {:.1?} warm (target 300 us), {:.1?} cold; {accepted} of {} warm starts \
-         accepted; {:.1} factorizations and {:.1} polish steps a warm solve",
+         {compile:.1?}; re-solve median {:.1?} warm (target 300 us), {:.1?} cold; of a warm one, solver \
+         {:.1?}, maps {:.1?}; {accepted} of {} warm starts accepted; {:.1} factorizations and {:.1} polish steps a warm solve",
         structure.variables(),
         structure.rows(),
         warm[warm.len() / 2],
         cold[cold.len() / 2],
+        solves[solves.len() / 2],
+        maps[maps.len() / 2],
         reports.len(),
         mean(|report| report.factorizations),
         mean(|report| report.polish_steps),
