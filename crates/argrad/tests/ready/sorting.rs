@@ -73,7 +73,9 @@ fn soft_sort_and_soft_rank() -> Result<(), ModelError> {
     let rho = |eps: f64| (1..=n).rev().map(|r| r as f64 / eps).collect::<Vec<f64>>();
     for eps in [0.05, 0.7, 4.0] {
         let x = numbers(15, 35);
-        agrees(&soft_sort(n, eps)?, &[x.clone()], |p| onto_permutahedron(&rho(eps), p[0]));
+        agrees(&soft_sort(n, eps)?, std::slice::from_ref(&x), |p| {
+            onto_permutahedron(&rho(eps), p[0])
+        });
         agrees(&soft_rank(n, eps)?, &[x], |p| {
             let negative: Vec<f64> = p[0].iter().map(|v| -v / eps).collect();
             onto_permutahedron(&negative, &rho(1.0))
