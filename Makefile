@@ -5,7 +5,7 @@ CARGO ?= cargo
 SCOPE := --workspace --all-features --release
 SMOKE_PLOT := target/sudoku-smoke.png
 
-.PHONY: test format lint unit sudoku-smoke bench accuracy cones large docs
+.PHONY: test format lint unit sudoku-smoke bench accuracy cones large model docs
 .NOTPARALLEL:
 
 ## Everything that is checked before a change is accepted.
@@ -44,6 +44,10 @@ cones:
 ## One program of a million samples, against Clarabel. BENCH_ARGS="--sizes 10000" for a small one.
 large:
 	$(CARGO) bench -p argrad-conformance --bench large -- $(BENCH_ARGS)
+
+## The modelling language: compile time and memory, the share of the maps, a predictive controller.
+model:
+	$(CARGO) bench -p argrad --bench model
 
 ## Documentation of the public API, with broken links denied.
 docs:

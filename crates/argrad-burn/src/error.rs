@@ -7,6 +7,9 @@ pub enum Error {
     /// The program is malformed, or not solved.
     #[error(transparent)]
     Program(#[from] argrad::Error),
+    /// A modelled layer does not take these numbers.
+    #[error(transparent)]
+    Model(#[from] argrad::model::ModelError),
     /// A tensor is not on the Flex backend.
     #[error(
         "{argument}: expected a float tensor on the Flex backend, found: {found}; see Tensor::to_device"

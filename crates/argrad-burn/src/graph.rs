@@ -35,18 +35,8 @@ pub(crate) fn output_tensor(
 ) -> Result<Tensor<1>, Error> {
     let len = packed.len();
     let output = tensor(packed, &[len], dtype);
-    let mut strategy = None;
-    for (argument, name) in arguments.into_iter().zip(names) {
-        if let Numbers::Autodiff(_, found) = argument.numbers {
-            if strategy.is_some_and(|strategy| strategy != found) {
-                return Err(Error::Backend {
-                    argument: name,
-                    found: format!("gradient checkpointing strategy {found:?}, unlike the others"),
-                });
-            }
-            strategy = Some(found);
-        }
-    }
+    let strategy = common_strategy(&arguments)
+        .map_err(|(at, found)| Error::Backend { argument: names[at], found })?;
     Ok(match strategy {
         None => Tensor::from_primitive::<Flex>(output),
         Some(GradientCheckpointingStrategy::Disabled) => {
@@ -60,6 +50,24 @@ pub(crate) fn output_tensor(
             output, arguments, recording,
         )),
     })
+}
+
+/// The checkpointing strategy of the graph that arguments are in, if they are in any; else which argument
+/// differs from the others, and how.
+pub(crate) fn common_strategy(
+    arguments: &[&Argument],
+) -> Result<Option<GradientCheckpointingStrategy>, (usize, String)> {
+    let mut strategy = None;
+    for (at, argument) in arguments.iter().enumerate() {
+        if let Numbers::Autodiff(_, found) = argument.numbers {
+            if strategy.is_some_and(|strategy| strategy != found) {
+                let found = format!("gradient checkpointing strategy {found:?}, unlike the others");
+                return Err((at, found));
+            }
+            strategy = Some(found);
+        }
+    }
+    Ok(strategy)
 }
 
 fn record<C: CheckpointStrategy>(
@@ -91,11 +99,16 @@ fn record<C: CheckpointStrategy>(
 }
 
 /// The node of an argument; an untracked one for what is not in the graph.
-fn node(numbers: &Numbers) -> NodeGuard {
+pub(crate) fn node(numbers: &Numbers) -> NodeGuard {
     match numbers {
         Numbers::Autodiff(tensor, _) => tensor.node(),
-        _ => GraphTensor::new(tensor(Vec::new(), &[0], DType::F64)).node(),
+        _ => no_node(),
     }
+}
+
+/// A node that is in no graph.
+pub(crate) fn no_node() -> NodeGuard {
+    GraphTensor::new(tensor(Vec::new(), &[0], DType::F64)).node()
 }
 
 #[derive(Debug)]
@@ -184,7 +197,8 @@ impl Input {
     }
 }
 
-fn tensor(values: Vec<f64>, dims: &[usize], dtype: DType) -> FlexTensor {
+/// A tensor of these numbers.
+pub(crate) fn tensor(values: Vec<f64>, dims: &[usize], dtype: DType) -> FlexTensor {
     debug_assert_eq!(values.len(), dims.iter().product::<usize>());
     let data = match dtype {
         DType::F64 => TensorData::new(values, dims.to_vec()),

@@ -1,5 +1,6 @@
 //! Convex optimization layers for [burn]: a quadratic program as a differentiable op
-//! ([`qp`]) and as a module with learnable parameters ([`QpModule`]).
+//! ([`qp`]) and as a module with learnable parameters ([`QpModule`]); any problem written in the language of
+//! [`argrad::model`] likewise ([`layer`](layer()) and [`LayerModule`]).
 //!
 //! ```
 //! use argrad::MatrixShape;
@@ -40,6 +41,10 @@ mod argument;
 mod config;
 mod error;
 mod graph;
+mod layer_config;
+mod layer_graph;
+mod layer_module;
+mod layer_op;
 mod module;
 mod op;
 mod program;
@@ -47,5 +52,8 @@ mod program;
 pub use argument::Argument;
 pub use config::{QpConfig, Source};
 pub use error::Error;
+pub use layer_config::LayerConfig;
+pub use layer_module::{LayerInputs, LayerModule};
+pub use layer_op::{LayerOutput, layer};
 pub use module::{QpInputs, QpModule, Weights};
 pub use op::{QpArguments, QpOutput, qp};

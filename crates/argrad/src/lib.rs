@@ -47,11 +47,13 @@ mod dcp;
 mod dpp;
 pub mod factored_quadratic;
 pub mod feasible_rhs;
+pub mod gp;
 mod layer;
 pub mod model;
 #[cfg(feature = "ndarray")]
 pub mod ndarray;
 mod qp;
+pub mod ready;
 
 pub use argrad_solver::{
     Differentiation, Error, Instructions, Mode, OnFailure, Pattern, Report, Settings, Slot, Status,

@@ -47,6 +47,9 @@ fn built_in(name: &str, data: &[f64]) -> Option<Arc<dyn Atom>> {
     let number = data.first().copied().unwrap_or(1.0);
     let of_matrix = |spec| Arc::new(MatrixFunction::new(spec, number));
     Some(match name {
+        "arrange" => Arc::new(crate::ready::Arrange),
+        "log_sum_exp_rows" => Arc::new(crate::gp::LogSumExpRows::restore(data)),
+        "order_differences" => Arc::new(crate::ready::OrderDifferences),
         "recip" => Arc::new(super::Recip),
         "abs" => Arc::new(Abs),
         "exp" => Arc::new(Exp),

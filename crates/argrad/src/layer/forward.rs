@@ -315,10 +315,9 @@ impl Layer {
                 theta[spec.offset..spec.offset + spec.len].copy_from_slice(values);
             }
         }
-        // What depends on numbers that are not shared is evaluated again for each instance.
-        if !each.iter().all(|each| *each) {
-            self.data.program.evaluate(theta);
-        }
+        // What depends on numbers that are not shared is evaluated again for each instance; what depends on
+        // none (a constant argument of a function of parameters) is not.
+        self.data.program.evaluate(theta);
     }
 
     /// Numbers of one instance, derived ones included; those shared must be there. `marked` are the entries

@@ -4,8 +4,10 @@ mod backward;
 mod check;
 mod compiler;
 mod data;
+mod describe;
 mod forward;
 mod store;
 
 pub(crate) use compiler::{Compiled, Compiler, reachable};
+pub use describe::ParameterInfo;
 pub use forward::{Layer, LayerTape, Outputs};

@@ -37,6 +37,9 @@ pub enum ModelError {
     /// The problem does not follow the rules of disciplined convex programming.
     #[error("the problem is not DCP:\n{}", lines(.0))]
     NotDcp(Vec<Issue>),
+    /// The problem does not follow the rules of disciplined geometric programming.
+    #[error("the problem is not a geometric program:\n{}", lines(.0))]
+    NotDgp(Vec<Issue>),
     /// A parameter enters in a way that cannot be canonicalized.
     #[error("a parameter stands where none can:\n{}", lines(.0))]
     NotDpp(Vec<Issue>),

@@ -118,5 +118,5 @@ pub use shape::Shape;
 pub use crate::atoms::*;
 pub use crate::canonical::{Affine, Graph};
 pub use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-pub use crate::layer::{Layer, LayerTape, Outputs};
+pub use crate::layer::{Layer, LayerTape, Outputs, ParameterInfo};
 pub use crate::{Differentiation, Report, Settings, Slot, Status};

@@ -1,0 +1,138 @@
+//! A modelled layer as a module.
+
+use std::sync::Arc;
+
+use argrad::model::{Layer, ModelError, Outputs};
+use burn::module::Module;
+
+use crate::layer_config::unknown;
+use crate::layer_op::{LayerOutput, check_mode, layer};
+use crate::module::Weights;
+use crate::{Argument, Error};
+
+/// Solves a problem written in the language of [`argrad::model`] for each instance of a batch; some of its
+/// parameters are learned, some fixed, some fed by the layer before. Made by
+/// [`LayerConfig`](crate::LayerConfig).
+///
+/// ```
+/// use argrad::model::{Model, Problem, sum_squares};
+/// use argrad_burn::{Argument, LayerConfig, LayerInputs, Source};
+/// use burn::tensor::{Device, Tensor};
+///
+/// # fn main() -> Result<(), argrad_burn::Error> {
+/// // Portfolios: returns are fed, the price of risk is learned.
+/// let model = Model::new();
+/// let w = model.variable(3);
+/// let returns = model.parameter(3).named("returns");
+/// let price = model.parameter(()).nonneg().named("price");
+/// let problem = Problem::maximize(returns.dot(w) - price * sum_squares(w))
+///     .subject_to([w.sum().equals(1.0), w.geq(0.0)]);
+/// let layer = problem.compile([returns, price], [w])?;
+///
+/// let device = Device::flex().autodiff();
+/// let module = LayerConfig::new(layer)
+///     .parameter("price", Source::LearnableFrom(vec![1.0]))
+///     .init(&device)?;
+/// let returns = Tensor::<2>::from_floats([[0.1, 0.2, 0.15], [0.3, 0.1, 0.0]], &device);
+/// let output = module.forward(LayerInputs::new().feed("returns", Argument::each(returns)))?;
+/// assert_eq!(output.values[0].dims(), [2, 3]);
+/// let gradients = output.values[0].clone().powf_scalar(2.0).sum().backward();
+/// assert!(module.weights("price").unwrap().vector().unwrap().grad(&gradients).is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Module, Debug)]
+pub struct LayerModule {
+    weights: Vec<Weights>,
+    #[module(skip)]
+    layer: Layer,
+}
+
+/// What is fed to one forward pass.
+#[derive(Clone, Debug, Default)]
+pub struct LayerInputs {
+    batch: Option<usize>,
+    arguments: Vec<(String, Argument)>,
+    start: Option<Arc<Outputs>>,
+}
+
+impl LayerInputs {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of instances. Needed only where no parameter has numbers for each of them.
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.batch = Some(batch);
+        self
+    }
+
+    /// The parameter of this name.
+    pub fn feed(mut self, name: impl Into<String>, argument: Argument) -> Self {
+        self.arguments.push((name.into(), argument));
+        self
+    }
+
+    /// Where to start, instance by instance: the result of an earlier pass.
+    pub fn start(mut self, start: Arc<Outputs>) -> Self {
+        self.start = Some(start);
+        self
+    }
+}
+
+impl LayerModule {
+    pub(crate) fn new(layer: Layer, weights: Vec<Weights>) -> Result<Self, Error> {
+        check_mode(&layer)?;
+        Ok(Self { weights, layer })
+    }
+
+    /// Solves the batch.
+    ///
+    /// # Errors
+    /// Malformed input; a parameter fed that is not expected or expected and not fed; an instance without a
+    /// solution, unless the layer was told to live with it.
+    pub fn forward(&self, inputs: LayerInputs) -> Result<LayerOutput, Error> {
+        let LayerInputs { batch, arguments: mut fed, start } = inputs;
+        let mut arguments = Vec::with_capacity(self.weights.len());
+        for (info, weights) in self.layer.parameter_infos().zip(&self.weights) {
+            let error = |expected: &str, found: &str| {
+                Error::Model(ModelError::Argument {
+                    argument: format!("parameter {}", info.name),
+                    expected: expected.into(),
+                    found: found.into(),
+                })
+            };
+            let at = fed.iter().position(|(name, _)| name == info.name);
+            let given = at.map(|at| fed.swap_remove(at).1);
+            if given.is_some() && !weights.is_fed() {
+                return Err(error("nothing, as the module has it", "a fed argument"));
+            }
+            arguments.push(if let Some(matrix) = weights.matrix() {
+                Argument::shared(matrix)
+            } else if let Some(vector) = weights.vector() {
+                Argument::shared(vector)
+            } else if let Some(constants) = weights.constants() {
+                Argument::fixed(constants)
+            } else {
+                given.ok_or_else(|| error("an argument, as it is declared as fed", "none"))?
+            });
+        }
+        if let Some((name, _)) = fed.first() {
+            let names: Vec<&str> = self.layer.parameter_infos().map(|info| info.name).collect();
+            return Err(unknown(name, &names));
+        }
+        layer(&self.layer, batch, &arguments, start.as_deref())
+    }
+
+    /// What the module keeps of the parameter of this name.
+    pub fn weights(&self, name: &str) -> Option<&Weights> {
+        let at = self.layer.parameter_infos().position(|info| info.name == name)?;
+        self.weights.get(at)
+    }
+
+    /// The layer that solves the problem.
+    pub fn layer(&self) -> &Layer {
+        &self.layer
+    }
+}

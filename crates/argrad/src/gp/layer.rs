@@ -1,0 +1,156 @@
+//! A compiled geometric program.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Layer, LayerTape, ModelError, Outputs};
+use crate::{Differentiation, Settings, Slot};
+
+/// A compiled geometric program: [`Layer`] of the logarithms, with exponentials after it. Outputs, optimal
+/// values and derivatives are those of the problem as it was written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GpLayer {
+    layer: Layer,
+    /// Whether each output is a logarithm; duals are not.
+    logarithmic: Vec<bool>,
+}
+
+/// What backward needs of a forward pass.
+#[derive(Debug)]
+pub struct GpTape {
+    tape: LayerTape,
+    /// The outputs, by which derivatives of logarithms are multiplied; empty for duals.
+    values: Vec<Vec<f64>>,
+    objective: Vec<f64>,
+}
+
+impl GpLayer {
+    pub(super) fn new(layer: Layer, logarithmic: Vec<bool>) -> Self {
+        Self { layer, logarithmic }
+    }
+
+    /// The layer of the logarithms: the same parameters, outputs that are logarithms (of variables; duals
+    /// are the same).
+    pub fn log_layer(&self) -> &Layer {
+        &self.layer
+    }
+
+    /// The same layer with other settings of the solver.
+    ///
+    /// # Errors
+    /// When a setting is out of its range.
+    pub fn with_settings(self, settings: Settings) -> Result<Self, ModelError> {
+        Ok(Self { layer: self.layer.with_settings(settings)?, ..self })
+    }
+
+    /// The same layer, differentiated in another way.
+    pub fn with_differentiation(self, how: Differentiation) -> Self {
+        Self { layer: self.layer.with_differentiation(how), ..self }
+    }
+
+    /// As [`Layer::forward`].
+    ///
+    /// # Errors
+    /// As [`Layer::forward`]; also for parameters that are zero.
+    pub fn forward(&self, parameters: &[&[f64]]) -> Result<(Outputs, GpTape), ModelError> {
+        let (outputs, tape) = self.layer.forward(parameters)?;
+        Ok(self.exponentiate(outputs, tape))
+    }
+
+    /// As [`Layer::forward_from`].
+    ///
+    /// # Errors
+    /// As [`Self::forward`]; also when `start` is of another batch.
+    pub fn forward_from(
+        &self,
+        parameters: &[&[f64]],
+        start: &Outputs,
+    ) -> Result<(Outputs, GpTape), ModelError> {
+        let (outputs, tape) = self.layer.forward_from(parameters, start)?;
+        Ok(self.exponentiate(outputs, tape))
+    }
+
+    /// As [`Layer::forward_slots`].
+    ///
+    /// # Errors
+    /// As [`Self::forward_from`].
+    pub fn forward_slots(
+        &self,
+        batch: usize,
+        parameters: &[Slot<'_>],
+        start: Option<&Outputs>,
+    ) -> Result<(Outputs, GpTape), ModelError> {
+        let (outputs, tape) = self.layer.forward_slots(batch, parameters, start)?;
+        Ok(self.exponentiate(outputs, tape))
+    }
+
+    fn exponentiate(&self, mut outputs: Outputs, tape: LayerTape) -> (Outputs, GpTape) {
+        outputs.objective.iter_mut().for_each(|value| *value = value.exp());
+        let mut values = Vec::with_capacity(outputs.values.len());
+        for (output, logarithmic) in outputs.values.iter_mut().zip(&self.logarithmic) {
+            if *logarithmic {
+                output.iter_mut().for_each(|value| *value = value.exp());
+            }
+            values.push(if *logarithmic { output.clone() } else { Vec::new() });
+        }
+        let objective = outputs.objective.clone();
+        (outputs, GpTape { tape, values, objective })
+    }
+
+    /// As [`Layer::backward`].
+    ///
+    /// # Errors
+    /// As [`Layer::backward`].
+    pub fn backward(
+        &self,
+        tape: &GpTape,
+        cotangents: &[&[f64]],
+    ) -> Result<Vec<Vec<f64>>, ModelError> {
+        let scaled: Vec<Vec<f64>> = cotangents
+            .iter()
+            .enumerate()
+            .map(|(at, cotangent)| tape.scaled(at, cotangent))
+            .collect();
+        let scaled: Vec<&[f64]> = scaled.iter().map(Vec::as_slice).collect();
+        self.layer.backward(&tape.tape, &scaled)
+    }
+
+    /// As [`Layer::value_gradient`].
+    ///
+    /// # Errors
+    /// As [`Layer::value_gradient`].
+    pub fn value_gradient(
+        &self,
+        tape: &GpTape,
+        weights: &[f64],
+    ) -> Result<Vec<Vec<f64>>, ModelError> {
+        // A number too many or too few is for the layer to refuse.
+        let scale = |(at, weight): (usize, &f64)| weight * tape.objective.get(at).unwrap_or(&1.0);
+        let weights: Vec<f64> = weights.iter().enumerate().map(scale).collect();
+        self.layer.value_gradient(&tape.tape, &weights)
+    }
+
+    /// As [`Layer::jvp`].
+    ///
+    /// # Errors
+    /// As [`Layer::jvp`].
+    pub fn jvp(&self, tape: &GpTape, tangents: &[&[f64]]) -> Result<Vec<Vec<f64>>, ModelError> {
+        let moved = self.layer.jvp(&tape.tape, tangents)?;
+        Ok(moved.iter().enumerate().map(|(at, moved)| tape.scaled(at, moved)).collect())
+    }
+}
+
+impl GpTape {
+    /// Number of instances.
+    pub fn batch(&self) -> usize {
+        self.tape.batch()
+    }
+
+    /// Times the output, where it is an exponential.
+    fn scaled(&self, output: usize, numbers: &[f64]) -> Vec<f64> {
+        let mut out = numbers.to_vec();
+        if let Some(values) = self.values.get(output) {
+            out.iter_mut().zip(values).for_each(|(out, v)| *out *= v);
+        }
+        out
+    }
+}

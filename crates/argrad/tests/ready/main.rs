@@ -1,0 +1,6 @@
+//! Every ready-made layer against a closed form or an independent algorithm.
+
+mod activations;
+mod case;
+mod projections;
+mod sorting;
