@@ -39,8 +39,8 @@ pub use derivative::{
 };
 pub use error::Error;
 pub use program::{
-    Cone, Engine, Instructions, Pattern, Report, Settings, Slot, Solution, Status, Structure,
-    Values,
+    Cone, Engine, Instructions, Interrupt, Pattern, Report, Settings, Slot, Solution, Status,
+    Structure, Values,
 };
 pub use solver::Solver;
 pub use tape::Tape;

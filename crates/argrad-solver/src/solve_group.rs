@@ -1,7 +1,5 @@
 //! One lane group from values to solution: load, scale, warm start, interior point, polish.
 
-use std::time::Instant;
-
 use pulp::Simd;
 
 use crate::Error;
@@ -14,7 +12,7 @@ use crate::lanes::{LaneTask, M, V};
 use crate::linalg::Pivots;
 use crate::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
 use crate::polish::{Target, polish};
-use crate::program::{Report, Settings, Solution, Status, Values, check_finite_instances};
+use crate::program::{Report, Settings, Solution, Status, Stop, Values, check_finite_instances};
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next.
@@ -55,7 +53,7 @@ pub(crate) struct SolveGroup<'a> {
     pub(crate) check_convexity: bool,
     pub(crate) values: &'a Values<'a>,
     pub(crate) origin: Origin<'a>,
-    pub(crate) deadline: Option<Instant>,
+    pub(crate) stop: Stop<'a>,
     pub(crate) first: usize,
     pub(crate) rows: Rows<'a>,
     pub(crate) state: &'a mut [f64],
@@ -73,7 +71,7 @@ impl LaneTask for SolveGroup<'_> {
             check_convexity: checks_convexity,
             values,
             origin,
-            deadline,
+            stop,
             first,
             rows,
             state,
@@ -131,7 +129,7 @@ impl LaneTask for SolveGroup<'_> {
                     residual: handover,
                     infeasibility: settings.infeasibility_tolerance,
                     max_iterations: settings.max_iterations,
-                    deadline,
+                    stop,
                 };
                 interior_point::run(simd, analysis, state, work, &mut iterate, pending, goal);
                 factored = false;

@@ -1,13 +1,12 @@
 //! The entry point: a [`Solver`] for one structure.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use crate::Error;
 use crate::analysis::Analysis;
 use crate::group::{state_buffer, work_buffer};
 use crate::lanes::{Buffer, Width, dispatch, lane_count};
-use crate::program::{Report, Settings, Solution, Structure, Values, check_values};
+use crate::program::{Report, Settings, Solution, Stop, Structure, Values, check_values};
 use crate::solve_group::{Origin, Rows, SolveGroup};
 use crate::tape::Tape;
 use crate::threads::for_each;
@@ -222,7 +221,7 @@ impl Solver {
                 found: "MatrixFree".into(),
             });
         }
-        let deadline = inner.settings.time_limit.map(|limit| Instant::now() + limit);
+        let stop = Stop::new(&inner.settings);
         let batch = values.batch;
         let mut solution = Solution {
             batch,
@@ -254,7 +253,7 @@ impl Solver {
                     check_convexity,
                     values,
                     origin,
-                    deadline,
+                    stop,
                     first,
                     rows,
                     state,

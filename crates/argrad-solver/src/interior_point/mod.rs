@@ -14,8 +14,6 @@
 mod certificate;
 mod refine;
 
-use std::time::Instant;
-
 use pulp::Simd;
 
 use certificate::certificates;
@@ -25,6 +23,7 @@ use crate::analysis::Analysis;
 use crate::group::{State, Work};
 use crate::kkt::Factored;
 use crate::lanes::{Kernel, M, V, call};
+use crate::program::Stop;
 
 /// Part of the way to the boundary that a step takes.
 const FRACTION_TO_BOUNDARY: f64 = 0.98;
@@ -87,11 +86,11 @@ impl<S: Simd> Embedding<S> {
 
 /// Tolerances of a round.
 #[derive(Clone, Copy)]
-pub(crate) struct Goal {
+pub(crate) struct Goal<'a> {
     pub(crate) residual: f64,
     pub(crate) infeasibility: f64,
     pub(crate) max_iterations: usize,
-    pub(crate) deadline: Option<Instant>,
+    pub(crate) stop: Stop<'a>,
 }
 
 /// Starting point: the least-squares-like solution of the program with the cones' identity blocks,
@@ -185,7 +184,7 @@ pub(crate) fn run<S: Simd>(
     work: &mut Work<'_, S>,
     embedding: &mut Embedding<S>,
     live: M<S>,
-    goal: Goal,
+    goal: Goal<'_>,
 ) {
     call(simd, Run { simd, analysis, state, work, embedding, live, goal });
 }
@@ -197,7 +196,7 @@ struct Run<'a, 's, 'w, S: Simd> {
     work: &'a mut Work<'w, S>,
     embedding: &'a mut Embedding<S>,
     live: M<S>,
-    goal: Goal,
+    goal: Goal<'a>,
 }
 
 impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
@@ -313,7 +312,7 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
                 recall((x, z, s), &out, embedding, lost);
                 live = live & !lost;
             }
-            if goal.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            if goal.stop.is_due() {
                 embedding.out_of_time = embedding.out_of_time | live;
                 publish(&mut out, (x, z, s), embedding, (cost, q_x, b_z), live);
                 live = no;

@@ -5,14 +5,17 @@
 //! subject to  Ax + s = b,   s in K          dual: z in K*,  Px + q + A'z = 0
 //! ```
 
+mod interrupt;
 mod settings;
 mod solution;
 mod structure;
 mod values;
 
+pub use interrupt::Interrupt;
 pub use settings::{Engine, Instructions, Settings};
 pub use solution::{Report, Solution, Status};
 pub use structure::{Cone, Pattern, Structure};
 pub use values::{Slot, Values};
 
+pub(crate) use interrupt::Stop;
 pub(crate) use values::{check_finite_instances, check_slot, check_values};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Interrupt;
 use crate::Error;
 
 /// Which vector instructions to use. Every choice that has fused multiply-adds gives bitwise the
@@ -49,6 +50,8 @@ pub struct Settings {
     /// Time that one call may take. Instances not solved by then end with [`crate::Status::TimeLimit`] at
     /// their last point. Results then depend on the machine's speed.
     pub time_limit: Option<Duration>,
+    /// Ends solves from outside.
+    pub interrupt: Option<Interrupt>,
     /// Most Newton steps of one polish, and of one warm start.
     pub max_polish_steps: usize,
     /// Check that each P is positive semidefinite, at the cost of one factorization of P. Turn off
@@ -67,6 +70,7 @@ impl Default for Settings {
             infeasibility_tolerance: 1e-8,
             max_iterations: 100,
             time_limit: None,
+            interrupt: None,
             max_polish_steps: 10,
             check_convexity: true,
             instructions: Instructions::Detect,

@@ -12,7 +12,7 @@ pub enum Status {
     DualInfeasible,
     /// The iterations ran out; the best point is returned.
     IterationLimit,
-    /// The time limit was reached; the last point is returned.
+    /// The time limit was reached, or the solve was interrupted; the last point is returned.
     TimeLimit,
     /// The steps became too small or not finite; the best point is returned.
     #[default]
