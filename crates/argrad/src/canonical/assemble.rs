@@ -19,7 +19,7 @@ pub(crate) enum StoredCone {
 }
 
 impl StoredCone {
-    fn new(cone: &Cone) -> Self {
+    pub fn new(cone: &Cone) -> Self {
         match cone {
             Cone::Nonnegative(k) => Self::Nonnegative(*k),
             Cone::SecondOrder(k) => Self::SecondOrder(*k),

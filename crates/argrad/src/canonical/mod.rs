@@ -11,7 +11,7 @@ mod quadratic;
 mod walk;
 
 pub use affine::Affine;
-pub(crate) use assemble::{Assembled, MatrixMap, assemble};
+pub(crate) use assemble::{Assembled, MatrixMap, StoredCone, assemble};
 pub use graph::Graph;
 pub(crate) use map::ParameterMap;
 pub(crate) use walk::{DualRows, Walk};

@@ -26,6 +26,25 @@ pub(crate) struct ParameterSpec {
     pub upper: Option<Vec<f64>>,
 }
 
+impl ParameterSpec {
+    /// Any numbers will do.
+    pub fn plain(name: String, offset: usize, len: usize) -> Self {
+        Self {
+            name,
+            location: String::new(),
+            shape: Shape::vector(len),
+            offset,
+            len,
+            nonneg: false,
+            nonpos: false,
+            symmetric: false,
+            psd: false,
+            lower: None,
+            upper: None,
+        }
+    }
+}
+
 /// Which vector of the solution an output reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Source {

@@ -1,5 +1,6 @@
 //! A compiled problem as a function of its parameters: forward, backward, jvp.
 
+mod affine;
 mod backward;
 mod check;
 mod compiler;
@@ -8,6 +9,7 @@ mod describe;
 mod forward;
 mod store;
 
+pub use affine::{AffineMap, AffineOutput, AffineProgram};
 pub(crate) use compiler::{Compiled, Compiler, reachable};
 pub use describe::ParameterInfo;
 pub use forward::{Layer, LayerTape, Outputs};

@@ -47,7 +47,7 @@ pub enum ModelError {
     #[error("{0}")]
     Parameters(String),
     /// A parameter's numbers: how many, their sign, their symmetry.
-    #[error("parameter {parameter} (created at {location}): expected {expected}, found {found}")]
+    #[error("parameter {parameter}{}: expected {expected}, found {found}", created(.location))]
     Value {
         /// Name, or `param` and its index.
         parameter: String,
@@ -80,4 +80,9 @@ pub enum ModelError {
 
 fn lines(issues: &[Issue]) -> String {
     issues.iter().map(|issue| format!("  {issue}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Where a parameter was created, where that is known.
+fn created(location: &str) -> String {
+    if location.is_empty() { String::new() } else { format!(" (created at {location})") }
 }

@@ -118,5 +118,7 @@ pub use shape::Shape;
 pub use crate::atoms::*;
 pub use crate::canonical::{Affine, Graph};
 pub use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-pub use crate::layer::{Layer, LayerTape, Outputs, ParameterInfo};
+pub use crate::layer::{
+    AffineMap, AffineOutput, AffineProgram, Layer, LayerTape, Outputs, ParameterInfo,
+};
 pub use crate::{Differentiation, Report, Settings, Slot, Status};
