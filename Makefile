@@ -1,15 +1,22 @@
-# Everything comes from cargo. All targets use the release profile and all features, so that the
-# dependencies, burn above all, are compiled once.
+# The Rust side comes from cargo: all targets use the release profile and all features, so that the
+# dependencies, burn above all, are compiled once. The Python side lives in .venv, which `make venv` makes from
+# the lists in pyproject.toml.
 
 CARGO ?= cargo
 SCOPE := --workspace --all-features --release
 SMOKE_PLOT := target/sudoku-smoke.png
 
+PYTHON ?= python3
+PACKAGE := crates/argrad-python
+VENV := .venv
+RUFF := $(VENV)/bin/ruff
+
 .PHONY: test format lint unit sudoku-smoke bench accuracy cones large model docs
+.PHONY: venv python python-lint python-test wheel
 .NOTPARALLEL:
 
 ## Everything that is checked before a change is accepted.
-test: format lint unit sudoku-smoke
+test: format lint unit sudoku-smoke python-lint python-test
 
 format:
 	$(CARGO) fmt --all --check
@@ -52,3 +59,27 @@ model:
 ## Documentation of the public API, with broken links denied.
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(SCOPE) --no-deps
+
+## The Python environment: what the package's tests and checks need, and the package itself, editable.
+venv: $(VENV)/.installed
+
+$(VENV)/.installed: $(PACKAGE)/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade pip
+	$(VENV)/bin/pip install --quiet --group $(PACKAGE)/pyproject.toml:dev
+	touch $@
+
+## Builds the Python package into .venv.
+python: venv
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/maturin develop --release --quiet -m $(PACKAGE)/Cargo.toml
+
+python-lint: venv
+	$(RUFF) format --check $(PACKAGE)
+	$(RUFF) check $(PACKAGE)
+
+python-test: python
+	cd $(PACKAGE) && $(CURDIR)/$(VENV)/bin/python -m pytest
+
+## A wheel for this platform, into dist/.
+wheel: venv
+	$(VENV)/bin/maturin build --release -m $(PACKAGE)/Cargo.toml --out dist

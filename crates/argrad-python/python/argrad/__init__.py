@@ -1,0 +1,17 @@
+"""Gradients through argmin: convex optimization problems as differentiable layers, in batches.
+
+- :func:`argrad.solve`, :class:`argrad.Solver`: programs in standard form, on numpy and scipy data.
+- ``argrad.torch``: ``CvxpyLayer``, ``qp`` and ``QpLayer`` for PyTorch.
+- ``argrad.jax``: ``CvxpyLayer`` and ``qp`` for JAX.
+- ``argrad.tensorflow``: ``CvxpyLayer`` for TensorFlow.
+- ``argrad.cvxpy``: ``ARGRAD``, a solver for CVXPY.
+- ``argrad.cvxpylayers``: ``interface()``, a solver for cvxpylayers.
+
+Importing ``argrad`` imports numpy and scipy only.
+"""
+
+from argrad._core import SolverError, __version__
+from argrad._errors import SolverWarning
+from argrad._solve import Solution, Solver, solve
+
+__all__ = ["Solution", "Solver", "SolverError", "SolverWarning", "__version__", "solve"]

@@ -1,0 +1,27 @@
+//! From the errors of Rust to those of Python.
+
+use argrad::model::ModelError;
+use pyo3::PyErr;
+use pyo3::create_exception;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+
+create_exception!(
+    argrad,
+    SolverError,
+    PyRuntimeError,
+    "Some samples have no solution, or none was found; the message names them."
+);
+
+pub(crate) fn solver_error(error: argrad::Error) -> PyErr {
+    match error {
+        argrad::Error::Unsolved { .. } => SolverError::new_err(error.to_string()),
+        _ => PyValueError::new_err(error.to_string()),
+    }
+}
+
+pub(crate) fn model_error(error: ModelError) -> PyErr {
+    match error {
+        ModelError::Solver(error) => solver_error(error),
+        _ => PyValueError::new_err(error.to_string()),
+    }
+}

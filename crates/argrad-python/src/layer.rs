@@ -1,0 +1,292 @@
+//! Programs whose numbers are affine functions of parameters.
+
+use argrad::model::{AffineMap, AffineOutput, AffineProgram, LayerTape, Outputs};
+use argrad_solver::Interrupt;
+use numpy::PyReadonlyArray1;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::arrays::{Numbers, like, matrix};
+use crate::error::model_error;
+use crate::interruptible::interruptible;
+use crate::options::{differentiation, interrupt, settings};
+use crate::program::{Columns, cones, pattern};
+use crate::report;
+use crate::solver::no_tape;
+
+type Indices<'py> = PyReadonlyArray1<'py, i64>;
+type Reals<'py> = PyReadonlyArray1<'py, f64>;
+
+/// (indptr, indices, data, base).
+type Map<'py> = (Indices<'py>, Indices<'py>, Reals<'py>, Reals<'py>);
+
+/// (name, "x" or "z", size, indptr, indices, data, base).
+type Output<'py> = (String, String, usize, Indices<'py>, Indices<'py>, Reals<'py>, Reals<'py>);
+
+fn affine_map<'a>(map: &'a Map<'_>) -> PyResult<AffineMap<'a>> {
+    Ok(AffineMap {
+        indptr: map.0.as_slice()?,
+        indices: map.1.as_slice()?,
+        data: map.2.as_slice()?,
+        base: map.3.as_slice()?,
+    })
+}
+
+/// A differentiable function of parameters: affine maps to P, q, A, b, a solve, affine maps of x and z.
+#[pyclass(frozen, module = "argrad._core")]
+pub(crate) struct Layer {
+    layer: argrad::model::Layer,
+    interrupt: Interrupt,
+    /// Lengths of the parameters and of the outputs.
+    parameters: Vec<usize>,
+    outputs: Vec<usize>,
+    /// Numbers of one program.
+    numbers: usize,
+}
+
+#[pymethods]
+impl Layer {
+    #[new]
+    #[pyo3(signature = (
+        n, m, p_pattern, a_pattern, cones, maps, parameters, outputs, maximize=false, settings=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn new(
+        n: usize,
+        m: usize,
+        p_pattern: Columns<'_>,
+        a_pattern: Columns<'_>,
+        cones: &Bound<'_, PyList>,
+        maps: [Map<'_>; 5],
+        parameters: Vec<(String, usize)>,
+        outputs: Vec<Output<'_>>,
+        maximize: bool,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let settings = self::settings(settings)?;
+        let interrupt = interrupt(&settings);
+        let lengths = parameters.iter().map(|(_, len)| *len).collect();
+        let sizes = outputs.iter().map(|output| output.2).collect();
+        let mut specs = Vec::with_capacity(outputs.len());
+        for (name, source, size, indptr, indices, data, base) in &outputs {
+            let dual = match source.as_str() {
+                "x" => false,
+                "z" => true,
+                other => {
+                    return Err(PyValueError::new_err(format!(
+                        "output {name}: expected \"x\" or \"z\", found {other:?}"
+                    )));
+                }
+            };
+            let base = base.as_slice()?;
+            if base.len() != *size {
+                return Err(PyValueError::new_err(format!(
+                    "output {name}: expected {size} constants, found {}",
+                    base.len()
+                )));
+            }
+            let (indptr, indices) = (indptr.as_slice()?, indices.as_slice()?);
+            let map = AffineMap { indptr, indices, data: data.as_slice()?, base };
+            specs.push(AffineOutput { name: name.clone(), dual, map });
+        }
+        let program = AffineProgram {
+            p_pattern: pattern("P", n, n, &p_pattern)?,
+            a_pattern: pattern("A", m, n, &a_pattern)?,
+            cones: self::cones(cones)?,
+            p: affine_map(&maps[0])?,
+            q: affine_map(&maps[1])?,
+            a: affine_map(&maps[2])?,
+            b: affine_map(&maps[3])?,
+            constant: affine_map(&maps[4])?,
+            parameters,
+            outputs: specs,
+            maximize,
+        };
+        let numbers = program.p_pattern.nnz() + program.a_pattern.nnz() + n + m;
+        let layer = argrad::model::Layer::from_affine(program, settings).map_err(model_error)?;
+        Ok(Self { layer, interrupt, parameters: lengths, outputs: sizes, numbers })
+    }
+
+    /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size).
+    #[pyo3(signature = (batch, parameters, start=None, differentiable=true))]
+    fn forward(
+        &self,
+        py: Python<'_>,
+        batch: usize,
+        parameters: Vec<Bound<'_, PyAny>>,
+        start: Option<&LayerSolved>,
+        differentiable: bool,
+    ) -> PyResult<LayerSolved> {
+        let (found, expected) = (parameters.len(), self.parameters.len());
+        if found != expected {
+            return Err(PyValueError::new_err(format!(
+                "parameters: expected {expected} arrays, found {found}"
+            )));
+        }
+        let arrays = parameters
+            .iter()
+            .map(|array| Numbers::new("parameter", array))
+            .collect::<PyResult<Vec<_>>>()?;
+        let slots = arrays
+            .iter()
+            .zip(&self.parameters)
+            .map(|(array, len)| array.slot(batch, &[*len]))
+            .collect::<PyResult<Vec<_>>>()?;
+        let each = slots.iter().map(|slot| !slot.is_shared()).collect();
+        let start = start.map(|start| &start.solved);
+        let (mut solved, tape) = interruptible(py, batch * self.numbers, &self.interrupt, || {
+            self.layer.forward_slots(batch, &slots, start)
+        })?
+        .map_err(model_error)?;
+        let outputs = std::mem::take(&mut solved.values);
+        let outputs =
+            outputs.into_iter().zip(&self.outputs).map(|(v, len)| matrix(py, v, batch, *len));
+        Ok(LayerSolved {
+            outputs: PyList::new(py, outputs)?.unbind(),
+            solved,
+            tape: differentiable.then_some(tape),
+            layer: self.layer.clone(),
+            each,
+            parameters: self.parameters.clone(),
+            sizes: self.outputs.clone(),
+        })
+    }
+}
+
+/// A solved batch of a layer, with what its derivative needs.
+#[pyclass(frozen, module = "argrad._core")]
+pub(crate) struct LayerSolved {
+    /// The outputs, each (batch, size).
+    #[pyo3(get)]
+    outputs: Py<PyList>,
+    /// Without the values of outputs.
+    solved: Outputs,
+    tape: Option<LayerTape>,
+    layer: argrad::model::Layer,
+    each: Vec<bool>,
+    parameters: Vec<usize>,
+    sizes: Vec<usize>,
+}
+
+impl LayerSolved {
+    fn tape(&self) -> PyResult<&LayerTape> {
+        self.tape.as_ref().ok_or_else(no_tape)
+    }
+
+    fn gradients(&self, py: Python<'_>, gradients: Vec<Vec<f64>>) -> PyResult<Vec<Py<PyAny>>> {
+        let sizes = self.parameters.iter().zip(&self.each);
+        let shaped = gradients.into_iter().zip(sizes).map(|(values, (len, each))| {
+            like(py, values, &[*len], each.then_some(self.solved.batch))
+        });
+        shaped.collect()
+    }
+}
+
+fn optional<'py>(
+    name: &'static str,
+    given: &[Option<Bound<'py, PyAny>>],
+    expected: usize,
+) -> PyResult<Vec<Option<Numbers<'py>>>> {
+    if given.len() != expected {
+        let found = given.len();
+        let message = format!("{name}s: expected {expected} arrays or None, found {found}");
+        return Err(PyValueError::new_err(message));
+    }
+    given.iter().map(|array| Numbers::optional(name, array.as_ref())).collect()
+}
+
+#[pymethods]
+impl LayerSolved {
+    /// Diagnostics, one array a name.
+    #[getter]
+    fn reports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        report::dict(py, &self.solved.reports)
+    }
+
+    /// Whether every instance is solved.
+    #[getter]
+    fn all_solved(&self) -> bool {
+        report::all_solved(&self.solved.reports)
+    }
+
+    /// Optimal values, (batch,).
+    #[getter]
+    fn objective(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        like(py, self.solved.objective.clone(), &[self.solved.batch], None)
+    }
+
+    /// Gradients with respect to the parameters of a scalar, from those with respect to the outputs.
+    #[pyo3(signature = (cotangents, mode=None, on_failure=None, method=None))]
+    fn vjp(
+        &self,
+        py: Python<'_>,
+        cotangents: Vec<Option<Bound<'_, PyAny>>>,
+        mode: Option<&Bound<'_, PyAny>>,
+        on_failure: Option<&str>,
+        method: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Py<PyAny>>> {
+        let layer =
+            self.layer.clone().with_differentiation(differentiation(mode, on_failure, method)?);
+        let tape = self.tape()?;
+        let arrays = optional("cotangent", &cotangents, self.sizes.len())?;
+        let slices = arrays
+            .iter()
+            .zip(&self.sizes)
+            .map(|(array, len)| match array {
+                Some(array) => array.exactly(&[self.solved.batch, *len]),
+                None => Ok(&[][..]),
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        let gradients =
+            interruptible(py, 0, &Interrupt::default(), || layer.backward(tape, &slices))?;
+        self.gradients(py, gradients.map_err(model_error)?)
+    }
+
+    /// Changes of the outputs along changes of the parameters, each of the shape of its parameter.
+    #[pyo3(signature = (tangents, mode=None, on_failure=None, method=None))]
+    fn jvp(
+        &self,
+        py: Python<'_>,
+        tangents: Vec<Option<Bound<'_, PyAny>>>,
+        mode: Option<&Bound<'_, PyAny>>,
+        on_failure: Option<&str>,
+        method: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Py<PyAny>>> {
+        let layer =
+            self.layer.clone().with_differentiation(differentiation(mode, on_failure, method)?);
+        let tape = self.tape()?;
+        let batch = self.solved.batch;
+        let arrays = optional("tangent", &tangents, self.parameters.len())?;
+        let slices = arrays
+            .iter()
+            .zip(self.parameters.iter().zip(&self.each))
+            .map(|(array, (len, each))| match (array, each) {
+                (Some(array), true) => array.exactly(&[batch, *len]),
+                (Some(array), false) => array.exactly(&[*len]),
+                (None, _) => Ok(&[][..]),
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        let out = interruptible(py, 0, &Interrupt::default(), || layer.jvp(tape, &slices))?
+            .map_err(model_error)?;
+        Ok(out.into_iter().zip(&self.sizes).map(|(v, len)| matrix(py, v, batch, *len)).collect())
+    }
+
+    /// Gradients with respect to the parameters of the weighted sum of the optimal values.
+    #[pyo3(signature = (weights, on_failure=None))]
+    fn value_gradient(
+        &self,
+        py: Python<'_>,
+        weights: &Bound<'_, PyAny>,
+        on_failure: Option<&str>,
+    ) -> PyResult<Vec<Py<PyAny>>> {
+        let layer =
+            self.layer.clone().with_differentiation(differentiation(None, on_failure, None)?);
+        let tape = self.tape()?;
+        let weights = Numbers::new("weights", weights)?;
+        let weights = weights.exactly(&[self.solved.batch])?;
+        let gradients =
+            interruptible(py, 0, &Interrupt::default(), || layer.value_gradient(tape, weights))?;
+        self.gradients(py, gradients.map_err(model_error)?)
+    }
+}

@@ -1,0 +1,34 @@
+//! The extension module `argrad._core`: solver, layer of affine maps and dense QP on numpy arrays. What
+//! users see is in `python/argrad`; this crate converts, releases the interpreter lock, and adds nothing.
+
+mod arrays;
+mod error;
+mod interruptible;
+mod layer;
+mod options;
+mod program;
+mod qp;
+mod report;
+mod solver;
+
+/// Batched convex solver with derivatives, on numpy arrays.
+#[pyo3::pymodule]
+mod _core {
+    use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+
+    #[pymodule_export]
+    use super::error::SolverError;
+    #[pymodule_export]
+    use super::layer::{Layer, LayerSolved};
+    #[pymodule_export]
+    use super::qp::{Qp, QpSolved};
+    #[pymodule_export]
+    use super::solver::{Solved, Solver};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("STATUS", PyTuple::new(module.py(), super::report::STATUS)?)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,312 @@
+//! Dense quadratic programs.
+
+use argrad::{
+    Error, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution, QpTangent, QpValues, Slot,
+};
+use argrad_solver::Interrupt;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays::{Numbers, like, matrix};
+use crate::error::solver_error;
+use crate::interruptible::interruptible;
+use crate::options::{differentiation, interrupt, settings};
+use crate::report;
+
+/// The linear term is called p here.
+fn qp_error(error: Error) -> PyErr {
+    solver_error(match error {
+        Error::NotFinite { argument: "q", instance, entry, found } => {
+            Error::NotFinite { argument: "p", instance, entry, found }
+        }
+        other => other,
+    })
+}
+
+const NAMES: [&str; 6] = ["Q", "p", "G", "h", "A", "b"];
+
+type Argument<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+type Six = [Option<Py<PyAny>>; 6];
+type Four = (Py<PyAny>, Py<PyAny>, Py<PyAny>, Py<PyAny>);
+
+/// Solves batches of min 1/2 z'Qz + p'z subject to Gz <= h, Az = b, all dense.
+#[pyclass(frozen, module = "argrad._core")]
+pub(crate) struct Qp {
+    layer: QpLayer,
+    interrupt: Interrupt,
+    shapes: Shapes,
+}
+
+/// Sizes of one instance.
+#[derive(Clone, Copy)]
+struct Shapes {
+    n: usize,
+    equalities: usize,
+    inequalities: usize,
+}
+
+impl Shapes {
+    /// Of Q, p, G, h, A, b.
+    fn of(&self, at: usize) -> Vec<usize> {
+        let Self { n, equalities, inequalities } = *self;
+        match at {
+            0 => vec![n, n],
+            1 => vec![n],
+            2 => vec![inequalities, n],
+            3 => vec![inequalities],
+            4 => vec![equalities, n],
+            _ => vec![equalities],
+        }
+    }
+
+    /// Whether an argument has rows at all.
+    fn exists(&self, at: usize) -> bool {
+        match at {
+            0 | 1 => true,
+            2 | 3 => self.inequalities > 0,
+            _ => self.equalities > 0,
+        }
+    }
+
+    /// Arrays by argument; those without rows may be None.
+    fn read<'py>(&self, given: [Argument<'_, 'py>; 6]) -> PyResult<[Option<Numbers<'py>>; 6]> {
+        let mut arrays = [const { None }; 6];
+        for (at, (array, name)) in given.into_iter().zip(NAMES).enumerate() {
+            arrays[at] = Numbers::optional(name, array.filter(|_| self.exists(at)))?;
+        }
+        Ok(arrays)
+    }
+
+    fn slot<'a>(
+        &self,
+        arrays: &'a [Option<Numbers<'_>>; 6],
+        at: usize,
+        batch: usize,
+    ) -> PyResult<Option<Slot<'a>>> {
+        arrays[at].as_ref().map(|array| array.slot(batch, &self.of(at))).transpose()
+    }
+}
+
+#[pymethods]
+impl Qp {
+    #[new]
+    #[pyo3(signature = (n, equalities, inequalities, settings=None))]
+    fn new(
+        n: usize,
+        equalities: usize,
+        inequalities: usize,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let settings = self::settings(settings)?;
+        let interrupt = interrupt(&settings);
+        let shape = QpShape::dense(n, equalities, inequalities);
+        let layer = QpLayer::new(shape, settings).map_err(qp_error)?;
+        Ok(Self { layer, interrupt, shapes: Shapes { n, equalities, inequalities } })
+    }
+
+    /// Solves a batch; each argument is that of one instance (shared), or has a batch dimension in front.
+    #[pyo3(signature = (batch, Q, p, G=None, h=None, A=None, b=None, start=None, differentiable=true))]
+    #[expect(clippy::too_many_arguments, non_snake_case, reason = "keywords of Python")]
+    fn forward(
+        &self,
+        py: Python<'_>,
+        batch: usize,
+        Q: &Bound<'_, PyAny>,
+        p: &Bound<'_, PyAny>,
+        G: Argument<'_, '_>,
+        h: Argument<'_, '_>,
+        A: Argument<'_, '_>,
+        b: Argument<'_, '_>,
+        start: Option<&QpSolved>,
+        differentiable: bool,
+    ) -> PyResult<QpSolved> {
+        let shapes = self.shapes;
+        let arrays = shapes.read([Some(Q), Some(p), G, h, A, b])?;
+        let mut slots = [Slot::Shared(&[]); 6];
+        for (at, slot) in slots.iter_mut().enumerate() {
+            match shapes.slot(&arrays, at, batch)? {
+                Some(given) => *slot = given,
+                None if shapes.exists(at) => {
+                    let name = NAMES[at];
+                    let message = format!("{name}: expected an array, found None");
+                    return Err(PyValueError::new_err(message));
+                }
+                None => {}
+            }
+        }
+        let values = QpValues::new(batch, slots[0], slots[1])
+            .inequalities(slots[2], slots[3])
+            .equalities(slots[4], slots[5]);
+        let each = slots.map(|slot| !slot.is_shared());
+        let rows = shapes.n + shapes.equalities + shapes.inequalities + 1;
+        let solution =
+            interruptible(py, batch * rows * shapes.n, &self.interrupt, || match start {
+                Some(start) => self.layer.forward_warm(&values, &start.solution),
+                None => self.layer.forward(&values),
+            })?
+            .map_err(qp_error)?;
+        Ok(QpSolved { solution, shapes, each, differentiable })
+    }
+}
+
+/// A solved batch, with what its derivative needs.
+#[pyclass(frozen, module = "argrad._core")]
+pub(crate) struct QpSolved {
+    solution: QpSolution,
+    shapes: Shapes,
+    each: [bool; 6],
+    differentiable: bool,
+}
+
+impl QpSolved {
+    fn batch(&self) -> usize {
+        self.solution.batch
+    }
+
+    fn check_tape(&self) -> PyResult<()> {
+        if self.differentiable { Ok(()) } else { Err(crate::solver::no_tape()) }
+    }
+
+    fn gradients(&self, py: Python<'_>, gradients: QpGradients) -> PyResult<Six> {
+        let parts = [
+            gradients.quadratic,
+            gradients.linear,
+            gradients.g,
+            gradients.h,
+            gradients.a,
+            gradients.b,
+        ];
+        let mut out = [const { None }; 6];
+        for (at, values) in parts.into_iter().enumerate() {
+            if self.shapes.exists(at) {
+                let each = self.each[at].then(|| self.batch());
+                out[at] = Some(like(py, values, &self.shapes.of(at), each)?);
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[pymethods]
+impl QpSolved {
+    /// Minimizers, (batch, n).
+    #[getter]
+    fn z(&self, py: Python<'_>) -> Py<PyAny> {
+        matrix(py, self.solution.z.clone(), self.batch(), self.shapes.n)
+    }
+
+    /// Duals of the equalities, (batch, equalities).
+    #[getter]
+    fn nu(&self, py: Python<'_>) -> Py<PyAny> {
+        let duals = self.solution.equality_duals.clone();
+        matrix(py, duals, self.batch(), self.shapes.equalities)
+    }
+
+    /// Duals of the inequalities, (batch, inequalities).
+    #[getter]
+    fn lam(&self, py: Python<'_>) -> Py<PyAny> {
+        let duals = self.solution.inequality_duals.clone();
+        matrix(py, duals, self.batch(), self.shapes.inequalities)
+    }
+
+    /// Slacks h - Gz, (batch, inequalities).
+    #[getter]
+    fn slacks(&self, py: Python<'_>) -> Py<PyAny> {
+        matrix(py, self.solution.slacks.clone(), self.batch(), self.shapes.inequalities)
+    }
+
+    /// Diagnostics, one array a name.
+    #[getter]
+    fn reports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        report::dict(py, &self.solution.reports)
+    }
+
+    /// Whether every instance is solved.
+    #[getter]
+    fn all_solved(&self) -> bool {
+        report::all_solved(&self.solution.reports)
+    }
+
+    /// Gradients with respect to Q, p, G, h, A, b of a scalar, from those with respect to the solution.
+    #[pyo3(signature = (
+        dz=None, dnu=None, dlam=None, dslacks=None, mode=None, on_failure=None, method=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn vjp(
+        &self,
+        py: Python<'_>,
+        dz: Argument<'_, '_>,
+        dnu: Argument<'_, '_>,
+        dlam: Argument<'_, '_>,
+        dslacks: Argument<'_, '_>,
+        mode: Argument<'_, '_>,
+        on_failure: Option<&str>,
+        method: Argument<'_, '_>,
+    ) -> PyResult<Six> {
+        self.check_tape()?;
+        let how = differentiation(mode, on_failure, method)?;
+        let Shapes { n, equalities, inequalities } = self.shapes;
+        let given = [
+            Numbers::optional("dz", dz)?,
+            Numbers::optional("dnu", dnu)?,
+            Numbers::optional("dlam", dlam)?,
+            Numbers::optional("dslacks", dslacks)?,
+        ];
+        let part = |at: usize, len| {
+            given[at].as_ref().map(|array| array.exactly(&[self.batch(), len])).transpose()
+        };
+        let cotangent = QpCotangent {
+            z: part(0, n)?,
+            equality_duals: part(1, equalities)?,
+            inequality_duals: part(2, inequalities)?,
+            slacks: part(3, inequalities)?,
+        };
+        let gradients = interruptible(py, 0, &Interrupt::default(), || {
+            self.solution.backward(&cotangent, &how)
+        })?;
+        self.gradients(py, gradients.map_err(qp_error)?)
+    }
+
+    /// Changes of z, nu, lam and the slacks along changes of Q, p, G, h, A, b.
+    #[pyo3(signature = (
+        dQ=None, dp=None, dG=None, dh=None, dA=None, db=None, mode=None, on_failure=None, method=None
+    ))]
+    #[expect(clippy::too_many_arguments, non_snake_case, reason = "keywords of Python")]
+    fn jvp(
+        &self,
+        py: Python<'_>,
+        dQ: Argument<'_, '_>,
+        dp: Argument<'_, '_>,
+        dG: Argument<'_, '_>,
+        dh: Argument<'_, '_>,
+        dA: Argument<'_, '_>,
+        db: Argument<'_, '_>,
+        mode: Argument<'_, '_>,
+        on_failure: Option<&str>,
+        method: Argument<'_, '_>,
+    ) -> PyResult<Four> {
+        self.check_tape()?;
+        let how = differentiation(mode, on_failure, method)?;
+        let (shapes, batch) = (self.shapes, self.batch());
+        let arrays = shapes.read([dQ, dp, dG, dh, dA, db])?;
+        let part = |at: usize| shapes.slot(&arrays, at, batch);
+        let tangent = QpTangent {
+            quadratic: part(0)?,
+            linear: part(1)?,
+            g: part(2)?,
+            h: part(3)?,
+            a: part(4)?,
+            b: part(5)?,
+        };
+        let out =
+            interruptible(py, 0, &Interrupt::default(), || self.solution.jvp(&tangent, &how))?
+                .map_err(qp_error)?;
+        Ok((
+            matrix(py, out.z, batch, shapes.n),
+            matrix(py, out.equality_duals, batch, shapes.equalities),
+            matrix(py, out.inequality_duals, batch, shapes.inequalities),
+            matrix(py, out.slacks, batch, shapes.inequalities),
+        ))
+    }
+}
