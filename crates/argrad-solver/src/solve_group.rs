@@ -35,6 +35,20 @@ pub(crate) struct Rows<'a> {
     pub(crate) reports: &'a mut [Report],
 }
 
+impl Rows<'_> {
+    /// Ends instances on which no work was done at zero, where the relative residuals are one.
+    pub(crate) fn leave(self, status: Status) {
+        [self.x, self.z, self.s].into_iter().for_each(|rows| rows.fill(0.0));
+        self.reports.fill(Report {
+            status,
+            residual: 1.0,
+            primal_residual: 1.0,
+            dual_residual: 1.0,
+            ..Report::default()
+        });
+    }
+}
+
 /// Where a group's solutions come from.
 #[derive(Clone, Copy)]
 pub(crate) enum Origin<'a> {

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::analysis::Analysis;
 use crate::group::{state_buffer, work_buffer};
 use crate::lanes::{Buffer, Width, dispatch, lane_count};
-use crate::program::{Report, Settings, Solution, Stop, Structure, Values, check_values};
+use crate::program::{Report, Settings, Solution, Status, Stop, Structure, Values, check_values};
 use crate::solve_group::{Origin, Rows, SolveGroup};
 use crate::tape::Tape;
 use crate::threads::for_each;
@@ -245,6 +245,11 @@ impl Solver {
         }
         let solve = |work: &mut [f64], first: usize, rows: Rows<'_>, state: &mut [f64]| {
             let (analysis, settings) = (&inner.analysis, &inner.settings);
+            if stop.is_due() && !is_given {
+                rows.leave(Status::TimeLimit);
+                state.fill(0.0);
+                return Ok(());
+            }
             dispatch(
                 inner.width,
                 SolveGroup {

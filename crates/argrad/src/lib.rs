@@ -72,3 +72,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/dpp.md")]
 struct Dpp;
+
+/// The tutorial, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/tutorial.md")]
+struct Tutorial;

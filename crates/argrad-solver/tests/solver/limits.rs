@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use argrad_conformance::ProgramBatch;
-use argrad_solver::{Error, Settings, Solver, Status};
+use argrad_solver::{Error, Interrupt, Settings, Solver, Status};
 
 use crate::case::{Case, NAN, differing};
 use crate::families::{Family, families, mixtures};
@@ -110,5 +110,36 @@ fn instances_that_need_fewer_iterations_are_the_same_bit_for_bit() {
             }
         }
         assert!(unaffected > 0, "{name}: {iterations:?}");
+    }
+}
+
+/// Ended from the start: nothing is solved, nothing is lost, and the next solve is as ever.
+#[test]
+fn an_interrupt_ends_what_is_under_way_and_nothing_later() {
+    for Family { name, programs } in mixtures(9) {
+        let case = Case::new(programs.known_solution().batch, 4);
+        let interrupt = Interrupt::default();
+        let settings = Settings { interrupt: Some(interrupt.clone()), ..Settings::default() };
+        let solver = Solver::new(case.batch.structure.clone(), settings).unwrap();
+        let expected = solver.solve(&case.batch.values()).unwrap();
+        let ended = std::thread::scope(|scope| {
+            let solve = scope.spawn(|| {
+                // Until one is caught under way.
+                (0..1000).find_map(|_| {
+                    let solution = solver.solve(&case.batch.values()).unwrap();
+                    let ended = solution.failures().count() > 0;
+                    ended.then_some(solution)
+                })
+            });
+            while !solve.is_finished() {
+                interrupt.interrupt();
+            }
+            solve.join().unwrap()
+        });
+        let ended = ended.expect(name);
+        assert!(ended.failures().all(|(_, status)| status == Status::TimeLimit), "{name}");
+        assert!(ended.x.iter().all(|v| v.is_finite()), "{name}");
+        let after = solver.solve(&case.batch.values()).unwrap();
+        assert!(after.x == expected.x && after.z == expected.z, "{name}");
     }
 }

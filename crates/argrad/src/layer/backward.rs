@@ -1,6 +1,6 @@
 //! The way back, and the tangent.
 
-use argrad_solver::{Cotangent, Gradients, Tangent};
+use argrad_solver::{Cotangent, Gradients, OnFailure, Tangent};
 
 use super::data::Source;
 use super::forward::{Layer, LayerTape};
@@ -89,7 +89,8 @@ impl Layer {
         for instance in 0..if any_varies { tape.batch } else { 1 } {
             gradient.fill(0.0);
             for ((map, part), varies) in maps.iter().zip(parts).zip(tape.varies) {
-                if part.is_empty() || !varies && instance > 0 {
+                // Those of a failed instance may be NaN, and add nothing to what is shared.
+                if part.is_empty() || if varies { tape.failed[instance] } else { instance > 0 } {
                     continue;
                 }
                 let at = if varies { instance * map.len() } else { 0 };
@@ -103,6 +104,9 @@ impl Layer {
                 let at = if *each { instance * spec.len } else { 0 };
                 let own = &gradient[spec.offset..spec.offset + spec.len];
                 out[at..at + spec.len].iter_mut().zip(own).for_each(|(out, g)| *out += g);
+                if *each && tape.failed[instance] && self.how.on_failure == OnFailure::Nan {
+                    out[at..at + spec.len].fill(f64::NAN);
+                }
             }
         }
         for (spec, out) in self.data.parameters.iter().zip(&mut out) {

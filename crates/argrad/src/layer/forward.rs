@@ -64,6 +64,8 @@ pub struct LayerTape {
     pub(super) marked: Vec<bool>,
     /// Whether P, q, A, b, and the objective's constant differ between instances.
     pub(super) varies: [bool; 5],
+    /// Whether each instance has no solution.
+    pub(super) failed: Vec<bool>,
 }
 
 impl Layer {
@@ -202,6 +204,7 @@ impl Layer {
             solution: Arc::new(solution),
         };
         let lengths = views.iter().map(|values| values.len()).collect();
+        let failed = outputs.reports.iter().map(|report| !report.is_solved()).collect();
         let parameters = match self.derived_parameters() {
             0 => Vec::new(),
             _ => views.iter().map(|values| values.to_vec()).collect(),
@@ -217,6 +220,7 @@ impl Layer {
                 each,
                 marked,
                 varies,
+                failed,
             },
         ))
     }
