@@ -71,7 +71,7 @@ $(VENV)/.installed: $(PACKAGE)/pyproject.toml
 
 ## Builds the Python package into .venv.
 python: venv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/maturin develop --release --quiet -m $(PACKAGE)/Cargo.toml
+	PIP_QUIET=1 VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/maturin develop --release --quiet -m $(PACKAGE)/Cargo.toml
 
 python-lint: venv
 	$(RUFF) format --check $(PACKAGE)

@@ -10,6 +10,8 @@ use argrad_solver::Interrupt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use crate::fork;
+
 /// Numbers of a batch from which a solve gets a thread of its own, while the caller's waits for signals:
 /// some 10 ms of work.
 const LONG: usize = 300_000;
@@ -28,7 +30,7 @@ pub(crate) fn interruptible<T: Send>(
     interrupt: &Interrupt,
     work: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
-    let guarded = move || catch_unwind(AssertUnwindSafe(work));
+    let guarded = move || catch_unwind(AssertUnwindSafe(|| fork::in_pool(work)));
     if size < LONG {
         return py.detach(guarded).map_err(|panic| internal(&*panic));
     }
@@ -45,8 +47,11 @@ pub(crate) fn interruptible<T: Send>(
                     }
                     Err(RecvTimeoutError::Timeout) => {
                         if let Err(error) = Python::attach(|py| py.check_signals()) {
-                            interrupt.interrupt();
                             raised = Some(error);
+                        }
+                        // Again each time: what is under way may begin another solve.
+                        if raised.is_some() {
+                            interrupt.interrupt();
                         }
                     }
                     Err(RecvTimeoutError::Disconnected) => {

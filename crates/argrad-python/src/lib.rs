@@ -3,6 +3,7 @@
 
 mod arrays;
 mod error;
+mod fork;
 mod interruptible;
 mod layer;
 mod options;
@@ -28,6 +29,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::fork::remember_process();
         module.add("STATUS", PyTuple::new(module.py(), super::report::STATUS)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
