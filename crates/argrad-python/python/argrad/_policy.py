@@ -1,0 +1,73 @@
+"""What front ends with host callbacks do about derivatives and about failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from argrad import _options
+from argrad._errors import SolverWarning, failures, raise_failures
+
+_LIMITS = {"iteration_limit", "time_limit"}
+
+
+class Policy(NamedTuple):
+    """The options that decide about derivatives and failures; hashable."""
+
+    derivative: _options.Derivative
+    on_failure: _options.OnFailure
+    method: _options.Method
+    limited: bool
+
+    @property
+    def derivative_options(self) -> tuple[Any, Any, Any]:
+        """Mode, failures and method, as the core takes them."""
+        return self.derivative, self.on_failure, self.method
+
+    def check(self, solved: Any) -> None:
+        """Raises or warns if an instance of a solution of the core is not solved."""
+        if solved.all_solved:
+            return
+        reports = solved.reports
+        failed = failures(reports)
+        if self.on_failure == "raise":
+            if not (self.limited and {status for _, status in failed} <= _LIMITS):
+                raise_failures(reports)
+            _options.warn_once(
+                "limit",
+                f"{len(failed)} of {len(reports['status'])} samples ended at the limit that "
+                "solver_args set; their values are not solutions",
+                SolverWarning,
+            )
+            return
+        at, status = failed[0]
+        _options.warn_once(
+            f"on_failure={self.on_failure}",
+            f"{len(failed)} of {len(reports['status'])} samples not solved (the first is sample "
+            f"{at}: {status.replace('_', ' ')}); on_failure={self.on_failure!r} applies",
+            SolverWarning,
+        )
+
+    def mask(self, outputs: list[np.ndarray], solved: Any) -> list[np.ndarray]:
+        """The outputs, with NaN for instances without a solution where that was asked for."""
+        if self.on_failure != "nan" or solved.all_solved:
+            return outputs
+        failed = np.flatnonzero(solved.reports["status"])
+        outputs = [np.array(output) for output in outputs]
+        for output in outputs:
+            output[failed] = np.nan
+        return outputs
+
+
+def status_codes(solved: Any, batch: int) -> np.ndarray:
+    """Codes into `argrad._core.STATUS`, one an instance; 0 is solved."""
+    if solved.all_solved:
+        return np.zeros(batch, np.int32)
+    return solved.reports["status"].astype(np.int32)
+
+
+def settings_key(settings: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Settings as a hashable value."""
+    return tuple(sorted(settings.items()))

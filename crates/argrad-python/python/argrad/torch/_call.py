@@ -1,0 +1,150 @@
+"""One call of a layer: what is solved, and tensors to arrays and back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from argrad._core import STATUS
+from argrad._policy import Policy
+
+Arrays = list[np.ndarray | None]
+
+
+class Solution(Protocol):
+    """A solved batch with its derivatives, in numpy. Arrays have a leading batch dimension, those
+    of arguments that were shared by the batch excepted."""
+
+    reports: Mapping[str, np.ndarray]
+    all_solved: bool
+    outputs: list[np.ndarray]
+
+    def vjp(self, cotangents: Sequence[np.ndarray | None]) -> Arrays:
+        """Gradients of the arguments; of shared ones, summed over the batch."""
+        ...
+
+    def jvp(self, tangents: Sequence[np.ndarray | None]) -> list[np.ndarray]:
+        """Tangents of the outputs."""
+        ...
+
+
+class Program(Protocol):
+    """A family of convex programs that differ in numbers only."""
+
+    arguments: Sequence[tuple[int, ...] | None]
+    """Shapes of the arguments of one sample; None for an absent one."""
+    results: Sequence[tuple[int, ...]]
+    """Shapes of the outputs of one sample."""
+
+    def solve(
+        self,
+        batch: int,
+        arrays: Arrays,
+        policy: Policy,
+        start: Any,
+        differentiable: bool,
+    ) -> Solution:
+        """Solves a batch; an argument without batch dimension is shared."""
+        ...
+
+
+class SecondDerivative(RuntimeError):
+    """A derivative of a derivative of a layer was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "argrad layers can be differentiated once: second derivatives (double backward, "
+            "torch.func.hessian) are not available. Detach the first derivative, or compare "
+            "first derivatives at two points"
+        )
+
+
+def to_array(tensor: torch.Tensor) -> np.ndarray:
+    """The numbers of a tensor as a float64 array in C order; a view where possible."""
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    if not tensor.is_cpu:
+        tensor = tensor.cpu()
+    if tensor.dtype is not torch.float64:
+        tensor = tensor.double()
+    if not tensor.is_contiguous():
+        tensor = tensor.contiguous()
+    return tensor.numpy()
+
+
+def optional_array(tensor: torch.Tensor | None) -> np.ndarray | None:
+    """`to_array`, passing None."""
+    return None if tensor is None else to_array(tensor)
+
+
+def to_tensor(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    """An array, or a number that numpy made of one, as a tensor of the dtype and device of
+    `like`."""
+    tensor = torch.from_numpy(np.asarray(array))
+    if like.dtype is torch.float64 and like.is_cpu:
+        return tensor
+    return tensor.to(device=like.device, dtype=like.dtype)
+
+
+class Call:
+    """One call of a layer: its program, its policy, and the solves that it led to."""
+
+    __slots__ = ("_lock", "like", "observe", "policy", "program", "solutions", "start")
+
+    def __init__(
+        self,
+        program: Program,
+        policy: Policy,
+        like: torch.Tensor,
+        start: Any = None,
+        observe: Callable[[Solution], None] | None = None,
+    ) -> None:
+        self.program = program
+        self.policy = policy
+        self.like = like
+        self.start = start
+        self.observe = observe
+        self.solutions: dict[int, Solution] = {}
+        self._lock = threading.Lock()
+
+    def solve(self, batch: int, arrays: Arrays, differentiable: bool) -> Solution:
+        """Solves, reports to whoever observes, and does what is to be done about failures."""
+        solution = self.program.solve(batch, arrays, self.policy, self.start, differentiable)
+        if self.observe is not None:
+            self.observe(solution)
+        if not solution.all_solved:
+            self.policy.check(solution)
+            solution.outputs = self.policy.mask(solution.outputs, solution)
+        return solution
+
+    def keep(self, solution: Solution) -> int:
+        """Files a solution; returns its number."""
+        with self._lock:
+            number = len(self.solutions)
+            self.solutions[number] = solution
+        return number
+
+
+def to_results(call: Call, solution: Solution, batch: int | None) -> tuple[torch.Tensor, ...]:
+    """The outputs of a solution as tensors, without batch dimension where there was none."""
+    outputs = solution.outputs
+    if batch is None:
+        outputs = [output[0, ...] for output in outputs]
+    return tuple(to_tensor(output, call.like) for output in outputs)
+
+
+def opaque(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, as a call into which torch.compile does not look."""
+    disable = getattr(torch, "_disable_dynamo", None)
+    return disable(function) if disable is not None else torch.compiler.disable(function)
+
+
+def named_reports(reports: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Reports with names of statuses instead of their numbers."""
+    named = dict(reports)
+    named["status"] = np.array(STATUS)[named["status"]]
+    return named

@@ -1,0 +1,158 @@
+"""A quadratic program as a module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from argrad import _options
+from argrad.torch._call import named_reports, opaque
+from argrad.torch._qp import NAMES, run_qp
+
+
+class QpLayer(torch.nn.Module):
+    """A quadratic program as a module: each argument learned, fixed, or fed at each call.
+
+        minimize    1/2 z'Qz + p'z
+        subject to  Gz <= h,  Az = b
+
+    `n` is the number of variables, `inequalities` and `equalities` are the numbers of rows. Q, p,
+    G, h, A, b given here as `torch.nn.Parameter` are learned, given as tensors they are fixed
+    (buffers, so they move and are saved with the module), and those not given are passed to each
+    call, in this order or by name. The options are those of `qp`. Whatever changes a learned Q must
+    keep it positive semidefinite, for instance by learning a factor L and feeding L L' instead.
+
+    `info` describes the last call. Copies and pickles hold everything but `info` and the last
+    solution.
+
+        >>> layer = QpLayer(2, inequalities=1, Q=torch.eye(2), G=torch.ones(1, 2), h=torch.ones(1))
+        >>> z = layer(torch.tensor([-1.0, -1.0]))  # p is fed
+    """
+
+    def __init__(
+        self,
+        n: int,
+        inequalities: int = 0,
+        equalities: int = 0,
+        *,
+        Q: torch.Tensor | None = None,
+        p: torch.Tensor | None = None,
+        G: torch.Tensor | None = None,
+        h: torch.Tensor | None = None,
+        A: torch.Tensor | None = None,
+        b: torch.Tensor | None = None,
+        duals: bool = False,
+        derivative: _options.Derivative = "exact",
+        on_failure: _options.OnFailure = "raise",
+        method: _options.Method = "direct",
+        solver_args: Mapping[str, Any] | None = None,
+        warm_start: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, count in (("n", n), ("inequalities", inequalities), ("equalities", equalities)):
+            if isinstance(count, bool) or not isinstance(count, int) or count < (name == "n"):
+                least = 1 if name == "n" else 0
+                raise ValueError(f"{name} must be an integer >= {least}; found {count!r}")
+        self.n, self.inequalities, self.equalities = n, inequalities, equalities
+        k, e = inequalities, equalities
+        shapes = {"Q": (n, n), "p": (n,), "G": (k, n), "h": (k,), "A": (e, n), "b": (e,)}
+        fed = []
+        for name, value in zip(NAMES, (Q, p, G, h, A, b), strict=True):
+            shape = shapes[name]
+            if value is None:
+                if 0 not in shape:
+                    fed.append(name)
+                continue
+            if not isinstance(value, torch.Tensor):
+                raise TypeError(f"{name} must be a tensor; found {type(value).__name__}")
+            if tuple(value.shape) != shape:
+                raise ValueError(f"{name} must have shape {shape}; found {tuple(value.shape)}")
+            if isinstance(value, torch.nn.Parameter):
+                self.register_parameter(name, value)
+            else:
+                self.register_buffer(name, value)
+        self.fed = tuple(fed)
+        self.duals = bool(duals)
+        self.derivative = _options.derivative(derivative)
+        self.on_failure = _options.on_failure(on_failure)
+        self.method = _options.method(method)
+        self.solver_args = dict(solver_args or {})
+        _options.solver_options(self.solver_args)
+        self.warm_start = bool(warm_start)
+        self._last: Any = None
+
+    def forward(
+        self, *args: torch.Tensor, warm_start: bool | None = None, **named: torch.Tensor
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Solves with the arguments that are fed, in the order of `fed` or by name.
+
+        `warm_start` (default: that of the constructor) begins at the solution of the previous
+        call where the batch sizes agree. Returns what `qp` returns. Raises TypeError if an argument
+        is missing, unknown, or given twice, and whatever `qp` raises.
+        """
+        if len(args) > len(self.fed):
+            raise TypeError(
+                f"this layer is fed {len(self.fed)} arguments ({', '.join(self.fed) or 'none'}); "
+                f"found {len(args)}"
+            )
+        given = dict(zip(self.fed, args, strict=False))
+        for name, value in named.items():
+            if name not in self.fed:
+                raise TypeError(
+                    f"{name!r} is not fed to this layer; it is fed {', '.join(self.fed) or 'none'}"
+                )
+            if name in given:
+                raise TypeError(f"{name} was given twice")
+            given[name] = value
+        missing = [name for name in self.fed if name not in given]
+        if missing:
+            raise TypeError(f"missing: {', '.join(missing)}")
+        tensors = [given.get(name, getattr(self, name, None)) for name in NAMES]
+        warm = self.warm_start if warm_start is None else warm_start
+        start = self._last if warm else None
+        run = _opaque_layer if torch.compiler.is_compiling() else _run_layer
+        return run(self, tensors, start)
+
+    def _observe(self, solution: Any) -> None:
+        """Keeps the solution of a call."""
+        self._last = solution
+
+    @property
+    def info(self) -> dict[str, np.ndarray] | None:
+        """Reports on the last call, arrays with one entry a sample; None before the first.
+
+        `status` holds names ("solved", "primal_infeasible", ...); `iterations`, `polish_steps`,
+        `factorizations`, `warm_started`, `objective`, `residual`, `primal_residual`,
+        `dual_residual`, `gap`, `weakly_active`, `condition`, `unique`.
+        """
+        last = self._last
+        return None if last is None else named_reports(last.reports)
+
+    def extra_repr(self) -> str:
+        return (
+            f"n={self.n}, inequalities={self.inequalities}, equalities={self.equalities}, "
+            f"fed=({', '.join(self.fed)})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
+
+
+def _run_layer(layer: QpLayer, tensors: Sequence[torch.Tensor | None], start: Any) -> Any:
+    """One call of a layer."""
+    return run_qp(
+        tensors,
+        layer.duals,
+        layer.derivative,
+        layer.on_failure,
+        layer.method,
+        layer.solver_args,
+        start,
+        layer._observe,
+    )
+
+
+_opaque_layer = opaque(_run_layer)
