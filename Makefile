@@ -12,7 +12,7 @@ VENV := .venv
 RUFF := $(VENV)/bin/ruff
 
 .PHONY: test format lint unit sudoku-smoke bench accuracy cones large model docs
-.PHONY: venv python python-lint python-test wheel
+.PHONY: venv python python-lint python-test wheel bench-peers test-tensorflow
 .NOTPARALLEL:
 
 ## Everything that is checked before a change is accepted.
@@ -83,3 +83,14 @@ python-test: python
 ## A wheel for this platform, into dist/.
 wheel: venv
 	$(VENV)/bin/maturin build --release -m $(PACKAGE)/Cargo.toml --out dist
+
+## The race against the Python peers, installed into .venv-peers. BENCH_ARGS="--quick" for a smoke run.
+bench-peers: python
+	$(VENV)/bin/python $(PACKAGE)/benches/peers/install.py .venv-peers
+	.venv-peers/bin/python $(PACKAGE)/benches/peers $(BENCH_ARGS)
+
+## The TensorFlow layer, in an environment of its own: a large install.
+test-tensorflow: python
+	$(PYTHON) -m venv .venv-tf
+	.venv-tf/bin/pip install --quiet tensorflow-cpu numpy scipy "cvxpy>=1.9,<2" pytest
+	cd $(PACKAGE) && PYTHONPATH=python $(CURDIR)/.venv-tf/bin/python -m pytest tests_tensorflow

@@ -91,17 +91,21 @@ impl Shapes {
 #[pymethods]
 impl Qp {
     #[new]
-    #[pyo3(signature = (n, equalities, inequalities, settings=None))]
+    #[pyo3(signature = (n, equalities, inequalities, settings=None, symmetry_tolerance=None))]
     fn new(
         n: usize,
         equalities: usize,
         inequalities: usize,
         settings: Option<&Bound<'_, PyDict>>,
+        symmetry_tolerance: Option<f64>,
     ) -> PyResult<Self> {
         let settings = self::settings(settings)?;
         let interrupt = interrupt(&settings);
         let shape = QpShape::dense(n, equalities, inequalities);
-        let layer = QpLayer::new(shape, settings).map_err(qp_error)?;
+        let mut layer = QpLayer::new(shape, settings).map_err(qp_error)?;
+        if let Some(tolerance) = symmetry_tolerance {
+            layer = layer.with_symmetry_tolerance(tolerance);
+        }
         Ok(Self { layer, interrupt, shapes: Shapes { n, equalities, inequalities } })
     }
 

@@ -354,3 +354,12 @@ class TestBatchOf:
 def test_statuses_are_known():
     assert _core.STATUS[0] == "solved"
     assert {"iteration_limit", "time_limit"} <= set(_core.STATUS)
+
+
+def test_a_geometric_program_can_be_compiled_twice():
+    # The second time CVXPY would find its cache, and read values that parameters do not have.
+    a, x = cp.Parameter(pos=True), cp.Variable(pos=True)
+    problem = cp.Problem(cp.Minimize(x), [x >= a])
+    for _ in range(2):
+        compiled = compile_problem(problem, [a], [x], gp=True)
+        assert len(compiled.outputs) == 1

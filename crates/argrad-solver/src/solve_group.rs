@@ -24,8 +24,6 @@ const WARM: f64 = 1e-11;
 /// Growth of the probe under the inverse above which the system counts as singular: a tenth of what the
 /// regularization, and the cap on steep directions, allow.
 const SINGULAR: f64 = 0.1 / (crate::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
-/// P is accepted as semidefinite when P plus this times its largest entry is definite.
-const CONVEXITY_SHIFT: f64 = 1e-10;
 
 /// The rows of one group in the solution.
 pub(crate) struct Rows<'a> {
@@ -107,7 +105,7 @@ impl LaneTask for SolveGroup<'_> {
         });
         analysis.kkt.write_static(state.values);
         if checks_convexity && (first == 0 || !values.p.is_shared()) {
-            check_convexity(simd, analysis, values, state, work, first, count)?;
+            check_convexity(simd, analysis, settings, values, state, work, first, count)?;
         }
 
         let zero = V::splat(simd, 0.0);
@@ -271,9 +269,11 @@ fn load_start<S: Simd>(
 
 /// LDL' of the scaled P, shifted: every pivot must be positive.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a step of the function above")]
 fn check_convexity<S: Simd>(
     simd: S,
     analysis: &Analysis,
+    settings: &Settings,
     values: &Values<'_>,
     state: &State<'_, S>,
     work: &mut Work<'_, S>,
@@ -287,7 +287,8 @@ fn check_convexity<S: Simd>(
     for &entry in p {
         largest = largest.max_abs(entry);
     }
-    let shift = (V::splat(simd, CONVEXITY_SHIFT) * largest).max(V::splat(simd, f64::MIN_POSITIVE));
+    let shift = (V::splat(simd, settings.convexity_tolerance) * largest)
+        .max(V::splat(simd, f64::MIN_POSITIVE));
     let convexity = &analysis.convexity;
     let matrix = &mut *work.convexity;
     matrix.fill(zero);

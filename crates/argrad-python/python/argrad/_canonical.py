@@ -103,7 +103,9 @@ def compile_problem(
         scopes.quad_form_dpp_scope() if not gp else contextlib.nullcontext(),
         _without_sparse_warnings() if sparse else contextlib.nullcontext(),
     ):
-        data, chain, inverse = problem.get_problem_data(
+        # A problem of its own: CVXPY's cache of the user's one is neither read nor written.
+        fresh = cp.Problem(problem.objective, problem.constraints)
+        data, chain, inverse = fresh.get_problem_data(
             solver=_CANONICALIZER,
             gp=gp,
             enforce_dpp=True,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from argrad import _core
+from argrad import _core, _options
 
 # How many sets of solver settings a compiled problem keeps a core layer for.
 _KEPT_LAYERS = 8
@@ -83,7 +83,10 @@ class Compiled:
         self.outputs = outputs
         self.log_objective = log_objective
         self.program = program
-        self.settings = dict(settings)
+        # A parametric P may come in single precision, where zero eigenvalues round below zero.
+        is_parametric = len(program["maps"][0][1]) > 0
+        rounding = {"convexity_tolerance": _options.SINGLE} if is_parametric else {}
+        self.settings = {**rounding, **settings}
         self._lock = threading.Lock()
         self._layers: OrderedDict[tuple, _core.Layer] = OrderedDict()
         self._default = self.layer()

@@ -138,6 +138,7 @@ class Qp:
         equalities: int,
         inequalities: int,
         settings: dict[str, Any] | None = None,
+        symmetry_tolerance: float | None = None,
     ) -> None: ...
     def forward(
         self,

@@ -29,9 +29,13 @@ SETTINGS = (
     "time_limit",
     "max_polish_steps",
     "check_convexity",
+    "convexity_tolerance",
     "engine",
 )
 """The settings of the solver itself, by name."""
+
+SINGLE = 1e-5
+"""What passes for rounding in a matrix of single precision, relative to its largest entry."""
 
 ENGINES = ("auto", "lanes", "sparse", "matrix_free")
 """The values of the setting ``engine``."""
@@ -126,6 +130,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "time_limit": _seconds,
     "max_polish_steps": _count,
     "check_convexity": _flag,
+    "convexity_tolerance": _positive,
     "engine": _engine,
 }
 

@@ -57,6 +57,9 @@ pub struct Settings {
     /// Check that each P is positive semidefinite, at the cost of one factorization of P. Turn off
     /// where P is so by construction.
     pub check_convexity: bool,
+    /// How far below zero an eigenvalue of P may be in that check, relative to the largest entry of P in
+    /// absolute value. For a P rounded to single precision, 1e-5.
+    pub convexity_tolerance: f64,
     /// Vector instructions of the lanes.
     pub instructions: Instructions,
     /// How linear systems are solved.
@@ -73,6 +76,7 @@ impl Default for Settings {
             interrupt: None,
             max_polish_steps: 10,
             check_convexity: true,
+            convexity_tolerance: 1e-10,
             instructions: Instructions::Detect,
             engine: Engine::Auto,
         }
@@ -96,6 +100,13 @@ impl Settings {
                 "infeasibility_tolerance",
                 "a number from 1e-14 to below 1",
                 self.infeasibility_tolerance.to_string(),
+            );
+        }
+        if !(self.convexity_tolerance >= 0.0 && self.convexity_tolerance < 1.0) {
+            return setting(
+                "convexity_tolerance",
+                "a number from 0 to below 1",
+                self.convexity_tolerance.to_string(),
             );
         }
         if self.max_iterations == 0 {

@@ -86,23 +86,18 @@ class _QpProgram:
     ) -> Solution:
         if start is not None and len(start.outputs[0]) != batch:
             start = None
-        try:
-            solved = self.core.forward(
-                batch, *arrays, start=start and start.core, differentiable=differentiable
-            )
-        except ValueError as error:
-            raise ValueError(_renamed(str(error))) from None
+        solved = self.core.forward(
+            batch, *arrays, start=start and start.core, differentiable=differentiable
+        )
         return _QpSolution(solved, self.duals, policy)
 
 
-def _renamed(message: str) -> str:
-    """A message of the core in the names of `qp`: its linear term is p."""
-    return f"p{message[1:]}" if message.startswith("q:") else message
-
-
 @functools.lru_cache(maxsize=128)
-def _core_qp(n: int, equalities: int, inequalities: int, settings: tuple) -> _core.Qp:
-    """The core's solver for a size and settings."""
+def _core_qp(n: int, equalities: int, inequalities: int, settings: tuple, single: bool) -> _core.Qp:
+    """The core's solver for a size and settings, `single` for numbers of single precision."""
+    if single:
+        chosen = {"convexity_tolerance": _options.SINGLE, **dict(settings)}
+        return _core.Qp(n, equalities, inequalities, chosen, _options.SINGLE)
     return _core.Qp(n, equalities, inequalities, dict(settings))
 
 
@@ -115,7 +110,9 @@ class _Plan(NamedTuple):
 
 
 @functools.lru_cache(maxsize=512)
-def _plan(shapes: tuple[tuple[int, ...] | None, ...], settings: tuple, duals: bool) -> _Plan:
+def _plan(
+    shapes: tuple[tuple[int, ...] | None, ...], settings: tuple, duals: bool, single: bool
+) -> _Plan:
     """Checks the shapes of a call and finds the program and the batch size."""
     q_shape, p_shape, g_shape, h_shape, a_shape, b_shape = shapes
     if p_shape is None or len(p_shape) not in (1, 2):
@@ -142,7 +139,7 @@ def _plan(shapes: tuple[tuple[int, ...] | None, ...], settings: tuple, duals: bo
             "Inconsistent batch sizes. Expected all batched arguments to have the same batch "
             f"size, but got: {said}"
         )
-    core = _core_qp(n, equalities, inequalities, settings)
+    core = _core_qp(n, equalities, inequalities, settings, single)
     program = _QpProgram(core, n, equalities, inequalities, duals)
     absent = (False, False, *(inequalities == 0,) * 2, *(equalities == 0,) * 2)
     return _Plan(program, sizes.pop() if sizes else None, absent)
@@ -297,7 +294,8 @@ def run_qp(
             shapes.append(tensor.shape)
         else:
             raise TypeError(f"{name} must be a tensor; found {type(tensor).__name__}")
-    plan = _plan(tuple(shapes), settings, duals)
+    single = tensors[1] is not None and tensors[1].dtype is torch.float32
+    plan = _plan(tuple(shapes), settings, duals, single)
     if not _uniform(tensors):
         _check_tensors(tensors)
     if plan.absent[2] or plan.absent[4]:

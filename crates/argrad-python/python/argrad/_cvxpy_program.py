@@ -1,0 +1,151 @@
+"""A compiled CVXPY problem over the user's arrays: logarithms in, exponentials out.
+
+Shared by the front ends that call the core from a host callback (JAX, TensorFlow).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from argrad import _core
+from argrad._compiled import Compiled
+from argrad._policy import Policy, status_codes
+
+
+class _Solved(NamedTuple):
+    batch: int
+    core: _core.LayerSolved
+    values: list[np.ndarray]
+    outputs: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class CvxpyProgram:
+    """A layer with its settings and options. Equal where the compiled problem is the same object.
+
+    Values have the shapes of the parameters, with a leading batch axis or not; outputs and their
+    tangents and cotangents those of the variables, with a leading batch axis.
+    """
+
+    compiled: Compiled
+    settings: tuple[tuple[str, Any], ...]
+    policy: Policy
+
+    def __repr__(self) -> str:
+        return f"CvxpyProgram({self.compiled!r})"
+
+    @property
+    def inputs(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the parameters."""
+        return tuple(parameter.shape for parameter in self.compiled.parameters)
+
+    @property
+    def outputs(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the variables."""
+        return tuple(output.shape for output in self.compiled.outputs)
+
+    def _flat(self, at: int, value: np.ndarray) -> np.ndarray:
+        """A value of parameter `at`, or its tangent, as (size,) or (batch, size)."""
+        parameter = self.compiled.parameters[at]
+        lead = value.shape[: value.ndim - len(parameter.shape)]
+        return value.reshape((*lead, parameter.size))
+
+    def _explain(self, values: list[np.ndarray]) -> None:
+        """Raises ValueError naming the entry of a parameter that is not finite or not positive."""
+        parameters = self.compiled.parameters
+        each = [v.ndim > len(p.shape) for v, p in zip(values, parameters, strict=True)]
+        self.compiled.check_values(values, each)
+
+    def forward(self, batch: int, values: list[np.ndarray], differentiable: bool) -> _Solved:
+        """Solves; raises ValueError for bad values, SolverError as the policy says."""
+        vectors = []
+        for at, log in self.compiled.inputs:
+            if log and not np.all(values[at] > 0.0):
+                self._explain(values)
+            vectors.append(self._flat(at, np.log(values[at]) if log else values[at]))
+        layer = self.compiled.layer(dict(self.settings))
+        try:
+            core = layer.forward(batch, vectors, differentiable=differentiable)
+        except ValueError:
+            self._explain(values)
+            raise
+        self.policy.check(core)
+        with np.errstate(over="ignore"):  # where there is no solution
+            outputs = [
+                np.exp(array) if output.exp else array
+                for array, output in zip(core.outputs, self.compiled.outputs, strict=True)
+            ]
+        return _Solved(batch, core, values, outputs)
+
+    def _slopes(self, solved: _Solved) -> list[np.ndarray | None]:
+        """The derivatives of the exponentials among the outputs; zero without a solution."""
+        slopes: list[np.ndarray | None] = []
+        for value, output in zip(solved.outputs, self.compiled.outputs, strict=True):
+            if output.exp and not solved.core.all_solved:
+                value = np.array(value)
+                value[np.flatnonzero(solved.core.reports["status"])] = 0.0
+            slopes.append(value if output.exp else None)
+        return slopes
+
+    def results(self, solved: _Solved) -> tuple[list[np.ndarray], np.ndarray]:
+        """The outputs and the status codes."""
+        outputs = self.policy.mask(solved.outputs, solved.core)
+        shaped = [
+            array.reshape((solved.batch, *shape))
+            for array, shape in zip(outputs, self.outputs, strict=True)
+        ]
+        return shaped, status_codes(solved.core, solved.batch)
+
+    def tangents(self, solved: _Solved, tangents: list[np.ndarray | None]) -> list[np.ndarray]:
+        """Tangents of all outputs; None is zero."""
+        vectors: list[np.ndarray | None] = []
+        for at, log in self.compiled.inputs:
+            tangent = tangents[at]
+            if tangent is not None:
+                if log:
+                    tangent = tangent / solved.values[at]
+                tangent = self._flat(at, tangent)
+            vectors.append(tangent)
+        results = solved.core.jvp(vectors, *self.policy.derivative_options)
+        return [
+            (out if slope is None else out * slope).reshape((solved.batch, *shape))
+            for out, slope, shape in zip(results, self._slopes(solved), self.outputs, strict=True)
+        ]
+
+    def cotangents(
+        self,
+        solved: _Solved,
+        cotangents: list[np.ndarray | None],
+        wanted: tuple[bool, ...],
+    ) -> list[np.ndarray | None]:
+        """Cotangents of the wanted values, each of the shape of its value; None is zero."""
+        vectors: list[np.ndarray | None] = []
+        for cotangent, slope, output in zip(
+            cotangents, self._slopes(solved), self.compiled.outputs, strict=True
+        ):
+            if cotangent is not None:
+                cotangent = cotangent.reshape((solved.batch, output.size))
+                if slope is not None:
+                    cotangent = cotangent * slope
+            vectors.append(cotangent)
+        gradients = solved.core.vjp(vectors, *self.policy.derivative_options)
+        totals: list[np.ndarray | None] = [
+            np.zeros_like(value) if want else None
+            for value, want in zip(solved.values, wanted, strict=True)
+        ]
+        for (at, log), gradient in zip(self.compiled.inputs, gradients, strict=True):
+            if wanted[at]:
+                value = solved.values[at]
+                gradient = gradient.reshape(value.shape)
+                totals[at] += gradient / value if log else gradient
+        return totals
+
+    def tape_bytes(self, batch: int) -> int:
+        """Estimate of the memory of a differentiable solution, in bytes."""
+        program = self.compiled.program
+        rows = program["n"] + program["m"]
+        entries = rows + len(program["p_pattern"][1]) + len(program["a_pattern"][1])
+        return 8 * batch * min(rows * (rows + 16), 8 * entries)

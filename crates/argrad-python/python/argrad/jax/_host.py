@@ -1,0 +1,123 @@
+"""What the JAX primitives do on the host: numpy arrays in, numpy arrays out.
+
+Nothing here calls JAX, which would wait for the thread that waits for this one. The keyword
+arguments are those of the primitives, see `_primitives`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from argrad._programs import Flags, Program, Shape, double, recall
+from argrad._programs import solve as solve_program
+
+
+def lead(batch: int | None) -> Shape:
+    """The leading axis of a batch, or of several right-hand sides."""
+    return () if batch is None else (batch,)
+
+
+def spread(flags: Flags, arrays: Sequence[Any]) -> list[Any]:
+    """Puts the arrays in the places where `flags` is true, None in the others."""
+    source = iter(arrays)
+    return [next(source) if flag else None for flag in flags]
+
+
+def _cast(array: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    return np.asarray(array).reshape(shape).astype(dtype, copy=False)
+
+
+def solve(
+    *arrays: Any,
+    program: Program,
+    batch: int | None,
+    each: Flags,
+    differentiable: bool,
+    dtype: np.dtype,
+) -> tuple[np.ndarray, ...]:
+    """Outputs and status codes."""
+    solved = solve_program(program, 1 if batch is None else batch, arrays, differentiable)
+    outputs, status = program.results(solved)
+    results = [
+        _cast(out, (*lead(batch), *shape), dtype)
+        for out, shape in zip(outputs, program.outputs, strict=True)
+    ]
+    return (*results, _cast(status, lead(batch), np.dtype(np.int32)))
+
+
+def tangents(
+    *arrays: Any,
+    program: Program,
+    batch: int | None,
+    each: Flags,
+    extra: int | None,
+    given: Flags,
+    dtype: np.dtype,
+) -> tuple[np.ndarray, ...]:
+    """Tangents of the outputs. Arrays are the values, the status, and the tangents given."""
+    count = 1 if batch is None else batch
+    k = len(program.inputs)
+    solved = recall(program, count, arrays[:k])
+    rows = [double(array) for array in arrays[k + 1 :]]
+    shapes = [(*lead(batch), *shape) for shape in program.outputs]
+
+    def one(directions: list[np.ndarray]) -> list[np.ndarray]:
+        outputs = program.tangents(solved, spread(given, directions))
+        return [_cast(out, shape, dtype) for out, shape in zip(outputs, shapes, strict=True)]
+
+    if extra is None:
+        return tuple(one(rows))
+    return _each_row(extra, [np.empty((extra, *shape), dtype) for shape in shapes], rows, one)
+
+
+def cotangents(
+    *arrays: Any,
+    program: Program,
+    batch: int | None,
+    each: Flags,
+    extra: int | None,
+    given: Flags,
+    wanted: Flags,
+    dtype: np.dtype,
+) -> tuple[np.ndarray, ...]:
+    """Cotangents of the wanted values. Arrays are the values, the status, and those given."""
+    count = 1 if batch is None else batch
+    k = len(program.inputs)
+    solved = recall(program, count, arrays[:k])
+    inner = [shape for shape, flag in zip(program.outputs, given, strict=True) if flag]
+    rows = [
+        double(array).reshape((*lead(extra), count, *shape))
+        for array, shape in zip(arrays[k + 1 :], inner, strict=True)
+    ]
+    shapes = [
+        (*(lead(batch) if own else ()), *shape)
+        for shape, own in zip(program.inputs, each, strict=True)
+    ]
+
+    def one(directions: list[np.ndarray]) -> list[np.ndarray]:
+        gradients = program.cotangents(solved, spread(given, directions), wanted)
+        return [
+            _cast(gradient, shape, dtype)
+            for gradient, shape, want in zip(gradients, shapes, wanted, strict=True)
+            if want
+        ]
+
+    if extra is None:
+        return tuple(one(rows))
+    results = [
+        np.empty((extra, *shape), dtype) for shape, want in zip(shapes, wanted, strict=True) if want
+    ]
+    return _each_row(extra, results, rows, one)
+
+
+def _each_row(
+    extra: int, results: list[np.ndarray], rows: list[np.ndarray], one: Any
+) -> tuple[np.ndarray, ...]:
+    """Right-hand side by right-hand side, with the same factorization."""
+    for at in range(extra):
+        for result, found in zip(results, one([row[at] for row in rows]), strict=True):
+            result[at] = found
+    return tuple(results)

@@ -1,0 +1,134 @@
+"""CVXPY problems as layers over JAX arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+
+from argrad import _options
+from argrad._canonical import compile_problem
+from argrad._cvxpy_program import CvxpyProgram
+from argrad._policy import Policy, settings_key
+from argrad.jax import _primitives
+
+
+class CvxpyLayer:
+    """A parametrized CVXPY problem as a differentiable JAX function.
+
+    Works under jit, vmap (a batch of solves, not a loop), grad, jvp, jacrev and jacfwd, scan and
+    checkpoint; not twice differentiable. Constructor, call and batching are those of
+    `cvxpylayers.jax.CvxpyLayer`. A layer has no state that a call changes: it can be shared by
+    threads, pickled and copied.
+
+    Arguments:
+        problem: a CVXPY problem that follows the rules of disciplined parametrized programming
+            (`problem.is_dpp()`); parametric matrices in a `quad_form` of the objective are
+            allowed.
+        parameters: all parameters of the problem, in the order in which values will be passed.
+        variables: what to return: variables of the problem, or dual variables of its constraints.
+        solver: accepted for compatibility; the solver is argrad.
+        gp: the problem is a geometric program (DGP).
+        verbose: print what CVXPY does while it compiles the problem.
+        canon_backend: the backend that CVXPY uses for that.
+        solver_args: settings of the solver: tolerance, infeasibility_tolerance, max_iterations,
+            time_limit, max_polish_steps, check_convexity, engine; common settings of other
+            solvers are translated.
+        derivative: "exact", ("smoothed", mu) or ("lpgd", tau).
+        method: how the derivative's system is solved, "direct" or
+            ("lsqr", tolerance, max_iterations).
+        on_failure: what becomes of a sample without a solution. "raise": `argrad.SolverError`,
+            which reaches the caller of a jitted function as the RuntimeError of that function;
+            "nan": its outputs and gradients are NaN; "zero": its gradients are zero.
+
+    Raises:
+        ValueError: the problem is not DPP, or the lists do not match it.
+    """
+
+    def __init__(
+        self,
+        problem: Any,
+        parameters: Sequence[Any],
+        variables: Sequence[Any],
+        solver: Any = None,
+        gp: bool = False,
+        verbose: bool = False,
+        canon_backend: str | None = None,
+        solver_args: Mapping[str, Any] | None = None,
+        *,
+        derivative: _options.Derivative = "exact",
+        method: _options.Method = "direct",
+        on_failure: _options.OnFailure = "raise",
+    ) -> None:
+        options = _options.solver_options(solver_args)
+        self._compiled = compile_problem(
+            problem,
+            parameters,
+            variables,
+            gp=gp,
+            solver_options=options.settings,
+            canon_backend=canon_backend,
+            verbose=verbose,
+        )
+        self._policy = Policy(
+            _options.derivative(derivative),
+            _options.on_failure(on_failure),
+            _options.method(method),
+            options.limited,
+        )
+
+    def __call__(
+        self,
+        *params: Any,
+        solver_args: Mapping[str, Any] | None = None,
+        warm_start: bool = False,
+    ) -> tuple[jax.Array, ...]:
+        """Solves the problem for the given values of its parameters.
+
+        Arguments:
+            *params: an array for each parameter, of its shape or with one leading batch axis. The
+                gradient of one without that axis is the sum over the batch.
+            solver_args: settings that replace those of the constructor for this call.
+            warm_start: must be False: a JAX function keeps nothing from call to call.
+
+        Returns:
+            One array for each variable, of its shape, with a leading batch axis if any parameter
+            has one. The dtype is that of the parameters; the solve is in double precision.
+
+        Raises:
+            ValueError: wrong number or shape of parameters, or a value that is not finite.
+            argrad.SolverError: a sample has no solution, and `on_failure` is "raise".
+        """
+        if warm_start:
+            raise ValueError(
+                "warm_start=True is only supported by argrad.torch.CvxpyLayer; a JAX function "
+                "keeps nothing from call to call"
+            )
+        return tuple(self._solve(params, solver_args)[0])
+
+    def with_status(
+        self, *params: Any, solver_args: Mapping[str, Any] | None = None
+    ) -> tuple[tuple[jax.Array, ...], jax.Array]:
+        """The outputs of a call, and the status of each sample, also under jit and vmap.
+
+        For layers with `on_failure` "nan" or "zero". The status is an int32 array of shape () or
+        (batch,): 0 for solved, else an index into
+        ("solved", "primal_infeasible", "dual_infeasible", "iteration_limit", "time_limit",
+        "numerical_trouble").
+        """
+        outputs, status = self._solve(params, solver_args)
+        return tuple(outputs), status
+
+    def _solve(
+        self, params: Sequence[Any], solver_args: Mapping[str, Any] | None
+    ) -> tuple[list[jax.Array], jax.Array]:
+        batch, _ = self._compiled.batch_of(params)
+        options = _options.solver_options(solver_args)
+        policy = self._policy._replace(limited=self._policy.limited or options.limited)
+        arrays, dtype = _primitives.working_arrays(params)
+        program = CvxpyProgram(self._compiled, settings_key(options.settings), policy)
+        return _primitives.solve(program, batch, arrays, dtype)
+
+    def __repr__(self) -> str:
+        return f"CvxpyLayer({self._compiled!r})"

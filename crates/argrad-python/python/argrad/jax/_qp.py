@@ -1,0 +1,228 @@
+"""Quadratic programs over JAX arrays."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from argrad import _core, _options
+from argrad._policy import Policy, settings_key, status_codes
+from argrad._programs import Flags, Shape
+from argrad.jax import _primitives
+
+_NAMES = ("Q", "p", "G", "h", "A", "b")
+
+
+@functools.lru_cache(maxsize=64)
+def _solver(
+    n: int, equalities: int, inequalities: int, settings: tuple[Any, ...], single: bool
+) -> _core.Qp:
+    rounding = {"convexity_tolerance": _options.SINGLE} if single else {}
+    return _core.Qp(n, equalities, inequalities, {**rounding, **dict(settings)})
+
+
+@dataclass(frozen=True)
+class _QpProgram:
+    """A dense quadratic program as the primitives see it; None stands for absent rows."""
+
+    n: int
+    inequalities: int
+    equalities: int
+    settings: tuple[Any, ...]
+    policy: Policy
+    duals: bool
+    rounding: float
+
+    def __repr__(self) -> str:
+        return f"Qp(n={self.n}, inequalities={self.inequalities}, equalities={self.equalities})"
+
+    @property
+    def given(self) -> tuple[bool, ...]:
+        g, a = self.inequalities > 0, self.equalities > 0
+        return (True, True, g, g, a, a)
+
+    @property
+    def inputs(self) -> tuple[Shape, ...]:
+        n, k, e = self.n, self.inequalities, self.equalities
+        shapes = ((n, n), (n,), (k, n), (k,), (e, n), (e,))
+        return tuple(s for s, given in zip(shapes, self.given, strict=True) if given)
+
+    @property
+    def outputs(self) -> tuple[Shape, ...]:
+        return ((self.n,), (self.equalities,), (self.inequalities,))[: 3 if self.duals else 1]
+
+    def _places(self, arrays: list[Any]) -> list[Any]:
+        source = iter(arrays)
+        return [next(source) if given else None for given in self.given]
+
+    def forward(self, batch: int, values: list[np.ndarray], differentiable: bool) -> _core.QpSolved:
+        values = [_symmetric(values[0], self.rounding), *values[1:]]
+        single = self.rounding > 1e-15
+        solver = _solver(self.n, self.equalities, self.inequalities, self.settings, single)
+        solved = solver.forward(batch, *self._places(values), differentiable=differentiable)
+        self.policy.check(solved)
+        return solved
+
+    def results(self, solved: _core.QpSolved) -> tuple[list[np.ndarray], np.ndarray]:
+        outputs = [solved.z, solved.nu, solved.lam][: len(self.outputs)]
+        return self.policy.mask(outputs, solved), status_codes(solved, len(solved.z))
+
+    def tangents(
+        self, solved: _core.QpSolved, tangents: list[np.ndarray | None]
+    ) -> list[np.ndarray]:
+        outputs = solved.jvp(*self._places(tangents), *self.policy.derivative_options)
+        return list(outputs[: len(self.outputs)])
+
+    def cotangents(
+        self,
+        solved: _core.QpSolved,
+        cotangents: list[np.ndarray | None],
+        wanted: Flags,
+    ) -> list[np.ndarray | None]:
+        padded = [*cotangents, None, None, None][:4]
+        gradients = solved.vjp(*padded, *self.policy.derivative_options)
+        return [g for g, given in zip(gradients, self.given, strict=True) if given]
+
+    def tape_bytes(self, batch: int) -> int:
+        # Measured: about the values once more, and some vectors.
+        n, k, e = self.n, self.inequalities, self.equalities
+        return 8 * batch * ((n + k + e) * (5 * n // 4 + 40))
+
+
+def _symmetric(Q: np.ndarray, rounding: float) -> np.ndarray:
+    """Q with the asymmetry of single (or shorter) precision averaged away."""
+    if rounding < 1e-15 or Q.size == 0:
+        return Q
+    transposed = np.swapaxes(Q, -1, -2)
+    difference = np.abs(Q - transposed)
+    worst = float(np.max(difference, initial=0.0))
+    if worst > 1e3 * rounding * float(np.max(np.abs(Q), initial=0.0)):
+        where = [int(i) for i in np.unravel_index(int(np.argmax(difference)), Q.shape)]
+        raise ValueError(
+            f"Q must be symmetric; found entries that differ by {worst:.3e} at {where} and its "
+            "mirror image; pass (Q + Q.T) / 2"
+        )
+    return np.ascontiguousarray((Q + transposed) / 2)
+
+
+def _rows(array: Any, rank: int) -> int:
+    """Number of rows of a matrix (rank 2) or vector (rank 1); 0 for None and for shape (0,)."""
+    shape = (0,) if array is None else jnp.shape(array)
+    return 0 if shape == (0,) else shape[-rank] if len(shape) >= rank else 1
+
+
+def _dimensions(arrays: dict[str, Any]) -> tuple[int, int, int, int | None]:
+    """n, inequalities, equalities and the batch size of the arguments, checked."""
+    n = jnp.shape(arrays["Q"])[-1] if jnp.ndim(arrays["Q"]) else 0
+    rows: dict[str, int] = {}
+    for matrix, vector in (("G", "h"), ("A", "b")):
+        if (arrays[matrix] is None) != (arrays[vector] is None):
+            absent = matrix if arrays[matrix] is None else vector
+            raise ValueError(
+                f"{matrix} and {vector} must both be given or both be None; found {absent}=None"
+            )
+        given = arrays[vector]
+        rows[vector] = 0 if given is None or not jnp.ndim(given) else jnp.shape(given)[-1]
+    k, e = rows["h"], rows["b"]
+    shapes = {"Q": (n, n), "p": (n,), "G": (k, n), "h": (k,), "A": (e, n), "b": (e,)}
+    batch: tuple[str, int] | None = None
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        shape, expected = jnp.shape(array), shapes[name]
+        lead = len(shape) - len(expected)
+        if lead not in (0, 1) or shape[lead:] != expected:
+            sizes = ", ".join(map(str, expected))
+            raise ValueError(
+                f"{name} must have shape ({sizes}{',' if len(expected) == 1 else ''}) or "
+                f"(batch, {sizes}), where n = {n} is taken from Q and the number of rows from h "
+                f"and b; found {shape}"
+            )
+        if lead:
+            if batch is not None and batch[1] != shape[0]:
+                raise ValueError(
+                    f"batch sizes must agree; found {batch[1]} for {batch[0]} and {shape[0]} for "
+                    f"{name}"
+                )
+            batch = batch or (name, shape[0])
+    return n, k, e, None if batch is None else batch[1]
+
+
+def qp(
+    Q: Any,
+    p: Any,
+    G: Any = None,
+    h: Any = None,
+    A: Any = None,
+    b: Any = None,
+    *,
+    duals: bool = False,
+    derivative: _options.Derivative = "exact",
+    method: _options.Method = "direct",
+    on_failure: _options.OnFailure = "raise",
+    solver_args: Mapping[str, Any] | None = None,
+) -> Any:
+    """Solves quadratic programs: minimize 1/2 z'Qz + p'z subject to Gz <= h, Az = b.
+
+    Works under jit, vmap (a batch of solves, not a loop), grad, jvp, jacrev and jacfwd, scan and
+    checkpoint; not twice differentiable. Any argument may have a leading batch axis; arguments
+    without it are shared by the batch, and their gradient is the sum over it.
+
+    Arguments:
+        Q: (n, n), symmetric positive semidefinite. Its gradient is symmetric.
+        p: (n,).
+        G: (k, n); None (or empty), like h, if there are no inequalities.
+        h: (k,); an entry `inf` removes its row.
+        A: (e, n); None (or empty), like b, if there are no equalities.
+        b: (e,).
+        duals: return (z, nu, lam), where Qz + p + A'nu + G'lam = 0 and lam >= 0.
+        derivative: "exact", ("smoothed", mu) or ("lpgd", tau).
+        method: "direct" or ("lsqr", tolerance, max_iterations).
+        on_failure: what becomes of a program without a solution. "raise": `argrad.SolverError`,
+            which reaches the caller of a jitted function as the RuntimeError of that function;
+            "nan": its outputs and gradients are NaN; "zero": its gradients are zero.
+        solver_args: settings of the solver, such as {"tolerance": 1e-8, "max_iterations": 50}.
+
+    Returns:
+        z of shape (n,), or (batch, n) if any argument has a batch axis; with `duals` the tuple
+        (z, nu, lam), nu of shape (e,) and lam of shape (k,) or the same with a batch axis. The
+        dtype is that of the arguments; the solve is in double precision.
+
+    Raises:
+        ValueError: an argument has a wrong shape or value; the message names it.
+        argrad.SolverError: a program has no solution, and `on_failure` is "raise".
+    """
+    arguments = dict(zip(_NAMES, (Q, p, G, h, A, b), strict=True))
+    missing = [name for name in ("Q", "p") if arguments[name] is None]
+    if missing:
+        raise ValueError(f"{missing[0]} must be an array; found None")
+    for matrix, vector in (("G", "h"), ("A", "b")):
+        if _rows(arguments[matrix], 2) == 0 and _rows(arguments[vector], 1) == 0:
+            arguments[matrix] = arguments[vector] = None
+    given = [name for name, value in arguments.items() if value is not None]
+    arrays, dtype = _primitives.working_arrays([arguments[name] for name in given])
+    arguments.update(zip(given, arrays, strict=True))
+    n, k, e, batch = _dimensions(arguments)
+    options = _options.solver_options(solver_args)
+    program = _QpProgram(
+        n=n,
+        inequalities=k,
+        equalities=e,
+        settings=settings_key(options.settings),
+        policy=Policy(
+            _options.derivative(derivative),
+            _options.on_failure(on_failure),
+            _options.method(method),
+            options.limited,
+        ),
+        duals=bool(duals),
+        rounding=float(jnp.finfo(dtype).eps),
+    )
+    present = [v for v, used in zip(arguments.values(), program.given, strict=True) if used]
+    outputs, _ = _primitives.solve(program, batch, present, dtype)
+    return tuple(outputs) if duals else outputs[0]

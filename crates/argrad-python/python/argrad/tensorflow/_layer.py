@@ -1,0 +1,261 @@
+"""CVXPY problems as layers over TensorFlow tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from argrad import _options
+from argrad._canonical import compile_problem
+from argrad._cvxpy_program import CvxpyProgram
+from argrad._policy import Policy, settings_key
+from argrad._programs import double, recall, solve
+
+
+class CvxpyLayer:
+    """A parametrized CVXPY problem as a differentiable TensorFlow function.
+
+    Works eagerly and in `tf.function` (not with `jit_compile=True`), under `tf.GradientTape`; not
+    twice differentiable. A layer has no state that a call changes: it can be shared by threads,
+    pickled and copied. In `tf.vectorized_map`, TensorFlow falls back to a loop; pass a batch
+    instead.
+
+    Arguments:
+        problem: a CVXPY problem that follows the rules of disciplined parametrized programming
+            (`problem.is_dpp()`); parametric matrices in a `quad_form` of the objective are
+            allowed.
+        parameters: all parameters of the problem, in the order in which values will be passed.
+        variables: what to return: variables of the problem, or dual variables of its constraints.
+        solver: accepted for compatibility; the solver is argrad.
+        gp: the problem is a geometric program (DGP).
+        verbose: print what CVXPY does while it compiles the problem.
+        canon_backend: the backend that CVXPY uses for that.
+        solver_args: settings of the solver: tolerance, infeasibility_tolerance, max_iterations,
+            time_limit, max_polish_steps, check_convexity, engine; common settings of other
+            solvers are translated.
+        derivative: "exact", ("smoothed", mu) or ("lpgd", tau).
+        method: how the derivative's system is solved, "direct" or
+            ("lsqr", tolerance, max_iterations).
+        on_failure: what becomes of a sample without a solution. "raise": `argrad.SolverError`
+            (in `tf.function`, a `tf.errors.OpError` that quotes it); "nan": its outputs and
+            gradients are NaN; "zero": its gradients are zero.
+
+    Raises:
+        ValueError: the problem is not DPP, or the lists do not match it.
+    """
+
+    def __init__(
+        self,
+        problem: Any,
+        parameters: Sequence[Any],
+        variables: Sequence[Any],
+        solver: Any = None,
+        gp: bool = False,
+        verbose: bool = False,
+        canon_backend: str | None = None,
+        solver_args: Mapping[str, Any] | None = None,
+        *,
+        derivative: _options.Derivative = "exact",
+        method: _options.Method = "direct",
+        on_failure: _options.OnFailure = "raise",
+    ) -> None:
+        options = _options.solver_options(solver_args)
+        self._compiled = compile_problem(
+            problem,
+            parameters,
+            variables,
+            gp=gp,
+            solver_options=options.settings,
+            canon_backend=canon_backend,
+            verbose=verbose,
+        )
+        self._policy = Policy(
+            _options.derivative(derivative),
+            _options.on_failure(on_failure),
+            _options.method(method),
+            options.limited,
+        )
+
+    def __call__(
+        self, *params: Any, solver_args: Mapping[str, Any] | None = None
+    ) -> tuple[tf.Tensor, ...]:
+        """Solves the problem for the given values of its parameters.
+
+        Arguments:
+            *params: a floating tensor for each parameter, of its shape or with one leading batch
+                axis, all of one dtype. The gradient of one without that axis is the sum over the
+                batch. In `tf.function` the batch size may be unknown, the rank may not.
+            solver_args: settings that replace those of the constructor for this call.
+
+        Returns:
+            One tensor for each variable, of its shape, with a leading batch axis if any parameter
+            has one. The dtype is that of the parameters; the solve is in double precision.
+
+        Raises:
+            ValueError: wrong number or shape of parameters, or a value that is not finite.
+            TypeError: parameters that are not floating, or not of one dtype.
+            argrad.SolverError: a sample has no solution, and `on_failure` is "raise".
+        """
+        return self._solve(params, solver_args)[:-1]
+
+    def with_status(
+        self, *params: Any, solver_args: Mapping[str, Any] | None = None
+    ) -> tuple[tuple[tf.Tensor, ...], tf.Tensor]:
+        """The outputs of a call, and the status of each sample.
+
+        For layers with `on_failure` "nan" or "zero". The status is an int32 tensor of shape () or
+        (batch,): 0 for solved, else an index into
+        ("solved", "primal_infeasible", "dual_infeasible", "iteration_limit", "time_limit",
+        "numerical_trouble").
+        """
+        *outputs, status = self._solve(params, solver_args)
+        return tuple(outputs), status
+
+    def _solve(
+        self, params: Sequence[Any], solver_args: Mapping[str, Any] | None
+    ) -> tuple[tf.Tensor, ...]:
+        tensors = [tf.convert_to_tensor(value) for value in params]
+        batched, batch = self._check(tensors)
+        dtype = tensors[0].dtype if tensors else tf.float32
+        options = _options.solver_options(solver_args)
+        policy = self._policy._replace(limited=self._policy.limited or options.limited)
+        program = CvxpyProgram(self._compiled, settings_key(options.settings), policy)
+        return tuple(_Call(program, dtype, batched, batch)(*tensors))
+
+    def _check(self, tensors: list[tf.Tensor]) -> tuple[bool, int | None]:
+        """Whether there is a batch axis, and its length as far as it is known now."""
+        parameters = self._compiled.parameters
+        for at, tensor in enumerate(tensors):
+            name = parameters[at].name if at < len(parameters) else "none"
+            if not tensor.dtype.is_floating:
+                raise TypeError(
+                    f"parameter {at} ({name}) must be floating; found {tensor.dtype.name}"
+                )
+            if tensor.dtype != tensors[0].dtype:
+                raise TypeError(
+                    f"parameters must have one dtype; found {tensors[0].dtype.name} for parameter "
+                    f"0 and {tensor.dtype.name} for parameter {at} ({name})"
+                )
+            if tensor.shape.rank is None:
+                raise ValueError(
+                    f"parameter {at} ({name}) must have a known rank; found a tensor of unknown "
+                    "rank; use tf.ensure_shape or an input_signature"
+                )
+        if len(tensors) != len(parameters) or all(t.shape.is_fully_defined() for t in tensors):
+            batch, _ = self._compiled.batch_of(tensors)
+            return batch is not None, batch
+        # What is unknown now is checked when the numbers are there.
+        pairs = list(zip(tensors, parameters, strict=True))
+        return any(t.shape.rank > len(p.shape) for t, p in pairs), None
+
+    def __repr__(self) -> str:
+        return f"CvxpyLayer({self._compiled!r})"
+
+
+class _Call:
+    """One call, or one place in a graph: the solve, its gradient, and the refusal of a second."""
+
+    def __init__(
+        self, program: CvxpyProgram, dtype: tf.DType, batched: bool, batch: int | None
+    ) -> None:
+        self._program = program
+        self._dtype = dtype
+        self._lead = (batch,) if batched else ()
+
+    def __call__(self, *tensors: tf.Tensor) -> list[tf.Tensor]:
+        return tf.custom_gradient(self._solve)(*tensors)
+
+    def _solve(self, *tensors: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., Any]]:
+        program, kept = self._program, []
+
+        def forward(*arrays: Any) -> list[np.ndarray]:
+            batch, lead = self._batch(arrays)
+            if eager:
+                values = [double(array, copy=True) for array in arrays]
+                solved = program.forward(batch, values, True)
+                kept.append(solved)
+            else:
+                solved = solve(program, batch, arrays, True)
+            outputs, status = program.results(solved)
+            shaped = [
+                self._cast(out, (*lead, *shape))
+                for out, shape in zip(outputs, program.outputs, strict=True)
+            ]
+            return [*shaped, np.asarray(status, np.int32).reshape(lead)]
+
+        def backward(*arrays: Any) -> list[np.ndarray]:
+            values, cotangents = arrays[: len(tensors)], arrays[len(tensors) + 1 :]
+            batch, _ = self._batch(values)
+            # A solution made outside of any graph belongs to this closure.
+            solved = kept[0] if kept else recall(program, batch, values)
+            cotangents = [
+                double(value).reshape((batch, *shape))
+                for value, shape in zip(cotangents, program.outputs, strict=True)
+            ]
+            found = program.cotangents(solved, cotangents, (True,) * len(tensors))
+            return [
+                self._cast(gradient, np.shape(value))
+                for gradient, value in zip(found, values, strict=True)
+            ]
+
+        # A graph has no use for what an eager call has kept, nor the reverse.
+        eager = tf.executing_eagerly()
+        shapes = [(*self._lead, *shape) for shape in program.outputs] + [self._lead]
+        dtypes = [self._dtype] * len(program.outputs) + [tf.int32]
+        outputs = _on_host(forward, tensors, dtypes, shapes)
+        status = outputs[-1]
+
+        def gradient(*cotangents: tf.Tensor) -> list[tf.Tensor]:
+            # The status is an operand so that the solve has left its tape before.
+            operands = [*tensors, status, *cotangents[:-1]]
+            return _only_once(backward, operands, [self._dtype] * len(tensors), tensors)
+
+        return outputs, gradient
+
+    def _batch(self, arrays: Sequence[Any]) -> tuple[int, tuple[int, ...]]:
+        """The number of samples, and the leading axis of the results."""
+        batch, _ = self._program.compiled.batch_of(arrays)
+        return (1, ()) if batch is None else (batch, (batch,))
+
+    def _cast(self, array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        return np.reshape(array, shape).astype(self._dtype.as_numpy_dtype, copy=False)
+
+
+def _on_host(
+    function: Callable[..., list[np.ndarray]],
+    tensors: Sequence[tf.Tensor],
+    dtypes: Sequence[tf.DType],
+    shapes: Sequence[Any],
+) -> list[tf.Tensor]:
+    """Calls a function of numpy arrays: at once, or where the graph is run."""
+    if tf.executing_eagerly():
+        return [tf.constant(one) for one in function(*(t.numpy() for t in tensors))]
+    results = tf.numpy_function(function, tensors, dtypes, stateful=False)
+    for result, shape in zip(results, shapes, strict=True):
+        result.set_shape(shape)
+    return list(results)
+
+
+def _only_once(
+    function: Callable[..., list[np.ndarray]],
+    operands: Sequence[tf.Tensor],
+    dtypes: Sequence[tf.DType],
+    like: Sequence[tf.Tensor],
+) -> list[tf.Tensor]:
+    """A derivative, which has no derivative."""
+
+    @tf.custom_gradient
+    def first(*operands: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., Any]]:
+        def second(*_: tf.Tensor) -> Any:
+            raise NotImplementedError(
+                "argrad: second derivatives of a solution are not available; found a gradient of "
+                "a gradient of a layer. Use first derivatives, or tf.stop_gradient around the "
+                "inner one."
+            )
+
+        return _on_host(function, operands, dtypes, [t.shape for t in like]), second
+
+    return first(*operands)
