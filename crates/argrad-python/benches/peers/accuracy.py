@@ -1,0 +1,122 @@
+"""How far solutions and gradients are from the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cases import Case
+from .reference.extended import extended
+
+#: A solution is wrong when it is off by more, relative to its largest entry.
+WRONG_SOLUTION = 1e-3
+#: A gradient is wrong when it is off by more.
+WRONG_GRADIENT = 1e-2
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Solutions and gradients of a case; gradients of shared arguments are summed."""
+
+    solution: np.ndarray
+    gradients: dict[str, np.ndarray]
+
+
+def exact(case: Case, progress=iter) -> Exact:
+    """The reference of every sample of a case; `progress` wraps the iteration."""
+    solutions, gradients = [], []
+    for index in progress(range(case.batch)):
+        data = {
+            name: value if name in case.shared else value[index]
+            for name, value in case.data.items()
+        }
+        solution, gradient = case.reference(data, case.cotangent[index])
+        if "Q" in gradient:
+            # Q = L'L with L upper triangular, for those that take L.
+            root = extended(np.linalg.cholesky(data["Q"]).T)
+            gradient["L"] = 2 * root @ gradient["Q"]
+        solutions.append(solution)
+        gradients.append(gradient)
+    collected = {}
+    for name in gradients[0]:
+        column = np.array([gradient[name] for gradient in gradients])
+        collected[name] = column.sum(axis=0) if name in case.shared else column
+    return Exact(np.array(solutions), collected)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Relative errors of a batch.
+
+    `solution` and `gradient` have one number a sample; the gradients of arguments that the batch
+    shares follow as one more. `failed` samples, which the library itself gave up, have NaN.
+    """
+
+    solution: np.ndarray
+    gradient: np.ndarray
+    failed: int
+
+    @property
+    def wrong(self) -> int:
+        """Samples that were said to be solved and are not: the solution or its gradient is off."""
+        off = np.zeros(max(len(self.solution), len(self.gradient)), bool)
+        off[: len(self.solution)] |= ~(self.solution <= WRONG_SOLUTION)
+        off[: len(self.gradient)] |= ~(self.gradient <= WRONG_GRADIENT)
+        return int(off.sum()) - self.failed
+
+    @property
+    def right(self) -> bool:
+        """Whether every sample is solved and differentiated."""
+        return self.failed == 0 and self.wrong == 0
+
+
+def errors(case: Case, reference: Exact, found: dict) -> Errors:
+    """Compares what an entrant found: `solution`, `gradients` (may be empty), `failed` indices."""
+    solution = np.asarray(found["solution"], float)
+    failed = sorted(set(found.get("failed", ())))
+    error = _per_sample(solution, reference.solution) / _scale(reference.solution)
+    error[failed] = np.nan
+    gradients = {name: np.asarray(value, float) for name, value in found["gradients"].items()}
+    for name in ("Q", "C"):
+        if name in gradients:
+            # Both places of an off-diagonal entry are one number: only their sum is defined.
+            gradients[name] = (gradients[name] + np.swapaxes(gradients[name], -1, -2)) / 2
+    each = [name for name in gradients if name not in case.shared]
+    worst = np.zeros(0)
+    if each:
+        worst = _gradient_error(gradients, reference.gradients, each)
+        worst[failed] = np.nan
+    together = [name for name in gradients if name in case.shared]
+    if together:
+        lifted = {name: gradients[name][None] for name in together}
+        expected = {name: reference.gradients[name][None] for name in together}
+        worst = np.append(worst, _gradient_error(lifted, expected, together))
+    return Errors(error, worst, len(failed))
+
+
+def _gradient_error(found: dict, expected: dict, names: list[str]) -> np.ndarray:
+    """The largest relative error over the arguments, for each sample.
+
+    Relative to the argument's largest entry, or to a thousandth of that of all arguments, if that
+    is larger: gradients that vanish are not relative to themselves.
+    """
+    scales = {name: _scale(expected[name]) for name in names}
+    floor = 1e-3 * np.max([scales[name] for name in names], axis=0)
+    return np.max(
+        [
+            _per_sample(found[name], expected[name]) / np.maximum(scales[name], floor)
+            for name in names
+        ],
+        axis=0,
+    )
+
+
+def _per_sample(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    difference = np.abs(extended(found) - expected).reshape(len(expected), -1)
+    return difference.max(axis=1, initial=0.0).astype(float)
+
+
+def _scale(expected: np.ndarray) -> np.ndarray:
+    flat = np.abs(expected).reshape(len(expected), -1)
+    return flat.max(axis=1, initial=np.finfo(float).tiny).astype(float)
