@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import cases
-from .entrants import ENTRANTS, OWN
+from .entrants import ENTRANTS
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         for name in given or ():
             if name not in known:
                 parser.error(f"no {what} {name!r}; there are: {', '.join(known)}")
-    wanted = list(ENTRANTS) if found.peers is None else [*OWN, *found.peers]
+    wanted = list(ENTRANTS) if found.peers is None else ["argrad", *found.peers]
     return Arguments(
         found.quick,
         found.cases or cases.names(),
