@@ -6,6 +6,7 @@ mod error;
 mod fork;
 mod interruptible;
 mod layer;
+mod memory;
 mod options;
 mod program;
 mod qp;
@@ -30,6 +31,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::fork::remember_process();
+        super::memory::keep_freed_pages();
         module.add("STATUS", PyTuple::new(module.py(), super::report::STATUS)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
