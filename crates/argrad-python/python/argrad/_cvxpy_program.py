@@ -5,14 +5,16 @@ Shared by the front ends that call the core from a host callback (JAX, TensorFlo
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from argrad import _core
+from argrad import _core, _options
+from argrad._canonical import compile_problem
 from argrad._compiled import Compiled
-from argrad._policy import Policy, status_codes
+from argrad._policy import Policy, settings_key, status_codes
 
 
 class _Solved(NamedTuple):
@@ -149,3 +151,51 @@ class CvxpyProgram:
         rows = program["n"] + program["m"]
         entries = rows + len(program["p_pattern"][1]) + len(program["a_pattern"][1])
         return 8 * batch * min(rows * (rows + 16), 8 * entries)
+
+
+class CvxpyFunction:
+    """What the layers of these front ends are made of: a compiled problem and options.
+
+    The arguments are described at the layers.
+    """
+
+    def __init__(
+        self,
+        problem: Any,
+        parameters: Sequence[Any],
+        variables: Sequence[Any],
+        solver: Any = None,
+        gp: bool = False,
+        verbose: bool = False,
+        canon_backend: str | None = None,
+        solver_args: Mapping[str, Any] | None = None,
+        *,
+        derivative: _options.Derivative = "exact",
+        method: _options.Method = "direct",
+        on_failure: _options.OnFailure = "raise",
+    ) -> None:
+        options = _options.solver_options(solver_args)
+        self._compiled = compile_problem(
+            problem,
+            parameters,
+            variables,
+            gp=gp,
+            solver_options=options.settings,
+            canon_backend=canon_backend,
+            verbose=verbose,
+        )
+        self._policy = Policy(
+            _options.derivative(derivative),
+            _options.on_failure(on_failure),
+            _options.method(method),
+            options.limited,
+        )
+
+    def _program(self, solver_args: Mapping[str, Any] | None) -> CvxpyProgram:
+        """The program of one call, with its settings over those of construction."""
+        options = _options.solver_options(solver_args)
+        policy = self._policy._replace(limited=self._policy.limited or options.limited)
+        return CvxpyProgram(self._compiled, settings_key(options.settings), policy)
+
+    def __repr__(self) -> str:
+        return f"CvxpyLayer({self._compiled!r})"

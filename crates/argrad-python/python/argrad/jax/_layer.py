@@ -7,14 +7,11 @@ from typing import Any
 
 import jax
 
-from argrad import _options
-from argrad._canonical import compile_problem
-from argrad._cvxpy_program import CvxpyProgram
-from argrad._policy import Policy, settings_key
+from argrad._cvxpy_program import CvxpyFunction
 from argrad.jax import _primitives
 
 
-class CvxpyLayer:
+class CvxpyLayer(CvxpyFunction):
     """A parametrized CVXPY problem as a differentiable JAX function.
 
     Works under jit, vmap (a batch of solves, not a loop), grad, jvp, jacrev and jacfwd, scan and
@@ -45,38 +42,6 @@ class CvxpyLayer:
     Raises:
         ValueError: the problem is not DPP, or the lists do not match it.
     """
-
-    def __init__(
-        self,
-        problem: Any,
-        parameters: Sequence[Any],
-        variables: Sequence[Any],
-        solver: Any = None,
-        gp: bool = False,
-        verbose: bool = False,
-        canon_backend: str | None = None,
-        solver_args: Mapping[str, Any] | None = None,
-        *,
-        derivative: _options.Derivative = "exact",
-        method: _options.Method = "direct",
-        on_failure: _options.OnFailure = "raise",
-    ) -> None:
-        options = _options.solver_options(solver_args)
-        self._compiled = compile_problem(
-            problem,
-            parameters,
-            variables,
-            gp=gp,
-            solver_options=options.settings,
-            canon_backend=canon_backend,
-            verbose=verbose,
-        )
-        self._policy = Policy(
-            _options.derivative(derivative),
-            _options.on_failure(on_failure),
-            _options.method(method),
-            options.limited,
-        )
 
     def __call__(
         self,
@@ -124,11 +89,6 @@ class CvxpyLayer:
         self, params: Sequence[Any], solver_args: Mapping[str, Any] | None
     ) -> tuple[list[jax.Array], jax.Array]:
         batch, _ = self._compiled.batch_of(params)
-        options = _options.solver_options(solver_args)
-        policy = self._policy._replace(limited=self._policy.limited or options.limited)
         arrays, dtype = _primitives.working_arrays(params)
-        program = CvxpyProgram(self._compiled, settings_key(options.settings), policy)
+        program = self._program(solver_args)
         return _primitives.solve(program, batch, arrays, dtype)
-
-    def __repr__(self) -> str:
-        return f"CvxpyLayer({self._compiled!r})"

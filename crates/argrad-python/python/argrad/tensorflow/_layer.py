@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from argrad import _options
-from argrad._canonical import compile_problem
-from argrad._cvxpy_program import CvxpyProgram
-from argrad._policy import Policy, settings_key
+from argrad._cvxpy_program import CvxpyFunction, CvxpyProgram
 from argrad._programs import double, recall, solve
 
 
-class CvxpyLayer:
+class CvxpyLayer(CvxpyFunction):
     """A parametrized CVXPY problem as a differentiable TensorFlow function.
 
     Works eagerly and in `tf.function` (not with `jit_compile=True`), under `tf.GradientTape`; not
@@ -46,38 +43,6 @@ class CvxpyLayer:
     Raises:
         ValueError: the problem is not DPP, or the lists do not match it.
     """
-
-    def __init__(
-        self,
-        problem: Any,
-        parameters: Sequence[Any],
-        variables: Sequence[Any],
-        solver: Any = None,
-        gp: bool = False,
-        verbose: bool = False,
-        canon_backend: str | None = None,
-        solver_args: Mapping[str, Any] | None = None,
-        *,
-        derivative: _options.Derivative = "exact",
-        method: _options.Method = "direct",
-        on_failure: _options.OnFailure = "raise",
-    ) -> None:
-        options = _options.solver_options(solver_args)
-        self._compiled = compile_problem(
-            problem,
-            parameters,
-            variables,
-            gp=gp,
-            solver_options=options.settings,
-            canon_backend=canon_backend,
-            verbose=verbose,
-        )
-        self._policy = Policy(
-            _options.derivative(derivative),
-            _options.on_failure(on_failure),
-            _options.method(method),
-            options.limited,
-        )
 
     def __call__(
         self, *params: Any, solver_args: Mapping[str, Any] | None = None
@@ -120,9 +85,7 @@ class CvxpyLayer:
         tensors = [tf.convert_to_tensor(value) for value in params]
         batched, batch = self._check(tensors)
         dtype = tensors[0].dtype if tensors else tf.float32
-        options = _options.solver_options(solver_args)
-        policy = self._policy._replace(limited=self._policy.limited or options.limited)
-        program = CvxpyProgram(self._compiled, settings_key(options.settings), policy)
+        program = self._program(solver_args)
         return tuple(_Call(program, dtype, batched, batch)(*tensors))
 
     def _check(self, tensors: list[tf.Tensor]) -> tuple[bool, int | None]:
@@ -150,9 +113,6 @@ class CvxpyLayer:
         # What is unknown now is checked when the numbers are there.
         pairs = list(zip(tensors, parameters, strict=True))
         return any(t.shape.rank > len(p.shape) for t, p in pairs), None
-
-    def __repr__(self) -> str:
-        return f"CvxpyLayer({self._compiled!r})"
 
 
 class _Call:
