@@ -4,7 +4,7 @@ use crate::Error;
 use crate::cones::ConeProduct;
 use crate::kkt::Kkt;
 use crate::linalg::{Factorization, Symbolic};
-use crate::program::{Engine, Structure};
+use crate::program::{Engine, Pattern, Structure};
 
 #[derive(Debug)]
 pub(crate) struct Analysis {
@@ -21,19 +21,31 @@ pub(crate) struct Analysis {
     /// `(row, column)` of each entry of P and of A.
     pub(crate) p_entries: Vec<(u32, u32)>,
     pub(crate) a_entries: Vec<(u32, u32)>,
+    /// The entries that are stored and computed with: all but those known to be zero.
+    pub(crate) stored_p: Vec<Stored>,
+    pub(crate) stored_a: Vec<Stored>,
     /// Whether an infinite b removes the row.
     pub(crate) removable: Vec<bool>,
     /// Fixed vector, neither smooth nor sparse, that starts the condition estimate.
     pub(crate) probe: Vec<f64>,
 }
 
+/// An entry that is stored, and its place among the values that the caller gives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    pub(crate) row: u32,
+    pub(crate) col: u32,
+    pub(crate) source: u32,
+}
+
 impl Analysis {
     pub(crate) fn new(structure: Structure, engine: Engine) -> Result<Self, Error> {
         let cones = ConeProduct::new(&structure.cones);
-        let kkt = Kkt::new(&structure, &cones, engine)?;
+        let (nonzero, p_source, a_source) = structure.nonzero();
+        let kkt = Kkt::new(&nonzero, &cones, engine)?;
         let n = structure.variables();
         let off_diagonal: Vec<(usize, usize)> =
-            structure.p.entries().filter(|(i, j)| i != j).collect();
+            nonzero.p.entries().filter(|(i, j)| i != j).collect();
         let plus = vec![1.0; n];
         let convexity = if kkt.takes_one_lane() {
             Factorization::sparse(n, &off_diagonal, &plus)?
@@ -42,7 +54,7 @@ impl Analysis {
         };
         let convexity_diagonal = convexity.diagonal_addresses();
         let mut addresses = convexity.addresses(&off_diagonal).into_iter();
-        let convexity_address = structure
+        let convexity_address = nonzero
             .p
             .entries()
             .map(|(i, j)| {
@@ -53,6 +65,11 @@ impl Analysis {
         let index = |(i, j): (usize, usize)| (i as u32, j as u32);
         let p_entries = structure.p.entries().map(index).collect();
         let a_entries = structure.a.entries().map(index).collect();
+        let stored = |pattern: &Pattern, source: Vec<u32>| {
+            let places = pattern.entries().map(index).zip(source);
+            places.map(|((row, col), source)| Stored { row, col, source }).collect()
+        };
+        let (stored_p, stored_a) = (stored(&nonzero.p, p_source), stored(&nonzero.a, a_source));
         let removable = structure.removable();
         let probe = (0..n + structure.rows()).map(weyl).collect();
         Ok(Self {
@@ -66,6 +83,8 @@ impl Analysis {
             removable,
             p_entries,
             a_entries,
+            stored_p,
+            stored_a,
             probe,
         })
     }

@@ -8,7 +8,7 @@ use pulp::Simd;
 
 use crate::analysis::Analysis;
 use crate::group::State;
-use crate::lanes::{Kernel, V, call};
+use crate::lanes::{Kernel, MOST_LANES, V, call};
 use crate::program::{Slot, Values};
 
 /// Most passes of the equilibration; it stops when no norm is off by more than a factor of two.
@@ -28,17 +28,38 @@ pub(crate) fn load<S: Simd>(
     instances: &[usize],
     state: &mut State<'_, S>,
 ) {
-    let one = V::splat(simd, 1.0);
-    state.x_scale.fill(one);
-    state.row_scale.fill(one);
-    state.cost_scale.fill(one);
-    let p_base = analysis.kkt.p_base;
-    let p_len = analysis.structure.p.nnz();
-    interleave(simd, values.p, p_len, instances, &mut state.values[p_base..p_base + p_len]);
-    interleave(simd, values.q, analysis.n(), instances, state.q);
-    interleave(simd, values.b, analysis.m(), instances, state.b);
-    interleave_to(simd, values.a, &analysis.kkt.a_address, instances, state.values);
-    remove_infinite_rows(simd, analysis, state);
+    call(simd, Load { simd, analysis, values, instances, state });
+}
+
+struct Load<'a, 'b, S: Simd> {
+    simd: S,
+    analysis: &'a Analysis,
+    values: &'a Values<'a>,
+    instances: &'a [usize],
+    state: &'a mut State<'b, S>,
+}
+
+impl<S: Simd> Kernel for Load<'_, '_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { simd, analysis, values, instances, state } = self;
+        let one = V::splat(simd, 1.0);
+        state.x_scale.fill(one);
+        state.row_scale.fill(one);
+        state.cost_scale.fill(one);
+        let (p_len, a_len) = (analysis.structure.p.nnz(), analysis.structure.a.nnz());
+        let p = &mut state.values[analysis.kkt.p_base..][..analysis.stored_p.len()];
+        let places = analysis.stored_p.iter().map(|entry| entry.source).zip(0..);
+        interleave(simd, values.p, p_len, instances, places, p);
+        interleave(simd, values.q, analysis.n(), instances, (0..).zip(0..analysis.n()), state.q);
+        interleave(simd, values.b, analysis.m(), instances, (0..).zip(0..analysis.m()), state.b);
+        let addresses = analysis.kkt.a_address.iter().map(|&address| address as usize);
+        let places = analysis.stored_a.iter().map(|entry| entry.source).zip(addresses);
+        interleave(simd, values.a, a_len, instances, places, state.values);
+        remove_infinite_rows(simd, analysis, state);
+    }
 }
 
 /// A row with infinite b is no constraint: 0 x <= 1 has the same solutions and stays finite.
@@ -54,8 +75,8 @@ fn remove_infinite_rows<S: Simd>(simd: S, analysis: &Analysis, state: &mut State
         return;
     }
     let removed = |row: usize, b: V<S>| if analysis.removable[row] { b } else { zero }.ge(infinite);
-    for (&(row, _), &address) in analysis.a_entries.iter().zip(&analysis.kkt.a_address) {
-        let (row, entry) = (row as usize, &mut state.values[address as usize]);
+    for (stored, &address) in analysis.stored_a.iter().zip(&analysis.kkt.a_address) {
+        let (row, entry) = (stored.row as usize, &mut state.values[address as usize]);
         *entry = removed(row, state.b[row]).select(zero, *entry);
     }
     for (row, b) in state.b.iter_mut().enumerate() {
@@ -63,45 +84,35 @@ fn remove_infinite_rows<S: Simd>(simd: S, analysis: &Analysis, state: &mut State
     }
 }
 
+/// Writes numbers of `slot`, of which each instance has `len`, to `out`: from the first of each of
+/// `places` to the second.
 #[inline(always)]
-fn interleave<S: Simd>(simd: S, slot: Slot<'_>, len: usize, instances: &[usize], out: &mut [V<S>]) {
-    match slot {
-        Slot::Shared(values) => {
-            for (out, &value) in out.iter_mut().zip(values) {
-                *out = V::splat(simd, value);
-            }
-        }
-        Slot::Each(_) => {
-            for (lane, &instance) in instances.iter().enumerate() {
-                for (out, &value) in out.iter_mut().zip(slot.instance(instance, len)) {
-                    out.set_lane(lane, value);
-                }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn interleave_to<S: Simd>(
+fn interleave<S: Simd>(
     simd: S,
     slot: Slot<'_>,
-    addresses: &[u32],
+    len: usize,
     instances: &[usize],
+    places: impl Iterator<Item = (u32, usize)>,
     out: &mut [V<S>],
 ) {
     match slot {
         Slot::Shared(values) => {
-            for (&address, &value) in addresses.iter().zip(values) {
-                out[address as usize] = V::splat(simd, value);
+            for (from, to) in places {
+                out[to] = V::splat(simd, values[from as usize]);
             }
         }
         Slot::Each(_) => {
-            for (lane, &instance) in instances.iter().enumerate() {
-                for (&address, &value) in
-                    addresses.iter().zip(slot.instance(instance, addresses.len()))
-                {
-                    out[address as usize].set_lane(lane, value);
+            // All lanes of a number at once: one store for each.
+            let rows: [&[f64]; MOST_LANES] = std::array::from_fn(|lane| {
+                slot.instance(instances[lane.min(instances.len() - 1)], len)
+            });
+            let zero = V::splat(simd, 0.0);
+            for (from, to) in places {
+                let mut number = zero;
+                for (lane, row) in rows.iter().enumerate().take(V::<S>::LANES) {
+                    number.set_lane(lane, row[from as usize]);
                 }
+                out[to] = number;
             }
         }
     }
@@ -134,7 +145,7 @@ impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
         let Self { simd, analysis, state, norms: (column, row) } = self;
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         let p_base = analysis.kkt.p_base;
-        let p_len = analysis.structure.p.nnz();
+        let p_len = analysis.stored_p.len();
         for _ in 0..PASSES {
             column.fill(zero);
             row.fill(zero);
@@ -188,9 +199,9 @@ fn apply<S: Simd>(analysis: &Analysis, state: &mut State<'_, S>, column: &[V<S>]
 #[inline(always)]
 fn to_factor<S: Simd>(norm: &mut V<S>, scale: V<S>) -> bool {
     let (zero, one) = (norm.like(0.0), norm.like(1.0));
-    let wanted = nearest_power_of_two(one / norm.sqrt());
-    let bounded = (wanted * scale).min(norm.like(LARGEST)).max(norm.like(1.0 / LARGEST)) / scale;
-    let factor = norm.gt(zero).select(bounded, one);
+    let wanted = norm.inverse_root_power_of_two() * scale;
+    let bounded = wanted.min(norm.like(LARGEST)).max(norm.like(1.0 / LARGEST));
+    let factor = norm.gt(zero).select(bounded * scale.inverse_power_of_two(), one);
     *norm = factor;
     (factor.lt(one) | factor.gt(one)).any()
 }

@@ -8,7 +8,7 @@ use crate::equilibrate::{INFINITE, equilibrate, load};
 use crate::group::{State, Work};
 use crate::interior_point::{self, Embedding, Goal};
 use crate::kkt::Factored;
-use crate::lanes::{LaneTask, M, V};
+use crate::lanes::{LaneTask, M, MOST_LANES, V};
 use crate::linalg::Pivots;
 use crate::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
 use crate::polish::{Target, polish};
@@ -93,7 +93,7 @@ impl LaneTask for SolveGroup<'_> {
         let work = &mut Work::new(simd, analysis, work);
         let count = rows.reports.len();
         // Lanes without an instance of their own repeat the first.
-        let instances: [usize; 64] =
+        let instances: [usize; MOST_LANES] =
             std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
         let all = M::first(simd, count);
         check_finite_instances(&analysis.structure, values, first, count)?;
@@ -282,7 +282,7 @@ fn check_convexity<S: Simd>(
 ) -> Result<(), Error> {
     let zero = V::splat(simd, 0.0);
     let base = analysis.kkt.p_base;
-    let p = &state.values[base..base + analysis.p_entries.len()];
+    let p = &state.values[base..base + analysis.stored_p.len()];
     let mut largest = zero;
     for &entry in p {
         largest = largest.max_abs(entry);

@@ -99,19 +99,21 @@ impl Tape {
                 let cost = view.cost_scale;
                 let numbers = |address: usize| view.values[address];
                 for lane in 0..count {
-                    for (k, &(i, j)) in analysis.p_entries.iter().enumerate() {
-                        let scale = cost * view.x_scale[i as usize] * view.x_scale[j as usize];
-                        let entry = numbers(analysis.kkt.p_base + k) / scale;
-                        values.p.push(entry.lane(lane));
+                    let p = appended(&mut values.p, analysis.structure.p.nnz());
+                    for (k, entry) in analysis.stored_p.iter().enumerate() {
+                        let (i, j) = (entry.row as usize, entry.col as usize);
+                        let scale = cost * view.x_scale[i] * view.x_scale[j];
+                        let number = numbers(analysis.kkt.p_base + k) / scale;
+                        p[entry.source as usize] = number.lane(lane);
                     }
                     for (j, &q) in view.q.iter().enumerate() {
                         values.q.push((q / (cost * view.x_scale[j])).lane(lane));
                     }
-                    for (&address, &(i, j)) in
-                        analysis.kkt.a_address.iter().zip(&analysis.a_entries)
-                    {
-                        let scale = view.row_scale[i as usize] * view.x_scale[j as usize];
-                        values.a.push((numbers(address as usize) / scale).lane(lane));
+                    let a = appended(&mut values.a, analysis.structure.a.nnz());
+                    for (&address, entry) in analysis.kkt.a_address.iter().zip(&analysis.stored_a) {
+                        let (i, j) = (entry.row as usize, entry.col as usize);
+                        let scale = view.row_scale[i] * view.x_scale[j];
+                        a[entry.source as usize] = (numbers(address as usize) / scale).lane(lane);
                     }
                     for (i, &b) in view.b.iter().enumerate() {
                         values.b.push((b / view.row_scale[i]).lane(lane));
@@ -130,6 +132,13 @@ impl Tape {
         self.removed.iter().for_each(|&k| values.b[k] = f64::INFINITY);
         values
     }
+}
+
+/// `len` zeros at the end of `values`.
+fn appended(values: &mut Vec<f64>, len: usize) -> &mut [f64] {
+    let start = values.len();
+    values.resize(start + len, 0.0);
+    &mut values[start..]
 }
 
 /// Values of a batch, an instance each.

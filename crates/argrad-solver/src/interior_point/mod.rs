@@ -143,7 +143,7 @@ pub(crate) fn start<S: Simd>(
     zero_x.fill(zero);
     zero_z.fill(zero);
     rhs_z.copy_from_slice(state.b);
-    if analysis.structure.p.nnz() > 0 {
+    if !analysis.stored_p.is_empty() {
         analysis.kkt.solve::<S, 1>(
             simd,
             state.values,

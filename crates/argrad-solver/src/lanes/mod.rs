@@ -12,4 +12,4 @@ mod vector;
 
 pub(crate) use buffer::{Arena, Buffer};
 pub(crate) use dispatch::{Kernel, LaneTask, Width, call, dispatch, lane_count};
-pub(crate) use vector::{M, V};
+pub(crate) use vector::{M, MOST_LANES, V};

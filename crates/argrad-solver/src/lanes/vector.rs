@@ -5,6 +5,9 @@ use std::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub
 
 use pulp::Simd;
 
+/// No instruction set has more lanes.
+pub(crate) const MOST_LANES: usize = 8;
+
 /// One f64 a lane, for the instruction set `S`.
 ///
 /// A `V<S>` can only be made from a token `S`, which exists only where the instructions do, so
@@ -42,7 +45,11 @@ fn token<S: Simd>() -> S {
 
 impl<S: Simd> V<S> {
     /// Number of lanes.
-    pub(crate) const LANES: usize = size_of::<S::f64s>() / size_of::<f64>();
+    pub(crate) const LANES: usize = {
+        let lanes = size_of::<S::f64s>() / size_of::<f64>();
+        assert!(lanes <= MOST_LANES);
+        lanes
+    };
 
     /// The same number in every lane.
     #[inline(always)]
@@ -156,6 +163,22 @@ impl<S: Simd> V<S> {
         Self(simd.transmute_f64s_u64s(exponent), PhantomData)
     }
 
+    /// 1 / self, for powers of two whose inverse is normal.
+    #[inline(always)]
+    pub(crate) fn inverse_power_of_two(self) -> Self {
+        // The biased exponents of a number and its inverse add up to twice the bias.
+        self.bits().subtracted_from(2046 << 52).number()
+    }
+
+    /// The power of two that brings a positive number to at least one half and less than two when it is
+    /// multiplied by its square.
+    #[inline(always)]
+    pub(crate) fn inverse_root_power_of_two(self) -> Self {
+        // With self = 2^e f, 1 <= f < 2, it is 2^-k, k = floor((e + 1) / 2).
+        let k = self.bits().shift_down(52).plus(1026).shift_down(1);
+        k.subtracted_from(2047).shift_up(52).number()
+    }
+
     #[inline(always)]
     pub(crate) fn lt(self, b: Self) -> M<S> {
         M(token::<S>().less_than_f64s(self.0, b.0), PhantomData)
@@ -222,6 +245,13 @@ impl<S: Simd> Bits<S> {
     pub(super) fn plus(self, amount: u64) -> Self {
         let simd = token::<S>();
         Self(simd.add_u64s(self.0, simd.splat_u64s(amount)), PhantomData)
+    }
+
+    /// `amount - self`.
+    #[inline(always)]
+    pub(super) fn subtracted_from(self, amount: u64) -> Self {
+        let simd = token::<S>();
+        Self(simd.sub_u64s(simd.splat_u64s(amount), self.0), PhantomData)
     }
 
     /// The bits of `mask`.

@@ -161,6 +161,20 @@ impl Pattern {
         Self { rows, cols, colptr, rowval }
     }
 
+    /// The pattern without the entries flagged in `zeros` (none where that is empty), and the position
+    /// that each of the others had.
+    fn without(&self, zeros: &[bool]) -> (Self, Vec<u32>) {
+        let is_kept = |k: usize| !zeros.get(k).copied().unwrap_or(false);
+        let source: Vec<u32> = (0..self.nnz()).filter(|&k| is_kept(k)).map(|k| k as u32).collect();
+        let mut colptr = vec![0];
+        for ends in self.colptr.windows(2) {
+            let kept = (ends[0]..ends[1]).filter(|&k| is_kept(k)).count();
+            colptr.push(colptr[colptr.len() - 1] + kept);
+        }
+        let rowval = source.iter().map(|&k| self.rowval[k as usize]).collect();
+        (Self { rows: self.rows, cols: self.cols, colptr, rowval }, source)
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
@@ -200,6 +214,9 @@ pub struct Structure {
     pub(crate) p: Pattern,
     pub(crate) a: Pattern,
     pub(crate) cones: Vec<Cone>,
+    /// Entry by entry, whether its value is zero in every program; empty where none is known to be.
+    p_zeros: Vec<bool>,
+    a_zeros: Vec<bool>,
 }
 
 impl Structure {
@@ -239,7 +256,38 @@ impl Structure {
                 ),
             });
         }
-        Ok(Self { p, a, cones })
+        Ok(Self { p, a, cones, p_zeros: Vec::new(), a_zeros: Vec::new() })
+    }
+
+    /// The same structure for programs in which some entries of P and A are zero: `p_zeros` and
+    /// `a_zeros` say which, entry by entry of the patterns. The solver does not look at their values
+    /// and leaves them out of its factor; they have derivatives like every other entry.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when a list does not have one flag for each entry.
+    pub fn with_zeros(self, p_zeros: Vec<bool>, a_zeros: Vec<bool>) -> Result<Self, Error> {
+        for (argument, pattern, zeros) in
+            [("p_zeros", &self.p, &p_zeros), ("a_zeros", &self.a, &a_zeros)]
+        {
+            if zeros.len() != pattern.nnz() {
+                return Err(Error::Length {
+                    argument,
+                    expected: pattern.nnz(),
+                    found: zeros.len(),
+                    meaning: "one flag for each entry of the pattern".into(),
+                });
+            }
+        }
+        Ok(Self { p_zeros, a_zeros, ..self })
+    }
+
+    /// The entries that are not zero throughout: a structure of their own, and where each entry of its
+    /// P and of its A is among those of this one.
+    pub(crate) fn nonzero(&self) -> (Self, Vec<u32>, Vec<u32>) {
+        let (p, p_source) = self.p.without(&self.p_zeros);
+        let (a, a_source) = self.a.without(&self.a_zeros);
+        let cones = self.cones.clone();
+        (Self { p, a, cones, p_zeros: Vec::new(), a_zeros: Vec::new() }, p_source, a_source)
     }
 
     /// Row by row, whether `b = +inf` removes it: those of nonnegative cones.

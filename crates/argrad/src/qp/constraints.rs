@@ -119,6 +119,17 @@ impl ConstraintMap {
         Ok(Assembled::Owned { values, shared })
     }
 
+    /// Entry by entry of `[A; G]`, whether it is zero; the entries of a block not `wanted` count as not.
+    pub(crate) fn zeros(&self, slots: [Slot<'_>; 2], wanted: [bool; 2]) -> Vec<bool> {
+        let mut stack = vec![1.0; self.pattern.nnz()];
+        for ((block, slot), wanted) in self.blocks.iter().zip(slots).zip(wanted) {
+            if wanted {
+                block.scatter(slot.instance(0, block.len), &mut stack);
+            }
+        }
+        stack.iter().map(|&v| v == 0.0).collect()
+    }
+
     /// `[b; h]`.
     pub(crate) fn assemble_rhs<'a>(&self, slots: [Slot<'a>; 2], batch: usize) -> Assembled<'a> {
         match self.rows {

@@ -10,6 +10,7 @@ use super::constraints::ConstraintMap;
 use super::instances::Assembled;
 use super::objective::ObjectiveMap;
 use super::solution::split_rows;
+use super::zeros::{ZeroSolvers, Zeros};
 use super::{
     QpCotangent, QpGradients, QpPoint, QpShape, QpSolution, QpTangent, QpTangentOut, QpValues,
     check_length,
@@ -23,11 +24,12 @@ use crate::{Differentiation, Error, OnFailure, Settings, Slot, Status};
 /// subject to  Az = b,  Gz <= h
 /// ```
 ///
-/// The analysis of the sparsity is done once, here. Cheap to clone and safe to share between
-/// threads.
+/// The analysis of the sparsity is done once, here; that of zeros in dense matrices that a batch shares,
+/// when they are met first. Cheap to clone and safe to share between threads.
 #[derive(Clone, Debug)]
 pub struct QpLayer {
     solver: Solver,
+    zero_solvers: ZeroSolvers,
     maps: Arc<Maps>,
     symmetry_tolerance: f64,
 }
@@ -73,7 +75,8 @@ impl QpLayer {
         )?;
         let solver = Solver::new(structure, settings)?;
         let maps = Arc::new(Maps { shape, objective, constraints });
-        Ok(Self { solver, maps, symmetry_tolerance: 1e-12 })
+        let zero_solvers = ZeroSolvers::default();
+        Ok(Self { solver, zero_solvers, maps, symmetry_tolerance: 1e-12 })
     }
 
     /// The same layer with this largest `|Q_ij - Q_ji|`, relative to the largest entry of Q
@@ -99,7 +102,8 @@ impl QpLayer {
     /// As [`Self::forward`].
     pub fn solve(&self, values: &QpValues<'_>) -> Result<QpPoint, Error> {
         let assembled = self.assemble(values)?;
-        let solution = self.solver.solve(&assembled.values(values.batch)).map_err(in_user_terms)?;
+        let solver = self.solver_for(values, &assembled)?;
+        let solution = solver.solve(&assembled.values(values.batch)).map_err(in_user_terms)?;
         Ok(QpPoint::from_solver(solution, self.maps.constraints.rows()))
     }
 
@@ -110,8 +114,9 @@ impl QpLayer {
     pub fn solve_warm(&self, values: &QpValues<'_>, start: &QpPoint) -> Result<QpPoint, Error> {
         let start = self.start(values, start)?;
         let assembled = self.assemble(values)?;
+        let solver = self.solver_for(values, &assembled)?;
         let values = assembled.values(values.batch);
-        let solution = self.solver.solve_warm(&values, &start).map_err(in_user_terms)?;
+        let solution = solver.solve_warm(&values, &start).map_err(in_user_terms)?;
         Ok(QpPoint::from_solver(solution, self.maps.constraints.rows()))
     }
 
@@ -152,8 +157,9 @@ impl QpLayer {
 
     fn run(&self, values: &QpValues<'_>, start: Option<&Solution>) -> Result<QpSolution, Error> {
         let assembled = self.assemble(values)?;
+        let solver = self.solver_for(values, &assembled)?;
         let (solution, tape) =
-            self.solver.forward(&assembled.values(values.batch), start).map_err(in_user_terms)?;
+            solver.forward(&assembled.values(values.batch), start).map_err(in_user_terms)?;
         Ok(QpSolution {
             point: QpPoint::from_solver(solution, self.maps.constraints.rows()),
             tape: Arc::new(tape),
@@ -163,6 +169,30 @@ impl QpLayer {
                 rhs: [values.b.is_shared(), values.h.is_shared()],
             },
         })
+    }
+
+    /// The solver for these values: one that knows the zeros of the dense matrices that are shared.
+    fn solver_for(
+        &self,
+        values: &QpValues<'_>,
+        assembled: &AssembledValues<'_>,
+    ) -> Result<Solver, Error> {
+        let Maps { shape, constraints, .. } = &*self.maps;
+        let finds_p = shape.quadratic.is_dense() && values.quadratic.is_shared();
+        let blocks = [(&shape.equalities, values.a), (&shape.inequalities, values.g)];
+        let finds_a = blocks.map(|(shape, slot)| shape.is_dense() && slot.is_shared());
+        if !finds_p && finds_a == [false; 2] {
+            return Ok(self.solver.clone());
+        }
+        let structure = self.solver.structure();
+        let p = match finds_p {
+            true => assembled.p.slot().as_slice().iter().map(|&v| v == 0.0).collect(),
+            false => vec![false; structure.p().nnz()],
+        };
+        let a = constraints.zeros([values.a, values.g], finds_a);
+        let found =
+            self.zero_solvers.find(structure, self.solver.settings(), Zeros { p, a });
+        Ok(found.map_err(in_user_terms)?.unwrap_or_else(|| self.solver.clone()))
     }
 
     fn assemble<'a>(&self, values: &QpValues<'a>) -> Result<AssembledValues<'a>, Error> {

@@ -11,6 +11,7 @@ mod shape;
 mod solution;
 mod tiles;
 mod values;
+mod zeros;
 
 pub use derivative::{QpCotangent, QpGradients, QpTangent, QpTangentOut};
 pub use layer::QpLayer;

@@ -54,6 +54,11 @@ impl MatrixShape {
         }
     }
 
+    /// Whether every entry is a number.
+    pub(crate) fn is_dense(&self) -> bool {
+        matches!(self, Self::Dense { .. })
+    }
+
     /// Whether there are no numbers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -8,3 +8,4 @@ mod derivative;
 mod factors;
 mod layouts;
 mod warm_start;
+mod zeros;
