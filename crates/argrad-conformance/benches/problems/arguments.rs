@@ -6,9 +6,11 @@ use argrad_conformance::problem_file;
 use argrad_solver::Engine;
 use lexopt::prelude::*;
 
+use crate::judgement::TOLERANCE;
+
 pub const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench problems -- \
                          [DIR] [--set SET]... [--only NAME]... [--warm] [--csv FILE] [--quick] \
-                         [--engine auto|lanes|sparse] [--seed N]";
+                         [--engine auto|lanes|sparse] [--tolerance T] [--seed N]";
 
 /// What to run, and how long.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Arguments {
     pub quick: bool,
     /// argrad's engine.
     pub engine: Engine,
+    /// Largest residual of a solved program, for both solvers.
+    pub tolerance: f64,
     /// Seed of cotangents and paths.
     pub seed: u64,
 }
@@ -57,6 +61,7 @@ pub fn parse() -> Result<Option<Arguments>, lexopt::Error> {
         csv: None,
         quick: false,
         engine: Engine::Auto,
+        tolerance: TOLERANCE,
         seed: 1,
     };
     // Cargo runs a bench in the folder of its crate, where nobody expects files to be.
@@ -71,6 +76,7 @@ pub fn parse() -> Result<Option<Arguments>, lexopt::Error> {
             Long("csv") => arguments.csv = Some(from_root(parser.value()?)),
             Long("quick") => arguments.quick = true,
             Long("engine") => arguments.engine = parser.value()?.parse_with(engine)?,
+            Long("tolerance") => arguments.tolerance = parser.value()?.parse()?,
             Long("seed") => arguments.seed = parser.value()?.parse()?,
             // Cargo adds it to every bench.
             Long("bench") => {}

@@ -12,7 +12,7 @@ use clarabel::solver::SolverStatus;
 use std::time::Duration;
 
 use crate::arguments::Arguments;
-use crate::judgement::{TOLERANCE, is_optimal, judge};
+use crate::judgement::{is_optimal, judge};
 
 /// Rounds after the first go on for this long.
 const BUDGET: Budget = Budget { rounds: 0, most_rounds: 50, time: Duration::from_millis(500) };
@@ -34,6 +34,8 @@ pub struct ByArgrad {
     pub report: Report,
     /// Measured here.
     pub residual: KktResidual,
+    /// Whether that is within the tolerance.
+    pub is_optimal: bool,
     /// Relative residual of the adjoint system, as reported.
     pub adjoint_residual: f64,
     /// Making the solver: the symbolic analysis.
@@ -49,6 +51,8 @@ pub struct ByClarabel {
     pub solution: ClarabelSolution,
     /// Measured here.
     pub residual: KktResidual,
+    /// Whether that is within the tolerance.
+    pub is_optimal: bool,
     /// Setup and solve.
     pub time: f64,
 }
@@ -56,12 +60,12 @@ pub struct ByClarabel {
 impl ByArgrad {
     /// Solved, by its own word and as measured.
     pub fn is_solved(&self) -> bool {
-        self.report.status == Status::Solved && is_optimal(&self.residual)
+        self.report.status == Status::Solved && self.is_optimal
     }
 
     /// Called solved, but not so.
     pub fn is_unsound(&self) -> bool {
-        self.report.status == Status::Solved && !is_optimal(&self.residual)
+        self.report.status == Status::Solved && !self.is_optimal
     }
 
     /// From structure to solution.
@@ -94,10 +98,10 @@ impl Row {
 /// Solves and differentiates `problem` with argrad, solves it with Clarabel, taking turns.
 pub fn contest(set: &str, problem: &ProblemFile, arguments: &Arguments) -> Row {
     let program = &problem.program;
-    let settings =
-        Settings { engine: arguments.engine, tolerance: TOLERANCE, ..Settings::default() };
+    let tolerance = arguments.tolerance;
+    let settings = Settings { engine: arguments.engine, tolerance, ..Settings::default() };
     let weights = normal_vector(program.variables(), 1, arguments.seed);
-    let clarabel = ClarabelBatch::new(program, TOLERANCE);
+    let clarabel = ClarabelBatch::new(program, tolerance);
     let budget = if arguments.quick { Budget { most_rounds: 0, ..BUDGET } } else { BUDGET };
 
     let mut argrad = None;
@@ -120,22 +124,28 @@ pub fn contest(set: &str, problem: &ProblemFile, arguments: &Arguments) -> Row {
     let (Some(argrad), Some(solution)) = (argrad, theirs) else {
         unreachable!("there is at least one round")
     };
+    let residual = kkt_residual(program, 0, &solution.x, &solution.z, &solution.s);
     Row {
         set: set.into(),
         name: problem.name.clone(),
         variables: program.variables(),
         rows: program.rows(),
         entries: program.structure.p().nnz() + program.structure.a().nnz(),
-        argrad: argrad.map(|(solution, adjoint_residual)| ByArgrad {
-            report: solution.reports[0],
-            residual: judge(program, &solution),
-            adjoint_residual,
-            analysis,
-            solve,
-            backward,
+        argrad: argrad.map(|(solution, adjoint_residual)| {
+            let residual = judge(program, &solution);
+            ByArgrad {
+                report: solution.reports[0],
+                is_optimal: is_optimal(&residual, tolerance),
+                residual,
+                adjoint_residual,
+                analysis,
+                solve,
+                backward,
+            }
         }),
         clarabel: ByClarabel {
-            residual: kkt_residual(program, 0, &solution.x, &solution.z, &solution.s),
+            is_optimal: is_optimal(&residual, tolerance),
+            residual,
             solution,
             time,
         },

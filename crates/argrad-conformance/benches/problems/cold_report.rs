@@ -6,7 +6,7 @@ use comfy_table::{Table, presets::ASCII_MARKDOWN};
 
 use crate::Failure;
 use crate::cold::{ByArgrad, Row};
-use crate::judgement::{TOLERANCE, shifted_geometric_mean};
+use crate::judgement::shifted_geometric_mean;
 
 /// Shift of the geometric means, in milliseconds.
 const SHIFT: f64 = 10.0;
@@ -14,9 +14,10 @@ const SHIFT: f64 = 10.0;
 const NONE: &str = "-";
 
 /// All rows.
-#[derive(Default)]
 pub struct Report {
     pub rows: Vec<Row>,
+    /// Largest residual of a solved program.
+    pub tolerance: f64,
 }
 
 impl Report {
@@ -61,7 +62,8 @@ impl Report {
             "set",
             "programs",
             "solved by argrad",
-            "by Clarabel",
+            "by Clarabel's word",
+            "Clarabel's as measured",
             "by both",
             "argrad ms",
             "Clarabel ms",
@@ -70,7 +72,7 @@ impl Report {
         for set in self.sets() {
             summary.add_row(self.summary(set));
         }
-        let mut text = format!("{table}\n\n{summary}\n\n{}", legend());
+        let mut text = format!("{table}\n\n{summary}\n\n{}", legend(self.tolerance));
         for row in &self.rows {
             if let Some(complaint) = complaint(row) {
                 text += &format!("\n{}: {complaint}", row.name);
@@ -102,6 +104,7 @@ impl Report {
             rows.len().to_string(),
             rows.iter().filter(|row| row.solved_by_argrad()).count().to_string(),
             rows.iter().filter(|row| row.clarabel.is_solved()).count().to_string(),
+            rows.iter().filter(|row| row.clarabel.is_optimal).count().to_string(),
             both.len().to_string(),
             optional(ours.map(milliseconds)),
             optional(theirs.map(milliseconds)),
@@ -171,7 +174,7 @@ impl Report {
 }
 
 fn csv_cells(argrad: &ByArgrad) -> [String; 18] {
-    let ByArgrad { report, residual, adjoint_residual, analysis, solve, backward } = argrad;
+    let ByArgrad { report, residual, adjoint_residual, analysis, solve, backward, .. } = argrad;
     [
         report.status.to_string(),
         report.iterations.to_string(),
@@ -254,11 +257,12 @@ fn complaint(row: &Row) -> Option<String> {
     }
 }
 
-fn legend() -> String {
+fn legend(tolerance: f64) -> String {
     format!(
         "Solved means: by argrad's own word and with every residual, measured here from x, z, s in the \
-         units of the file, at most {TOLERANCE:.0e} (each relative to its largest term or to one); \
-         Clarabel's count is by its own word, at its default tolerances. Times are medians where a \
+         units of the file, at most {tolerance:.0e} (each relative to its largest term or to one). \
+         Clarabel's tolerances are the same; as measured counts its points by the same residuals, \
+         whatever its word. Times are medians where a \
          program is short. argrad's total is symbolic analysis and solve, Clarabel's is setup and \
          solve; backward (gradients of a weighted sum of x with respect to P, q, A, b) is not in the total. \
          Means are geometric, shifted by {SHIFT} ms, over what both solved. Clarabel uses one thread, \

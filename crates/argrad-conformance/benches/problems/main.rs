@@ -62,8 +62,9 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
         ProgressStyle::with_template("{msg:16} {wide_bar} {pos}/{len} {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let mut cold = cold_report::Report::default();
-    let mut warm = warm_report::Report::default();
+    let tolerance = arguments.tolerance;
+    let mut cold = cold_report::Report { rows: Vec::new(), tolerance };
+    let mut warm = warm_report::Report { rows: Vec::new(), tolerance };
     for (set, files) in &sets {
         for path in files {
             let problem = ProblemFile::read(path)?;

@@ -72,7 +72,7 @@ pub fn follow(set: &str, problem: &ProblemFile, arguments: &Arguments) -> Result
             let mut before = solver.solve(&problem.program.values())?;
             for step in 1..=STEPS {
                 let program = path.at(step);
-                before = row.step(&solver, &program, &before, arguments.quick)?;
+                before = row.step(&solver, &program, &before, arguments)?;
             }
             row.iterations /= STEPS as f64;
             row.polish_steps /= row.accepted.max(1) as f64;
@@ -88,10 +88,11 @@ impl Row {
         solver: &Solver,
         program: &ProgramBatch,
         before: &Solution,
-        quick: bool,
+        arguments: &Arguments,
     ) -> Result<Solution, Error> {
         let mut solutions = None;
-        let budget = if quick { Budget { rounds: 0, most_rounds: 0, ..BUDGET } } else { BUDGET };
+        let budget =
+            if arguments.quick { Budget { rounds: 0, most_rounds: 0, ..BUDGET } } else { BUDGET };
         let times = medians(budget, || {
             let (cold, cold_time) = timed(|| solver.solve(&program.values()));
             let (warm, warm_time) = timed(|| solver.solve_warm(&program.values(), before));
@@ -101,7 +102,7 @@ impl Row {
         let Some([cold, warm]) = solutions else { unreachable!("there is at least one round") };
         for (which, solution) in [&cold, &warm].into_iter().enumerate() {
             self.times[which] += times[which];
-            let optimal = is_optimal(&judge(program, solution));
+            let optimal = is_optimal(&judge(program, solution), arguments.tolerance);
             match (solution.reports[0].status, optimal) {
                 (Status::Solved, true) => self.solved[which] += 1,
                 (Status::Solved, false) => self.unsound += 1,

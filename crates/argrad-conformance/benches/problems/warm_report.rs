@@ -5,13 +5,14 @@ use std::io::Write;
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 
 use crate::Failure;
-use crate::judgement::{TOLERANCE, shifted_geometric_mean};
+use crate::judgement::shifted_geometric_mean;
 use crate::warm::Row;
 
 /// All rows.
-#[derive(Default)]
 pub struct Report {
     pub rows: Vec<Row>,
+    /// Largest residual of a solved program.
+    pub tolerance: f64,
 }
 
 impl Report {
@@ -92,7 +93,7 @@ impl Report {
                 format!("{smallest:.2}"),
             ]);
         }
-        format!("{table}\n\n{summary}\n\n{}", legend())
+        format!("{table}\n\n{summary}\n\n{}", legend(self.tolerance))
     }
 
     /// Every number, one line a sequence.
@@ -135,12 +136,12 @@ impl Report {
     }
 }
 
-fn legend() -> String {
+fn legend(tolerance: f64) -> String {
     format!(
         "Each entry of q and b follows a sine of its own; change is the root mean square of an entry's \
          relative change a step. Cold and warm solve the same programs with the same solver; times \
          are for a whole sequence. Solved is by argrad's word and as measured here, with every \
-         residual at most {TOLERANCE:.0e}. Threads: {} (RAYON_NUM_THREADS).",
+         residual at most {tolerance:.0e}. Threads: {} (RAYON_NUM_THREADS).",
         rayon::current_num_threads()
     )
 }

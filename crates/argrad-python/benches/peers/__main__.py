@@ -30,7 +30,16 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(cores()))
     processes = {name: Process(name, options.limit) for name in options.entrants}
-    results, batches = {}, {}
+    facts, results, batches = report.machine(), {}, {}
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+
+    def versions() -> dict[str, str]:
+        return {name: process.version for name, process in processes.items()}
+
+    def save(times: dict) -> None:
+        found = report.as_json(facts, versions(), results, batches, times)
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+
     constructed = [
         name for name in options.cases if name in _CONSTRUCTED or not name.startswith("qp-")
     ]
@@ -39,21 +48,20 @@ def main() -> None:
             for name in options.cases:
                 batches[name] = cases.build(name, options.quick).batch
                 results[name] = race.run_case(name, options, processes, bar)
+                # The whole takes long: nothing that was measured is lost.
+                save({})
+                tqdm.write(report.speed({name: results[name]}, batches), file=sys.stderr)
                 bar.update()
             times = race.construction(constructed, options, processes, bar)
             bar.update()
     finally:
         for process in processes.values():
             process.close()
-    facts = report.machine()
-    versions = {name: process.version for name, process in processes.items()}
-    print(report.heading(facts, versions, options.quick))
+    print(report.heading(facts, versions(), options.quick))
     print(f"\n{report.speed(results, batches)}\n\n{report.targets(results)}\n")
     if times:
         print(f"Construction:\n\n{report.construction(times)}\n")
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    found = report.as_json(facts, versions, results, batches, times)
-    options.json.write_text(json.dumps(found, indent=2) + "\n")
+    save(times)
     print(f"Also in {options.json}.")
 
 

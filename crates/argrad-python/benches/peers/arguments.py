@@ -31,7 +31,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     )
     parser.add_argument("--cases", nargs="+", metavar="CASE", help=", ".join(cases.names()))
     parser.add_argument("--peers", nargs="*", metavar="PEER", help=", ".join(ENTRANTS))
-    parser.add_argument("--limit", type=float, default=240.0, help="seconds an answer may take")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds an answer may take")
     parser.add_argument("--json", type=Path, default=Path("target/bench-peers.json"))
     found = parser.parse_args(argv)
     for given, known, what in (

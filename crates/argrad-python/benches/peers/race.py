@@ -15,9 +15,9 @@ from .process import EntrantFailed, NotApplicable, Process
 #: Turns in which every entrant is measured, and the fewest that a slow one gets.
 ROUNDS, FEWEST_ROUNDS = 9, 3
 #: Seconds that one entrant gets in one case, and the length of its part of a turn.
-BUDGET, TURN = 25.0, 0.25
+BUDGET, TURN = 8.0, 0.25
 #: Seconds after which no more settings of an entrant are tried.
-TRIALS = 60.0
+TRIALS = 15.0
 
 
 @dataclass

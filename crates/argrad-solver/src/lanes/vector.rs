@@ -403,3 +403,35 @@ impl<S: Simd> Not for M<S> {
         Self(token::<S>().not_m64s(self.0), PhantomData)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pulp::Scalar;
+
+    use super::*;
+
+    fn lane(value: f64) -> V<Scalar> {
+        V::splat(Scalar, value)
+    }
+
+    #[test]
+    fn inverse_of_a_power_of_two_is_exact() {
+        for exponent in -1022..=1022 {
+            let value = 2.0_f64.powi(exponent);
+            assert_eq!(lane(value).inverse_power_of_two().lane(0), 1.0 / value, "2^{exponent}");
+        }
+    }
+
+    #[test]
+    fn inverse_root_brings_near_one() {
+        for exponent in -1020..1020 {
+            for mantissa in [1.0, 1.25, 1.999_999] {
+                let value = mantissa * 2.0_f64.powi(exponent);
+                let factor = lane(value).inverse_root_power_of_two().lane(0);
+                assert_eq!(lane(factor).floor_power_of_two().lane(0), factor);
+                let scaled = value * factor * factor;
+                assert!((0.5..2.0).contains(&scaled), "{value:e} becomes {scaled}");
+            }
+        }
+    }
+}

@@ -23,3 +23,4 @@ mod removed_rows;
 mod second_order;
 mod smoothed;
 mod warm;
+mod zeros;

@@ -190,8 +190,7 @@ impl QpLayer {
             false => vec![false; structure.p().nnz()],
         };
         let a = constraints.zeros([values.a, values.g], finds_a);
-        let found =
-            self.zero_solvers.find(structure, self.solver.settings(), Zeros { p, a });
+        let found = self.zero_solvers.find(structure, self.solver.settings(), Zeros { p, a });
         Ok(found.map_err(in_user_terms)?.unwrap_or_else(|| self.solver.clone()))
     }
 

@@ -52,8 +52,12 @@ fn gradients(case: &Case, mode: Mode) -> (QpSolution, QpGradients) {
     let solution = layer.forward(&case.values()).unwrap();
     let weights = normals(&mut rng(303), 3 * BATCH * N);
     let part = |k: usize| Some(&weights[k * BATCH * N..(k + 1) * BATCH * N]);
-    let cotangent =
-        QpCotangent { z: part(0), inequality_duals: part(1), slacks: part(2), ..Default::default() };
+    let cotangent = QpCotangent {
+        z: part(0),
+        inequality_duals: part(1),
+        slacks: part(2),
+        ..Default::default()
+    };
     let how = Differentiation { mode, ..Differentiation::default() };
     let gradients = layer.backward(&solution, &cotangent, &how).unwrap();
     (solution, gradients)
