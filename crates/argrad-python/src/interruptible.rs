@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use argrad_solver::Interrupt;
+use argrad_solver::{Differentiation, Interrupt, Method};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -18,6 +18,16 @@ const LONG: usize = 300_000;
 
 /// How often signals are looked at.
 const POLL: Duration = Duration::from_millis(50);
+
+/// The size of a derivative, where an instance has so many numbers: LSQR takes long however small it is, triangular
+/// solves hardly ever do.
+pub(crate) fn derivative_size(how: &Differentiation, numbers: usize) -> usize {
+    match how.method {
+        Method::Lsqr { .. } => LONG,
+        _ if numbers >= LONG => numbers,
+        _ => 0,
+    }
+}
 
 /// Runs `work`, which takes time in proportion to `size`, without the interpreter lock.
 ///

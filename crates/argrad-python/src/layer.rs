@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Numbers, like, matrix};
 use crate::error::model_error;
-use crate::interruptible::interruptible;
+use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::program::{Columns, cones, pattern};
 use crate::report;
@@ -147,6 +147,8 @@ impl Layer {
             solved,
             tape: differentiable.then_some(tape),
             layer: self.layer.clone(),
+            interrupt: self.interrupt.clone(),
+            numbers: self.numbers,
             each,
             parameters: self.parameters.clone(),
             sizes: self.outputs.clone(),
@@ -164,6 +166,9 @@ pub(crate) struct LayerSolved {
     solved: Outputs,
     tape: Option<LayerTape>,
     layer: argrad::model::Layer,
+    interrupt: Interrupt,
+    /// Of the program of an instance.
+    numbers: usize,
     each: Vec<bool>,
     parameters: Vec<usize>,
     sizes: Vec<usize>,
@@ -226,8 +231,9 @@ impl LayerSolved {
         on_failure: Option<&str>,
         method: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<Py<PyAny>>> {
-        let layer =
-            self.layer.clone().with_differentiation(differentiation(mode, on_failure, method)?);
+        let how = differentiation(mode, on_failure, method)?;
+        let size = derivative_size(&how, self.numbers);
+        let layer = self.layer.clone().with_differentiation(how);
         let tape = self.tape()?;
         let arrays = optional("cotangent", &cotangents, self.sizes.len())?;
         let slices = arrays
@@ -238,8 +244,7 @@ impl LayerSolved {
                 None => Ok(&[][..]),
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let gradients =
-            interruptible(py, 0, &Interrupt::default(), || layer.backward(tape, &slices))?;
+        let gradients = interruptible(py, size, &self.interrupt, || layer.backward(tape, &slices))?;
         self.gradients(py, gradients.map_err(model_error)?)
     }
 
@@ -253,8 +258,9 @@ impl LayerSolved {
         on_failure: Option<&str>,
         method: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<Py<PyAny>>> {
-        let layer =
-            self.layer.clone().with_differentiation(differentiation(mode, on_failure, method)?);
+        let how = differentiation(mode, on_failure, method)?;
+        let size = derivative_size(&how, self.numbers);
+        let layer = self.layer.clone().with_differentiation(how);
         let tape = self.tape()?;
         let batch = self.solved.batch;
         let arrays = optional("tangent", &tangents, self.parameters.len())?;
@@ -267,7 +273,7 @@ impl LayerSolved {
                 (None, _) => Ok(&[][..]),
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let out = interruptible(py, 0, &Interrupt::default(), || layer.jvp(tape, &slices))?
+        let out = interruptible(py, size, &self.interrupt, || layer.jvp(tape, &slices))?
             .map_err(model_error)?;
         Ok(out.into_iter().zip(&self.sizes).map(|(v, len)| matrix(py, v, batch, *len)).collect())
     }
@@ -286,7 +292,7 @@ impl LayerSolved {
         let weights = Numbers::new("weights", weights)?;
         let weights = weights.exactly(&[self.solved.batch])?;
         let gradients =
-            interruptible(py, 0, &Interrupt::default(), || layer.value_gradient(tape, weights))?;
+            interruptible(py, 0, &self.interrupt, || layer.value_gradient(tape, weights))?;
         self.gradients(py, gradients.map_err(model_error)?)
     }
 }

@@ -1,7 +1,8 @@
 //! Dense quadratic programs.
 
 use argrad::{
-    Error, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution, QpTangent, QpValues, Slot,
+    Differentiation, Error, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution, QpTangent,
+    QpValues, Slot,
 };
 use argrad_solver::Interrupt;
 use pyo3::exceptions::PyValueError;
@@ -10,7 +11,7 @@ use pyo3::types::PyDict;
 
 use crate::arrays::{Numbers, like, matrix};
 use crate::error::solver_error;
-use crate::interruptible::interruptible;
+use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::report;
 
@@ -150,7 +151,8 @@ impl Qp {
                 None => self.layer.forward(&values),
             })?
             .map_err(qp_error)?;
-        Ok(QpSolved { solution, shapes, each, differentiable })
+        let interrupt = self.interrupt.clone();
+        Ok(QpSolved { solution, shapes, each, differentiable, interrupt })
     }
 }
 
@@ -161,11 +163,18 @@ pub(crate) struct QpSolved {
     shapes: Shapes,
     each: [bool; 6],
     differentiable: bool,
+    interrupt: Interrupt,
 }
 
 impl QpSolved {
     fn batch(&self) -> usize {
         self.solution.batch
+    }
+
+    /// Of a derivative, for [`interruptible`].
+    fn size(&self, how: &Differentiation) -> usize {
+        let Shapes { n, equalities, inequalities } = self.shapes;
+        derivative_size(how, n * (n + equalities + inequalities + 1))
     }
 
     fn check_tape(&self) -> PyResult<()> {
@@ -266,7 +275,7 @@ impl QpSolved {
             inequality_duals: part(2, inequalities)?,
             slacks: part(3, inequalities)?,
         };
-        let gradients = interruptible(py, 0, &Interrupt::default(), || {
+        let gradients = interruptible(py, self.size(&how), &self.interrupt, || {
             self.solution.backward(&cotangent, &how)
         })?;
         self.gradients(py, gradients.map_err(qp_error)?)
@@ -303,9 +312,10 @@ impl QpSolved {
             a: part(4)?,
             b: part(5)?,
         };
-        let out =
-            interruptible(py, 0, &Interrupt::default(), || self.solution.jvp(&tangent, &how))?
-                .map_err(qp_error)?;
+        let out = interruptible(py, self.size(&how), &self.interrupt, || {
+            self.solution.jvp(&tangent, &how)
+        })?
+        .map_err(qp_error)?;
         Ok((
             matrix(py, out.z, batch, shapes.n),
             matrix(py, out.equality_duals, batch, shapes.equalities),

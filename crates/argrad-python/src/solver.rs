@@ -1,14 +1,16 @@
 //! Programs in standard form.
 
 use argrad::{Report, Slot};
-use argrad_solver::{Cotangent, Interrupt, Solution, Structure, Tangent, Tape, Values};
+use argrad_solver::{
+    Cotangent, Differentiation, Interrupt, Solution, Structure, Tangent, Tape, Values,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Numbers, like, matrix};
 use crate::error::solver_error;
-use crate::interruptible::interruptible;
+use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::program::{Columns, cones, pattern};
 use crate::report;
@@ -148,6 +150,7 @@ impl Solver {
             s: matrix(py, s, batch, lengths[3]),
             reports,
             tape,
+            interrupt: self.interrupt.clone(),
             lengths,
             each,
         })
@@ -168,6 +171,7 @@ pub(crate) struct Solved {
     s: Py<PyAny>,
     reports: Vec<Report>,
     tape: Option<Tape>,
+    interrupt: Interrupt,
     lengths: [usize; 4],
     each: [bool; 4],
 }
@@ -184,6 +188,11 @@ impl Solved {
 
     fn batch(&self) -> usize {
         self.reports.len()
+    }
+
+    /// Of a derivative, for [`interruptible`].
+    fn size(&self, how: &Differentiation) -> usize {
+        derivative_size(how, self.lengths.iter().sum())
     }
 
     fn gradients(&self, py: Python<'_>, gradients: argrad_solver::Gradients) -> PyResult<Four> {
@@ -238,7 +247,8 @@ impl Solved {
             given[at].as_ref().map(|array| array.exactly(&[self.batch(), len])).transpose()
         };
         let cotangent = Cotangent { x: part(0, n)?, z: part(1, m)?, s: part(2, m)? };
-        let gradients = interruptible(py, 0, &Interrupt::default(), || tape.vjp(&cotangent, &how))?;
+        let size = self.size(&how);
+        let gradients = interruptible(py, size, &self.interrupt, || tape.vjp(&cotangent, &how))?;
         self.gradients(py, gradients.map_err(solver_error)?)
     }
 
@@ -269,7 +279,8 @@ impl Solved {
             given[at].as_ref().map(|array| array.slot(self.batch(), len)).transpose()
         };
         let tangent = Tangent { p: part(0)?, q: part(1)?, a: part(2)?, b: part(3)? };
-        let out = interruptible(py, 0, &Interrupt::default(), || tape.jvp(&tangent, &how))?
+        let size = self.size(&how);
+        let out = interruptible(py, size, &self.interrupt, || tape.jvp(&tangent, &how))?
             .map_err(solver_error)?;
         let ([_, n, _, m], batch) = (self.lengths, self.batch());
         Ok((matrix(py, out.x, batch, n), matrix(py, out.z, batch, m), matrix(py, out.s, batch, m)))
@@ -288,7 +299,7 @@ impl Solved {
         let weights = Numbers::new("weights", weights)?;
         let weights = weights.exactly(&[self.batch()])?;
         let gradients =
-            interruptible(py, 0, &Interrupt::default(), || tape.value_gradient(weights, &how))?;
+            interruptible(py, 0, &self.interrupt, || tape.value_gradient(weights, &how))?;
         self.gradients(py, gradients.map_err(solver_error)?)
     }
 }

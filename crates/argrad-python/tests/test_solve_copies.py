@@ -130,15 +130,36 @@ print("end", flush=True)
 """
 
 
+LONG_DERIVATIVE = """
+import numpy as np
+import argrad
+
+rng = np.random.default_rng(0)
+n = 1000
+A = rng.normal(size=(n, n))
+solution = argrad.solve(np.eye(n), rng.normal(size=n), A, np.ones(n), [("nonnegative", n)])
+print("begin", flush=True)
+try:
+    # A goal that cannot be met.
+    solution.vjp(np.ones(n), method=("lsqr", 1e-300, 10**12))
+except KeyboardInterrupt:
+    assert np.isfinite(solution.vjp(np.ones(n))[1]).all()
+    print("interrupted", flush=True)
+    raise
+print("end", flush=True)
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for another process")
-def test_interrupt_ends_a_long_solve():
+@pytest.mark.parametrize("program", [LONG, LONG_DERIVATIVE], ids=["solve", "derivative"])
+def test_interrupt_ends_long_work(program):
     process = subprocess.Popen(
-        [sys.executable, "-c", LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout.readline() == "begin\n"
         time.sleep(1.0)
-        assert process.poll() is None, "the solve is too short to interrupt"
+        assert process.poll() is None, "too short to interrupt"
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)

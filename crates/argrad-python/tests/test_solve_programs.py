@@ -1,5 +1,7 @@
 """Solutions of programs with closed forms, and optimality on every cone."""
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -192,3 +194,22 @@ def test_settings_reach_the_solver():
     assert argrad.solve(P, q, A, b, CONES["mixed"], time_limit=1e-9).status == "time_limit"
     for engine in ("lanes", "sparse"):
         assert argrad.solve(P, q, A, b, CONES["mixed"], engine=engine).status == "solved"
+
+
+def test_single_precision_p_is_convex_up_to_its_rounding():
+    root = np.random.default_rng(5).standard_normal((12, 3)).astype(np.float32)
+    # Of rank 3, and indefinite by the rounding of single precision.
+    P = root @ root.T
+    assert np.linalg.eigvalsh(P.astype(float)).min() < -1e-8
+    q, A, b = np.ones(12, np.float32), -np.eye(12, dtype=np.float32), np.zeros(12, np.float32)
+    cones = [("nonnegative", 12)]
+    found = argrad.solve(P, q, A, b, cones)
+    assert found.status == "solved"
+    assert found.x.dtype == np.float32
+    # Also where the solver was built with double precision, and where a copy is differentiated.
+    solver = argrad.Solver(np.eye(12), A.astype(float), cones)
+    again = pickle.loads(pickle.dumps(solver.solve(P=P, q=q, b=b)))
+    assert again.status == "solved"
+    assert again.vjp(np.ones(12))[1].shape == (12,)
+    with pytest.raises(ValueError, match="negative eigenvalue"):
+        argrad.solve(P, q, A, b, cones, convexity_tolerance=1e-12)

@@ -101,6 +101,7 @@ class Solution:
     ):
         self._solver = solver
         self._batch = batch_of(values)
+        self._is_single = is_single(values["P"])
         self._forms = {name: None if v is None else v.form for name, v in values.items()}
         # Copies, because what was given may change before a derivative needs it.
         size, *arrays = arguments
@@ -168,7 +169,9 @@ class Solution:
             # A NaN or an infinity of an instance without a solution is no point to measure.
             x, z, s = (np.where(np.isfinite(v), v, 0.0) for v in self._point)
             s = np.where(np.isposinf(self._point[2]), np.inf, s)
-            self._tape = self._solver._core.tape_at(*self._arguments, (x, z, s))
+            self._tape = self._solver._core_for(self._is_single).tape_at(
+                *self._arguments, (x, z, s)
+            )
         return self._tape
 
     def _rows(self, name: str, value: Any, length: int) -> np.ndarray | None:
@@ -312,6 +315,11 @@ class Solution:
         return copied
 
 
+def is_single(value: Value | None) -> bool:
+    """Whether a matrix was given in single precision."""
+    return value is not None and bool(value.is_single)
+
+
 class Solver:
     """Programs of one structure (patterns of P and A, cones), analysed once, solved in batches.
 
@@ -326,7 +334,8 @@ class Solver:
             ("nonnegative", k), ("second_order", k), ("psd_triangle", side), ("exponential", count),
             ("power", alpha), ("generalized_power", alphas, norm_dim).
         settings: tolerance (1e-9), infeasibility_tolerance (1e-8), max_iterations (100), time_limit
-            (seconds, None), max_polish_steps (10), check_convexity (True), engine ("auto", "lanes",
+            (seconds, None), max_polish_steps (10), check_convexity (True), convexity_tolerance (relative
+            to the largest entry of P: 1e-10, for a P of single precision 1e-5), engine ("auto", "lanes",
             "sparse"; "matrix_free" has no factorization: only `at`, with derivatives by "lsqr").
         n: number of variables; needed only where P and A are both None.
 
@@ -364,29 +373,40 @@ class Solver:
             name: owned(matrix.read(given)) if matrix is not None and has_values(given) else None
             for name, matrix, given in (("P", self._P, P), ("A", self._A, A))
         }
-        self._core = self._build()
+        self._core = self._build(self.settings)
+        self._forgiving: Any = None
 
     def _describe(self, rows: list[int]) -> str:
         parts = [f"{cone[0]} {taken}" for cone, taken in zip(self.cones, rows, strict=True)]
         return ", ".join(parts) if parts else "no cones"
 
-    def _build(self) -> Any:
+    def _core_for(self, single: bool) -> Any:
+        """The core's solver; for a P of single precision one that forgives its rounding."""
+        if not single or "convexity_tolerance" in self.settings:
+            return self._core
+        if self._forgiving is None:
+            settings = {**self.settings, "convexity_tolerance": _options.SINGLE}
+            self._forgiving = self._build(settings)
+        return self._forgiving
+
+    def _build(self, settings: dict[str, Any]) -> Any:
         empty = (np.zeros(self.n + 1, np.int64), np.zeros(0, np.int64))
         p = empty if self._P is None else self._P.core_pattern
         a = empty if self._A is None else self._A.core_pattern
-        return _core.Solver(self.n, self.m, p, a, self.cones, self.settings)
+        return _core.Solver(self.n, self.m, p, a, self.cones, settings)
 
     def __repr__(self) -> str:
         return f"Solver(n={self.n}, m={self.m}, cones={self.cones!r})"
 
     def __getstate__(self) -> dict:
         state = self.__dict__.copy()
-        del state["_core"]
+        del state["_core"], state["_forgiving"]
         return state
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        self._core = self._build()
+        self._core = self._build(self.settings)
+        self._forgiving = None
 
     def __deepcopy__(self, memo: dict) -> Solver:
         copied = object.__new__(Solver)
@@ -499,7 +519,8 @@ class Solver:
         size = 1 if batch is None else batch
         start = self._start(warm_start, size)
         arguments = (size, *self._core_values(values))
-        solved = self._core.forward(*arguments, start=start, differentiable=differentiable)
+        core = self._core_for(is_single(values["P"]))
+        solved = core.forward(*arguments, start=start, differentiable=differentiable)
         return Solution(self, values, arguments, solved, differentiable)
 
     def at(
@@ -526,7 +547,7 @@ class Solver:
         if start is None:
             raise ValueError("point: expected a Solution or a tuple (x, z, s), found None")
         arguments = (size, *self._core_values(values))
-        solved = self._core.tape_at(*arguments, start)
+        solved = self._core_for(is_single(values["P"])).tape_at(*arguments, start)
         return Solution(self, values, arguments, solved, True)
 
 

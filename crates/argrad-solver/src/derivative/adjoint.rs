@@ -10,7 +10,7 @@ use crate::analysis::Analysis;
 use crate::cones::Function;
 use crate::group::{View, Work};
 use crate::lanes::{LaneTask, M, V, dispatch};
-use crate::program::{Report, Status};
+use crate::program::{Report, Status, Stop};
 use crate::tape::{Shared, Tape};
 use crate::threads::for_each;
 
@@ -69,6 +69,7 @@ impl Tape {
         let mut dp = vec![0.0; if shared.p { 0 } else { batch * p.nnz() }];
         let mut da = vec![0.0; if shared.a { 0 } else { batch * a.nnz() }];
         {
+            let stop = Stop::of_derivative(&self.inner.settings);
             let lanes = self.inner.lanes;
             let mut groups = Vec::with_capacity(self.states.len());
             let (mut l1, mut l2) = (&mut l1[..], &mut l2[..]);
@@ -90,6 +91,7 @@ impl Tape {
                     z,
                     exact: how.mode == Mode::Exact,
                     method: how.method,
+                    stop,
                     iterations,
                     unfinished,
                     first: index * lanes,
@@ -338,6 +340,7 @@ struct AdjointGroup<'a> {
     z: &'a [f64],
     exact: bool,
     method: Method,
+    stop: Stop<'a>,
     iterations: &'a mut [u32],
     unfinished: &'a mut [bool],
     first: usize,
@@ -396,7 +399,7 @@ impl LaneTask for AdjointGroup<'_> {
         for rhs in rhs_x.iter_mut().chain(rhs_z.iter_mut()) {
             *rhs = solved.select(*rhs, zero);
         }
-        let linear = system::solve(simd, analysis, view, work, self.method, singular);
+        let linear = system::solve(simd, analysis, view, work, (self.method, self.stop), singular);
 
         let [_, l1, ..] = &mut work.over_x;
         let [_, l2, .., through_s] = &mut work.over_z;

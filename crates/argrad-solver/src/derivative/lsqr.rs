@@ -7,13 +7,15 @@ use crate::analysis::Analysis;
 use crate::cones::Function;
 use crate::group::{View, Work};
 use crate::lanes::{M, V};
+use crate::program::Stop;
 
 /// When LSQR stops.
 #[derive(Clone, Copy)]
-pub(super) struct Goal {
+pub(super) struct Goal<'a> {
     /// Of the residual, and of the gradient of its square, relative to the right-hand side.
     pub(super) tolerance: f64,
     pub(super) max_iterations: usize,
+    pub(super) stop: Stop<'a>,
 }
 
 /// LSQR (Paige and Saunders 1982) for the lanes in `lanes`, on the symmetric form of the system: with
@@ -34,7 +36,7 @@ pub(super) fn lsqr<S: Simd>(
     view: &View<'_, S>,
     work: &mut Work<'_, S>,
     lanes: M<S>,
-    goal: Goal,
+    goal: Goal<'_>,
 ) -> Solved<S> {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let tolerance = V::splat(simd, goal.tolerance);
@@ -62,7 +64,7 @@ pub(super) fn lsqr<S: Simd>(
     let relative = |phi: V<S>| phi.abs() / beta_first.max(V::splat(simd, f64::MIN_POSITIVE));
     let mut residual = relative(phi_bar);
     for _ in 0..goal.max_iterations {
-        if !live.any() {
+        if !live.any() || goal.stop.is_due() {
             break;
         }
         let beta = bidiagonalize(

@@ -31,7 +31,7 @@ use crate::analysis::Analysis;
 use crate::cones::Function;
 use crate::group::{View, Work};
 use crate::lanes::{Buffer, LaneTask, M, V, dispatch};
-use crate::program::{Report, Slot};
+use crate::program::{Report, Slot, Stop};
 use crate::tape::Tape;
 use crate::threads::for_each;
 
@@ -296,7 +296,7 @@ impl LaneTask for SecondGroup<'_> {
         load(Some(self.r1), work.over_x[0], &|j| cost * view.x_scale[j]);
         load(Some(self.r2), work.over_z[0], &|i| view.row_scale[i]);
         dv.copy_from_slice(work.over_z[0]);
-        system::solve(simd, analysis, view, work, Method::Direct, no);
+        system::solve(simd, analysis, view, work, (Method::Direct, Stop::never()), no);
         dx.copy_from_slice(work.over_x[1]);
         dz.copy_from_slice(work.over_z[1]);
         products.multiply(simd, view.values, dx, dz, work.px, work.ax, work.atz);
@@ -315,7 +315,7 @@ impl LaneTask for SecondGroup<'_> {
             work.over_z[0][i] = gz[i] - through[i];
             w[i] = work.over_z[0][i];
         }
-        system::solve(simd, analysis, view, work, Method::Direct, no);
+        system::solve(simd, analysis, view, work, (Method::Direct, Stop::never()), no);
         l1.copy_from_slice(work.over_x[1]);
         adjoint.copy_from_slice(work.over_z[1]);
         products.multiply(simd, view.values, l1, adjoint, work.px, work.ax, work.atz);

@@ -7,6 +7,7 @@ use super::lsqr::{Goal, lsqr};
 use crate::analysis::Analysis;
 use crate::group::{View, Work};
 use crate::lanes::{M, V};
+use crate::program::Stop;
 use crate::refined::{self, Scratch, System};
 
 /// A refined solve reads the values about this many times.
@@ -54,7 +55,7 @@ impl<S: Simd> Solved<S> {
 /// Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0
 /// ```
 /// `over_x[0]`, `over_z[0]` of the workspace hold r1, r2; `over_x[1]`, `over_z[1]` receive the
-/// solution. Lanes in `singular`, and lanes whose refinement fails, get the least-norm least-squares
+/// solution. Iterations end where `stop` says so. Lanes in `singular`, and lanes whose refinement fails, get the least-norm least-squares
 /// solution.
 #[inline(always)]
 pub(crate) fn solve<S: Simd>(
@@ -62,12 +63,12 @@ pub(crate) fn solve<S: Simd>(
     analysis: &Analysis,
     view: &View<'_, S>,
     work: &mut Work<'_, S>,
-    method: Method,
+    (method, stop): (Method, Stop<'_>),
     singular: M<S>,
 ) -> Solved<S> {
     let method = if analysis.kkt.has_factor() { method } else { method.without_factor() };
     if let Method::Lsqr { tolerance, max_iterations } = method {
-        let goal = Goal { tolerance, max_iterations };
+        let goal = Goal { tolerance, max_iterations, stop };
         return lsqr(simd, analysis, view, work, M::splat(simd, true), goal);
     }
     let direct = solve_with(simd, analysis, view, work, None, singular);
@@ -78,7 +79,7 @@ pub(crate) fn solve<S: Simd>(
     }
     let max_iterations =
         (LEAST_NORM_ITERATIONS * (analysis.n() + analysis.m() + 1)).min(MOST_LEAST_NORM_ITERATIONS);
-    let goal = Goal { tolerance: LEAST_NORM, max_iterations };
+    let goal = Goal { tolerance: LEAST_NORM, max_iterations, stop };
     let least_norm = lsqr(simd, analysis, view, work, singular, goal);
     Solved {
         residual: singular.select(least_norm.residual, direct.residual),

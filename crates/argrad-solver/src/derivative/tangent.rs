@@ -10,7 +10,7 @@ use crate::analysis::Analysis;
 use crate::cones::Function;
 use crate::group::{View, Work};
 use crate::lanes::{LaneTask, V, dispatch};
-use crate::program::{Report, check_slot};
+use crate::program::{Report, Stop, check_slot};
 use crate::tape::Tape;
 use crate::threads::for_each;
 
@@ -45,6 +45,7 @@ impl Tape {
         };
         let mut unfinished = vec![false; batch];
         {
+            let stop = Stop::of_derivative(&self.inner.settings);
             let lanes = self.inner.lanes;
             let mut groups = Vec::with_capacity(self.states.len());
             let (mut dx, mut dz, mut ds) = (&mut out.x[..], &mut out.z[..], &mut out.s[..]);
@@ -55,6 +56,7 @@ impl Tape {
                 let count = residual.len();
                 groups.push(TangentGroup {
                     method: how.method,
+                    stop,
                     iterations,
                     unfinished,
                     analysis,
@@ -155,6 +157,7 @@ struct TangentGroup<'a> {
     reports: &'a [Report],
     exact: bool,
     method: Method,
+    stop: Stop<'a>,
     iterations: &'a mut [u32],
     unfinished: &'a mut [bool],
     r1: &'a [f64],
@@ -193,7 +196,7 @@ impl LaneTask for TangentGroup<'_> {
             // The solve works on its right-hand side; ds needs it once more.
             full_z.copy_from_slice(rhs_z);
         }
-        let linear = system::solve(simd, analysis, view, work, self.method, singular);
+        let linear = system::solve(simd, analysis, view, work, (self.method, self.stop), singular);
         let Work { px, ax, atz, cones, over_x, over_z, .. } = work;
         let [_, dx, ..] = over_x;
         let [_, dz, ds, dv, .., full_z] = over_z;

@@ -21,7 +21,8 @@ pub struct Interrupt(Arc<AtomicU64>);
 
 impl Interrupt {
     /// Ends every solve under way whose settings have this interrupt: their unsolved instances end with
-    /// [`crate::Status::TimeLimit`]. Later solves are not affected.
+    /// [`crate::Status::TimeLimit`]. So do the iterations of LSQR in derivatives of such solves: their
+    /// instances are left unfinished ([`crate::Gradients::unfinished`]). What begins later is not affected.
     pub fn interrupt(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -33,7 +34,7 @@ impl PartialEq for Interrupt {
     }
 }
 
-/// When one solve has to end.
+/// When one solve, or one derivative, has to end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stop<'a> {
     deadline: Option<Instant>,
@@ -51,6 +52,16 @@ impl<'a> Stop<'a> {
                 .as_ref()
                 .map(|interrupt| (&*interrupt.0, interrupt.0.load(Ordering::Relaxed))),
         }
+    }
+
+    /// For a derivative that starts now: a time limit is that of the solve.
+    pub(crate) fn of_derivative(settings: &'a Settings) -> Self {
+        Self { deadline: None, ..Self::new(settings) }
+    }
+
+    /// Not before its work is done.
+    pub(crate) fn never() -> Self {
+        Self { deadline: None, interrupt: None }
     }
 
     /// Whether it has to end now.

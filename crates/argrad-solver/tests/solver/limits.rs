@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use argrad_conformance::ProgramBatch;
-use argrad_solver::{Error, Interrupt, Settings, Solver, Status};
+use argrad_solver::{
+    Cotangent, Differentiation, Error, Interrupt, Method, Settings, Solver, Status,
+};
 
 use crate::case::{Case, NAN, differing};
 use crate::families::{Family, families, mixtures};
@@ -142,4 +144,34 @@ fn an_interrupt_ends_what_is_under_way_and_nothing_later() {
         let after = solver.solve(&case.batch.values()).unwrap();
         assert!(after.x == expected.x && after.z == expected.z, "{name}");
     }
+}
+
+#[test]
+fn an_interrupt_ends_the_iterations_of_a_derivative() {
+    let family = mixtures(3).swap_remove(0);
+    let batch = family.programs.known_solution().batch;
+    let interrupt = Interrupt::default();
+    let settings = Settings { interrupt: Some(interrupt.clone()), ..Settings::default() };
+    let solver = Solver::new(batch.structure.clone(), settings).unwrap();
+    let (solution, tape) = solver.forward(&batch.values(), None).unwrap();
+    let ones = vec![1.0; solution.x.len()];
+    let cotangent = Cotangent { x: Some(&ones), ..Cotangent::default() };
+    // A goal that cannot be met.
+    let method = Method::Lsqr { tolerance: f64::MIN_POSITIVE, max_iterations: usize::MAX };
+    let how = Differentiation { method, ..Differentiation::default() };
+    let gradients = std::thread::scope(|scope| {
+        let derivative = scope.spawn(|| {
+            // Until one is caught under way.
+            (0..1000).find_map(|_| {
+                let gradients = tape.vjp(&cotangent, &how).unwrap();
+                (!gradients.unfinished.is_empty()).then_some(gradients)
+            })
+        });
+        while !derivative.is_finished() {
+            interrupt.interrupt();
+        }
+        derivative.join().unwrap()
+    });
+    let gradients = gradients.expect("one of them was under way");
+    assert!(gradients.q.iter().all(|v| v.is_finite()));
 }

@@ -5,6 +5,9 @@ use crate::{Error, Slot};
 
 /// The numbers of a batch, in the order that the layer's [`QpShape`] says.
 ///
+/// What does not change from instance to instance should be [`Slot::Shared`]: zeros in dense matrices that are (a
+/// diagonal Q, bounds as G = -I) are left out of the work. Their gradients are there all the same.
+///
 /// ```
 /// use argrad::{QpValues, Slot};
 /// // One instance: minimize z^2 / 2 + 3 z subject to -z <= 0.

@@ -65,15 +65,12 @@ class SecondDerivative(RuntimeError):
 
 def to_array(tensor: torch.Tensor) -> np.ndarray:
     """The numbers of a tensor as a float64 array in C order; a view where possible."""
-    if tensor.requires_grad:
-        tensor = tensor.detach()
-    if not tensor.is_cpu:
-        tensor = tensor.cpu()
     if tensor.dtype is not torch.float64:
-        tensor = tensor.double()
+        tensor = tensor.detach().double()
     if not tensor.is_contiguous():
-        tensor = tensor.contiguous()
-    return tensor.numpy()
+        tensor = tensor.detach().contiguous()
+    # Detached, on the CPU: one call takes less time than one for each.
+    return tensor.numpy(force=True)
 
 
 def optional_array(tensor: torch.Tensor | None) -> np.ndarray | None:

@@ -181,6 +181,14 @@ def _rows(
     return k
 
 
+def _no_tensor(arguments: Sequence[Any]) -> TypeError:
+    """Names the first argument that is no tensor."""
+    for name, found in zip(NAMES, arguments, strict=True):
+        if found is not None and not isinstance(found, torch.Tensor):
+            return TypeError(f"{name} must be a tensor; found {type(found).__name__}")
+    raise AssertionError("all are tensors")
+
+
 def _check_tensors(tensors: Sequence[torch.Tensor | None]) -> None:
     """Raises TypeError or ValueError if dtypes or devices are not what a solve needs."""
     first = None
@@ -201,14 +209,6 @@ def _check_tensors(tensors: Sequence[torch.Tensor | None]) -> None:
                 "all arguments must be on one device; found "
                 f"{first[1].device} for {first[0]} and {tensor.device} for {name}"
             )
-
-
-def _uniform(tensors: Sequence[torch.Tensor | None]) -> bool:
-    """The usual case: float64 throughout, on the CPU."""
-    for tensor in tensors:
-        if tensor is not None and not (tensor.dtype is torch.float64 and tensor.is_cpu):
-            return False
-    return True
 
 
 def qp(
@@ -249,7 +249,9 @@ def qp(
     Returns z, or (z, nu, lam) with `duals`: with a leading batch dimension if any argument has one,
     in the arguments' dtype (float32 or float64, one for all; computed in double) and on their
     device (tensors of another device than the CPU are copied there and back). Gradients of
-    arguments without batch dimension are summed over the batch; that of Q is symmetric. Forward
+    arguments without batch dimension are summed over the batch; that of Q is symmetric. Zeros in
+    matrices without batch dimension (a diagonal Q, bounds as G = -I) are left out of the work, and
+    have gradients like all other entries. Forward
     mode (``torch.func.jvp``, ``jacfwd``), ``vmap``, ``jacrev`` work; second derivatives are
     refused.
 
@@ -287,16 +289,19 @@ def run_qp(
             limited,
         )
     shapes = []
-    for name, tensor in zip(NAMES, tensors, strict=True):
+    # The usual case: float64 throughout, on the CPU.
+    usual = True
+    for tensor in tensors:
         if tensor is None:
             shapes.append(None)
-        elif isinstance(tensor, torch.Tensor):
-            shapes.append(tensor.shape)
-        else:
-            raise TypeError(f"{name} must be a tensor; found {type(tensor).__name__}")
+            continue
+        if type(tensor) is not torch.Tensor and not isinstance(tensor, torch.Tensor):
+            raise _no_tensor(tensors)
+        shapes.append(tensor.shape)
+        usual = usual and tensor.dtype is torch.float64 and tensor.is_cpu
     single = tensors[1] is not None and tensors[1].dtype is torch.float32
     plan = _plan(tuple(shapes), settings, duals, single)
-    if not _uniform(tensors):
+    if not usual:
         _check_tensors(tensors)
     if plan.absent[2] or plan.absent[4]:
         tensors = [
