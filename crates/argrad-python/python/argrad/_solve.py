@@ -334,9 +334,10 @@ class Solver:
             ("nonnegative", k), ("second_order", k), ("psd_triangle", side), ("exponential", count),
             ("power", alpha), ("generalized_power", alphas, norm_dim).
         settings: tolerance (1e-9), infeasibility_tolerance (1e-8), max_iterations (100), time_limit
-            (seconds, None), max_polish_steps (10), check_convexity (True), convexity_tolerance (relative
-            to the largest entry of P: 1e-10, for a P of single precision 1e-5), engine ("auto", "lanes",
-            "sparse"; "matrix_free" has no factorization: only `at`, with derivatives by "lsqr").
+            (seconds, None), max_polish_steps (10), check_convexity (True), convexity_tolerance
+            (relative to the largest entry of P: 1e-10, for a P of single precision 1e-5), engine
+            ("auto", "lanes", "sparse"; "matrix_free" has no factorization: only `at`, with
+            derivatives by "lsqr").
         n: number of variables; needed only where P and A are both None.
 
     Raises:

@@ -25,7 +25,8 @@ use crate::{Differentiation, Error, OnFailure, Settings, Slot, Status};
 /// ```
 ///
 /// The analysis of the sparsity is done once, here; that of zeros in dense matrices that a batch shares,
-/// when they are met first. Cheap to clone and safe to share between threads.
+/// when they are met first. So which arguments are shared may change the last bits of a solution; the batch
+/// does not. Cheap to clone and safe to share between threads.
 #[derive(Clone, Debug)]
 pub struct QpLayer {
     solver: Solver,

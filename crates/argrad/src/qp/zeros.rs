@@ -9,11 +9,11 @@ use crate::Error;
 
 /// Fewer zeros than this share of all entries are not worth a solver of their own.
 const WORTH: f64 = 0.25;
-/// Most solvers of one layer. Zeros that come and go from call to call are no structure: each set would
-/// cost an analysis.
+/// Most solvers that a layer keeps; the one that was not used for longest goes. What a layer has met does
+/// not change its results: zeros that come and go from call to call only cost an analysis each time.
 const MOST: usize = 16;
 
-/// The solvers of a layer for the zeros met so far. Clones of a layer have them in common.
+/// The solvers of a layer for the zeros met so far, the last used last. Clones of a layer have them in common.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ZeroSolvers(Arc<Mutex<Vec<(Zeros, Solver)>>>);
 
@@ -43,11 +43,12 @@ impl ZeroSolvers {
             return Ok(None);
         }
         let mut known = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some((_, solver)) = known.iter().find(|(of, _)| *of == zeros) {
-            return Ok(Some(solver.clone()));
+        if let Some(place) = known.iter().position(|(of, _)| *of == zeros) {
+            known[place..].rotate_left(1);
+            return Ok(known.last().map(|(_, solver)| solver.clone()));
         }
         if known.len() == MOST {
-            return Ok(None);
+            known.remove(0);
         }
         let structure = structure.clone().with_zeros(zeros.p.clone(), zeros.a.clone())?;
         let solver = Solver::new(structure, settings.clone())?;
