@@ -9,6 +9,10 @@ import numpy as np
 from argrad._core import STATUS, SolverError
 
 _SHOWN = 8
+_MEANING = {
+    "primal_infeasible": "primal infeasible (no point satisfies the constraints)",
+    "dual_infeasible": "dual infeasible (the objective is unbounded)",
+}
 
 
 class SolverWarning(UserWarning):
@@ -23,7 +27,10 @@ def failures(reports: Mapping[str, np.ndarray]) -> list[tuple[int, str]]:
 
 def describe(failed: list[tuple[int, str]], batch: int, noun: str = "sample") -> str:
     """One sentence that names the first few of them."""
-    named = [f"{noun} {at}: {status.replace('_', ' ')}" for at, status in failed[:_SHOWN]]
+    named = [
+        f"{noun} {at}: {_MEANING.get(status) or status.replace('_', ' ')}"
+        for at, status in failed[:_SHOWN]
+    ]
     if len(failed) > _SHOWN:
         named.append(f"and {len(failed) - _SHOWN} more")
     return f"{len(failed)} of {batch} {noun}s not solved: {'; '.join(named)}"
