@@ -108,6 +108,13 @@ def test_threads_share_a_solution():
         np.testing.assert_array_equal(gradient, solution.vjp(w)[1])
 
 
+# A process started in the background ignores SIGINT.
+HEEDING = """
+import signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+
 LONG = """
 import numpy as np
 import argrad
@@ -154,7 +161,10 @@ print("end", flush=True)
 @pytest.mark.parametrize("program", [LONG, LONG_DERIVATIVE], ids=["solve", "derivative"])
 def test_interrupt_ends_long_work(program):
     process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", HEEDING + program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout.readline() == "begin\n"
