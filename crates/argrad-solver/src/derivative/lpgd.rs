@@ -45,7 +45,7 @@ impl Tape {
             let mut shifted = values.clone();
             shifted.q.iter_mut().zip(&shift_q).for_each(|(q, d)| *q += step * d);
             shifted.b.iter_mut().zip(&shift_b).for_each(|(b, d)| *b += step * d);
-            self.solve_near(&shifted)
+            self.solve_near(&self.solver(), &shifted)
         };
         let (up, down) = (solve(tau)?, solve(-tau)?);
         let lost = self.lost([&up, &down], how.on_failure)?;
@@ -107,6 +107,12 @@ impl Tape {
         let structure = &self.inner.analysis.structure;
         let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
         let values = self.values();
+        // Where entries move that this solver takes for zero, another has to look at them.
+        let moves = tangent.p.is_some() || tangent.a.is_some();
+        let solver = match structure.without_zeros().filter(|_| moves) {
+            Some(whole) => Solver::new(whole, self.inner.settings.clone())?,
+            None => self.solver(),
+        };
         let solve = |step: f64| {
             let mut moved = values.clone();
             for (numbers, slot, len) in [
@@ -123,7 +129,7 @@ impl Tape {
                         .for_each(|(number, d)| *number += step * d);
                 }
             }
-            self.solve_near(&moved)
+            self.solve_near(&solver, &moved)
         };
         let (up, down) = (solve(tau)?, solve(-tau)?);
         let lost = self.lost([&up, &down], how.on_failure)?;
@@ -150,9 +156,13 @@ impl Tape {
         })
     }
 
+    /// The solver of this tape.
+    fn solver(&self) -> Solver {
+        Solver { inner: self.inner.clone() }
+    }
+
     /// Solves nearby programs, from the point of this tape where that works.
-    fn solve_near(&self, values: &OwnValues) -> Result<Solution, Error> {
-        let solver = Solver { inner: self.inner.clone() };
+    fn solve_near(&self, solver: &Solver, values: &OwnValues) -> Result<Solution, Error> {
         let values = Values {
             batch: self.batch(),
             p: Slot::Each(&values.p),

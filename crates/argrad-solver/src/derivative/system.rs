@@ -55,7 +55,8 @@ impl<S: Simd> Solved<S> {
 /// Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0
 /// ```
 /// `over_x[0]`, `over_z[0]` of the workspace hold r1, r2; `over_x[1]`, `over_z[1]` receive the
-/// solution. Iterations end where `stop` says so. Lanes in `singular`, and lanes whose refinement fails, get the least-norm least-squares
+/// solution. Iterations end where `stop` says so. Lanes in `singular`, and lanes whose refinement
+/// fails, get the least-norm least-squares
 /// solution.
 #[inline(always)]
 pub(crate) fn solve<S: Simd>(

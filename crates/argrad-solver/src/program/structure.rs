@@ -281,6 +281,12 @@ impl Structure {
         Ok(Self { p_zeros, a_zeros, ..self })
     }
 
+    /// The same structure with no entry known to be zero; `None` where none is.
+    pub(crate) fn without_zeros(&self) -> Option<Self> {
+        let known = self.p_zeros.iter().chain(&self.a_zeros).any(|&zero| zero);
+        known.then(|| Self { p_zeros: Vec::new(), a_zeros: Vec::new(), ..self.clone() })
+    }
+
     /// The entries that are not zero throughout: a structure of their own, and where each entry of its
     /// P and of its A is among those of this one.
     pub(crate) fn nonzero(&self) -> (Self, Vec<u32>, Vec<u32>) {

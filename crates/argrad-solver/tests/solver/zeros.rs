@@ -1,8 +1,8 @@
 //! Entries known to be zero are left out of the factor, and of nothing else.
 
 use argrad_solver::{
-    Cone, Cotangent, Differentiation, Error, Gradients, Mode, Pattern, Settings, Slot, Solver,
-    Structure, Tape, Values,
+    Cone, Cotangent, Differentiation, Error, Gradients, Mode, Pattern, Settings, Slot,
+    SolutionTangent, Solver, Structure, Tangent, Tape, Values,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -71,6 +71,18 @@ fn gradients(tape: &Tape, mode: Mode) -> Gradients {
     tape.vjp(&Cotangent { x: Some(&x), z: Some(&z), s: Some(&s) }, &how).unwrap()
 }
 
+fn tangents(tape: &Tape, mode: Mode) -> SolutionTangent {
+    let rng = &mut ChaCha8Rng::seed_from_u64(13);
+    let mut change =
+        |len: usize| -> Vec<f64> { (0..len).map(|_| rng.random_range(-1.0..1.0)).collect() };
+    let whole = structure();
+    let (p, a) = (change(whole.p().nnz()), change(whole.a().nnz()));
+    let how = Differentiation { mode, ..Differentiation::default() };
+    let tangent =
+        Tangent { p: Some(Slot::Shared(&p)), a: Some(Slot::Shared(&a)), ..Tangent::default() };
+    tape.jvp(&tangent, &how).unwrap()
+}
+
 fn distance(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let size = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
@@ -104,6 +116,13 @@ fn solution_and_derivatives_are_those_of_the_whole_structure() {
         ] {
             let error = distance(found, expected);
             assert!(error < limit, "{mode:?}: {error:e}");
+        }
+        // Along changes of every entry, those that are zero too.
+        let (found_jvp, expected_jvp) = (tangents(&tape, mode), tangents(&expected_tape, mode));
+        for (found, expected) in [(&found_jvp.x, &expected_jvp.x), (&found_jvp.z, &expected_jvp.z)]
+        {
+            let error = distance(found, expected);
+            assert!(error < limit, "{mode:?}, forward: {error:e}");
         }
         // Entries that are zero have a gradient.
         let zero = zeros[1].iter().position(|&zero| zero).unwrap();
