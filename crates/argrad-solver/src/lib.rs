@@ -7,27 +7,23 @@
 // `x - x` is zero for finite numbers and NaN for the others, lane by lane.
 #![allow(clippy::eq_op)]
 
-// In the order in which data flow.
-mod error;
+// In the order in which data flow; no module uses a later one.
 mod program;
 
 mod lanes;
 mod linalg;
 
-mod analysis;
 mod cones;
-mod group;
-mod kkt;
-mod refined;
+mod system;
 
-mod equilibrate;
-mod interior_point;
-mod measure;
-mod polish;
-mod solve_group;
-mod solver;
-mod tape;
 mod threads;
+
+mod solve;
+
+mod prepared;
+mod tape;
+
+mod solver;
 
 mod derivative;
 
@@ -37,10 +33,9 @@ pub use derivative::{
     Cotangent, Differentiation, Gradients, Jacobian, Method, Mode, OnFailure, SolutionTangent,
     Tangent,
 };
-pub use error::Error;
 pub use program::{
-    Cone, Engine, Instructions, Interrupt, Pattern, Report, Settings, Slot, Solution, Status,
-    Structure, Values,
+    Cone, Engine, Error, Instructions, Interrupt, Pattern, Report, Settings, Slot, Solution,
+    Status, Structure, Values,
 };
 pub use solver::Solver;
 pub use tape::Tape;

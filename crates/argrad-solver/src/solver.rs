@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::Error;
-use crate::analysis::Analysis;
-use crate::group::{state_buffer, work_buffer};
-use crate::lanes::{Buffer, Width, dispatch, lane_count};
-use crate::program::{Report, Settings, Solution, Status, Stop, Structure, Values, check_values};
-use crate::solve_group::{Origin, Rows, SolveGroup};
+use crate::lanes::{Buffer, dispatch};
+use crate::prepared::{Prepared, WorkGuard};
+use crate::program::{
+    Error, Report, Settings, Solution, Status, Stop, Structure, Values, check_values,
+};
+use crate::solve::group::{Origin, Rows, SolveGroup};
 use crate::tape::Tape;
 use crate::threads::for_each;
 
@@ -37,58 +37,7 @@ const SOLVE_PASSES: usize = 200;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Solver {
-    pub(crate) inner: Arc<Inner>,
-}
-
-/// What solver and tapes share.
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) analysis: Analysis,
-    pub(crate) settings: Settings,
-    pub(crate) width: Width,
-    /// Instances a group.
-    pub(crate) lanes: usize,
-    states: Mutex<Vec<Buffer>>,
-    works: Mutex<Vec<Buffer>>,
-}
-
-impl Inner {
-    /// A buffer for a group's state, from the pool where there is one.
-    pub(crate) fn take_state(&self) -> Buffer {
-        let pooled = self.states.lock().unwrap_or_else(|e| e.into_inner()).pop();
-        pooled.unwrap_or_else(|| state_buffer(&self.analysis, self.lanes))
-    }
-
-    pub(crate) fn return_state(&self, buffer: Buffer) {
-        self.states.lock().unwrap_or_else(|e| e.into_inner()).push(buffer);
-    }
-
-    /// Scratch of one thread, returned to the pool when dropped.
-    pub(crate) fn take_work(&self) -> WorkGuard<'_> {
-        let pooled = self.works.lock().unwrap_or_else(|e| e.into_inner()).pop();
-        let buffer = pooled.unwrap_or_else(|| work_buffer(&self.analysis, self.lanes));
-        WorkGuard { inner: self, buffer: Some(buffer) }
-    }
-}
-
-/// Scratch that returns to the pool.
-pub(crate) struct WorkGuard<'a> {
-    inner: &'a Inner,
-    buffer: Option<Buffer>,
-}
-
-impl WorkGuard<'_> {
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [f64] {
-        self.buffer.as_mut().map_or(&mut [], Buffer::as_mut_slice)
-    }
-}
-
-impl Drop for WorkGuard<'_> {
-    fn drop(&mut self) {
-        if let Some(buffer) = self.buffer.take() {
-            self.inner.works.lock().unwrap_or_else(|e| e.into_inner()).push(buffer);
-        }
-    }
+    pub(crate) prepared: Arc<Prepared>,
 }
 
 impl Solver {
@@ -97,37 +46,22 @@ impl Solver {
     /// # Errors
     /// [`Error::Setting`] when a setting is out of its range.
     pub fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
-        settings.check()?;
-        let analysis = Analysis::new(structure, settings.engine)?;
-        let width = if analysis.kkt.takes_one_lane() {
-            Width::One
-        } else {
-            Width::Vector(settings.instructions)
-        };
-        let inner = Inner {
-            analysis,
-            settings,
-            width,
-            lanes: lane_count(width),
-            states: Mutex::new(Vec::new()),
-            works: Mutex::new(Vec::new()),
-        };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { prepared: Arc::new(Prepared::new(structure, settings)?) })
     }
 
     /// The structure this solver was made for.
     pub fn structure(&self) -> &Structure {
-        &self.inner.analysis.structure
+        &self.prepared.analysis.structure
     }
 
     /// Its settings.
     pub fn settings(&self) -> &Settings {
-        &self.inner.settings
+        &self.prepared.settings
     }
 
     /// Number of instances that one vector instruction advances.
     pub fn lanes(&self) -> usize {
-        self.inner.lanes
+        self.prepared.lanes
     }
 
     /// Solves a batch from scratch.
@@ -136,7 +70,7 @@ impl Solver {
     /// Malformed values: wrong lengths, NaN or infinity, a P that is not positive semidefinite. An
     /// instance without a solution is not an error but a [`crate::Status`].
     pub fn solve(&self, values: &Values<'_>) -> Result<Solution, Error> {
-        self.run(values, Origin::Cold, None, self.inner.settings.check_convexity)
+        self.run(values, Origin::Cold, None, self.prepared.settings.check_convexity)
     }
 
     /// Solves a batch, each instance from its point in `start` where the Newton steps from there
@@ -145,7 +79,7 @@ impl Solver {
     /// # Errors
     /// As [`Self::solve`]; also when `start` is not a solution of the same shape.
     pub fn solve_warm(&self, values: &Values<'_>, start: &Solution) -> Result<Solution, Error> {
-        self.run(values, Origin::Warm(start), None, self.inner.settings.check_convexity)
+        self.run(values, Origin::Warm(start), None, self.prepared.settings.check_convexity)
     }
 
     /// Solves a batch and keeps what its derivative needs.
@@ -186,15 +120,15 @@ impl Solver {
 
     /// Solves and keeps the states.
     fn record(&self, values: &Values<'_>, origin: Origin<'_>) -> Result<(Solution, Tape), Error> {
-        let groups = values.batch.div_ceil(self.inner.lanes);
-        let mut states: Vec<Buffer> = (0..groups).map(|_| self.inner.take_state()).collect();
-        match self.run(values, origin, Some(&mut states), self.inner.settings.check_convexity) {
+        let groups = values.batch.div_ceil(self.prepared.lanes);
+        let mut states: Vec<Buffer> = (0..groups).map(|_| self.prepared.take_state()).collect();
+        match self.run(values, origin, Some(&mut states), self.prepared.settings.check_convexity) {
             Ok(solution) => {
-                let tape = Tape::new(self.inner.clone(), states, values, &solution);
+                let tape = Tape::new(self.prepared.clone(), states, values, &solution);
                 Ok((solution, tape))
             }
             Err(error) => {
-                states.into_iter().for_each(|state| self.inner.return_state(state));
+                states.into_iter().for_each(|state| self.prepared.return_state(state));
                 Err(error)
             }
         }
@@ -207,21 +141,21 @@ impl Solver {
         mut states: Option<&mut Vec<Buffer>>,
         check_convexity: bool,
     ) -> Result<Solution, Error> {
-        let inner = &*self.inner;
-        let (n, m) = (inner.analysis.n(), inner.analysis.m());
-        check_values(&inner.analysis.structure, values)?;
+        let prepared = &*self.prepared;
+        let (n, m) = (prepared.analysis.n(), prepared.analysis.m());
+        check_values(&prepared.analysis.structure, values)?;
         let is_given = matches!(origin, Origin::Given(_));
         if let Origin::Warm(start) | Origin::Given(start) = origin {
             check_start(start, values.batch, n, m)?;
         }
-        if !inner.analysis.kkt.has_factor() && !is_given {
+        if !prepared.analysis.kkt.has_factor() && !is_given {
             return Err(Error::Setting {
                 setting: "engine",
                 expected: "an engine that can solve (a matrix-free one only differentiates, see tape_at)",
                 found: "MatrixFree".into(),
             });
         }
-        let stop = Stop::new(&inner.settings);
+        let stop = Stop::new(&prepared.settings);
         let batch = values.batch;
         let mut solution = Solution {
             batch,
@@ -231,9 +165,9 @@ impl Solver {
             reports: vec![Report::default(); batch],
         };
         let mut kept = states.as_mut().map(|states| states.iter_mut());
-        let mut groups = Vec::with_capacity(batch.div_ceil(inner.lanes));
+        let mut groups = Vec::with_capacity(batch.div_ceil(prepared.lanes));
         let mut rest = (&mut solution.x[..], &mut solution.z[..], &mut solution.s[..]);
-        for (index, reports) in solution.reports.chunks_mut(inner.lanes).enumerate() {
+        for (index, reports) in solution.reports.chunks_mut(prepared.lanes).enumerate() {
             let count = reports.len();
             let (x, z, s) = rest;
             let (x, x_rest) = x.split_at_mut(count * n);
@@ -241,17 +175,17 @@ impl Solver {
             let (s, s_rest) = s.split_at_mut(count * m);
             rest = (x_rest, z_rest, s_rest);
             let state = kept.as_mut().and_then(Iterator::next);
-            groups.push((index * inner.lanes, Rows { x, z, s, reports }, state));
+            groups.push((index * prepared.lanes, Rows { x, z, s, reports }, state));
         }
         let solve = |work: &mut [f64], first: usize, rows: Rows<'_>, state: &mut [f64]| {
-            let (analysis, settings) = (&inner.analysis, &inner.settings);
+            let (analysis, settings) = (&prepared.analysis, &prepared.settings);
             if stop.is_due() && !is_given {
                 rows.leave(Status::TimeLimit);
                 state.fill(0.0);
                 return Ok(());
             }
             dispatch(
-                inner.width,
+                prepared.width,
                 SolveGroup {
                     analysis,
                     settings,
@@ -271,9 +205,9 @@ impl Solver {
              (first, rows, state): (usize, Rows<'_>, Option<&mut Buffer>)| match state {
                 Some(state) => solve(work.as_mut_slice(), first, rows, state.as_mut_slice()),
                 None => {
-                    let mut state = inner.take_state();
+                    let mut state = prepared.take_state();
                     let result = solve(work.as_mut_slice(), first, rows, state.as_mut_slice());
-                    inner.return_state(state);
+                    prepared.return_state(state);
                     result
                 }
             };
@@ -281,8 +215,8 @@ impl Solver {
         let first_error: Mutex<Option<(usize, Error)>> = Mutex::new(None);
         for_each(
             groups,
-            SOLVE_PASSES * inner.analysis.kkt.values_len,
-            || inner.take_work(),
+            SOLVE_PASSES * prepared.analysis.kkt.values_len,
+            || prepared.take_work(),
             |work, group| {
                 let position = group.0;
                 if let Err(error) = one_group(work, group) {

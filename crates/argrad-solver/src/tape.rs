@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use pulp::Simd;
 
-use crate::analysis::Analysis;
-use crate::group::View;
 use crate::lanes::{Buffer, LaneTask, dispatch};
+use crate::prepared::Prepared;
 use crate::program::{Report, Solution, Values};
-use crate::solver::Inner;
+use crate::system::analysis::Analysis;
+use crate::system::memory::View;
 
 /// A solved batch with its last factorizations: derivatives cost triangular solves.
 ///
 /// Independent of later solves of the same solver.
 #[derive(Debug)]
 pub struct Tape {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) prepared: Arc<Prepared>,
     /// One a lane group.
     pub(crate) states: Vec<Buffer>,
     pub(crate) shared: Shared,
@@ -40,13 +40,13 @@ pub(crate) struct Shared {
 
 impl Tape {
     pub(crate) fn new(
-        inner: Arc<Inner>,
+        prepared: Arc<Prepared>,
         states: Vec<Buffer>,
         values: &Values<'_>,
         solution: &Solution,
     ) -> Self {
         Self {
-            inner,
+            prepared,
             states,
             shared: Shared {
                 p: values.p.is_shared(),
@@ -121,13 +121,13 @@ impl Tape {
                 }
             }
         }
-        let inner = &self.inner;
+        let prepared = &self.prepared;
         let mut values = OwnValues::default();
         for (index, state) in self.states.iter().enumerate() {
-            let count = inner.lanes.min(self.batch - index * inner.lanes);
+            let count = prepared.lanes.min(self.batch - index * prepared.lanes);
             let state = state.as_slice();
-            let unload = Unload { analysis: &inner.analysis, state, count, values: &mut values };
-            dispatch(inner.width, unload);
+            let unload = Unload { analysis: &prepared.analysis, state, count, values: &mut values };
+            dispatch(prepared.width, unload);
         }
         self.removed.iter().for_each(|&k| values.b[k] = f64::INFINITY);
         values
@@ -153,7 +153,7 @@ pub(crate) struct OwnValues {
 impl Drop for Tape {
     fn drop(&mut self) {
         for state in self.states.drain(..) {
-            self.inner.return_state(state);
+            self.prepared.return_state(state);
         }
     }
 }

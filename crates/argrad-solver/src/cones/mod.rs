@@ -4,18 +4,11 @@
 //! [`ConeProduct`] cuts the vectors and hands each cone its part.
 
 mod cone;
-mod lane_matrix;
-mod least_eigenvalue;
-mod symmetric_eigen;
 
 mod exponential;
 mod generalized_power;
-mod householder;
 mod nonnegative;
 mod power;
-mod power_barrier;
-mod power_projection;
-mod power_root;
 mod psd_triangle;
 mod second_order;
 mod three_dimensional;

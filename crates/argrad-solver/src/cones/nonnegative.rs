@@ -292,8 +292,8 @@ mod tests {
     use pulp::Scalar;
 
     use super::*;
-    use crate::Instructions;
     use crate::lanes::{LaneTask, dispatch};
+    use crate::program::Instructions;
 
     type R = V<Scalar>;
 

@@ -5,12 +5,12 @@ use pulp::Simd;
 use super::gradient::{Adjoint, Matrix, sum_matrix, sum_rows};
 use super::system;
 use super::{Cotangent, Differentiation, Gradients, Method, Mode, OnFailure};
-use crate::Error;
-use crate::analysis::Analysis;
 use crate::cones::Function;
-use crate::group::{View, Work};
 use crate::lanes::{LaneTask, M, V, dispatch};
+use crate::program::Error;
 use crate::program::{Report, Status, Stop};
+use crate::system::analysis::Analysis;
+use crate::system::memory::{View, Work};
 use crate::tape::{Shared, Tape};
 use crate::threads::for_each;
 
@@ -31,7 +31,7 @@ impl Tape {
     }
 
     pub(super) fn check_cotangent(&self, cotangent: &Cotangent<'_>) -> Result<(), Error> {
-        let analysis = &self.inner.analysis;
+        let analysis = &self.prepared.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         check_length("cotangent.x", cotangent.x, batch, n)?;
         check_length("cotangent.z", cotangent.z, batch, m)?;
@@ -45,7 +45,7 @@ impl Tape {
         how: &Differentiation,
         shared: Shared,
     ) -> Result<Gradients, Error> {
-        let analysis = &self.inner.analysis;
+        let analysis = &self.prepared.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         // The slack of a removed row is constant, whatever its cotangent.
         let kept_s = cotangent.s.filter(|_| !self.removed.is_empty()).map(|s| {
@@ -69,8 +69,8 @@ impl Tape {
         let mut dp = vec![0.0; if shared.p { 0 } else { batch * p.nnz() }];
         let mut da = vec![0.0; if shared.a { 0 } else { batch * a.nnz() }];
         {
-            let stop = Stop::of_derivative(&self.inner.settings);
-            let lanes = self.inner.lanes;
+            let stop = Stop::of_derivative(&self.prepared.settings);
+            let lanes = self.prepared.lanes;
             let mut groups = Vec::with_capacity(self.states.len());
             let (mut l1, mut l2) = (&mut l1[..], &mut l2[..]);
             let (mut dp, mut da) = (&mut dp[..], &mut da[..]);
@@ -102,11 +102,11 @@ impl Tape {
                     da: split(&mut da, if shared.a { 0 } else { count * a.nnz() }),
                 });
             }
-            let width = self.inner.width;
+            let width = self.prepared.width;
             for_each(
                 groups,
                 system::PASSES * analysis.kkt.values_len,
-                || self.inner.take_work(),
+                || self.prepared.take_work(),
                 |work, group| {
                     dispatch(width, AdjointGroup { work: work.as_mut_slice(), ..group });
                 },
@@ -149,7 +149,7 @@ impl Tape {
         weights: &[f64],
         how: &Differentiation,
     ) -> Result<Gradients, Error> {
-        let analysis = &self.inner.analysis;
+        let analysis = &self.prepared.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         check_length("weights", Some(weights), batch, 1)?;
         how.check(&self.reports)?;
@@ -235,7 +235,7 @@ impl Tape {
 
     /// NaN in the per-instance gradients of these instances.
     pub(super) fn mark_nan(&self, gradients: &mut Gradients, instances: &[usize], shared: Shared) {
-        let structure = &self.inner.analysis.structure;
+        let structure = &self.prepared.analysis.structure;
         for &index in instances {
             for (values, len, shared) in [
                 (&mut gradients.p, structure.p.nnz(), shared.p),

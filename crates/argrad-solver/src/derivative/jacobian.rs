@@ -1,7 +1,7 @@
 //! The whole Jacobian of the solution map, for those who want to look at it.
 
 use super::{Cotangent, Differentiation};
-use crate::Error;
+use crate::program::Error;
 use crate::tape::{Shared, Tape};
 
 /// Jacobians of the solution `(x, z, s)` of each instance with respect to its own values, shared or not:
@@ -29,7 +29,7 @@ impl Tape {
     /// As [`Self::vjp`].
     pub fn jacobian(&self, how: &Differentiation) -> Result<Jacobian, Error> {
         how.check(&self.reports)?;
-        let structure = &self.inner.analysis.structure;
+        let structure = &self.prepared.analysis.structure;
         let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
         let rows = n + 2 * m;
         let lengths = [structure.p.nnz(), n, structure.a.nnz(), m];

@@ -10,7 +10,7 @@
 //! at tau and at -tau, over 2 tau. As tau goes to 0 it becomes the adjoint derivative.
 
 use super::{Cotangent, Differentiation, Gradients, OnFailure, SolutionTangent, Tangent};
-use crate::Error;
+use crate::program::Error;
 use crate::program::{Slot, Solution, Status, Values};
 use crate::solver::Solver;
 use crate::tape::{OwnValues, Shared, Tape};
@@ -23,7 +23,7 @@ impl Tape {
         how: &Differentiation,
         shared: Shared,
     ) -> Result<Gradients, Error> {
-        let structure = &self.inner.analysis.structure;
+        let structure = &self.prepared.analysis.structure;
         let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
         let values = self.values();
         let (p_len, a_len) = (structure.p.nnz(), structure.a.nnz());
@@ -104,13 +104,13 @@ impl Tape {
         tau: f64,
         how: &Differentiation,
     ) -> Result<SolutionTangent, Error> {
-        let structure = &self.inner.analysis.structure;
+        let structure = &self.prepared.analysis.structure;
         let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
         let values = self.values();
         // Where entries move that this solver takes for zero, another has to look at them.
         let moves = tangent.p.is_some() || tangent.a.is_some();
         let solver = match structure.without_zeros().filter(|_| moves) {
-            Some(whole) => Solver::new(whole, self.inner.settings.clone())?,
+            Some(whole) => Solver::new(whole, self.prepared.settings.clone())?,
             None => self.solver(),
         };
         let solve = |step: f64| {
@@ -158,7 +158,7 @@ impl Tape {
 
     /// The solver of this tape.
     fn solver(&self) -> Solver {
-        Solver { inner: self.inner.clone() }
+        Solver { prepared: self.prepared.clone() }
     }
 
     /// Solves nearby programs, from the point of this tape where that works.

@@ -3,11 +3,11 @@
 use pulp::Simd;
 
 use super::system::Solved;
-use crate::analysis::Analysis;
 use crate::cones::Function;
-use crate::group::{View, Work};
 use crate::lanes::{M, V};
 use crate::program::Stop;
+use crate::system::analysis::Analysis;
+use crate::system::memory::{View, Work};
 
 /// When LSQR stops.
 #[derive(Clone, Copy)]

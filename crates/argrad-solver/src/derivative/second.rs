@@ -26,12 +26,12 @@ use super::adjoint::{gather, split};
 use super::gradient::{Adjoint, Matrix, sum_matrix, sum_rows};
 use super::system;
 use super::{Cotangent, Differentiation, Gradients, Method, Mode, OnFailure, Tangent};
-use crate::Error;
-use crate::analysis::Analysis;
 use crate::cones::Function;
-use crate::group::{View, Work};
 use crate::lanes::{Buffer, LaneTask, M, V, dispatch};
+use crate::program::Error;
 use crate::program::{Report, Slot, Stop};
+use crate::system::analysis::Analysis;
+use crate::system::memory::{View, Work};
 use crate::tape::Tape;
 use crate::threads::for_each;
 
@@ -61,7 +61,7 @@ impl Tape {
         direction: &Tangent<'_>,
         how: &Differentiation,
     ) -> Result<Gradients, Error> {
-        let analysis = &self.inner.analysis;
+        let analysis = &self.prepared.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         for cotangent in [cotangent, cotangent_change] {
             self.check_cotangent(cotangent)?;
@@ -84,7 +84,7 @@ impl Tape {
 
         let mut vectors = Vectors::new(batch, n, m);
         {
-            let lanes = self.inner.lanes;
+            let lanes = self.prepared.lanes;
             let mut groups = Vec::with_capacity(self.states.len());
             let mut rest = vectors.slices();
             for (index, state) in self.states.iter().enumerate() {
@@ -110,9 +110,12 @@ impl Tape {
             for_each(
                 groups,
                 6 * RUNGS * system::PASSES * analysis.kkt.values_len,
-                || self.inner.take_work(),
+                || self.prepared.take_work(),
                 |work, group| {
-                    dispatch(self.inner.width, SecondGroup { work: work.as_mut_slice(), ..group });
+                    dispatch(
+                        self.prepared.width,
+                        SecondGroup { work: work.as_mut_slice(), ..group },
+                    );
                 },
             );
         }
@@ -126,7 +129,7 @@ impl Tape {
 
     /// Outer products of the adjoint's change with the point, and of the adjoint with the point's change.
     fn assemble_second(&self, vectors: &Vectors) -> Gradients {
-        let analysis = &self.inner.analysis;
+        let analysis = &self.prepared.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         let (p, a) = (&analysis.structure.p, &analysis.structure.a);
         let changed = |i: usize| Adjoint {

@@ -6,13 +6,13 @@ use pulp::Simd;
 
 use super::adjoint::{lane_masks, split};
 use super::{Differentiation, Method, Mode, OnFailure};
-use crate::Error;
-use crate::analysis::Analysis;
-use crate::group::{State, Work};
 use crate::lanes::{Buffer, LaneTask, V, dispatch};
-use crate::polish::{Target, polish};
+use crate::prepared::Prepared;
+use crate::program::Error;
 use crate::program::{Report, Status};
-use crate::solver::Inner;
+use crate::solve::polish::{Target, polish};
+use crate::system::analysis::Analysis;
+use crate::system::memory::{State, Work};
 use crate::tape::Tape;
 use crate::threads::for_each;
 
@@ -28,15 +28,15 @@ impl Tape {
         how: &Differentiation,
     ) -> Result<Option<SmoothedPoints<'_>>, Error> {
         let Mode::Smoothed(mu) = how.mode else { return Ok(None) };
-        let analysis = &self.inner.analysis;
+        let analysis = &self.prepared.analysis;
         let (n, m) = (analysis.n(), analysis.m());
         let mut points = SmoothedPoints {
-            inner: &self.inner,
+            prepared: &self.prepared,
             states: self
                 .states
                 .iter()
                 .map(|state| {
-                    let mut copy = self.inner.take_state();
+                    let mut copy = self.prepared.take_state();
                     copy.as_mut_slice().copy_from_slice(state.as_slice());
                     copy
                 })
@@ -44,7 +44,7 @@ impl Tape {
             x: self.x.clone(),
             z: self.z.clone(),
         };
-        let lanes = self.inner.lanes;
+        let lanes = self.prepared.lanes;
         let mut groups = Vec::with_capacity(points.states.len());
         let (mut x, mut z) = (&mut points.x[..], &mut points.z[..]);
         for (index, state) in points.states.iter_mut().enumerate() {
@@ -60,12 +60,12 @@ impl Tape {
                 z: split(&mut z, count * m),
             });
         }
-        let width = self.inner.width;
+        let width = self.prepared.width;
         let failed = Mutex::new(Vec::new());
         for_each(
             groups,
             SMOOTHING_STEPS * analysis.kkt.values_len,
-            || self.inner.take_work(),
+            || self.prepared.take_work(),
             |work, group| {
                 let group = SmoothGroup { work: work.as_mut_slice(), ..group };
                 if let Some(index) = dispatch(width, group) {
@@ -104,7 +104,7 @@ impl Tape {
 
 /// States moved to the central path.
 pub(super) struct SmoothedPoints<'a> {
-    inner: &'a Inner,
+    prepared: &'a Prepared,
     pub(super) states: Vec<Buffer>,
     pub(super) x: Vec<f64>,
     pub(super) z: Vec<f64>,
@@ -113,7 +113,7 @@ pub(super) struct SmoothedPoints<'a> {
 impl Drop for SmoothedPoints<'_> {
     fn drop(&mut self) {
         for state in self.states.drain(..) {
-            self.inner.return_state(state);
+            self.prepared.return_state(state);
         }
     }
 }

@@ -4,11 +4,11 @@ use pulp::Simd;
 
 use super::Method;
 use super::lsqr::{Goal, lsqr};
-use crate::analysis::Analysis;
-use crate::group::{View, Work};
 use crate::lanes::{M, V};
 use crate::program::Stop;
-use crate::refined::{self, Scratch, System};
+use crate::system::analysis::Analysis;
+use crate::system::memory::{View, Work};
+use crate::system::refined::{self, Scratch, System};
 
 /// A refined solve reads the values about this many times.
 pub(crate) const PASSES: usize = 8;

@@ -5,12 +5,12 @@ use pulp::Simd;
 use super::adjoint::{failures, gather, lane_masks, split};
 use super::system;
 use super::{Differentiation, Method, Mode, OnFailure, SolutionTangent, Tangent};
-use crate::Error;
-use crate::analysis::Analysis;
 use crate::cones::Function;
-use crate::group::{View, Work};
 use crate::lanes::{LaneTask, V, dispatch};
+use crate::program::Error;
 use crate::program::{Report, Stop, check_slot};
+use crate::system::analysis::Analysis;
+use crate::system::memory::{View, Work};
 use crate::tape::Tape;
 use crate::threads::for_each;
 
@@ -24,7 +24,7 @@ impl Tape {
         tangent: &Tangent<'_>,
         how: &Differentiation,
     ) -> Result<SolutionTangent, Error> {
-        let analysis = &self.inner.analysis;
+        let analysis = &self.prepared.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         how.check(&self.reports)?;
         if let Mode::Lpgd(tau) = how.mode {
@@ -45,8 +45,8 @@ impl Tape {
         };
         let mut unfinished = vec![false; batch];
         {
-            let stop = Stop::of_derivative(&self.inner.settings);
-            let lanes = self.inner.lanes;
+            let stop = Stop::of_derivative(&self.prepared.settings);
+            let lanes = self.prepared.lanes;
             let mut groups = Vec::with_capacity(self.states.len());
             let (mut dx, mut dz, mut ds) = (&mut out.x[..], &mut out.z[..], &mut out.s[..]);
             let lsqr = out.iterations.chunks_mut(lanes).zip(unfinished.chunks_mut(lanes));
@@ -74,11 +74,11 @@ impl Tape {
                     ds: split(&mut ds, count * m),
                 });
             }
-            let width = self.inner.width;
+            let width = self.prepared.width;
             for_each(
                 groups,
                 system::PASSES * analysis.kkt.values_len,
-                || self.inner.take_work(),
+                || self.prepared.take_work(),
                 |work, group| {
                     dispatch(width, TangentGroup { work: work.as_mut_slice(), ..group });
                 },
@@ -103,7 +103,7 @@ impl Tape {
         x: &[f64],
         z: &[f64],
     ) -> Result<(Vec<f64>, Vec<f64>), Error> {
-        let analysis = &self.inner.analysis;
+        let analysis = &self.prepared.analysis;
         let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
         for (argument, slot, len) in [
             ("tangent.p", tangent.p, analysis.structure.p.nnz()),

@@ -2,7 +2,7 @@
 
 use pulp::{Scalar, Simd, WithSimd};
 
-use crate::Instructions;
+use crate::program::Instructions;
 
 /// Work written once for any instruction set.
 pub(crate) trait LaneTask {

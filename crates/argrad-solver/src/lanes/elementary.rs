@@ -132,8 +132,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::Instructions;
     use crate::lanes::{LaneTask, dispatch};
+    use crate::program::Instructions;
 
     fn exp(x: f64) -> f64 {
         V::<Scalar>::splat(Scalar, x).exp().lane(0)

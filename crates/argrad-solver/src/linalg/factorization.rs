@@ -5,12 +5,10 @@
 
 use pulp::Simd;
 
-use super::factor::{Pivots, factor};
-use super::solve::solve;
+use super::lanes::{Pivots, Symbolic, factor, solve};
 use super::sparse::SparseLdl;
-use super::symbolic::Symbolic;
-use crate::Error;
 use crate::lanes::V;
+use crate::program::Error;
 
 #[derive(Debug)]
 pub(crate) enum Factorization {

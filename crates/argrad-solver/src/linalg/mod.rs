@@ -1,27 +1,19 @@
-//! Lane linear algebra: LDL' of quasidefinite matrices and products with sparse blocks.
+//! Linear algebra: LDL' of quasidefinite matrices, products with sparse blocks, small dense matrices.
 //!
-//! In the order of the data: [`ordering`] picks the elimination order, [`symbolic`] turns it into
-//! supernodes and index lists, [`factor`] and [`solve`] run on them in lanes with the register
-//! kernels of [`tile`]; [`blocks`] multiplies by P and A. [`sparse`] and [`sparse_products`] do the same
-//! for one large instance; [`factorization`] and [`products`] are what the rest sees of both.
+//! [`ordering`] picks the elimination order. [`lanes`] factors and multiplies many matrices of one pattern
+//! at once, [`sparse`] one large matrix; [`factorization`] and [`products`] are what the rest sees of
+//! both. [`dense`] is what the cones need of small matrices.
 
-mod blocks;
-mod factor;
-mod factorization;
+pub(crate) mod dense;
 mod ordering;
-mod products;
-mod solve;
+
+mod lanes;
 mod sparse;
-mod sparse_products;
-mod symbolic;
-mod tile;
 
-pub(crate) use blocks::{Block, Blocks, equal_rows};
-pub(crate) use factor::Pivots;
+mod factorization;
+mod products;
+
 pub(crate) use factorization::Factorization;
+pub(crate) use lanes::{Block, Blocks, Pivots, Symbolic, equal_rows};
 pub(crate) use products::Products;
-pub(crate) use sparse_products::SparseProducts;
-pub(crate) use symbolic::Symbolic;
-
-#[cfg(test)]
-mod tests;
+pub(crate) use sparse::SparseProducts;

@@ -2,8 +2,8 @@
 
 use pulp::Simd;
 
-use super::blocks::Blocks;
-use super::sparse_products::SparseProducts;
+use super::lanes::Blocks;
+use super::sparse::SparseProducts;
 use crate::lanes::V;
 
 #[derive(Clone, Debug)]

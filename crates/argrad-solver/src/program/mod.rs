@@ -5,12 +5,14 @@
 //! subject to  Ax + s = b,   s in K          dual: z in K*,  Px + q + A'z = 0
 //! ```
 
+mod error;
 mod interrupt;
 mod settings;
 mod solution;
 mod structure;
 mod values;
 
+pub use error::Error;
 pub use interrupt::Interrupt;
 pub use settings::{Engine, Instructions, Settings};
 pub use solution::{Report, Solution, Status};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Interrupt;
-use crate::Error;
+use crate::program::Error;
 
 /// Which vector instructions to use. Every choice that has fused multiply-adds gives bitwise the
 /// same results; the choice matters for speed only.

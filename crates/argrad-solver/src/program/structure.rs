@@ -1,6 +1,6 @@
 //! The part of a program that never changes: two sparsity patterns and a list of cones.
 
-use crate::Error;
+use crate::program::Error;
 
 /// One factor of the cone product K, in row order.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! The part of a program that varies: numbers for P, q, A, b, each shared or per instance.
 
 use super::Structure;
-use crate::Error;
+use crate::program::Error;
 
 /// Numbers of one argument for a whole batch, row-major.
 ///

@@ -15,8 +15,8 @@ use std::f64::consts::SQRT_2;
 
 use pulp::Simd;
 
-use super::super::lane_matrix::{Shape, Support, row_products, triangle_index, triangle_len};
 use crate::lanes::{Kernel, V, call};
+use crate::linalg::dense::{Shape, Support, row_products, triangle_index, triangle_len};
 
 /// The block of X -> W X W.
 #[inline(always)]

@@ -7,6 +7,7 @@ mod kernel;
 mod numeric;
 mod pattern;
 mod plan;
+mod products;
 mod solve;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,9 @@ use pattern::Pattern;
 use plan::Plan;
 use solve::Solve;
 
-use crate::Error;
+pub(crate) use products::SparseProducts;
+
+use crate::program::Error;
 
 /// Symbolic factorization, and scratch for the numeric one.
 #[derive(Debug)]

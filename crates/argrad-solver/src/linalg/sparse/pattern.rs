@@ -4,7 +4,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::SymbolicSparseColMatRef;
 use faer::sparse::linalg::amd;
 
-use crate::Error;
+use crate::program::Error;
 
 /// No parent, no front.
 pub(super) const NONE: u32 = u32::MAX;

@@ -8,7 +8,7 @@
 //!   Duff and Reid 1983).
 
 use super::pattern::{NONE, Pattern, SLENDER};
-use crate::Error;
+use crate::program::Error;
 
 /// Fronts are merged when the share of zeros in the merged panel is at most `.1`, for merged
 /// widths up to `.0`.

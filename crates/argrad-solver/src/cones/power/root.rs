@@ -38,19 +38,19 @@ const ROUNDING: f64 = 2e-15;
 const LEAST: f64 = 1e-17;
 
 /// Where v lies, as far as the equation goes: lanes scaled to entries of order one.
-pub(super) struct Equation<'a, S: Simd> {
-    pub(super) alpha: &'a [f64],
+pub(in crate::cones) struct Equation<'a, S: Simd> {
+    pub(in crate::cones) alpha: &'a [f64],
     /// v's x.
-    pub(super) x: &'a [V<S>],
+    pub(in crate::cones) x: &'a [V<S>],
     /// |w|.
-    pub(super) norm: V<S>,
-    pub(super) mu: V<S>,
+    pub(in crate::cones) norm: V<S>,
+    pub(in crate::cones) mu: V<S>,
     /// Lanes with x >= 0.
-    pub(super) above: M<S>,
+    pub(in crate::cones) above: M<S>,
     /// Lanes with x <= 0.
-    pub(super) below: M<S>,
+    pub(in crate::cones) below: M<S>,
     /// F(0) for mu = 0. Where it is at least |w|, v lies in K (`above`) or in -K* (`below`).
-    pub(super) base: V<S>,
+    pub(in crate::cones) base: V<S>,
 }
 
 /// The quantities of the equation at some c.
@@ -67,7 +67,13 @@ struct Sums<S: Simd> {
 
 impl<'a, S: Simd> Equation<'a, S> {
     #[inline(always)]
-    pub(super) fn new(simd: S, alpha: &'a [f64], x: &'a [V<S>], norm: V<S>, mu: V<S>) -> Self {
+    pub(in crate::cones) fn new(
+        simd: S,
+        alpha: &'a [f64],
+        x: &'a [V<S>],
+        norm: V<S>,
+        mu: V<S>,
+    ) -> Self {
         let zero = V::splat(simd, 0.0);
         let (mut above, mut below) = (M::splat(simd, true), M::splat(simd, true));
         for &x in x {
@@ -85,7 +91,7 @@ impl<'a, S: Simd> Equation<'a, S> {
 
     /// log c in the lanes in which there is a root, -640 in the others.
     #[inline(always)]
-    pub(super) fn solve(&self, simd: S) -> V<S> {
+    pub(in crate::cones) fn solve(&self, simd: S) -> V<S> {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         let floor = V::splat(simd, FLOOR);
         let smooth = self.mu.gt(zero);
@@ -193,7 +199,7 @@ impl<'a, S: Simd> Equation<'a, S> {
 
     /// r and t at log c, as shares of their sum.
     #[inline(always)]
-    pub(super) fn shares(&self, simd: S, log: V<S>) -> (V<S>, V<S>) {
+    pub(in crate::cones) fn shares(&self, simd: S, log: V<S>) -> (V<S>, V<S>) {
         let smooth = self.mu.gt(V::splat(simd, 0.0)).any();
         let c = log.exp();
         let sums = self.sums(simd, smooth, log, c);
@@ -214,20 +220,20 @@ fn larger_first<S: Simd>(log_r: V<S>, log_t: V<S>, product: V<S>) -> (V<S>, V<S>
 }
 
 /// X and Z with X - Z = x and X Z = a c + (1 + a) mu, without cancellation.
-pub(super) struct Split<S: Simd> {
+pub(in crate::cones) struct Split<S: Simd> {
     /// X Z.
-    pub(super) product: V<S>,
+    pub(in crate::cones) product: V<S>,
     /// X + Z.
-    pub(super) sum: V<S>,
+    pub(in crate::cones) sum: V<S>,
     /// The larger of X and Z.
-    pub(super) large: V<S>,
-    pub(super) x: V<S>,
-    pub(super) z: V<S>,
+    pub(in crate::cones) large: V<S>,
+    pub(in crate::cones) x: V<S>,
+    pub(in crate::cones) z: V<S>,
 }
 
 impl<S: Simd> Split<S> {
     #[inline(always)]
-    pub(super) fn new(simd: S, alpha: f64, x: V<S>, mu: V<S>, c: V<S>) -> Self {
+    pub(in crate::cones) fn new(simd: S, alpha: f64, x: V<S>, mu: V<S>, c: V<S>) -> Self {
         let product = V::splat(simd, alpha).fma(c, V::splat(simd, 1.0 + alpha) * mu);
         let sum = x.fma(x, V::splat(simd, 4.0) * product).sqrt();
         let large = V::splat(simd, 0.5) * (x.abs() + sum);

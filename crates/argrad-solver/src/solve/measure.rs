@@ -2,9 +2,9 @@
 
 use pulp::Simd;
 
-use crate::analysis::Analysis;
-use crate::group::{State, Work};
 use crate::lanes::{Kernel, V, call};
+use crate::system::analysis::Analysis;
+use crate::system::memory::{State, Work};
 
 /// Terms of the scaled program below this do not make a residual relative to themselves.
 const FLOOR: f64 = 1e-3;

@@ -1,10 +1,10 @@
 //! Everything that follows from a structure alone, computed when a solver is made.
 
-use crate::Error;
 use crate::cones::ConeProduct;
-use crate::kkt::Kkt;
 use crate::linalg::{Factorization, Symbolic};
+use crate::program::Error;
 use crate::program::{Engine, Pattern, Structure};
+use crate::system::kkt::Kkt;
 
 #[derive(Debug)]
 pub(crate) struct Analysis {

@@ -21,19 +21,19 @@ use crate::lanes::{M, V};
 
 /// Exponents of a power cone, and the number of rows of w.
 #[derive(Clone, Copy)]
-pub(super) struct Shape<'a> {
-    pub(super) alpha: &'a [f64],
-    pub(super) norm_dim: usize,
+pub(in crate::cones) struct Shape<'a> {
+    pub(in crate::cones) alpha: &'a [f64],
+    pub(in crate::cones) norm_dim: usize,
 }
 
 impl Shape<'_> {
-    pub(super) fn dim(&self) -> usize {
+    pub(in crate::cones) fn dim(&self) -> usize {
         self.alpha.len() + self.norm_dim
     }
 
     /// s = z = -grad f*(z), the point of the central path with mu = 1.
     #[inline(always)]
-    pub(super) fn unit<S: Simd>(&self, simd: S, s: &mut [V<S>], z: &mut [V<S>]) {
+    pub(in crate::cones) fn unit<S: Simd>(&self, simd: S, s: &mut [V<S>], z: &mut [V<S>]) {
         s.fill(V::splat(simd, 0.0));
         for (s, &alpha) in s.iter_mut().zip(self.alpha) {
             *s = V::splat(simd, (1.0 + alpha).sqrt());
@@ -44,7 +44,7 @@ impl Shape<'_> {
     /// The largest of the steps `limit`, 0.8 `limit`, ... that keeps both parts strictly inside (where a
     /// row of x or u would vanish before `limit`, they start there); zero where a hundred fail.
     #[inline(always)]
-    pub(super) fn step_length<S: Simd>(
+    pub(in crate::cones) fn step_length<S: Simd>(
         &self,
         simd: S,
         (s, z): (&[V<S>], &[V<S>]),
@@ -102,7 +102,11 @@ impl Shape<'_> {
 /// Whether x > 0 and prod x_i^a_i > norm. The ratios keep the logarithms small at the boundary; they
 /// are not numbers where a row is negative.
 #[inline(always)]
-pub(super) fn is_inside<S: Simd>(alpha: &[f64], x: impl Iterator<Item = V<S>>, norm: V<S>) -> M<S> {
+pub(in crate::cones) fn is_inside<S: Simd>(
+    alpha: &[f64],
+    x: impl Iterator<Item = V<S>>,
+    norm: V<S>,
+) -> M<S> {
     let zero = norm.like(0.0);
     let mut log = zero;
     for (x, &alpha) in x.zip(alpha) {
@@ -112,33 +116,33 @@ pub(super) fn is_inside<S: Simd>(alpha: &[f64], x: impl Iterator<Item = V<S>>, n
 }
 
 /// A point in the inside of the dual cone.
-pub(super) struct DualPoint<'a, S: Simd> {
-    pub(super) alpha: &'a [f64],
+pub(in crate::cones) struct DualPoint<'a, S: Simd> {
+    pub(in crate::cones) alpha: &'a [f64],
     /// u.
-    pub(super) u: &'a [V<S>],
+    pub(in crate::cones) u: &'a [V<S>],
     /// 1 / u.
-    pub(super) inverse: &'a [V<S>],
+    pub(in crate::cones) inverse: &'a [V<S>],
     /// o = w / q.
-    pub(super) omega: &'a [V<S>],
+    pub(in crate::cones) omega: &'a [V<S>],
     /// q = prod (u_i/a_i)^a_i.
-    pub(super) q: V<S>,
+    pub(in crate::cones) q: V<S>,
     /// 1 / q.
-    pub(super) inverse_q: V<S>,
+    pub(in crate::cones) inverse_q: V<S>,
     /// g = 1 - |o|^2.
-    pub(super) gap: V<S>,
+    pub(in crate::cones) gap: V<S>,
     /// 1 / g.
-    pub(super) inverse_gap: V<S>,
+    pub(in crate::cones) inverse_gap: V<S>,
 }
 
 impl<'a, S: Simd> DualPoint<'a, S> {
     /// Registers of memory for a point of k + norm_dim rows.
-    pub(super) const fn len(dim: usize) -> usize {
+    pub(in crate::cones) const fn len(dim: usize) -> usize {
         dim + 4
     }
 
     /// Computes the data of the point z into `memory` and reads them.
     #[inline(always)]
-    pub(super) fn new(alpha: &'a [f64], z: &'a [V<S>], memory: &'a mut [V<S>]) -> Self {
+    pub(in crate::cones) fn new(alpha: &'a [f64], z: &'a [V<S>], memory: &'a mut [V<S>]) -> Self {
         let (zero, one) = (z[0].like(0.0), z[0].like(1.0));
         let (u, w) = z.split_at(alpha.len());
         let (head, rows) = memory.split_at_mut(4);
@@ -170,7 +174,7 @@ impl<'a, S: Simd> DualPoint<'a, S> {
 
     /// The point z whose data [`Self::new`] wrote to `memory`.
     #[inline(always)]
-    pub(super) fn read(alpha: &'a [f64], z: &'a [V<S>], memory: &'a [V<S>]) -> Self {
+    pub(in crate::cones) fn read(alpha: &'a [f64], z: &'a [V<S>], memory: &'a [V<S>]) -> Self {
         let k = alpha.len();
         Self {
             alpha,
@@ -199,7 +203,7 @@ impl<'a, S: Simd> DualPoint<'a, S> {
 
     /// Row `i` of grad f*.
     #[inline(always)]
-    pub(super) fn gradient(&self, i: usize) -> V<S> {
+    pub(in crate::cones) fn gradient(&self, i: usize) -> V<S> {
         let k = self.alpha.len();
         if i < k {
             return -(self.pivot(i) * self.inverse[i]);
@@ -210,7 +214,7 @@ impl<'a, S: Simd> DualPoint<'a, S> {
 
     /// Entry (i, j), i >= j, of the Hessian of f*.
     #[inline(always)]
-    pub(super) fn hessian(&self, i: usize, j: usize) -> V<S> {
+    pub(in crate::cones) fn hessian(&self, i: usize, j: usize) -> V<S> {
         let k = self.alpha.len();
         let four = self.gap.like(4.0) * self.inverse_gap * self.inverse_gap;
         if i < k {
@@ -231,7 +235,7 @@ impl<'a, S: Simd> DualPoint<'a, S> {
 
     /// `y = factor H* x`.
     #[inline(always)]
-    pub(super) fn multiply_hessian(&self, factor: V<S>, x: &[V<S>], y: &mut [V<S>]) {
+    pub(in crate::cones) fn multiply_hessian(&self, factor: V<S>, x: &[V<S>], y: &mut [V<S>]) {
         let k = self.alpha.len();
         let (mut weighted, mut along) = (self.gap.like(0.0), self.gap.like(0.0));
         for (i, &alpha) in self.alpha.iter().enumerate() {
@@ -263,7 +267,7 @@ impl<'a, S: Simd> DualPoint<'a, S> {
     /// y_w = (g / 2) x_w - o (g G - 2 s) / (1 + |o|^2)
     /// ```
     #[inline(always)]
-    pub(super) fn solve_hessian(&self, x: &[V<S>], y: &mut [V<S>]) {
+    pub(in crate::cones) fn solve_hessian(&self, x: &[V<S>], y: &mut [V<S>]) {
         let k = self.alpha.len();
         let (one, two) = (self.gap.like(1.0), self.gap.like(2.0));
         let plus = one + self.square();
@@ -298,7 +302,12 @@ impl<'a, S: Simd> DualPoint<'a, S> {
 
     /// Gives `store` the rows of the third derivative of f* applied to the scaled directions a and b.
     #[inline(always)]
-    pub(super) fn third(&self, a: &[V<S>], b: &[V<S>], mut store: impl FnMut(usize, V<S>)) {
+    pub(in crate::cones) fn third(
+        &self,
+        a: &[V<S>],
+        b: &[V<S>],
+        mut store: impl FnMut(usize, V<S>),
+    ) {
         let k = self.alpha.len();
         let (zero, two) = (self.gap.like(0.0), self.gap.like(2.0));
         // Derivatives of q^2 and of |w|^2, divided by q^2.
@@ -343,7 +352,7 @@ impl<'a, S: Simd> DualPoint<'a, S> {
     /// path s + mu grad f*(z) = 0 in the affine step (Dahl, Andersen: "A primal-dual interior-point algorithm for
     /// nonsymmetric exponential-cone optimization", 2022, section 5). Needs twice the rows of scratch.
     #[inline(always)]
-    pub(super) fn combined_constant(
+    pub(in crate::cones) fn combined_constant(
         &self,
         s: &[V<S>],
         (ds, dz): (&[V<S>], &[V<S>]),

@@ -18,7 +18,7 @@
 
 use pulp::Simd;
 
-use super::lane_matrix::set_both;
+use super::matrix::set_both;
 use crate::lanes::{Kernel, M, V, call};
 
 /// Convergence is quadratic: 3 to 10 sweeps.
@@ -307,8 +307,8 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
-    use crate::Instructions;
     use crate::lanes::{Buffer, LaneTask, dispatch};
+    use crate::program::Instructions;
 
     /// Eigenvalues and rows of eigenvectors of a full square.
     fn decompose(n: usize, a: &[f64]) -> (Vec<f64>, Vec<f64>) {

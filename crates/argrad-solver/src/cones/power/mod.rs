@@ -1,18 +1,22 @@
 //! The power cone {(x, y, w): x^a y^(1-a) >= |w|, x, y >= 0}, 0 < a < 1.
 //!
 //! It is the generalized power cone with two exponents and one row of w, and shares the dual barrier
-//! ([`super::power_barrier`]) and the projection ([`super::power_projection`]) with that; the primal-dual scaling is that
-//! of [`super::three_dimensional`].
+//! ([`barrier`]) and the projection ([`projection`]) with that; the primal-dual scaling is that
+//! of [`crate::cones::three_dimensional`].
+
+pub(super) mod barrier;
+pub(super) mod projection;
+mod root;
 
 use pulp::Simd;
 
-use super::power_barrier::{DualPoint, Shape, is_inside};
-use super::power_projection::{Solution, not_finite, project, scale, weakly_active};
-use super::power_root::Equation;
-use super::three_dimensional::{
+use crate::cones::three_dimensional::{
     Barrier, Projected, Rows, Spectrum, Triple, along, dot, normalized, select,
 };
 use crate::lanes::{M, V};
+use barrier::{DualPoint, Shape, is_inside};
+use projection::{Solution, not_finite, project, scale, weakly_active};
+use root::Equation;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Power {

@@ -10,9 +10,9 @@
 
 use pulp::Simd;
 
-use crate::analysis::Analysis;
 use crate::cones::Function;
 use crate::lanes::{Kernel, M, V, call};
+use crate::system::analysis::Analysis;
 
 /// Steps between restarts.
 pub(crate) const STEPS: usize = 5;

@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use super::ordering::{Graph, eliminate, inverse};
+use crate::linalg::ordering::{Graph, eliminate, inverse};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -29,14 +29,13 @@ mod block;
 
 use pulp::Simd;
 
-use super::lane_matrix::{
-    Shape, Support, cholesky, congruence, divide_by_factor, row_products, scale_off_diagonals,
-    set_both, transpose, triangle_index, triangle_len, unpack,
-};
-use super::least_eigenvalue::{least_eigenvalues, least_scratch_len};
-use super::symmetric_eigen::{eigen, eigen_scratch_len};
 use super::{FREE, Function, LaneCone, Pair, STEEPEST};
 use crate::lanes::{M, V};
+use crate::linalg::dense::{
+    Shape, Support, cholesky, congruence, divide_by_factor, eigen, eigen_scratch_len,
+    least_eigenvalues, least_scratch_len, row_products, scale_off_diagonals, set_both, transpose,
+    triangle_index, triangle_len, unpack,
+};
 
 use block::{divided_differences_scratch_len, write_divided_differences, write_symmetric_products};
 

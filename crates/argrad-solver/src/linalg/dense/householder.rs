@@ -6,7 +6,7 @@ use crate::lanes::{M, V};
 
 /// x'y of vectors that are not empty.
 #[inline(always)]
-pub(super) fn dot<S: Simd>(x: &[V<S>], y: &[V<S>]) -> V<S> {
+pub(crate) fn dot<S: Simd>(x: &[V<S>], y: &[V<S>]) -> V<S> {
     let mut sum = x[0] * y[0];
     for (&x, &y) in x.iter().zip(y).skip(1) {
         sum = x.fma(y, sum);
@@ -16,7 +16,7 @@ pub(super) fn dot<S: Simd>(x: &[V<S>], y: &[V<S>]) -> V<S> {
 
 /// Divides x by its length, and returns that.
 #[inline(always)]
-pub(super) fn normalize<S: Simd>(simd: S, x: &mut [V<S>]) -> V<S> {
+pub(crate) fn normalize<S: Simd>(simd: S, x: &mut [V<S>]) -> V<S> {
     let mut largest = V::splat(simd, 0.0);
     for &x in x.iter() {
         largest = largest.max_abs(x);
@@ -36,7 +36,7 @@ pub(super) fn normalize<S: Simd>(simd: S, x: &mut [V<S>]) -> V<S> {
 /// Replaces x, of length one or less, by the vector v for which I - f v v' takes x to the first coordinate, and
 /// returns f. Both are zero outside of `lanes`; a short x is replaced by any other.
 #[inline(always)]
-pub(super) fn reflector<S: Simd>(simd: S, x: &mut [V<S>], lanes: M<S>) -> V<S> {
+pub(crate) fn reflector<S: Simd>(simd: S, x: &mut [V<S>], lanes: M<S>) -> V<S> {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let usable = normalize(simd, x).ge(V::splat(simd, 1e-3));
     for (i, x) in x.iter_mut().enumerate() {
@@ -53,7 +53,7 @@ pub(super) fn reflector<S: Simd>(simd: S, x: &mut [V<S>], lanes: M<S>) -> V<S> {
 
 /// y - f v v'y.
 #[inline(always)]
-pub(super) fn reflect<S: Simd>(v: &[V<S>], factor: V<S>, y: &mut [V<S>]) {
+pub(crate) fn reflect<S: Simd>(v: &[V<S>], factor: V<S>, y: &mut [V<S>]) {
     let along = factor * dot(v, y);
     for (y, &v) in y.iter_mut().zip(v) {
         *y = along.nfma(v, *y);
@@ -62,7 +62,7 @@ pub(super) fn reflect<S: Simd>(v: &[V<S>], factor: V<S>, y: &mut [V<S>]) {
 
 /// (I - f v v') m (I - f v v') for a symmetric m, with a vector of memory.
 #[inline(always)]
-pub(super) fn congruence<S: Simd>(v: &[V<S>], factor: V<S>, m: &mut [V<S>], work: &mut [V<S>]) {
+pub(crate) fn congruence<S: Simd>(v: &[V<S>], factor: V<S>, m: &mut [V<S>], work: &mut [V<S>]) {
     let n = v.len();
     for (row, work) in m.chunks_exact(n).zip(work.iter_mut()) {
         *work = factor * dot(row, v);

@@ -12,11 +12,11 @@
 
 use pulp::Simd;
 
-use crate::analysis::Analysis;
-use crate::group::{State, Work};
-use crate::kkt::Factored;
 use crate::lanes::{Kernel, M, V, call};
-use crate::refined::{self, Scratch, System};
+use crate::system::analysis::Analysis;
+use crate::system::kkt::Factored;
+use crate::system::memory::{State, Work};
+use crate::system::refined::{self, Scratch, System};
 
 /// Residual of the scaled program below which nothing is left to gain.
 const ROUNDING: f64 = 4e-15;

@@ -18,12 +18,12 @@
 
 use pulp::Simd;
 
-use super::householder::{congruence, dot, normalize, reflect, reflector};
-use super::power_barrier::Shape;
-use super::power_root::{Equation, Split};
-use super::symmetric_eigen::{eigen, eigen_scratch_len};
-use super::{FREE, Function, STEEPEST};
+use super::barrier::Shape;
+use super::root::{Equation, Split};
+use crate::cones::{FREE, Function, STEEPEST};
 use crate::lanes::{M, V};
+use crate::linalg::dense::householder::{congruence, dot, normalize, reflect, reflector};
+use crate::linalg::dense::{eigen, eigen_scratch_len};
 
 /// Where the data of a projection are.
 struct Layout {
@@ -117,24 +117,24 @@ impl<S: Simd> Data<'_, S> {
     }
 }
 
-pub(super) fn projection_len(shape: Shape<'_>) -> usize {
+pub(in crate::cones) fn projection_len(shape: Shape<'_>) -> usize {
     Layout::new(shape).len()
 }
 
-pub(super) fn projection_scratch_len(shape: Shape<'_>) -> usize {
+pub(in crate::cones) fn projection_scratch_len(shape: Shape<'_>) -> usize {
     let n = shape.alpha.len() + 1;
     n * n + 5 * n + eigen_scratch_len(n)
 }
 
 /// The lanes in which D is diagonal.
-pub(super) struct Cases<S: Simd> {
+pub(in crate::cones) struct Cases<S: Simd> {
     /// v in K.
     inside: M<S>,
     /// v in -K*.
     polar: M<S>,
     /// w = 0 and v in neither.
     axis: M<S>,
-    pub(super) diagonal: M<S>,
+    pub(in crate::cones) diagonal: M<S>,
 }
 
 impl<S: Simd> Cases<S> {
@@ -165,20 +165,20 @@ impl<S: Simd> Cases<S> {
 }
 
 /// The equation's solution.
-pub(super) struct Solution<'a, S: Simd> {
-    pub(super) equation: Equation<'a, S>,
-    pub(super) cases: Cases<S>,
+pub(in crate::cones) struct Solution<'a, S: Simd> {
+    pub(in crate::cones) equation: Equation<'a, S>,
+    pub(in crate::cones) cases: Cases<S>,
     /// c = r t, without meaning where D is diagonal.
     c: V<S>,
     /// r / (r + t) and t / (r + t).
-    pub(super) shares: (V<S>, V<S>),
-    pub(super) r: V<S>,
-    pub(super) t: V<S>,
+    pub(in crate::cones) shares: (V<S>, V<S>),
+    pub(in crate::cones) r: V<S>,
+    pub(in crate::cones) t: V<S>,
 }
 
 impl<'a, S: Simd> Solution<'a, S> {
     #[inline(always)]
-    pub(super) fn new(simd: S, equation: Equation<'a, S>) -> Self {
+    pub(in crate::cones) fn new(simd: S, equation: Equation<'a, S>) -> Self {
         let log = equation.solve(simd);
         let cases = Cases::new(simd, &equation);
         let shares = cases.shares(simd, &equation, equation.shares(simd, log));
@@ -188,7 +188,7 @@ impl<'a, S: Simd> Solution<'a, S> {
 
     /// X_i and Z_i.
     #[inline(always)]
-    pub(super) fn parts(&self, simd: S, i: usize) -> (V<S>, V<S>) {
+    pub(in crate::cones) fn parts(&self, simd: S, i: usize) -> (V<S>, V<S>) {
         let (zero, v) = (V::splat(simd, 0.0), self.equation.x[i]);
         let split = Split::new(simd, self.equation.alpha[i], v, self.equation.mu, self.c);
         let diagonal = self.cases.diagonal;
@@ -197,7 +197,7 @@ impl<'a, S: Simd> Solution<'a, S> {
 
     /// Entry `i` of D where it is diagonal.
     #[inline(always)]
-    pub(super) fn diagonal_entry(&self, simd: S, i: usize) -> V<S> {
+    pub(in crate::cones) fn diagonal_entry(&self, simd: S, i: usize) -> V<S> {
         let Some(x) = self.equation.x.get(i) else { return self.shares.0 };
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         (self.cases.inside | (self.cases.axis & x.gt(zero))).select(one, zero)
@@ -277,7 +277,7 @@ impl<'a, S: Simd> Solution<'a, S> {
 
 /// s = P(v), for mu > 0 that of the central path, and the data of its derivative.
 #[inline(always)]
-pub(super) fn project<S: Simd>(
+pub(in crate::cones) fn project<S: Simd>(
     simd: S,
     shape: Shape<'_>,
     v: &[V<S>],
@@ -361,7 +361,7 @@ fn diagonalize<S: Simd>(
 
 /// The entries of the block D (I - D + delta)^-1, row by row of the lower triangle.
 #[inline(always)]
-pub(super) fn write_block<S: Simd>(
+pub(in crate::cones) fn write_block<S: Simd>(
     simd: S,
     shape: Shape<'_>,
     data: &[V<S>],
@@ -418,7 +418,7 @@ pub(super) fn write_block<S: Simd>(
 
 /// `y = f(D) x`.
 #[inline(always)]
-pub(super) fn apply<S: Simd>(
+pub(in crate::cones) fn apply<S: Simd>(
     simd: S,
     shape: Shape<'_>,
     data: &[V<S>],
@@ -460,7 +460,7 @@ pub(super) fn apply<S: Simd>(
 /// and in z are both that small, with the rows of w if those decide whether w belongs to s or to z;
 /// or, if there are none of them, the normal of the boundary of K or of -K* if v is that near to it.
 #[inline(always)]
-pub(super) fn weakly_active<S: Simd>(
+pub(in crate::cones) fn weakly_active<S: Simd>(
     simd: S,
     shape: Shape<'_>,
     (x, r): (&[V<S>], V<S>),
@@ -487,7 +487,7 @@ pub(super) fn weakly_active<S: Simd>(
 
 /// X, Z, r and t among the data of a projection.
 #[inline(always)]
-pub(super) fn parts<'a, S: Simd>(
+pub(in crate::cones) fn parts<'a, S: Simd>(
     shape: Shape<'_>,
     data: &'a [V<S>],
 ) -> ((&'a [V<S>], V<S>), (&'a [V<S>], V<S>)) {
@@ -526,7 +526,7 @@ fn is_near<S: Simd>(
 
 /// A power of two that brings v and sqrt(mu) to order one.
 #[inline(always)]
-pub(super) fn scale<S: Simd>(simd: S, v: &[V<S>], mu: V<S>) -> V<S> {
+pub(in crate::cones) fn scale<S: Simd>(simd: S, v: &[V<S>], mu: V<S>) -> V<S> {
     let mut size = mu.sqrt();
     for &v in v {
         size = v.abs().max(size);
@@ -537,7 +537,7 @@ pub(super) fn scale<S: Simd>(simd: S, v: &[V<S>], mu: V<S>) -> V<S> {
 
 /// Zero, or NaN in lanes where a number is not finite.
 #[inline(always)]
-pub(super) fn not_finite<S: Simd>(simd: S, v: &[V<S>], mu: V<S>) -> V<S> {
+pub(in crate::cones) fn not_finite<S: Simd>(simd: S, v: &[V<S>], mu: V<S>) -> V<S> {
     let zero = V::splat(simd, 0.0);
     let mut sum = mu * zero;
     for &v in v {

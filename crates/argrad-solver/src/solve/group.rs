@@ -2,17 +2,17 @@
 
 use pulp::Simd;
 
-use crate::Error;
-use crate::analysis::Analysis;
-use crate::equilibrate::{INFINITE, equilibrate, load};
-use crate::group::{State, Work};
-use crate::interior_point::{self, Embedding, Goal};
-use crate::kkt::Factored;
 use crate::lanes::{LaneTask, M, MOST_LANES, V};
 use crate::linalg::Pivots;
-use crate::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
-use crate::polish::{Target, polish};
+use crate::program::Error;
 use crate::program::{Report, Settings, Solution, Status, Stop, Values, check_finite_instances};
+use crate::solve::equilibrate::{INFINITE, equilibrate, load};
+use crate::solve::interior_point::{self, Embedding, Goal};
+use crate::solve::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
+use crate::solve::polish::{Target, polish};
+use crate::system::analysis::Analysis;
+use crate::system::kkt::Factored;
+use crate::system::memory::{State, Work};
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next.
@@ -23,7 +23,7 @@ const POLISHED: [f64; 4] = [5e-12, 1e-10, 1e-10, 1e-10];
 const WARM: f64 = 1e-11;
 /// Growth of the probe under the inverse above which the system counts as singular: a tenth of what the
 /// regularization, and the cap on steep directions, allow.
-const SINGULAR: f64 = 0.1 / (crate::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
+const SINGULAR: f64 = 0.1 / (crate::system::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
 
 /// The rows of one group in the solution.
 pub(crate) struct Rows<'a> {

@@ -2,13 +2,13 @@
 
 use pulp::Simd;
 
-use crate::analysis::Analysis;
 use crate::lanes::{Arena, Buffer, V};
-use crate::refined;
+use crate::system::analysis::Analysis;
+use crate::system::refined;
 
 /// What the derivative needs later: kept on the tape. All quantities are of the scaled program.
 pub(crate) struct State<'a, S: Simd> {
-    /// Factor, A and P; see [`crate::kkt::Kkt`].
+    /// Factor, A and P; see [`crate::system::kkt::Kkt`].
     pub(crate) values: &'a mut [V<S>],
     pub(crate) inverse_pivots: &'a mut [V<S>],
     /// Cone blocks of the factor.

@@ -19,11 +19,11 @@ use pulp::Simd;
 use certificate::certificates;
 use refine::{Scratch, System, refine};
 
-use crate::analysis::Analysis;
-use crate::group::{State, Work};
-use crate::kkt::Factored;
 use crate::lanes::{Kernel, M, V, call};
 use crate::program::Stop;
+use crate::system::analysis::Analysis;
+use crate::system::kkt::Factored;
+use crate::system::memory::{State, Work};
 
 /// Part of the way to the boundary that a step takes.
 const FRACTION_TO_BOUNDARY: f64 = 0.98;

@@ -6,10 +6,10 @@
 
 use pulp::Simd;
 
-use crate::analysis::Analysis;
-use crate::group::State;
 use crate::lanes::{Kernel, MOST_LANES, V, call};
 use crate::program::{Slot, Values};
+use crate::system::analysis::Analysis;
+use crate::system::memory::State;
 
 /// Most passes of the equilibration; it stops when no norm is off by more than a factor of two.
 const PASSES: usize = 12;

@@ -9,12 +9,12 @@
 
 use pulp::Simd;
 
-use crate::Error;
 use crate::cones::ConeProduct;
 use crate::lanes::{M, V};
 use crate::linalg::{
     Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows,
 };
+use crate::program::Error;
 use crate::program::{Engine, Structure};
 
 /// Added to the diagonal of P, subtracted from that of -H.

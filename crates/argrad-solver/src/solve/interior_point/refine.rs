@@ -1,14 +1,14 @@
 //! Refinement of the solves of one iteration, for the lanes that need it.
 //!
-//! The factor is that of the regularized system; it preconditions GCR, as in [`crate::refined`], but
+//! The factor is that of the regularized system; it preconditions GCR, as in [`crate::system::refined`], but
 //! here the cone blocks are those of the interior point, and a solve is good enough when its error
 //! is small against the residual that the step is to remove.
 
 use pulp::Simd;
 
-use crate::analysis::Analysis;
 use crate::lanes::{Kernel, M, V, call};
-use crate::refined::{STEPS, advance, dot};
+use crate::system::analysis::Analysis;
+use crate::system::refined::{STEPS, advance, dot};
 
 /// Restarts, each from the true residual.
 const CYCLES: usize = 2;
@@ -25,7 +25,7 @@ pub(super) struct System<'a, S: Simd> {
 
 /// Scratch of a solve.
 pub(super) struct Scratch<'a, S: Simd> {
-    /// [`crate::refined::len`] registers.
+    /// [`crate::system::refined::len`] registers.
     pub(super) krylov: &'a mut [V<S>],
     pub(super) permuted: &'a mut [V<S>],
     pub(super) cones: &'a mut [V<S>],

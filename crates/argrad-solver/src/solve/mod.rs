@@ -1,0 +1,10 @@
+//! The solve of one lane group, from values to solution: read [`group`] first.
+//!
+//! [`equilibrate`] loads and scales, [`interior_point`] comes near the solution or to a certificate, [`polish`]
+//! takes it to rounding error, [`measure`] judges it in the caller's units.
+
+mod equilibrate;
+pub(crate) mod group;
+pub(crate) mod interior_point;
+pub(crate) mod measure;
+pub(crate) mod polish;
