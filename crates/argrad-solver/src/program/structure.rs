@@ -34,9 +34,10 @@ impl Cone {
     pub fn dim(&self) -> usize {
         match self {
             Cone::Zero(k) | Cone::Nonnegative(k) | Cone::SecondOrder(k) => *k,
-            Cone::PsdTriangle(side) => side * (side + 1) / 2,
+            // Saturated: what no matrix has as many rows as is refused by `Structure::new`.
+            Cone::PsdTriangle(side) => side.saturating_mul(side.saturating_add(1)) / 2,
             Cone::Exponential | Cone::Power(_) => 3,
-            Cone::GeneralizedPower { alpha, norm_dim } => alpha.len() + norm_dim,
+            Cone::GeneralizedPower { alpha, norm_dim } => alpha.len().saturating_add(*norm_dim),
         }
     }
 
@@ -94,11 +95,10 @@ impl Pattern {
         rowval: Vec<usize>,
     ) -> Result<Self, Error> {
         let bad = |found: String| Err(Error::Pattern { found });
-        if colptr.len() != cols + 1 {
+        if colptr.len().checked_sub(1) != Some(cols) {
             return bad(format!(
-                "colptr has {} entries, expected cols + 1 = {}",
-                colptr.len(),
-                cols + 1
+                "colptr has {} entries, expected cols + 1 with {cols} columns",
+                colptr.len()
             ));
         }
         if colptr[0] != 0 || colptr[cols] != rowval.len() {
@@ -241,12 +241,12 @@ impl Structure {
             );
         }
         cones.iter().enumerate().try_for_each(|(index, cone)| cone.check(index))?;
-        let rows: usize = cones.iter().map(Cone::dim).sum();
-        if rows != a.rows {
+        let rows = cones.iter().map(Cone::dim).try_fold(0, usize::checked_add);
+        if rows != Some(a.rows) {
             return shape(
                 "cones",
                 format!("dimensions that add up to the {} rows of A", a.rows),
-                format!("{rows}"),
+                rows.map_or_else(|| "more than can be counted".into(), |rows| rows.to_string()),
             );
         }
         if let Some((i, j)) = p.entries().find(|&(i, j)| i > j) {

@@ -235,6 +235,24 @@ fn sizes_that_do_not_fit_together_are_refused() {
     }
 }
 
+/// Each of these sums or products wraps around to a size that would fit.
+#[test]
+fn sizes_whose_sum_cannot_be_counted_are_refused() {
+    let error = Pattern::new(0, usize::MAX, vec![], vec![]).unwrap_err();
+    assert_mentions(&error, &["colptr has 0 entries"]);
+    let structure = |rows: usize, cones: Vec<Cone>| {
+        Structure::new(Pattern::empty(1, 1), Pattern::empty(rows, 1), cones).unwrap_err()
+    };
+    let wraps_to_one = vec![Cone::Zero(usize::MAX), Cone::Nonnegative(2)];
+    assert_mentions(&structure(1, wraps_to_one), &["1 rows of A", "more than can be counted"]);
+    for side in [usize::MAX, 1 << 32] {
+        let error = structure(0, vec![Cone::PsdTriangle(side)]);
+        assert_mentions(&error, &["0 rows of A"]);
+    }
+    let wraps_to_zero = Cone::GeneralizedPower { alpha: vec![1.0], norm_dim: usize::MAX };
+    assert_mentions(&structure(0, vec![wraps_to_zero]), &["0 rows of A"]);
+}
+
 #[test]
 fn a_parameter_of_a_cone_out_of_range_names_the_cone_and_the_value() {
     let power =
