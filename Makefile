@@ -1,6 +1,6 @@
 # The Rust side comes from cargo: all targets use the release profile and all features, so that the
-# dependencies, burn above all, are compiled once. The Python side lives in .venv, which `make venv` makes from
-# the lists in pyproject.toml.
+# dependencies, burn above all, are compiled once. The Python side lives in .venv, which `make venv`
+# makes from the lists in pyproject.toml.
 
 CARGO ?= cargo
 SCOPE := --workspace --all-features --release
@@ -11,22 +11,64 @@ PACKAGE := crates/argrad-python
 VENV := .venv
 RUFF := $(VENV)/bin/ruff
 
-.PHONY: test format lint unit sudoku-smoke bench accuracy cones large model docs
+# Debug assertions are the kernels' only guard, and the release profile has none. Same profile
+# otherwise, so that no dependency is compiled again; the solver in units and hardly optimized, so
+# that it is compiled soon.
+CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true \
+	--config profile.release.package.argrad-solver.overflow-checks=true \
+	--config profile.release.package.argrad-solver.opt-level=1 \
+	--config profile.release.package.argrad-solver.codegen-units=16
+.PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
+.PHONY: bench accuracy cones large model
 .PHONY: venv python python-lint python-test wheel bench-peers test-tensorflow
 .NOTPARALLEL:
 
 ## Everything that is checked before a change is accepted.
-test: format lint unit sudoku-smoke python-lint python-test
+# The package with the features of the other checks, see there, so that its dependencies are
+# compiled already.
+test: MATURIN_ARGS := --features whole-workspace
+test: format deny lint docs features unit checked sudoku-smoke python-lint python-test
 
 format:
 	$(CARGO) fmt --all --check
 
+## Lines of at most 100 columns: rustfmt and ruff see to code, this to comments and prose.
+columns:
+	$(PYTHON) .ci/columns.py $(COLUMNS_OF)
+
+## Licences, sources and banned crates, where cargo-deny is installed. Advisories need the network:
+## `cargo deny check`.
+deny:
+	@if $(CARGO) deny --version > /dev/null 2>&1; \
+	then $(CARGO) deny --offline check licenses bans sources; \
+	else echo "cargo-deny is not installed: licences, bans and sources are not checked"; fi
+
 lint:
 	$(CARGO) clippy $(SCOPE) --all-targets -- -D warnings
+
+## Documentation of the public API, with warnings denied.
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(SCOPE) --no-deps
+
+## The published crates without default features.
+features:
+	$(CARGO) check --workspace --no-default-features --release --lib --examples
 
 ## Unit and integration tests, examples' own tests, doctests.
 unit:
 	$(CARGO) test $(SCOPE)
+
+## The solver's integration tests with debug assertions and overflow checks.
+checked:
+	$(CARGO) test $(SCOPE) $(CHECKED) --test solver
+
+## Malformed files, programs and models: none may panic. FUZZ_ARGS="--seed 1" for others.
+fuzz:
+	$(CARGO) run --all-features --release --bin argrad-fuzz -- --inputs 100000 $(FUZZ_ARGS)
+
+## The crates as they would be published, compiled from their packages.
+package:
+	$(CARGO) publish --workspace --dry-run --allow-dirty
 
 ## The sudoku example from puzzles to plot, on a fraction of its data.
 sudoku-smoke:
@@ -44,7 +86,8 @@ bench:
 accuracy:
 	$(CARGO) bench -p argrad-conformance --bench accuracy -- $(BENCH_ARGS)
 
-## Every cone, against the reference in double-double arithmetic. BENCH_ARGS="--count 100" for a tenth.
+## Every cone, against the reference in double-double arithmetic. BENCH_ARGS="--count 100" for a
+## tenth.
 cones:
 	$(CARGO) bench -p argrad-conformance --bench cones -- $(BENCH_ARGS)
 
@@ -56,11 +99,8 @@ large:
 model:
 	$(CARGO) bench -p argrad --bench model
 
-## Documentation of the public API, with broken links denied.
-docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(SCOPE) --no-deps
-
-## The Python environment: what the package's tests and checks need, and the package itself, editable.
+## The Python environment: what the package's tests and checks need, and the package itself,
+## editable.
 venv: $(VENV)/.installed
 
 $(VENV)/.installed: $(PACKAGE)/pyproject.toml
@@ -71,7 +111,8 @@ $(VENV)/.installed: $(PACKAGE)/pyproject.toml
 
 ## Builds the Python package into .venv.
 python: venv
-	PIP_QUIET=1 VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/maturin develop --release --quiet -m $(PACKAGE)/Cargo.toml
+	PIP_QUIET=1 VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/maturin develop --release --quiet \
+		-m $(PACKAGE)/Cargo.toml $(MATURIN_ARGS)
 
 python-lint: venv
 	$(RUFF) format --check $(PACKAGE)
@@ -84,7 +125,8 @@ python-test: python
 wheel: venv
 	$(VENV)/bin/maturin build --release -m $(PACKAGE)/Cargo.toml --out dist
 
-## The race against the Python peers, installed into .venv-peers. BENCH_ARGS="--quick" for a smoke run.
+## The race against the Python peers, installed into .venv-peers. BENCH_ARGS="--quick" for a smoke
+## run.
 bench-peers: python
 	$(VENV)/bin/python $(PACKAGE)/benches/peers/install.py .venv-peers
 	.venv-peers/bin/python $(PACKAGE)/benches/peers $(BENCH_ARGS)
