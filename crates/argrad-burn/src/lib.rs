@@ -1,5 +1,5 @@
 //! Convex optimization layers for [burn]: a quadratic program as a differentiable op
-//! ([`qp`]) and as a module with learnable parameters ([`QpModule`]); any problem written in the language of
+//! ([`qp`](qp())) and as a module with learnable parameters ([`QpModule`]); any problem written in the language of
 //! [`argrad::model`] likewise ([`layer`](layer()) and [`LayerModule`]).
 //!
 //! ```
@@ -38,22 +38,16 @@
 #![deny(missing_docs)]
 
 mod argument;
-mod config;
 mod error;
-mod graph;
-mod layer_config;
-mod layer_graph;
-mod layer_module;
-mod layer_op;
-mod module;
-mod op;
-mod program;
+mod layer;
+mod node;
+mod qp;
 
 pub use argument::Argument;
-pub use config::{QpConfig, Source};
 pub use error::Error;
-pub use layer_config::LayerConfig;
-pub use layer_module::{LayerInputs, LayerModule};
-pub use layer_op::{LayerOutput, layer};
-pub use module::{QpInputs, QpModule, Weights};
-pub use op::{QpArguments, QpOutput, qp};
+pub use layer::config::LayerConfig;
+pub use layer::module::{LayerInputs, LayerModule};
+pub use layer::op::{LayerOutput, layer};
+pub use qp::config::{QpConfig, Source};
+pub use qp::module::{QpInputs, QpModule, Weights};
+pub use qp::tensors::{QpArguments, QpOutput, qp};

@@ -8,8 +8,8 @@ use argrad::{Mode, OnFailure, Report};
 use burn::tensor::{DType, Tensor};
 
 use crate::argument::Numbers;
-use crate::layer_graph::{Recording, output_tensor};
-use crate::program::slot;
+use crate::layer::graph::{Recording, output_tensor};
+use crate::qp::program::slot;
 use crate::{Argument, Error};
 
 /// Outputs of a batch as tensors, differentiable in every tensor that went in.

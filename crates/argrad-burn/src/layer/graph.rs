@@ -14,8 +14,8 @@ use burn::backend::{Autodiff, Flex, GradientCheckpointingStrategy};
 use burn::tensor::{DType, Tensor};
 
 use crate::argument::{GraphTensor, read};
-use crate::graph::{common_strategy, no_node, node, tensor};
-use crate::layer_op::error;
+use crate::layer::op::error;
+use crate::node::{common_strategy, no_node, node, tensor};
 use crate::{Argument, Error};
 
 /// What a differentiated forward pass leaves behind.

@@ -15,7 +15,7 @@ use burn::backend::{Autodiff, Flex, GradientCheckpointingStrategy};
 use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::argument::{GraphTensor, Numbers, read};
-use crate::program::{Program, keep, slot};
+use crate::qp::program::{Program, keep, slot};
 use crate::{Argument, Error};
 
 /// What a differentiated forward pass leaves behind.

@@ -6,8 +6,8 @@ use argrad::{Differentiation, MatrixShape, QpLayer, QpShape, Settings};
 use burn::module::Initializer;
 use burn::tensor::Device;
 
-use crate::module::Weights;
-use crate::program::Program;
+use crate::qp::module::Weights;
+use crate::qp::program::Program;
 use crate::{Error, QpModule};
 
 /// Where the numbers of an argument come from.

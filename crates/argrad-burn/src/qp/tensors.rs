@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argrad::{Differentiation, QpLayer, QpPoint, Report};
 use burn::tensor::Tensor;
 
-use crate::program::Program;
+use crate::qp::program::Program;
 use crate::{Argument, Error};
 
 /// The arguments of [`qp`].

@@ -11,7 +11,7 @@ use argrad::{
 use burn::tensor::{DType, Tensor};
 
 use crate::argument::Numbers;
-use crate::graph::{Recording, output_tensor};
+use crate::node::{Recording, output_tensor};
 use crate::{Argument, Error, QpArguments, QpOutput};
 
 /// A layer with what comes before it: Q from its factor, b from A and w.

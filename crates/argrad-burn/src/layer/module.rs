@@ -5,9 +5,9 @@ use std::sync::Arc;
 use argrad::model::{Layer, ModelError, Outputs};
 use burn::module::Module;
 
-use crate::layer_config::unknown;
-use crate::layer_op::{LayerOutput, check_mode, layer};
-use crate::module::Weights;
+use crate::layer::config::unknown;
+use crate::layer::op::{LayerOutput, check_mode, layer};
+use crate::qp::module::Weights;
 use crate::{Argument, Error};
 
 /// Solves a problem written in the language of [`argrad::model`] for each instance of a batch; some of its

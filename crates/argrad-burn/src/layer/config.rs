@@ -4,7 +4,7 @@ use argrad::MatrixShape;
 use argrad::model::{Layer, ModelError};
 use burn::tensor::Device;
 
-use crate::module::Weights;
+use crate::qp::module::Weights;
 use crate::{Error, LayerModule, Source};
 
 /// Configuration of a [`LayerModule`]. Unless told otherwise, every parameter of the layer is fed.

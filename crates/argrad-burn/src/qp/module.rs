@@ -6,7 +6,7 @@ use argrad::{Differentiation, MatrixShape, QpLayer, QpPoint};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::program::Program;
+use crate::qp::program::Program;
 use crate::{Argument, Error, QpArguments, QpOutput, Source};
 
 /// Solves a quadratic program for each instance of a batch; some of its numbers are learned, some
