@@ -9,7 +9,9 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex, GradientCheckpointingStrategy};
 use burn::tensor::{DType, Tensor};
 
-use crate::Error;
+use argrad::Slot;
+
+use crate::error::Error;
 
 /// The numbers of one argument of a batch of programs.
 ///
@@ -60,6 +62,11 @@ impl Argument {
         Self::fixed([])
     }
 
+    /// The numbers read from this argument, as an argument of a layer.
+    pub(crate) fn slot<'a>(&self, numbers: &'a [f64]) -> Slot<'a> {
+        if self.each { Slot::Each(numbers) } else { Slot::Shared(numbers) }
+    }
+
     fn new<const D: usize>(tensor: Tensor<D>, each: bool) -> Self {
         let dims = tensor.dims().to_vec();
         let strategy = tensor.device().gradient_checkpointing_strategy();
@@ -75,6 +82,96 @@ impl Argument {
         let numbers = numbers.unwrap_or_else(|error| Numbers::Foreign(format!("{error:?}")));
         Self { numbers, dims, each }
     }
+
+    /// A copy that a backward pass can read; tensors share their numbers.
+    pub(crate) fn keep(&self) -> Self {
+        let numbers = match &self.numbers {
+            // The node of the graph must not be kept alive by the state of another.
+            Numbers::Autodiff(tensor, _) => Numbers::Plain(tensor.primitive().clone()),
+            other => other.clone(),
+        };
+        Self { numbers, ..self.clone() }
+    }
+
+    /// Whether the numbers are in f32, or less.
+    pub(crate) fn is_single(&self) -> bool {
+        self.numbers.tensor().is_some_and(|tensor| tensor.dtype() != DType::F64)
+    }
+
+    /// As errors show it.
+    fn shape(&self) -> String {
+        format!("shape {:?}", self.dims)
+    }
+}
+
+/// What the numbers of an argument are for one instance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    pub(crate) len: usize,
+    /// Rows and columns, where the numbers are those of a dense matrix.
+    pub(crate) matrix: Option<[usize; 2]>,
+    /// Whether a tensor without dimensions will do.
+    pub(crate) scalar: bool,
+}
+
+/// An argument that does not fit, by its position. Who knows its name makes an [`Error`] of it.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    pub(crate) at: usize,
+    pub(crate) expected: String,
+    pub(crate) found: String,
+}
+
+/// The batch size: as told, else the first dimension of the arguments that have one, else 1.
+pub(crate) fn common_batch(
+    told: Option<usize>,
+    arguments: &[&Argument],
+    names: &[&str],
+) -> Result<usize, Misfit> {
+    let mut known = told.map(|batch| (batch, "the batch"));
+    for (at, argument) in arguments.iter().enumerate().filter(|(_, argument)| argument.each) {
+        let found = argument.dims.first().copied().unwrap_or(0);
+        match known {
+            None => known = Some((found, names[at])),
+            Some((batch, whose)) if batch != found => {
+                let expected = format!("a leading dimension of {batch}, as {whose} has");
+                return Err(Misfit { at, expected, found: argument.shape() });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(known.map_or(1, |(batch, _)| batch))
+}
+
+/// A transposed matrix has the right number of numbers, so lengths alone would not do.
+pub(crate) fn check_dimensions(
+    arguments: &[&Argument],
+    extents: impl IntoIterator<Item = Extent>,
+) -> Result<(), Misfit> {
+    for (at, (argument, extent)) in arguments.iter().zip(extents).enumerate() {
+        let Extent { len, matrix, scalar } = extent;
+        let dims = &argument.dims[usize::from(argument.each).min(argument.dims.len())..];
+        let fits = dims == [len]
+            || matrix.is_some_and(|matrix| dims == matrix)
+            || scalar && dims.is_empty()
+            || len == 0 && dims.iter().product::<usize>() == 0;
+        if !fits {
+            let batch = if argument.each { "batch x " } else { "" };
+            let expected = match matrix {
+                Some([rows, cols]) => format!("shape {batch}{rows} x {cols}"),
+                None => format!("shape {batch}{len}"),
+            };
+            return Err(Misfit { at, expected, found: argument.shape() });
+        }
+    }
+    Ok(())
+}
+
+/// The type of what comes out: f32 where everything that went in as a tensor was.
+pub(crate) fn common_dtype(arguments: &[&Argument]) -> DType {
+    let mut tensors = arguments.iter().filter_map(|argument| argument.numbers.tensor()).peekable();
+    let single = tensors.peek().is_some() && tensors.all(|tensor| tensor.dtype() != DType::F64);
+    if single { DType::F32 } else { DType::F64 }
 }
 
 impl Numbers {
@@ -93,12 +190,14 @@ impl Numbers {
     }
 
     /// The numbers in f64, row-major: borrowed from a contiguous f64 tensor, else a copy.
-    pub(crate) fn read(&self, argument: &'static str) -> Result<Cow<'_, [f64]>, Error> {
+    pub(crate) fn read(&self, argument: &str) -> Result<Cow<'_, [f64]>, Error> {
         match self {
             Self::Host(numbers) => Ok(Cow::Borrowed(numbers)),
             Self::Plain(tensor) => Ok(read(tensor)),
             Self::Autodiff(tensor, _) => Ok(read(tensor.primitive())),
-            Self::Foreign(found) => Err(Error::Backend { argument, found: found.clone() }),
+            Self::Foreign(found) => {
+                Err(Error::Backend { argument: argument.into(), found: found.clone() })
+            }
         }
     }
 }

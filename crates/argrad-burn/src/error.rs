@@ -16,7 +16,7 @@ pub enum Error {
     )]
     Backend {
         /// The argument.
-        argument: &'static str,
+        argument: String,
         /// What the framework says about it.
         found: String,
     },
@@ -24,13 +24,13 @@ pub enum Error {
     #[error("{argument}: declared as fed, but the inputs do not have it")]
     Missing {
         /// The argument.
-        argument: &'static str,
+        argument: String,
     },
     /// A module was fed an argument that it has already.
     #[error("{argument}: given in the inputs, but declared as {declared}")]
     Unexpected {
         /// The argument.
-        argument: &'static str,
+        argument: String,
         /// What the module's configuration says.
         declared: &'static str,
     },

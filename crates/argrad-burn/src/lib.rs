@@ -1,6 +1,6 @@
 //! Convex optimization layers for [burn]: a quadratic program as a differentiable op
-//! ([`qp`](qp())) and as a module with learnable parameters ([`QpModule`]); any problem written in the language of
-//! [`argrad::model`] likewise ([`layer`](layer()) and [`LayerModule`]).
+//! ([`qp`](qp())) and as a module with learnable parameters ([`QpModule`]); any problem written in
+//! the language of [`argrad::model`] likewise ([`layer`](layer()) and [`LayerModule`]).
 //!
 //! ```
 //! use argrad::MatrixShape;
@@ -9,7 +9,7 @@
 //! use burn::tensor::{Device, Tensor};
 //!
 //! # fn main() -> Result<(), argrad_burn::Error> {
-//! // z = argmin 1/2 |z|^2 + q'z subject to Az = A exp(w), z >= 0, with A and w learned and q fed.
+//! // x = argmin 1/2 |x|^2 + q'x subject to Ax = A exp(w), x >= 0, with A and w learned and q fed.
 //! let device = Device::flex().autodiff();
 //! let module = QpConfig::new(3)
 //!     .quadratic(MatrixShape::Diagonal(3), Source::Fixed(vec![1.0; 3]))
@@ -25,9 +25,9 @@
 //!     )
 //!     .init(&device)?;
 //! let q = Tensor::<2>::from_floats([[1.0, -2.0, 0.5], [0.3, 0.1, -1.0]], &device);
-//! let output = module.forward(QpInputs::new().linear(Argument::each(q)))?;
-//! assert_eq!(output.z.dims(), [2, 3]);
-//! let gradients = output.z.powf_scalar(2.0).sum().backward();
+//! let output = module.forward(QpInputs::new().q(Argument::each(q)))?;
+//! assert_eq!(output.x.dims(), [2, 3]);
+//! let gradients = output.x.powf_scalar(2.0).sum().backward();
 //! assert!(module.a().matrix().unwrap().grad(&gradients).is_some());
 //! # Ok(())
 //! # }
@@ -36,18 +36,23 @@
 //! Everything is computed in f64; f32 tensors are converted at the door, and what comes out is f32
 //! where everything that went in was. The op runs on burn's Flex backend, with and without autodiff.
 #![deny(missing_docs)]
+#![deny(clippy::too_many_lines, clippy::self_named_module_files)]
+
+// No module uses one that stands below it.
+mod error;
 
 mod argument;
-mod error;
-mod layer;
+
 mod node;
+mod packed;
+mod weights;
+
 mod qp;
+
+mod layer;
 
 pub use argument::Argument;
 pub use error::Error;
-pub use layer::config::LayerConfig;
-pub use layer::module::{LayerInputs, LayerModule};
-pub use layer::op::{LayerOutput, layer};
-pub use qp::config::{QpConfig, Source};
-pub use qp::module::{QpInputs, QpModule, Weights};
-pub use qp::tensors::{QpArguments, QpOutput, qp};
+pub use layer::{LayerConfig, LayerInputs, LayerModule, LayerOutput, layer};
+pub use qp::{QpArguments, QpConfig, QpInputs, QpModule, QpOutput, qp};
+pub use weights::{Source, Weights};

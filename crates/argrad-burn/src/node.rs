@@ -1,9 +1,9 @@
-//! The quadratic program as one node of burn's autodiff graph: six inputs, one packed output
-//! `[z, duals of the equalities, duals of the inequalities]`.
+//! A solved batch as one node of burn's autodiff graph: an input for each argument that is in the
+//! graph, one packed output.
 
-use std::sync::Arc;
+use std::fmt::Debug;
 
-use argrad::{QpCotangent, QpGradients, QpSolution};
+use argrad::{Differentiation, Mode};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::{
     BalancedCheckpointing, CheckpointStrategy, NoCheckpointing,
@@ -14,55 +14,76 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, Flex, GradientCheckpointingStrategy};
 use burn::tensor::{DType, Tensor, TensorData};
 
-use crate::argument::{GraphTensor, Numbers, read};
-use crate::qp::program::{Program, keep, slot};
-use crate::{Argument, Error};
+use crate::argument::{Argument, GraphTensor, Misfit, Numbers, read};
+use crate::error::Error;
 
 /// What a differentiated forward pass leaves behind.
-pub(crate) struct Recording {
-    pub(crate) program: Program,
-    pub(crate) solution: Arc<QpSolution>,
+pub(crate) trait Recording: Clone + Debug + Send + 'static {
+    /// Gradients with respect to all arguments, from that with respect to the packed output.
+    fn differentiate(&self, packed: &[f64]) -> Result<Vec<Vec<f64>>, Error>;
 }
 
+/// Checks early what the derivative will check, because a backward pass has no way to return an
+/// error.
+pub(crate) fn check_differentiation(how: &Differentiation) -> Result<(), Error> {
+    let (setting, value) = match how.mode {
+        Mode::Smoothed(mu) => ("Mode::Smoothed(mu)", mu),
+        Mode::Lpgd(tau) => ("Mode::Lpgd(tau)", tau),
+        _ => return Ok(()),
+    };
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    let expected = "a positive finite number";
+    Err(Error::Program(argrad::Error::Setting { setting, expected, found: value.to_string() }))
+}
+
+/// Inputs of a node. The framework fixes their number at compile time: unused ones are left
+/// untracked.
+const FEW: usize = 8;
+const MANY: usize = 64;
+
 /// The packed output as a tensor of the kind of the arguments: without autodiff, untracked, or a
-/// node of the graph.
-pub(crate) fn output_tensor(
+/// node of the graph. There is a `recording` where an argument is tracked.
+pub(crate) fn output_tensor<R: Recording>(
     packed: Vec<f64>,
     dtype: DType,
-    arguments: [&Argument; 6],
-    names: [&'static str; 6],
-    recording: Option<Recording>,
-) -> Result<Tensor<1>, Error> {
+    arguments: &[&Argument],
+    recording: Option<R>,
+) -> Result<Tensor<1>, Misfit> {
     let len = packed.len();
     let output = tensor(packed, &[len], dtype);
-    let strategy = common_strategy(&arguments)
-        .map_err(|(at, found)| Error::Backend { argument: names[at], found })?;
+    let strategy = common_strategy(arguments)?;
+    // Only those in the graph need an input of the node.
+    let tracked: Vec<usize> =
+        (0..arguments.len()).filter(|&at| arguments[at].numbers.is_tracked()).collect();
+    if let Some(&at) = tracked.get(MANY) {
+        let expected = format!("at most {MANY} arguments in the autodiff graph");
+        return Err(Misfit { at, expected, found: tracked.len().to_string() });
+    }
     Ok(match strategy {
         None => Tensor::from_primitive::<Flex>(output),
         Some(GradientCheckpointingStrategy::Disabled) => {
-            Tensor::from_primitive::<Autodiff<Flex, NoCheckpointing>>(record::<NoCheckpointing>(
-                output, arguments, recording,
-            ))
+            let output = record::<NoCheckpointing, R>(output, arguments, &tracked, recording);
+            Tensor::from_primitive::<Autodiff<Flex, NoCheckpointing>>(output)
         }
-        Some(GradientCheckpointingStrategy::Balanced) => Tensor::from_primitive::<
-            Autodiff<Flex, BalancedCheckpointing>,
-        >(record::<BalancedCheckpointing>(
-            output, arguments, recording,
-        )),
+        Some(GradientCheckpointingStrategy::Balanced) => {
+            let output = record::<BalancedCheckpointing, R>(output, arguments, &tracked, recording);
+            Tensor::from_primitive::<Autodiff<Flex, BalancedCheckpointing>>(output)
+        }
     })
 }
 
-/// The checkpointing strategy of the graph that arguments are in, if they are in any; else which argument
-/// differs from the others, and how.
-pub(crate) fn common_strategy(
+/// The checkpointing strategy of the graph that arguments are in, if they are in any.
+fn common_strategy(
     arguments: &[&Argument],
-) -> Result<Option<GradientCheckpointingStrategy>, (usize, String)> {
+) -> Result<Option<GradientCheckpointingStrategy>, Misfit> {
     let mut strategy = None;
     for (at, argument) in arguments.iter().enumerate() {
         if let Numbers::Autodiff(_, found) = argument.numbers {
             if strategy.is_some_and(|strategy| strategy != found) {
-                let found = format!("gradient checkpointing strategy {found:?}, unlike the others");
-                return Err((at, found));
+                let expected = "the gradient checkpointing strategy of the others".into();
+                return Err(Misfit { at, expected, found: format!("{found:?}") });
             }
             strategy = Some(found);
         }
@@ -70,135 +91,97 @@ pub(crate) fn common_strategy(
     Ok(strategy)
 }
 
-fn record<C: CheckpointStrategy>(
+fn record<C: CheckpointStrategy, R: Recording>(
     output: FlexTensor,
-    arguments: [&Argument; 6],
-    recording: Option<Recording>,
+    arguments: &[&Argument],
+    tracked: &[usize],
+    recording: Option<R>,
 ) -> GraphTensor {
-    let Some(Recording { program, solution }) = recording else {
-        return GraphTensor::new(output);
-    };
-    let nodes = arguments.map(|argument| node(&argument.numbers));
-    match QpBackward.prepare::<C>(nodes).compute_bound().stateful() {
+    match recording {
+        None => GraphTensor::new(output),
+        Some(recording) if tracked.len() <= FEW => {
+            node::<C, R, FEW>(output, arguments, tracked, recording)
+        }
+        Some(recording) => node::<C, R, MANY>(output, arguments, tracked, recording),
+    }
+}
+
+fn node<C: CheckpointStrategy, R: Recording, const N: usize>(
+    output: FlexTensor,
+    arguments: &[&Argument],
+    tracked: &[usize],
+    recording: R,
+) -> GraphTensor {
+    let inputs: [NodeGuard; N] = std::array::from_fn(|k| {
+        match tracked.get(k).map(|&at| &arguments[at].numbers) {
+            Some(Numbers::Autodiff(tensor, _)) => tensor.node(),
+            // A node that is in no graph.
+            _ => GraphTensor::new(tensor(Vec::new(), &[0], DType::F64)).node(),
+        }
+    });
+    let step = Step(std::marker::PhantomData);
+    match <Step<R> as Backward<Flex, N>>::prepare::<C>(step, inputs).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let transformed = program.factor.is_some() || program.feasible.is_some();
-            let state = State {
-                inputs: arguments.map(|argument| Input {
-                    dims: argument.dims.clone(),
-                    each: argument.each,
-                    dtype: argument.numbers.tensor().map_or(DType::F64, FlexTensor::dtype),
-                    numbers: transformed.then(|| keep(argument)),
-                }),
-                program,
-                solution,
+            let input = |&at: &usize| Input {
+                at,
+                dims: arguments[at].dims.clone(),
+                dtype: arguments[at].numbers.tensor().map_or(DType::F64, FlexTensor::dtype),
             };
-            prep.finish(state, output)
+            prep.finish(State { recording, inputs: tracked.iter().map(input).collect() }, output)
         }
         OpsKind::UnTracked(prep) => prep.finish(output),
     }
 }
 
-/// The node of an argument; an untracked one for what is not in the graph.
-pub(crate) fn node(numbers: &Numbers) -> NodeGuard {
-    match numbers {
-        Numbers::Autodiff(tensor, _) => tensor.node(),
-        _ => no_node(),
-    }
-}
-
-/// A node that is in no graph.
-pub(crate) fn no_node() -> NodeGuard {
-    GraphTensor::new(tensor(Vec::new(), &[0], DType::F64)).node()
-}
-
+/// The backward step of a recording.
 #[derive(Debug)]
-struct QpBackward;
+struct Step<R>(std::marker::PhantomData<fn() -> R>);
 
 #[derive(Clone, Debug)]
-struct State {
-    program: Program,
-    solution: Arc<QpSolution>,
-    inputs: [Input; 6],
+struct State<R> {
+    recording: R,
+    /// Those in the graph.
+    inputs: Vec<Input>,
 }
 
 #[derive(Clone, Debug)]
 struct Input {
+    /// Position among the arguments.
+    at: usize,
     dims: Vec<usize>,
-    each: bool,
     dtype: DType,
-    /// Kept where the maps before the layer need them.
-    numbers: Option<Numbers>,
 }
 
-impl Backward<Flex, 6> for QpBackward {
-    type State = State;
+impl<R: Recording, const N: usize> Backward<Flex, N> for Step<R> {
+    type State = State<R>;
 
     /// # Panics
-    /// Never on what [`Program::run`] lets through: the framework has no way to return an error
-    /// from here, so everything that could be one is checked there.
+    /// Never on what the ops let through: the framework has no way to return an error from here, so
+    /// everything that could be one is checked there.
     fn backward(
         self,
-        ops: Ops<State, 6>,
+        ops: Ops<State<R>, N>,
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
         let packed = gradients.consume::<Flex>(&ops.node);
-        let values = match ops.state.differentiate(&read(&packed)) {
+        let mut values = match ops.state.recording.differentiate(&read(&packed)) {
             Ok(values) => values,
-            Err(error) => panic!("derivative of a quadratic program: {error}"),
+            Err(error) => panic!("derivative of an optimization layer: {error}"),
         };
-        for ((parent, input), values) in ops.parents.into_iter().zip(&ops.state.inputs).zip(values)
-        {
+        for (parent, input) in ops.parents.into_iter().zip(&ops.state.inputs) {
             if let Some(parent) = parent {
                 // The framework does not check gradients: shape and dtype must be the input's.
-                let gradient = tensor(values, &input.dims, input.dtype);
+                let own = std::mem::take(&mut values[input.at]);
+                let gradient = tensor(own, &input.dims, input.dtype);
                 gradients.register::<Flex>(parent.id, gradient);
             }
         }
     }
 }
 
-impl State {
-    /// Gradient of the six arguments from that of the packed output.
-    fn differentiate(&self, packed: &[f64]) -> Result<[Vec<f64>; 6], Error> {
-        let Program { factor, feasible, how, .. } = &self.program;
-        let point = &*self.solution;
-        let (z, duals) = packed.split_at(point.z.len());
-        let (equality_duals, inequality_duals) = duals.split_at(point.equality_duals.len());
-        let cotangent = QpCotangent {
-            z: Some(z),
-            equality_duals: Some(equality_duals),
-            inequality_duals: Some(inequality_duals),
-            slacks: None,
-        };
-        let QpGradients { mut quadratic, linear, mut a, mut b, g, h, .. } =
-            self.solution.backward(&cotangent, how)?;
-        if let Some(factor) = factor {
-            let l = self.inputs[0].read("L")?;
-            quadratic = factor.backward(point.batch, slot(&l, self.inputs[0].each), &quadratic)?;
-        }
-        if let Some(feasible) = feasible {
-            let (matrix, w) = (self.inputs[2].read("A")?, self.inputs[3].read("w")?);
-            let (matrix, w) = (slot(&matrix, self.inputs[2].each), slot(&w, self.inputs[3].each));
-            let through = feasible.backward(point.batch, matrix, w, &b)?;
-            a.iter_mut().zip(&through.a).for_each(|(a, through)| *a += through);
-            b = through.w;
-        }
-        Ok([quadratic, linear, a, b, g, h])
-    }
-}
-
-impl Input {
-    fn read(&self, name: &'static str) -> Result<std::borrow::Cow<'_, [f64]>, Error> {
-        match &self.numbers {
-            Some(numbers) => numbers.read(name),
-            None => Ok(std::borrow::Cow::Borrowed(&[])),
-        }
-    }
-}
-
 /// A tensor of these numbers.
-pub(crate) fn tensor(values: Vec<f64>, dims: &[usize], dtype: DType) -> FlexTensor {
+fn tensor(values: Vec<f64>, dims: &[usize], dtype: DType) -> FlexTensor {
     debug_assert_eq!(values.len(), dims.iter().product::<usize>());
     let data = match dtype {
         DType::F64 => TensorData::new(values, dims.to_vec()),

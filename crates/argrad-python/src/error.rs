@@ -19,6 +19,11 @@ pub(crate) fn solver_error(error: argrad::Error) -> PyErr {
     }
 }
 
+/// What the derivative of a batch solved without one says.
+pub(crate) fn no_tape() -> PyErr {
+    PyValueError::new_err("solved with differentiable=False: solve again with True for derivatives")
+}
+
 pub(crate) fn model_error(error: ModelError) -> PyErr {
     match error {
         ModelError::Solver(error) => solver_error(error),

@@ -8,12 +8,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Numbers, like, matrix};
-use crate::error::model_error;
+use crate::error::{model_error, no_tape};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::program::{Columns, cones, pattern};
 use crate::report;
-use crate::solver::no_tape;
 
 type Indices<'py> = PyReadonlyArray1<'py, i64>;
 type Reals<'py> = PyReadonlyArray1<'py, f64>;
@@ -203,7 +202,7 @@ fn optional<'py>(
 
 #[pymethods]
 impl LayerSolved {
-    /// Diagnostics, one array a name.
+    /// Diagnostics, one array per name.
     #[getter]
     fn reports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         report::dict(py, &self.solved.reports)

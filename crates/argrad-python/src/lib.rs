@@ -1,16 +1,21 @@
 //! The extension module `argrad._core`: solver, layer of affine maps and dense QP on numpy arrays. What
 //! users see is in `python/argrad`; this crate converts, releases the interpreter lock, and adds nothing.
 
-mod arrays;
+#![deny(clippy::too_many_lines, clippy::self_named_module_files)]
+
+// No module uses one that stands below it.
 mod error;
 mod fork;
-mod interruptible;
-mod layer;
 mod memory;
+
+mod arrays;
+mod interruptible;
 mod options;
 mod program;
-mod qp;
 mod report;
+
+mod layer;
+mod qp;
 mod solver;
 
 /// Batched convex solver with derivatives, on numpy arrays.

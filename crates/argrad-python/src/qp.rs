@@ -2,7 +2,7 @@
 
 use argrad::{
     Differentiation, Error, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution, QpTangent,
-    QpValues, Slot,
+    QpTape, QpValues, Slot,
 };
 use argrad_solver::Interrupt;
 use pyo3::exceptions::PyValueError;
@@ -10,19 +10,27 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Numbers, like, matrix};
-use crate::error::solver_error;
+use crate::error::{no_tape, solver_error};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::report;
 
-/// The linear term is called p here.
-fn qp_error(error: Error) -> PyErr {
-    solver_error(match error {
-        Error::NotFinite { argument: "q", instance, entry, found } => {
-            Error::NotFinite { argument: "p", instance, entry, found }
-        }
-        other => other,
-    })
+/// Names as in OptNet, which users of Python know: the quadratic term P is called Q here and the linear
+/// term q is called p; the primal is z and the duals of the equalities and inequalities are nu and lam.
+fn qp_error(mut error: Error) -> PyErr {
+    if let Error::Shape { argument, .. }
+    | Error::Length { argument, .. }
+    | Error::NotFinite { argument, .. }
+    | Error::Asymmetric { argument, .. }
+    | Error::NotConvex { argument, .. } = &mut error
+    {
+        *argument = match *argument {
+            "P" => "Q",
+            "q" => "p",
+            other => other,
+        };
+    }
+    solver_error(error)
 }
 
 const NAMES: [&str; 6] = ["Q", "p", "G", "h", "A", "b"];
@@ -31,7 +39,8 @@ type Argument<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 type Six = [Option<Py<PyAny>>; 6];
 type Four = (Py<PyAny>, Py<PyAny>, Py<PyAny>, Py<PyAny>);
 
-/// Solves batches of min 1/2 z'Qz + p'z subject to Gz <= h, Az = b, all dense.
+/// Solves batches of min 1/2 z'Qz + p'z subject to Gz <= h, Az = b, all dense. An entry of h that is 1e19
+/// or more is no constraint: its slack is infinite.
 #[pyclass(frozen, module = "argrad._core")]
 pub(crate) struct Qp {
     layer: QpLayer,
@@ -145,24 +154,30 @@ impl Qp {
             .equalities(slots[4], slots[5]);
         let each = slots.map(|slot| !slot.is_shared());
         let rows = shapes.n + shapes.equalities + shapes.inequalities + 1;
-        let solution =
-            interruptible(py, batch * rows * shapes.n, &self.interrupt, || match start {
-                Some(start) => self.layer.forward_warm(&values, &start.solution),
-                None => self.layer.forward(&values),
-            })?
-            .map_err(qp_error)?;
-        let interrupt = self.interrupt.clone();
-        Ok(QpSolved { solution, shapes, each, differentiable, interrupt })
+        let start = start.map(|start| &start.solution);
+        let (solution, tape) = interruptible(py, batch * rows * shapes.n, &self.interrupt, || {
+            let taped = |(solution, tape)| (solution, Some(tape));
+            match (differentiable, start) {
+                (true, Some(start)) => self.layer.forward_from(&values, start).map(taped),
+                (true, None) => self.layer.forward(&values).map(taped),
+                (false, Some(start)) => Ok((self.layer.solve_from(&values, start)?, None)),
+                (false, None) => Ok((self.layer.solve(&values)?, None)),
+            }
+        })?
+        .map_err(qp_error)?;
+        let (layer, interrupt) = (self.layer.clone(), self.interrupt.clone());
+        Ok(QpSolved { layer, solution, tape, shapes, each, interrupt })
     }
 }
 
 /// A solved batch, with what its derivative needs.
 #[pyclass(frozen, module = "argrad._core")]
 pub(crate) struct QpSolved {
+    layer: QpLayer,
     solution: QpSolution,
+    tape: Option<QpTape>,
     shapes: Shapes,
     each: [bool; 6],
-    differentiable: bool,
     interrupt: Interrupt,
 }
 
@@ -177,19 +192,12 @@ impl QpSolved {
         derivative_size(how, n * (n + equalities + inequalities + 1))
     }
 
-    fn check_tape(&self) -> PyResult<()> {
-        if self.differentiable { Ok(()) } else { Err(crate::solver::no_tape()) }
+    fn tape(&self) -> PyResult<&QpTape> {
+        self.tape.as_ref().ok_or_else(no_tape)
     }
 
     fn gradients(&self, py: Python<'_>, gradients: QpGradients) -> PyResult<Six> {
-        let parts = [
-            gradients.quadratic,
-            gradients.linear,
-            gradients.g,
-            gradients.h,
-            gradients.a,
-            gradients.b,
-        ];
+        let parts = [gradients.p, gradients.q, gradients.g, gradients.h, gradients.a, gradients.b];
         let mut out = [const { None }; 6];
         for (at, values) in parts.into_iter().enumerate() {
             if self.shapes.exists(at) {
@@ -206,7 +214,7 @@ impl QpSolved {
     /// Minimizers, (batch, n).
     #[getter]
     fn z(&self, py: Python<'_>) -> Py<PyAny> {
-        matrix(py, self.solution.z.clone(), self.batch(), self.shapes.n)
+        matrix(py, self.solution.x.clone(), self.batch(), self.shapes.n)
     }
 
     /// Duals of the equalities, (batch, equalities).
@@ -229,7 +237,7 @@ impl QpSolved {
         matrix(py, self.solution.slacks.clone(), self.batch(), self.shapes.inequalities)
     }
 
-    /// Diagnostics, one array a name.
+    /// Diagnostics, one array per name.
     #[getter]
     fn reports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         report::dict(py, &self.solution.reports)
@@ -257,7 +265,7 @@ impl QpSolved {
         on_failure: Option<&str>,
         method: Argument<'_, '_>,
     ) -> PyResult<Six> {
-        self.check_tape()?;
+        let tape = self.tape()?;
         let how = differentiation(mode, on_failure, method)?;
         let Shapes { n, equalities, inequalities } = self.shapes;
         let given = [
@@ -270,13 +278,14 @@ impl QpSolved {
             given[at].as_ref().map(|array| array.exactly(&[self.batch(), len])).transpose()
         };
         let cotangent = QpCotangent {
-            z: part(0, n)?,
+            x: part(0, n)?,
             equality_duals: part(1, equalities)?,
             inequality_duals: part(2, inequalities)?,
             slacks: part(3, inequalities)?,
         };
+        let layer = self.layer.clone().with_differentiation(how);
         let gradients = interruptible(py, self.size(&how), &self.interrupt, || {
-            self.solution.backward(&cotangent, &how)
+            layer.backward(tape, &cotangent)
         })?;
         self.gradients(py, gradients.map_err(qp_error)?)
     }
@@ -299,25 +308,25 @@ impl QpSolved {
         on_failure: Option<&str>,
         method: Argument<'_, '_>,
     ) -> PyResult<Four> {
-        self.check_tape()?;
+        let tape = self.tape()?;
         let how = differentiation(mode, on_failure, method)?;
         let (shapes, batch) = (self.shapes, self.batch());
         let arrays = shapes.read([dQ, dp, dG, dh, dA, db])?;
         let part = |at: usize| shapes.slot(&arrays, at, batch);
         let tangent = QpTangent {
-            quadratic: part(0)?,
-            linear: part(1)?,
+            p: part(0)?,
+            q: part(1)?,
             g: part(2)?,
             h: part(3)?,
             a: part(4)?,
             b: part(5)?,
         };
-        let out = interruptible(py, self.size(&how), &self.interrupt, || {
-            self.solution.jvp(&tangent, &how)
-        })?
-        .map_err(qp_error)?;
+        let layer = self.layer.clone().with_differentiation(how);
+        let out =
+            interruptible(py, self.size(&how), &self.interrupt, || layer.jvp(tape, &tangent))?
+                .map_err(qp_error)?;
         Ok((
-            matrix(py, out.z, batch, shapes.n),
+            matrix(py, out.x, batch, shapes.n),
             matrix(py, out.equality_duals, batch, shapes.equalities),
             matrix(py, out.inequality_duals, batch, shapes.inequalities),
             matrix(py, out.slacks, batch, shapes.inequalities),

@@ -4,12 +4,11 @@ use argrad::{Report, Slot};
 use argrad_solver::{
     Cotangent, Differentiation, Interrupt, Solution, Structure, Tangent, Tape, Values,
 };
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Numbers, like, matrix};
-use crate::error::solver_error;
+use crate::error::{no_tape, solver_error};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::program::{Columns, cones, pattern};
@@ -176,11 +175,6 @@ pub(crate) struct Solved {
     each: [bool; 4],
 }
 
-/// What the derivative of a batch solved without one says.
-pub(crate) fn no_tape() -> PyErr {
-    PyValueError::new_err("solved with differentiable=False: solve again with True for derivatives")
-}
-
 impl Solved {
     fn tape(&self) -> PyResult<&Tape> {
         self.tape.as_ref().ok_or_else(no_tape)
@@ -210,7 +204,7 @@ impl Solved {
 
 #[pymethods]
 impl Solved {
-    /// Diagnostics, one array a name.
+    /// Diagnostics, one array per name.
     #[getter]
     fn reports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         report::dict(py, &self.reports)

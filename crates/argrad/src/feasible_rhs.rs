@@ -1,10 +1,11 @@
-//! A right-hand side of Az = b that is feasible by construction, `b = A exp(w)`, with its adjoint.
+//! A right-hand side of Ax = b that is feasible by construction, `b = A exp(w)`, with its adjoint.
 //!
 //! Learn w instead of b: the point `exp(w) > 0` satisfies the equalities whatever A and w are (and
-//! with them `z >= 0`), so that no step of a training run can make the program infeasible.
+//! with them `x >= 0`), so that no step of a training run can make the program infeasible.
 
-use crate::qp::{check_finite, check_length};
-use crate::{Error, MatrixShape, Slot};
+use argrad_solver::{Error, Slot};
+
+use crate::qp::{MatrixShape, check_finite, check_length};
 
 /// The map from A and w to b, for an A of one shape.
 ///
@@ -29,7 +30,7 @@ pub struct FeasibleRhs {
 /// What [`FeasibleRhs::forward`] returns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RightHandSide {
-    /// One number a row of A, for the whole batch or an instance.
+    /// One number per row of A, for the whole batch or for each instance.
     pub values: Vec<f64>,
     /// Whether the batch shares them: where it shares both A and w.
     pub shared: bool,
@@ -59,7 +60,7 @@ impl FeasibleRhs {
         Self { rows: equalities.rows(), cols: equalities.cols(), entries }
     }
 
-    /// `b = A exp(w)`, with w one number a variable.
+    /// `b = A exp(w)`, with w one number per variable.
     ///
     /// # Errors
     /// [`Error::Length`], [`Error::NotFinite`].

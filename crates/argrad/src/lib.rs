@@ -3,27 +3,27 @@
 //! A [`QpLayer`] solves a batch of quadratic programs
 //!
 //! ```text
-//! minimize    1/2 z'Qz + q'z
-//! subject to  Az = b,  Gz <= h
+//! minimize    1/2 x'Px + q'x
+//! subject to  Ax = b,  Gx <= h
 //! ```
 //!
 //! and returns the gradient of any scalar of the solution with respect to every number in it:
 //!
 //! ```
-//! use argrad::{Differentiation, QpCotangent, QpLayer, QpValues, Slot};
+//! use argrad::{QpCotangent, QpLayer, QpValues, Slot};
 //!
-//! // Project the points (1, 1/2) and (0, -2) onto the set z1 + z2 = 1, z >= 0.
+//! // Project the points (1, 1/2) and (0, -2) onto the set x1 + x2 = 1, x >= 0.
 //! let layer = QpLayer::dense(2, 1, 2)?;
 //! let values = QpValues::new(2, Slot::Shared(&[1., 0., 0., 1.]), Slot::Each(&[-1., -0.5, 0., 2.]))
 //!     .equalities(Slot::Shared(&[1., 1.]), Slot::Shared(&[1.]))
 //!     .inequalities(Slot::Shared(&[-1., 0., 0., -1.]), Slot::Shared(&[0., 0.]));
-//! let solution = layer.forward(&values)?;
-//! assert!((solution.z[2] - 1.0).abs() < 1e-9 && solution.z[3].abs() < 1e-9);
+//! let (solution, tape) = layer.forward(&values)?;
+//! assert!((solution.x[2] - 1.0).abs() < 1e-9 && solution.x[3].abs() < 1e-9);
 //!
-//! // d(z1) / d(everything), for both instances.
-//! let first = QpCotangent { z: Some(&[1., 0., 1., 0.]), ..Default::default() };
-//! let gradients = layer.backward(&solution, &first, &Differentiation::default())?;
-//! assert_eq!(gradients.linear.len(), 4); // given per instance: a gradient per instance
+//! // d(x1) / d(everything), for both instances.
+//! let first = QpCotangent { x: Some(&[1., 0., 1., 0.]), ..Default::default() };
+//! let gradients = layer.backward(&tape, &first)?;
+//! assert_eq!(gradients.q.len(), 4); // given per instance: a gradient per instance
 //! assert_eq!(gradients.b.len(), 1); // shared by the batch: the sum over the batch
 //! # Ok::<(), argrad::Error>(())
 //! ```
@@ -32,10 +32,10 @@
 //! parameters.
 //!
 //! # Conventions
-//! - Batch first, row-major. Each argument is a [`Slot`]: one copy shared by the batch, or one an
-//!   instance. The gradient of a shared argument is the sum over the batch.
-//! - Any block may be absent: no rows of A or G, Q = 0. Q may be singular.
-//! - `+inf` in an entry of h removes that inequality.
+//! - Batch first, row-major. Each argument is a [`Slot`]: one copy shared by the batch, or one
+//!   per instance. The gradient of a shared argument is the sum over the batch.
+//! - Any block may be absent: no rows of A or G, P = 0. P may be singular.
+//! - An entry of h that is 1e19 or more, `+inf` above all, is no constraint: the slack is `+inf` there.
 //! - An instance that has no solution is data, not an error: its [`Report`] says why, and the other
 //!   instances are the same to the last bit as without it. Malformed input is an [`Error`] that
 //!   names the argument, the instance and the entry.
@@ -59,8 +59,8 @@ pub use argrad_solver::{
     Differentiation, Error, Instructions, Mode, OnFailure, Pattern, Report, Settings, Slot, Status,
 };
 pub use qp::{
-    MatrixShape, QpCotangent, QpGradients, QpLayer, QpPoint, QpShape, QpSolution, QpTangent,
-    QpTangentOut, QpValues,
+    MatrixShape, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution, QpSolutionTangent,
+    QpTangent, QpTape, QpValues,
 };
 
 /// The example of the README, compiled and run.

@@ -7,18 +7,19 @@
 //! let identity: Array2<f64> = Array2::eye(2);
 //! let values = QpValues::new(
 //!     3,
-//!     argrad::ndarray::shared("Q", &identity)?,
+//!     argrad::ndarray::shared("P", &identity)?,
 //!     argrad::ndarray::each("q", &q)?,
 //! );
 //! let layer = QpLayer::dense(2, 0, 0)?;
-//! let solution = layer.forward(&values)?;
-//! assert!((&solution.z_view() + &q).iter().all(|v| v.abs() < 1e-9));
+//! let solution = layer.solve(&values)?;
+//! assert!((&solution.x_view() + &q).iter().all(|v| v.abs() < 1e-9));
 //! # Ok::<(), argrad::Error>(())
 //! ```
 
 use ::ndarray::{ArrayBase, ArrayView2, ArrayView3, Data, Dimension};
+use argrad_solver::{Error, Slot};
 
-use crate::{Error, QpPoint, Slot};
+use crate::qp::QpSolution;
 
 /// An argument shared by the batch: a vector, or a row-major matrix.
 ///
@@ -60,17 +61,17 @@ pub fn vectors(values: &[f64], batch: usize) -> Option<ArrayView2<'_, f64>> {
     ArrayView2::from_shape((batch, len), values).ok()
 }
 
-/// Row-major numbers of dense matrices (a gradient of Q, A or G, say) with `rows` rows and `cols`
+/// Row-major numbers of dense matrices (a gradient of P, A or G, say) with `rows` rows and `cols`
 /// columns; `None` when the length does not fit.
 pub fn matrices(values: &[f64], rows: usize, cols: usize) -> Option<ArrayView3<'_, f64>> {
     let batch = values.len().checked_div(rows * cols).unwrap_or(0);
     ArrayView3::from_shape((batch, rows, cols), values).ok()
 }
 
-impl QpPoint {
+impl QpSolution {
     /// Minimizers, batch x n.
-    pub fn z_view(&self) -> ArrayView2<'_, f64> {
-        self.view(&self.z)
+    pub fn x_view(&self) -> ArrayView2<'_, f64> {
+        self.view(&self.x)
     }
 
     /// Duals of the equalities, batch x equalities.
@@ -83,7 +84,7 @@ impl QpPoint {
         self.view(&self.inequality_duals)
     }
 
-    /// Slacks h - Gz, batch x inequalities.
+    /// Slacks h - Gx, batch x inequalities.
     pub fn slacks_view(&self) -> ArrayView2<'_, f64> {
         self.view(&self.slacks)
     }

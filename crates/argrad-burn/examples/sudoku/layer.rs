@@ -10,11 +10,11 @@ use burn::tensor::{Device, Tensor};
 use crate::board::Rules;
 use crate::train::Network;
 
-/// The solution is z in
+/// The solution is x in
 ///
 /// ```text
-/// minimize    1/2 z'Qz - puzzle'z,  Q = 0.1 I
-/// subject to  Az = A exp(w),  z >= 0
+/// minimize    1/2 x'Px - puzzle'x,  P = 0.1 I
+/// subject to  Ax = A exp(w),  x >= 0
 /// ```
 ///
 /// with A and w learned. The rules of Sudoku are such equalities: each cell holds one digit, each
@@ -61,7 +61,7 @@ impl OptimizationLayer {
 
 impl Network for OptimizationLayer {
     fn forward(&self, puzzles: Tensor<2>) -> Result<Tensor<2>, Box<dyn Error>> {
-        let inputs = QpInputs::new().linear(Argument::each(-puzzles));
-        Ok(self.program.forward(inputs)?.z)
+        let inputs = QpInputs::new().q(Argument::each(-puzzles));
+        Ok(self.program.forward(inputs)?.x)
     }
 }

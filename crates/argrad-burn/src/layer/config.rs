@@ -4,8 +4,10 @@ use argrad::MatrixShape;
 use argrad::model::{Layer, ModelError};
 use burn::tensor::Device;
 
-use crate::qp::module::Weights;
-use crate::{Error, LayerModule, Source};
+use super::LayerModule;
+use super::module::unknown;
+use crate::error::Error;
+use crate::weights::{Source, Weights};
 
 /// Configuration of a [`LayerModule`]. Unless told otherwise, every parameter of the layer is fed.
 #[derive(Clone, Debug)]
@@ -43,13 +45,11 @@ impl LayerConfig {
         for info in layer.parameter_infos() {
             let source = sources.iter().rev().find(|(name, _)| name == info.name);
             let source = source.map_or(Source::Fed, |(_, source)| source.clone());
-            if let Source::LearnableFrom(values) | Source::Fixed(values) = &source
-                && values.len() != info.len
-            {
+            if let Some(found) = source.wrong_len(info.len) {
                 return Err(Error::Model(ModelError::Argument {
                     argument: format!("parameter {}", info.name),
                     expected: format!("{} numbers ({})", info.len, info.shape),
-                    found: values.len().to_string(),
+                    found: found.to_string(),
                 }));
             }
             let is_matrix = info.shape.ndim() == 2 && info.len == info.shape.size();
@@ -58,17 +58,8 @@ impl LayerConfig {
             } else {
                 MatrixShape::Diagonal(info.len)
             };
-            weights.push(Weights::new("parameter", source, &shape, device)?);
+            weights.push(Weights::new(source, &shape, device));
         }
         LayerModule::new(layer, weights)
     }
-}
-
-/// There is no parameter of this name.
-pub(crate) fn unknown(name: &str, names: &[&str]) -> Error {
-    Error::Model(ModelError::Argument {
-        argument: format!("parameter {name}"),
-        expected: format!("one of {}", names.join(", ")),
-        found: "no parameter of this name".into(),
-    })
 }

@@ -1,6 +1,11 @@
-//! A modelled layer as an op and as a module.
+//! A modelled layer as an op and as a module. No module uses one that stands below it.
 
-pub(crate) mod config;
-mod graph;
-pub(crate) mod module;
-pub(crate) mod op;
+mod op;
+
+mod module;
+
+mod config;
+
+pub use config::LayerConfig;
+pub use module::{LayerInputs, LayerModule};
+pub use op::{LayerOutput, layer};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use argrad::model::{Layer, ModelError, Outputs};
 use burn::module::Module;
 
-use crate::layer::config::unknown;
-use crate::layer::op::{LayerOutput, check_mode, layer};
-use crate::qp::module::Weights;
-use crate::{Argument, Error};
+use super::op::{LayerOutput, layer};
+use crate::argument::Argument;
+use crate::error::Error;
+use crate::node::check_differentiation;
+use crate::weights::Weights;
 
 /// Solves a problem written in the language of [`argrad::model`] for each instance of a batch; some of its
 /// parameters are learned, some fixed, some fed by the layer before. Made by
@@ -83,7 +84,7 @@ impl LayerInputs {
 
 impl LayerModule {
     pub(crate) fn new(layer: Layer, weights: Vec<Weights>) -> Result<Self, Error> {
-        check_mode(&layer)?;
+        check_differentiation(layer.differentiation())?;
         Ok(Self { weights, layer })
     }
 
@@ -96,27 +97,9 @@ impl LayerModule {
         let LayerInputs { batch, arguments: mut fed, start } = inputs;
         let mut arguments = Vec::with_capacity(self.weights.len());
         for (info, weights) in self.layer.parameter_infos().zip(&self.weights) {
-            let error = |expected: &str, found: &str| {
-                Error::Model(ModelError::Argument {
-                    argument: format!("parameter {}", info.name),
-                    expected: expected.into(),
-                    found: found.into(),
-                })
-            };
             let at = fed.iter().position(|(name, _)| name == info.name);
             let given = at.map(|at| fed.swap_remove(at).1);
-            if given.is_some() && !weights.is_fed() {
-                return Err(error("nothing, as the module has it", "a fed argument"));
-            }
-            arguments.push(if let Some(matrix) = weights.matrix() {
-                Argument::shared(matrix)
-            } else if let Some(vector) = weights.vector() {
-                Argument::shared(vector)
-            } else if let Some(constants) = weights.constants() {
-                Argument::fixed(constants)
-            } else {
-                given.ok_or_else(|| error("an argument, as it is declared as fed", "none"))?
-            });
+            arguments.push(weights.argument(&format!("parameter {}", info.name), given)?);
         }
         if let Some((name, _)) = fed.first() {
             let names: Vec<&str> = self.layer.parameter_infos().map(|info| info.name).collect();
@@ -135,4 +118,13 @@ impl LayerModule {
     pub fn layer(&self) -> &Layer {
         &self.layer
     }
+}
+
+/// There is no parameter of this name.
+pub(crate) fn unknown(name: &str, names: &[&str]) -> Error {
+    Error::Model(ModelError::Argument {
+        argument: format!("parameter {name}"),
+        expected: format!("one of {}", names.join(", ")),
+        found: "no parameter of this name".into(),
+    })
 }

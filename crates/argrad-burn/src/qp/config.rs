@@ -3,35 +3,23 @@
 use argrad::factored_quadratic::FactoredQuadratic;
 use argrad::feasible_rhs::FeasibleRhs;
 use argrad::{Differentiation, MatrixShape, QpLayer, QpShape, Settings};
-use burn::module::Initializer;
 use burn::tensor::Device;
 
-use crate::qp::module::Weights;
-use crate::qp::program::Program;
-use crate::{Error, QpModule};
-
-/// Where the numbers of an argument come from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// A parameter of the module, shared by the batch, drawn when the module is made.
-    Learnable(Initializer),
-    /// A parameter of the module, shared by the batch, that starts here.
-    LearnableFrom(Vec<f64>),
-    /// These numbers, shared by the batch.
-    Fixed(Vec<f64>),
-    /// Given to every forward pass, by the layer before.
-    Fed,
-}
+use super::QpModule;
+use super::program::Program;
+use crate::error::Error;
+use crate::weights::{Source, Weights};
 
 /// Configuration of a [`QpModule`],
 ///
 /// ```text
-/// minimize    1/2 z'Qz + q'z
-/// subject to  Az = b,  Gz <= h
+/// minimize    1/2 x'Px + q'x
+/// subject to  Ax = b,  Gx <= h
 /// ```
 ///
-/// Unless told otherwise, Q = 0, q is fed, and there are no constraints. The numbers of an argument
-/// are in the order of its [`MatrixShape`].
+/// Unless told otherwise, P = 0, q is fed, and there are no constraints. The numbers of an argument
+/// are in the order of its [`MatrixShape`]. An entry of h that is 1e19 or more is no constraint (see
+/// [`QpLayer`]).
 #[derive(Clone, Debug)]
 pub struct QpConfig {
     shape: QpShape,
@@ -57,19 +45,19 @@ impl QpConfig {
         }
     }
 
-    /// Q itself. Learned freely, it may lose its convexity, which is an error of the forward pass:
-    /// to learn a dense Q, take [`Self::factored_quadratic`].
-    pub fn quadratic(mut self, shape: MatrixShape, q: Source) -> Self {
-        self.shape.quadratic = shape;
+    /// P itself. Learned freely, it may lose its convexity, which is an error of the forward pass:
+    /// to learn a dense P, take [`Self::factored_quadratic`].
+    pub fn quadratic(mut self, shape: MatrixShape, p: Source) -> Self {
+        self.shape.p = shape;
         self.factor = None;
-        self.sources[0] = q;
+        self.sources[0] = p;
         self
     }
 
-    /// Q = LL' + eps I with a dense n x n factor L, convex whatever L is.
+    /// P = LL' + eps I with a dense n x n factor L, convex whatever L is.
     pub fn factored_quadratic(mut self, l: Source, eps: f64) -> Self {
         let n = self.shape.variables();
-        self.shape.quadratic = MatrixShape::Dense { rows: n, cols: n };
+        self.shape.p = MatrixShape::Dense { rows: n, cols: n };
         self.factor = Some(FactoredQuadratic::full(n, eps));
         self.sources[0] = l;
         self
@@ -81,26 +69,26 @@ impl QpConfig {
         self
     }
 
-    /// Az = b.
+    /// Ax = b.
     pub fn equalities(mut self, shape: MatrixShape, a: Source, b: Source) -> Self {
-        self.shape.equalities = shape;
+        self.shape.a = shape;
         self.feasible = false;
         (self.sources[2], self.sources[3]) = (a, b);
         self
     }
 
-    /// Az = A exp(w), which `z = exp(w) > 0` satisfies whatever A and w are. w has one number a
+    /// Ax = A exp(w), which `x = exp(w) > 0` satisfies whatever A and w are. w has one number per
     /// variable.
     pub fn feasible_equalities(mut self, shape: MatrixShape, a: Source, w: Source) -> Self {
-        self.shape.equalities = shape;
+        self.shape.a = shape;
         self.feasible = true;
         (self.sources[2], self.sources[3]) = (a, w);
         self
     }
 
-    /// Gz <= h.
+    /// Gx <= h.
     pub fn inequalities(mut self, shape: MatrixShape, g: Source, h: Source) -> Self {
-        self.shape.inequalities = shape;
+        self.shape.g = shape;
         (self.sources[4], self.sources[5]) = (g, h);
         self
     }
@@ -118,7 +106,7 @@ impl QpConfig {
         self
     }
 
-    /// Makes the module: analyses the program, creates the parameters on `device`, in the order Q,
+    /// Makes the module: analyses the program, creates the parameters on `device`, in the order P,
     /// q, A, b, G, h.
     ///
     /// # Errors
@@ -126,24 +114,35 @@ impl QpConfig {
     pub fn init(self, device: &Device) -> Result<QpModule, Error> {
         let Self { shape, factor, feasible, sources, settings, differentiation } = self;
         let n = shape.variables();
-        let layer = QpLayer::new(shape.clone(), settings)?;
+        let layer = QpLayer::new(shape.clone(), settings)?.with_differentiation(differentiation);
         let vector = |len| MatrixShape::Diagonal(len);
-        let rhs = if feasible { n } else { shape.equalities.rows() };
+        let rhs = if feasible { n } else { shape.a.rows() };
         let shapes = [
-            shape.quadratic.clone(),
+            shape.p.clone(),
             vector(n),
-            shape.equalities.clone(),
+            shape.a.clone(),
             vector(rhs),
-            shape.inequalities.clone(),
-            vector(shape.inequalities.rows()),
+            shape.g.clone(),
+            vector(shape.g.rows()),
         ];
-        let feasible = feasible.then(|| FeasibleRhs::new(&shape.equalities));
-        let program = Program::new(layer, factor, feasible, differentiation)?;
+        let feasible = feasible.then(|| FeasibleRhs::new(&shape.a));
+        let program = Program::new(layer, factor, feasible)?;
         let names = program.names();
-        let mut weights = Vec::with_capacity(6);
-        for ((source, shape), argument) in sources.into_iter().zip(shapes).zip(names) {
-            weights.push(Weights::new(argument, source, &shape, device)?);
+        for ((source, shape), argument) in sources.iter().zip(&shapes).zip(names) {
+            if let Some(found) = source.wrong_len(shape.len()) {
+                return Err(Error::Program(argrad::Error::Length {
+                    argument,
+                    expected: shape.len(),
+                    found,
+                    meaning: format!("numbers of a {shape} matrix"),
+                }));
+            }
         }
+        let mut shapes = shapes.iter();
+        let weights = sources.map(|source| {
+            let shape = shapes.next().expect("a shape for each source");
+            Weights::new(source, shape, device)
+        });
         Ok(QpModule::new(weights, program))
     }
 }

@@ -1,6 +1,14 @@
-//! The quadratic program as an op and as a module.
+//! The quadratic program as an op and as a module. No module uses one that stands below it.
 
-pub(crate) mod config;
-pub(crate) mod module;
-pub(crate) mod program;
-pub(crate) mod tensors;
+mod tensors;
+
+mod program;
+
+mod module;
+
+mod config;
+
+pub use config::QpConfig;
+pub use module::{QpInputs, QpModule};
+pub use program::qp;
+pub use tensors::{QpArguments, QpOutput};

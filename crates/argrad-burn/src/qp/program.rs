@@ -5,22 +5,36 @@ use std::sync::Arc;
 
 use argrad::factored_quadratic::FactoredQuadratic;
 use argrad::feasible_rhs::FeasibleRhs;
-use argrad::{
-    Differentiation, MatrixShape, Mode, OnFailure, QpLayer, QpPoint, QpSolution, QpValues, Slot,
-};
-use burn::tensor::{DType, Tensor};
+use argrad::{MatrixShape, QpCotangent, QpGradients, QpLayer, QpTape, QpValues};
 
-use crate::argument::Numbers;
-use crate::node::{Recording, output_tensor};
-use crate::{Argument, Error, QpArguments, QpOutput};
+use super::{QpArguments, QpOutput};
+use crate::argument::{Argument, Extent, Misfit, check_dimensions, common_batch, common_dtype};
+use crate::error::Error;
+use crate::node::{Recording, check_differentiation, output_tensor};
+use crate::packed::{failures, pack, split, unpack};
 
-/// A layer with what comes before it: Q from its factor, b from A and w.
+/// Solves a batch of quadratic programs, as a differentiable op.
+///
+/// The derivative is that of [`QpLayer::with_differentiation`], which also says how an instance
+/// without a solution is treated: with [`Error`](argrad::OnFailure::Error) the whole call fails and
+/// names the instances; with [`Nan`](argrad::OnFailure::Nan) its rows of the output are NaN, with
+/// [`Zero`](argrad::OnFailure::Zero) they are 0, and so is its gradient. Neither touches the other
+/// instances, nor the gradients of shared arguments. What a derivative needs is kept only where an
+/// argument is tracked.
+///
+/// # Errors
+/// [`Error::Program`] for malformed input and unsolved instances, [`Error::Backend`] for tensors of
+/// other backends.
+pub fn qp(layer: &QpLayer, arguments: &QpArguments) -> Result<QpOutput, Error> {
+    Program::new(layer.clone(), None, None)?.run(arguments)
+}
+
+/// A layer with what comes before it: P from its factor, b from A and w.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) layer: QpLayer,
-    pub(crate) factor: Option<FactoredQuadratic>,
-    pub(crate) feasible: Option<Arc<FeasibleRhs>>,
-    pub(crate) how: Differentiation,
+    factor: Option<FactoredQuadratic>,
+    feasible: Option<Arc<FeasibleRhs>>,
 }
 
 /// An f32 matrix product LL' is symmetric to about this, relative to its largest entry.
@@ -31,59 +45,55 @@ impl Program {
         layer: QpLayer,
         factor: Option<FactoredQuadratic>,
         feasible: Option<FeasibleRhs>,
-        how: Differentiation,
     ) -> Result<Self, Error> {
-        // Checked here because a backward pass has no way to return an error.
-        if let Mode::Smoothed(mu) = how.mode
-            && !(mu > 0.0 && mu.is_finite())
-        {
-            return Err(Error::Program(argrad::Error::Setting {
-                setting: "mu",
-                expected: "a finite number above 0",
-                found: mu.to_string(),
-            }));
-        }
-        Ok(Self { layer, factor, feasible: feasible.map(Arc::new), how })
+        check_differentiation(layer.differentiation())?;
+        Ok(Self { layer, factor, feasible: feasible.map(Arc::new) })
     }
 
     /// What the six arguments are called.
     pub(crate) fn names(&self) -> [&'static str; 6] {
-        let quadratic = if self.factor.is_some() { "L" } else { "Q" };
+        let quadratic = if self.factor.is_some() { "L" } else { "P" };
         let rhs = if self.feasible.is_some() { "w" } else { "b" };
         [quadratic, "q", "A", rhs, "G", "h"]
     }
 
-    /// For each argument, the dimensions of a matrix if it is a dense one, and how many numbers.
-    fn sizes(&self) -> [(Option<[usize; 2]>, usize); 6] {
+    fn extents(&self) -> [Extent; 6] {
         let shape = self.layer.shape();
-        let matrix = |matrix: &MatrixShape| match *matrix {
-            MatrixShape::Dense { rows, cols } => (Some([rows, cols]), rows * cols),
-            _ => (None, matrix.len()),
+        let matrix = |matrix: &MatrixShape| Extent {
+            len: matrix.len(),
+            matrix: match *matrix {
+                MatrixShape::Dense { rows, cols } => Some([rows, cols]),
+                _ => None,
+            },
+            scalar: false,
         };
-        let rhs = if self.feasible.is_some() { shape.variables() } else { shape.equalities.rows() };
+        let vector = |len: usize| Extent { len, matrix: None, scalar: false };
+        let rhs = if self.feasible.is_some() { shape.variables() } else { shape.a.rows() };
         [
-            matrix(&shape.quadratic),
-            (None, shape.variables()),
-            matrix(&shape.equalities),
-            (None, rhs),
-            matrix(&shape.inequalities),
-            (None, shape.inequalities.rows()),
+            matrix(&shape.p),
+            vector(shape.variables()),
+            matrix(&shape.a),
+            vector(rhs),
+            matrix(&shape.g),
+            vector(shape.g.rows()),
         ]
     }
 
     /// Solves the batch and records how to differentiate it.
     pub(crate) fn run(&self, arguments: &QpArguments) -> Result<QpOutput, Error> {
         let all = arguments.all();
-        let batch = self.batch(arguments.batch, all)?;
-        self.check_dimensions(all)?;
-
         let names = self.names();
+        let misfit = |Misfit { at, expected, found }| {
+            Error::Program(argrad::Error::Shape { argument: names[at], expected, found })
+        };
+        let batch = common_batch(arguments.batch, &all, &names).map_err(misfit)?;
+        check_dimensions(&all, self.extents()).map_err(misfit)?;
         let mut numbers = Vec::with_capacity(6);
         for (argument, name) in all.into_iter().zip(names) {
             numbers.push(argument.numbers.read(name)?);
         }
-        let slot = |k: usize| slot(&numbers[k], all[k].each);
-        let quadratic = match &self.factor {
+        let slot = |k: usize| all[k].slot(&numbers[k]);
+        let p = match &self.factor {
             Some(factor) => Cow::Owned(factor.forward(batch, slot(0))?),
             None => Cow::Borrowed(&*numbers[0]),
         };
@@ -91,165 +101,97 @@ impl Program {
             Some(feasible) => Some(feasible.forward(batch, slot(2), slot(3))?),
             None => None,
         };
-        let quadratic = match slot(0) {
-            Slot::Shared(_) => Slot::Shared(&quadratic),
-            Slot::Each(_) => Slot::Each(&quadratic),
-        };
-        let values = QpValues::new(batch, quadratic, slot(1))
+        let values = QpValues::new(batch, all[0].slot(&p), slot(1))
             .equalities(slot(2), rhs.as_ref().map_or(slot(3), |rhs| rhs.slot()))
             .inequalities(slot(4), slot(5));
 
-        let single = all[0].numbers.tensor().is_some_and(|tensor| tensor.dtype() != DType::F64);
-        let relaxed;
-        let layer = if single {
-            relaxed = self.layer.clone().with_symmetry_tolerance(SINGLE_PRECISION_SYMMETRY);
-            &relaxed
-        } else {
-            &self.layer
-        };
+        let layer = self.layer_for(all[0]);
         let start = arguments.start.as_deref();
-        let tracked = all.iter().any(|argument| argument.numbers.is_tracked());
-        let solved = if tracked {
-            Solved::Recorded(Arc::new(match start {
-                Some(start) => layer.forward_warm(&values, start)?,
+        let (solution, tape) = if all.iter().any(|argument| argument.numbers.is_tracked()) {
+            let (solution, tape) = match start {
+                Some(start) => layer.forward_from(&values, start)?,
                 None => layer.forward(&values)?,
-            }))
-        } else {
-            Solved::Point(match start {
-                Some(start) => layer.solve_warm(&values, start)?,
-                None => layer.solve(&values)?,
-            })
-        };
-        if self.how.on_failure == OnFailure::Error {
-            let failures: Vec<_> = solved.point().failures().collect();
-            if !failures.is_empty() {
-                return Err(Error::Program(argrad::Error::Unsolved { batch, failures }));
-            }
-        }
-        self.output(all, solved)
-    }
-
-    /// The batch size: as told, else the first dimension of the arguments that have one.
-    fn batch(&self, told: Option<usize>, all: [&Argument; 6]) -> Result<usize, Error> {
-        let mut known = told.map(|batch| (batch, "the batch"));
-        for (argument, name) in all.into_iter().zip(self.names()) {
-            if !argument.each {
-                continue;
-            }
-            let found = argument.dims.first().copied().unwrap_or(0);
-            match known {
-                None => known = Some((found, name)),
-                Some((batch, whose)) if batch != found => {
-                    return Err(Error::Program(argrad::Error::Shape {
-                        argument: name,
-                        expected: format!("a leading dimension of {batch}, as {whose} has"),
-                        found: format!("shape {:?}", argument.dims),
-                    }));
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(known.map_or(1, |(batch, _)| batch))
-    }
-
-    /// A transposed matrix has the right number of numbers, so lengths alone would not do.
-    fn check_dimensions(&self, all: [&Argument; 6]) -> Result<(), Error> {
-        for ((argument, name), (matrix, len)) in all.into_iter().zip(self.names()).zip(self.sizes())
-        {
-            let dims = &argument.dims[usize::from(argument.each).min(argument.dims.len())..];
-            let fits = dims == [len]
-                || matrix.is_some_and(|matrix| dims == matrix)
-                || len == 0 && dims.iter().product::<usize>() == 0;
-            if !fits {
-                let batch = if argument.each { "batch x " } else { "" };
-                return Err(Error::Program(argrad::Error::Shape {
-                    argument: name,
-                    expected: match matrix {
-                        Some([rows, cols]) => format!("shape {batch}{rows} x {cols}"),
-                        None => format!("shape {batch}{len}"),
-                    },
-                    found: format!("shape {:?}", argument.dims),
-                }));
-            }
-        }
-        Ok(())
-    }
-
-    fn output(&self, all: [&Argument; 6], solved: Solved) -> Result<QpOutput, Error> {
-        let point = solved.point();
-        let packed = self.pack(point);
-        let shape = self.layer.shape();
-        let widths = [shape.variables(), shape.equalities.rows(), shape.inequalities.rows()];
-        let batch = point.batch;
-        let tensors = all.map(|argument| argument.numbers.tensor());
-        let single = tensors.iter().flatten().all(|tensor| tensor.dtype() != DType::F64)
-            && tensors.iter().any(Option::is_some);
-        let dtype = if single { DType::F32 } else { DType::F64 };
-        let (point, solution) = match solved {
-            Solved::Point(point) => (Arc::new(point), None),
-            Solved::Recorded(solution) => (Arc::new(QpPoint::clone(&solution)), Some(solution)),
-        };
-        let recording = solution.map(|solution| Recording { program: self.clone(), solution });
-        let packed = output_tensor(packed, dtype, all, self.names(), recording)?;
-
-        let mut start = 0;
-        let [z, equality_duals, inequality_duals] = widths.map(|width| {
-            let end = start + batch * width;
-            let part = if end == start {
-                // Nothing to differentiate, and a slice of nothing is not allowed everywhere.
-                Tensor::zeros([batch, width], (&packed.device(), dtype))
-            } else {
-                packed.clone().narrow(0, start, end - start).reshape([batch, width])
             };
-            start = end;
-            part
-        });
-        Ok(QpOutput { z, equality_duals, inequality_duals, point })
+            (solution, Some(tape))
+        } else {
+            let solution = match start {
+                Some(start) => layer.solve_from(&values, start)?,
+                None => layer.solve(&values)?,
+            };
+            (solution, None)
+        };
+        let how = layer.differentiation();
+        let failed = failures(&solution.reports, how)?;
+        let shape = layer.shape();
+        let widths = [shape.variables(), shape.a.rows(), shape.g.rows()];
+        let parts = [&solution.x, &solution.equality_duals, &solution.inequality_duals];
+        let packed = pack(parts.map(|part| &part[..]), &widths, &failed, how);
+        let recording = tape.map(|tape| self.record(all, tape));
+        let packed = output_tensor(packed, common_dtype(&all), &all, recording).map_err(misfit)?;
+        let mut tensors = unpack(&packed, batch, &widths).into_iter();
+        let mut next = || tensors.next().expect("a tensor for each width");
+        let (x, equality_duals, inequality_duals) = (next(), next(), next());
+        let solution = Arc::new(solution);
+        Ok(QpOutput { x, equality_duals, inequality_duals, solution })
     }
 
-    /// `[z, duals of the equalities, duals of the inequalities]`, with the rows of unsolved
-    /// instances replaced.
-    fn pack(&self, point: &QpPoint) -> Vec<f64> {
-        let parts = [&point.z, &point.equality_duals, &point.inequality_duals];
-        let mut packed = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| packed.extend_from_slice(part));
-        let replacement = if self.how.on_failure == OnFailure::Nan { f64::NAN } else { 0.0 };
-        for (k, _) in point.failures() {
-            let mut start = 0;
-            for part in parts {
-                let width = part.len() / point.batch;
-                packed[start + k * width..start + (k + 1) * width].fill(replacement);
-                start += part.len();
+    /// The layer for a P, or a factor, of this precision.
+    fn layer_for(&self, quadratic: &Argument) -> Cow<'_, QpLayer> {
+        match quadratic.is_single() {
+            true => {
+                let layer = self.layer.clone();
+                Cow::Owned(layer.with_symmetry_tolerance(SINGLE_PRECISION_SYMMETRY))
             }
+            false => Cow::Borrowed(&self.layer),
         }
-        packed
     }
-}
 
-/// A solved batch, with or without what its derivative needs.
-enum Solved {
-    Point(QpPoint),
-    Recorded(Arc<QpSolution>),
-}
-
-impl Solved {
-    fn point(&self) -> &QpPoint {
-        match self {
-            Self::Point(point) => point,
-            Self::Recorded(solution) => solution,
+    fn record(&self, all: [&Argument; 6], tape: QpTape) -> Solved {
+        let keep = |used: bool, at: usize| used.then(|| all[at].keep());
+        Solved {
+            program: self.clone(),
+            tape: Arc::new(tape),
+            factor: keep(self.factor.is_some(), 0),
+            a: keep(self.feasible.is_some(), 2),
+            w: keep(self.feasible.is_some(), 3),
         }
     }
 }
 
-pub(crate) fn slot(numbers: &[f64], each: bool) -> Slot<'_> {
-    if each { Slot::Each(numbers) } else { Slot::Shared(numbers) }
+/// A solved batch, with what the derivatives of the maps before the layer need.
+#[derive(Clone, Debug)]
+struct Solved {
+    program: Program,
+    tape: Arc<QpTape>,
+    factor: Option<Argument>,
+    a: Option<Argument>,
+    w: Option<Argument>,
 }
 
-/// A copy of an argument that a backward pass can read; tensors share their numbers.
-pub(crate) fn keep(argument: &Argument) -> Numbers {
-    match &argument.numbers {
-        // The node of the graph must not be kept alive by the state of another.
-        Numbers::Autodiff(tensor, _) => Numbers::Plain(tensor.primitive().clone()),
-        other => other.clone(),
+impl Recording for Solved {
+    fn differentiate(&self, packed: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
+        let Program { layer, factor, feasible } = &self.program;
+        let (shape, batch) = (layer.shape(), self.tape.batch());
+        let lens = [shape.variables(), shape.a.rows(), shape.g.rows()].map(|len| batch * len);
+        let parts = split(packed, &lens);
+        let cotangent = QpCotangent {
+            x: Some(parts[0]),
+            equality_duals: Some(parts[1]),
+            inequality_duals: Some(parts[2]),
+            slacks: None,
+        };
+        let QpGradients { mut p, q, mut a, mut b, g, h, .. } =
+            layer.backward(&self.tape, &cotangent)?;
+        if let (Some(factor), Some(kept)) = (factor, &self.factor) {
+            let l = kept.numbers.read("L")?;
+            p = factor.backward(batch, kept.slot(&l), &p)?;
+        }
+        if let (Some(feasible), Some(kept_a), Some(kept_w)) = (feasible, &self.a, &self.w) {
+            let (matrix, w) = (kept_a.numbers.read("A")?, kept_w.numbers.read("w")?);
+            let through = feasible.backward(batch, kept_a.slot(&matrix), kept_w.slot(&w), &b)?;
+            a.iter_mut().zip(&through.a).for_each(|(a, through)| *a += through);
+            b = through.w;
+        }
+        Ok(vec![p, q, a, b, g, h])
     }
 }

@@ -140,12 +140,12 @@ fn what_does_not_fit_is_named() -> Result<(), Error> {
         .init(&device)?;
     let returns = Tensor::<2>::from_floats([[0.3, 0.2, 0.1]], &device);
     let missing = text(module.forward(LayerInputs::new()).map(drop));
-    assert!(missing.contains("parameter returns"), "{missing}");
+    assert!(missing.contains("parameter returns: declared as fed"), "{missing}");
     let inputs = LayerInputs::new()
         .feed("returns", Argument::each(returns.clone()))
         .feed("price", Argument::fixed(PRICE));
     let twice = text(module.forward(inputs).map(drop));
-    assert!(twice.contains("parameter price"), "{twice}");
+    assert!(twice.contains("parameter price") && twice.contains("declared as fixed"), "{twice}");
 
     let transposed = Tensor::<2>::from_floats([[1.0, 0.2], [0.3, 0.8], [-0.4, 0.5]], &device);
     let arguments =

@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Tensor};
 use crate::program::{EQUALITIES, INEQUALITIES, N, Program, host, layer, leaves};
 
 fn message(arguments: &QpArguments) -> String {
-    qp(&layer(), arguments, &Differentiation::default()).unwrap_err().to_string()
+    qp(&layer(), arguments).unwrap_err().to_string()
 }
 
 fn arguments() -> QpArguments {
@@ -34,7 +34,7 @@ fn shapes_name_the_argument() {
         "h: expected a leading dimension of 3, as the batch has, found shape [4, 6]"
     );
     bad.batch = None;
-    assert_eq!(message(&bad), "h: expected a leading dimension of 3, as Q has, found shape [4, 6]");
+    assert_eq!(message(&bad), "h: expected a leading dimension of 3, as P has, found shape [4, 6]");
     let mut bad = arguments();
     bad.g = Argument::absent();
     assert_eq!(message(&bad), "G: expected shape 6 x 5, found shape [0]");
@@ -45,17 +45,17 @@ fn numbers_name_their_place() {
     let mut bad = arguments();
     let q = ones([3, N]);
     let q = q.slice_assign([1..2, 2..3], ones([1, 1]) * f64::NAN);
-    bad.linear = Argument::each(q);
+    bad.q = Argument::each(q);
     assert_eq!(message(&bad), "q: entry 2 of instance 1 is NaN, expected a finite number");
     let mut bad = arguments();
     let skew = ones([N, N]).triu(0);
-    bad.quadratic = Argument::shared(skew);
-    assert!(message(&bad).starts_with("Q: not symmetric: entry"), "{}", message(&bad));
+    bad.p = Argument::shared(skew);
+    assert!(message(&bad).starts_with("P: not symmetric: entry"), "{}", message(&bad));
     let mut bad = arguments();
     // All ones but -1 on the diagonal.
     let upper = ones([N, N]).triu(1);
     let dented = upper.clone() + upper.clone().transpose() - ones([N, N]).triu(0) + upper;
-    bad.quadratic = Argument::shared(dented);
+    bad.p = Argument::shared(dented);
     assert!(message(&bad).contains("positive semidefinite"), "{}", message(&bad));
 }
 
@@ -67,10 +67,10 @@ fn modules_say_what_they_expect_to_be_fed() {
         .init(&device)
         .unwrap();
     let missing = module.forward(QpInputs::new()).unwrap_err();
-    assert_eq!(missing, Error::Missing { argument: "q" });
+    assert_eq!(missing, Error::Missing { argument: "q".into() });
     let q = || Argument::each(Tensor::<2>::ones([1, 2], &device));
-    let unexpected = module.forward(QpInputs::new().linear(q()).quadratic(q())).unwrap_err();
-    assert_eq!(unexpected, Error::Unexpected { argument: "Q", declared: "fixed" });
+    let unexpected = module.forward(QpInputs::new().q(q()).p(q())).unwrap_err();
+    assert_eq!(unexpected, Error::Unexpected { argument: "P".into(), declared: "fixed" });
 
     let short = QpConfig::new(2)
         .equalities(
@@ -84,9 +84,17 @@ fn modules_say_what_they_expect_to_be_fed() {
         short.to_string(),
         "A: expected length 2 (numbers of a 1 x 2 dense matrix), found 3"
     );
-    let how = Differentiation { mode: Mode::Smoothed(-1.0), ..Default::default() };
-    let mu = QpConfig::new(2).differentiation(how).init(&device).unwrap_err();
-    assert!(mu.to_string().starts_with("setting mu"), "{mu}");
+}
+
+#[test]
+fn a_mode_that_no_backward_pass_could_take_is_refused_by_the_forward_pass() {
+    for (mode, name) in [(Mode::Smoothed(-1.0), "mu"), (Mode::Lpgd(f64::NAN), "tau")] {
+        let how = Differentiation { mode, ..Default::default() };
+        let module = QpConfig::new(2).differentiation(how).init(&Device::flex()).unwrap_err();
+        let op = qp(&layer().with_differentiation(how), &arguments()).unwrap_err();
+        assert_eq!(module, op);
+        assert!(op.to_string().contains(name), "{op}");
+    }
 }
 
 /// Instance 1 of 3 has no feasible point.
@@ -105,7 +113,7 @@ fn spoiled() -> (Program, Program) {
 fn unsolved_instances_are_an_error_unless_told_otherwise() {
     let (program, _) = spoiled();
     let (_, arguments) = leaves(&program, &Device::flex().autodiff(), DType::F64);
-    let found = qp(&layer(), &arguments, &Differentiation::default()).unwrap_err();
+    let found = qp(&layer(), &arguments).unwrap_err();
     let Error::Program(argrad::Error::Unsolved { batch: 3, failures }) = &found else {
         panic!("{found}")
     };
@@ -113,40 +121,41 @@ fn unsolved_instances_are_an_error_unless_told_otherwise() {
     assert_eq!(found.to_string(), "1 of 3 instances not solved: instance 1: primal infeasible");
     // Without autodiff as well.
     let (_, arguments) = leaves(&program, &Device::flex(), DType::F64);
-    assert!(qp(&layer(), &arguments, &Differentiation::default()).is_err());
+    assert!(qp(&layer(), &arguments).is_err());
 }
 
 #[test]
 fn unsolved_instances_are_nan_or_zero_and_leave_the_others_alone() {
     let (program, good) = spoiled();
     let device = Device::flex().autodiff();
-    let solution = layer().forward(&good.values()).unwrap();
+    let good_layer = layer();
+    let (solution, tape) = good_layer.forward(&good.values()).unwrap();
     for on_failure in [OnFailure::Nan, OnFailure::Zero] {
         let how = Differentiation { on_failure, ..Default::default() };
         let (leaves, arguments) = leaves(&program, &device, DType::F64);
-        let output = qp(&layer(), &arguments, &how).unwrap();
+        let output = qp(&layer().with_differentiation(how), &arguments).unwrap();
         assert_eq!(output.reports()[1].status, Status::PrimalInfeasible);
-        let z = host(output.z.clone());
-        assert_eq!((&z[..N], &z[2 * N..]), (&solution.z[..N], &solution.z[2 * N..]));
+        let x = host(output.x.clone());
+        assert_eq!((&x[..N], &x[2 * N..]), (&solution.x[..N], &solution.x[2 * N..]));
         let is_replaced = |v: &f64| match on_failure {
             OnFailure::Nan => v.is_nan(),
             _ => *v == 0.0,
         };
-        assert!(z[N..2 * N].iter().all(is_replaced));
+        assert!(x[N..2 * N].iter().all(is_replaced));
         assert!(
             host(output.inequality_duals)[INEQUALITIES..2 * INEQUALITIES].iter().all(is_replaced)
         );
 
-        let gradients = output.z.powf_scalar(2.0).sum().backward();
-        let mut weights: Vec<f64> = solution.z.iter().map(|z| 2.0 * z).collect();
+        let gradients = output.x.powf_scalar(2.0).sum().backward();
+        let mut weights: Vec<f64> = solution.x.iter().map(|x| 2.0 * x).collect();
         weights[N..2 * N].fill(0.0);
-        let cotangent = QpCotangent { z: Some(&weights), ..Default::default() };
-        let expected = solution.backward(&cotangent, &Differentiation::default()).unwrap();
+        let cotangent = QpCotangent { x: Some(&weights), ..Default::default() };
+        let expected = good_layer.backward(&tape, &cotangent).unwrap();
         let shared = host(leaves[2].grad(&gradients).unwrap());
         let error = crate::program::relative_error(&shared, &expected.a);
         assert!(error < 1e-13, "{error:.1e}");
         let each = host(leaves[1].grad(&gradients).unwrap());
         assert!(each[N..2 * N].iter().all(is_replaced));
-        assert!(crate::program::relative_error(&each[..N], &expected.linear[..N]) < 1e-13);
+        assert!(crate::program::relative_error(&each[..N], &expected.q[..N]) < 1e-13);
     }
 }

@@ -19,7 +19,7 @@ fn config(n: usize) -> QpConfig {
 }
 
 fn solve(module: &QpModule, q: &Tensor<2>) -> Tensor<2> {
-    module.forward(QpInputs::new().linear(Argument::each(q.clone()))).unwrap().z
+    module.forward(QpInputs::new().q(Argument::each(q.clone()))).unwrap().x
 }
 
 /// Trains on the teacher's answers; returns the first and the last loss.

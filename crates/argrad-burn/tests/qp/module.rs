@@ -44,21 +44,21 @@ fn expected(batch: usize, slots: [Slot<'_>; 4], weights: &[f64]) -> (Vec<f64>, [
     let [l, q, a, w] = slots;
     let factor = FactoredQuadratic::full(N, 0.1);
     let feasible = FeasibleRhs::new(&DENSE);
-    let quadratic = factor.forward(batch, l).unwrap();
-    let quadratic = if l.is_shared() { Slot::Shared(&quadratic) } else { Slot::Each(&quadratic) };
+    let p = factor.forward(batch, l).unwrap();
+    let p = if l.is_shared() { Slot::Shared(&p) } else { Slot::Each(&p) };
     let b = feasible.forward(batch, a, w).unwrap();
     let shape = QpShape::dense(N, 2, 0).inequalities(MatrixShape::Diagonal(N));
     let layer = argrad::QpLayer::new(shape, Default::default()).unwrap();
-    let values = QpValues::new(batch, quadratic, q)
+    let values = QpValues::new(batch, p, q)
         .equalities(a, b.slot())
         .inequalities(Slot::Shared(&[-1.0; N]), Slot::Shared(&[0.0; N]));
-    let solution = layer.forward(&values).unwrap();
-    let cotangent = QpCotangent { z: Some(weights), ..Default::default() };
-    let gradients = layer.backward(&solution, &cotangent, &Default::default()).unwrap();
-    let dl = factor.backward(batch, l, &gradients.quadratic).unwrap();
+    let (solution, tape) = layer.forward(&values).unwrap();
+    let cotangent = QpCotangent { x: Some(weights), ..Default::default() };
+    let gradients = layer.backward(&tape, &cotangent).unwrap();
+    let dl = factor.backward(batch, l, &gradients.p).unwrap();
     let through = feasible.backward(batch, a, w, &gradients.b).unwrap();
     let da = gradients.a.iter().zip(&through.a).map(|(a, b)| a + b).collect();
-    (solution.z.clone(), [dl, gradients.linear, da, through.w])
+    (solution.x, [dl, gradients.q, da, through.w])
 }
 
 #[test]
@@ -77,16 +77,16 @@ fn fed_factor_and_feasible_rhs_have_the_gradients_of_the_maps() {
     let a = tensor(&numbers[2], [batch, 2, N], &device).require_grad();
     let w = tensor(&numbers[3], [batch, N], &device).require_grad();
     let inputs = QpInputs::new()
-        .quadratic(Argument::each(l.clone()))
-        .linear(Argument::each(q.clone()))
+        .p(Argument::each(l.clone()))
+        .q(Argument::each(q.clone()))
         .a(Argument::each(a.clone()))
         .b(Argument::each(w.clone()));
     let output = module.forward(inputs).unwrap();
     let weights = uniform(&mut StdRng::seed_from_u64(5), batch * N);
-    let loss = (output.z.clone() * tensor(&weights, [batch, N], &device)).sum();
+    let loss = (output.x.clone() * tensor(&weights, [batch, N], &device)).sum();
     let gradients = loss.backward();
-    let (z, expected) = expected(batch, numbers.each_ref().map(|v| Slot::Each(v)), &weights);
-    assert_eq!(host(output.z), z);
+    let (x, expected) = expected(batch, numbers.each_ref().map(|v| Slot::Each(v)), &weights);
+    assert_eq!(host(output.x), x);
     assert_eq!(host(l.grad(&gradients).unwrap()), expected[0]);
     assert_eq!(host(q.grad(&gradients).unwrap()), expected[1]);
     assert_eq!(host(a.grad(&gradients).unwrap()), expected[2]);
@@ -111,7 +111,7 @@ fn learnable_parameters_get_the_sum_over_the_batch() {
     let [l, _, a, w] = numbers(1);
     // What the device made of them: f32 unless it is configured otherwise.
     let kept = [
-        host(module.quadratic().matrix().unwrap()),
+        host(module.p().matrix().unwrap()),
         numbers(batch)[1].clone(),
         host(module.a().matrix().unwrap()),
         host(module.b().vector().unwrap()),
@@ -120,9 +120,9 @@ fn learnable_parameters_get_the_sum_over_the_batch() {
         assert!(relative_error(kept, given) < 1e-6);
     }
     let q = tensor(&kept[1], [batch, N], &device);
-    let output = module.forward(QpInputs::new().linear(Argument::each(q))).unwrap();
+    let output = module.forward(QpInputs::new().q(Argument::each(q))).unwrap();
     let weights = uniform(&mut StdRng::seed_from_u64(6), batch * N);
-    let gradients = (output.z * tensor(&weights, [batch, N], &device)).sum().backward();
+    let gradients = (output.x * tensor(&weights, [batch, N], &device)).sum().backward();
     let slots = [
         Slot::Shared(&kept[0]),
         Slot::Each(&kept[1]),
@@ -131,7 +131,7 @@ fn learnable_parameters_get_the_sum_over_the_batch() {
     ];
     let (_, expected) = expected(batch, slots, &weights);
     let found = [
-        (host(module.quadratic().matrix().unwrap().grad(&gradients).unwrap()), &expected[0]),
+        (host(module.p().matrix().unwrap().grad(&gradients).unwrap()), &expected[0]),
         (host(module.a().matrix().unwrap().grad(&gradients).unwrap()), &expected[2]),
         (host(module.b().vector().unwrap().grad(&gradients).unwrap()), &expected[3]),
     ];
@@ -145,16 +145,15 @@ fn valid_module_gives_the_same_values_without_autodiff() {
     let device = Device::flex().autodiff();
     let module = learnable(&device);
     let q = numbers(3)[1].clone();
-    let tracked = module
-        .forward(QpInputs::new().linear(Argument::each(tensor(&q, [3, N], &device))))
-        .unwrap();
-    assert!(tracked.z.is_tracked());
+    let tracked =
+        module.forward(QpInputs::new().q(Argument::each(tensor(&q, [3, N], &device)))).unwrap();
+    assert!(tracked.x.is_tracked());
     let plain = Device::flex();
     let valid = module.valid();
     let output =
-        valid.forward(QpInputs::new().linear(Argument::each(tensor(&q, [3, N], &plain)))).unwrap();
-    assert!(!output.z.is_autodiff());
-    assert_eq!(host(output.z), host(tracked.z));
+        valid.forward(QpInputs::new().q(Argument::each(tensor(&q, [3, N], &plain)))).unwrap();
+    assert!(!output.x.is_autodiff());
+    assert_eq!(host(output.x), host(tracked.x));
 }
 
 #[test]
@@ -171,7 +170,7 @@ fn seed_determines_the_parameters() {
             .linear(Source::Learnable(Initializer::Normal { mean: 0.0, std: 1.0 }))
             .init(&device)
             .unwrap();
-        (host(module.a().matrix().unwrap()), host(module.linear().vector().unwrap()))
+        (host(module.a().matrix().unwrap()), host(module.q().vector().unwrap()))
     };
     let first = draw();
     assert!(first.0.iter().all(|v| (0.0..1.0).contains(v)));
@@ -188,8 +187,9 @@ fn start_and_batch_reach_the_solver() {
         .unwrap();
     // Nothing has a batch dimension; the caller says how many.
     let first = module.forward(QpInputs::new().batch(3)).unwrap();
-    assert_eq!(first.z.dims(), [3, N]);
-    assert!(relative_error(&first.point.z[8..], &[1.0, 0.0, 3.0, 0.0]) < 1e-9);
-    let again = module.forward(QpInputs::new().batch(3).start(Arc::clone(&first.point))).unwrap();
+    assert_eq!(first.x.dims(), [3, N]);
+    assert!(relative_error(&first.solution.x[8..], &[1.0, 0.0, 3.0, 0.0]) < 1e-9);
+    let again =
+        module.forward(QpInputs::new().batch(3).start(Arc::clone(&first.solution))).unwrap();
     assert!(again.reports().iter().all(|report| report.warm_started));
 }

@@ -1,6 +1,6 @@
 //! The op: values and gradients are those of the layer.
 
-use argrad::{Differentiation, QpCotangent, QpGradients};
+use argrad::{QpCotangent, QpGradients};
 use argrad_burn::{Argument, QpArguments, qp};
 use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor, TensorData};
 use rand::SeedableRng;
@@ -20,8 +20,8 @@ fn constant(numbers: &[f64], dims: [usize; 2], device: &Device, dtype: DType) ->
 }
 
 fn parts(gradients: QpGradients) -> [Vec<f64>; 6] {
-    let QpGradients { quadratic, linear, a, b, g, h, .. } = gradients;
-    [quadratic, linear, a, b, g, h]
+    let QpGradients { p, q, a, b, g, h, .. } = gradients;
+    [p, q, a, b, g, h]
 }
 
 /// Values, and the gradients of the six arguments, through burn.
@@ -31,9 +31,9 @@ fn through_burn(
     dtype: DType,
 ) -> ([Vec<f64>; 3], [Vec<f64>; 6]) {
     let (leaves, arguments) = leaves(program, device, dtype);
-    let output = qp(&layer(), &arguments, &Differentiation::default()).unwrap();
+    let output = qp(&layer(), &arguments).unwrap();
     let batch = program.batch;
-    let outputs = [&output.z, &output.equality_duals, &output.inequality_duals];
+    let outputs = [&output.x, &output.equality_duals, &output.inequality_duals];
     let mut loss = Tensor::<1>::zeros([1], (device, dtype));
     for (tensor, weights) in outputs.into_iter().zip(loss_weights(batch)) {
         let [rows, cols] = tensor.dims();
@@ -52,17 +52,17 @@ fn through_burn(
 
 fn native(program: &Program) -> ([Vec<f64>; 3], [Vec<f64>; 6]) {
     let layer = layer();
-    let solution = layer.forward(&program.values()).unwrap();
-    let [z, equality_duals, inequality_duals] = loss_weights(program.batch);
+    let (solution, tape) = layer.forward(&program.values()).unwrap();
+    let [x, equality_duals, inequality_duals] = loss_weights(program.batch);
     let cotangent = QpCotangent {
-        z: Some(&z),
+        x: Some(&x),
         equality_duals: Some(&equality_duals),
         inequality_duals: Some(&inequality_duals),
         slacks: None,
     };
-    let gradients = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
-    let point = solution.into_point();
-    ([point.z, point.equality_duals, point.inequality_duals], parts(gradients))
+    let gradients = layer.backward(&tape, &cotangent).unwrap();
+    let parts = parts(gradients);
+    ([solution.x, solution.equality_duals, solution.inequality_duals], parts)
 }
 
 #[test]
@@ -97,16 +97,16 @@ fn gradients_do_not_depend_on_checkpointing() {
     };
     let arguments =
         QpArguments::new(at(0), at(1)).equalities(at(2), at(3)).inequalities(at(4), at(5));
-    let output = qp(&layer(), &arguments, &Differentiation::default()).unwrap();
+    let output = qp(&layer(), &arguments).unwrap();
     let [weights, ..] = loss_weights(3);
     let weights = constant(&weights, [3, N], &balanced[0].device(), DType::F64);
-    let gradients = (output.z * weights).sum().backward();
+    let gradients = (output.x * weights).sum().backward();
 
     let layer = layer();
-    let solution = layer.forward(&program.values()).unwrap();
-    let [z, ..] = loss_weights(3);
-    let cotangent = QpCotangent { z: Some(&z), ..Default::default() };
-    let expected = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
+    let (_, tape) = layer.forward(&program.values()).unwrap();
+    let [x, ..] = loss_weights(3);
+    let cotangent = QpCotangent { x: Some(&x), ..Default::default() };
+    let expected = layer.backward(&tape, &cotangent).unwrap();
     for (leaf, expected) in balanced.iter().zip(parts(expected)) {
         assert_eq!(host(leaf.grad(&gradients).unwrap()), expected);
     }
@@ -134,12 +134,12 @@ fn double_precision_anywhere_is_double_precision_out() {
     let shape = argrad::QpShape::new(2).quadratic(argrad::MatrixShape::Diagonal(2));
     let layer = argrad::QpLayer::new(shape, Default::default()).unwrap();
     let arguments = QpArguments::new(Argument::shared(identity.clone()), Argument::each(q.clone()));
-    let output = qp(&layer, &arguments, &Differentiation::default()).unwrap();
-    assert_eq!(output.z.dtype(), DType::F64);
-    let gradients = output.z.sum().backward();
+    let output = qp(&layer, &arguments).unwrap();
+    assert_eq!(output.x.dtype(), DType::F64);
+    let gradients = output.x.sum().backward();
     assert_eq!(q.grad(&gradients).unwrap().dtype(), DType::F64);
     assert_eq!(identity.grad(&gradients).unwrap().dtype(), DType::F32);
-    // z = -q / Q, so that dz/dQ = q / Q^2.
+    // x = -q / P, so that dx/dP = q / P^2.
     let found = host(identity.grad(&gradients).unwrap());
     assert!(relative_error(&found, &[1.0, -2.0]) < 1e-6, "{found:?}");
 }
@@ -152,11 +152,11 @@ fn nearly_symmetric_single_precision_products_pass() {
         Tensor::<2>::from_data(TensorData::new(uniform(rng, 400), [20, 20]), (&device, DType::F32));
     let skew =
         Tensor::from_data(TensorData::new(uniform(rng, 400), [20, 20]), (&device, DType::F32));
-    let q = l.clone().matmul(l.transpose()) + Tensor::eye(20, &device) + skew * 1e-6;
-    let linear = Tensor::<2>::ones([1, 20], (&device, DType::F32));
+    let p = l.clone().matmul(l.transpose()) + Tensor::eye(20, &device) + skew * 1e-6;
+    let q = Tensor::<2>::ones([1, 20], (&device, DType::F32));
     let layer = argrad::QpLayer::dense(20, 0, 0).unwrap();
-    let arguments = QpArguments::new(Argument::shared(q), Argument::each(linear));
-    assert!(qp(&layer, &arguments, &Differentiation::default()).is_ok());
+    let arguments = QpArguments::new(Argument::shared(p), Argument::each(q));
+    assert!(qp(&layer, &arguments).is_ok());
 }
 
 #[test]
@@ -170,12 +170,12 @@ fn without_autodiff_the_values_are_the_same() {
         };
         let arguments =
             QpArguments::new(at(0), at(1)).equalities(at(2), at(3)).inequalities(at(4), at(5));
-        let output = qp(&layer(), &arguments, &Differentiation::default()).unwrap();
-        assert_eq!(output.z.is_autodiff(), device.is_autodiff());
-        assert!(!output.z.is_tracked());
-        assert_eq!(host(output.z), expected[0]);
+        let output = qp(&layer(), &arguments).unwrap();
+        assert_eq!(output.x.is_autodiff(), device.is_autodiff());
+        assert!(!output.x.is_tracked());
+        assert_eq!(host(output.x), expected[0]);
         assert_eq!(host(output.inequality_duals), expected[2]);
-        assert_eq!(output.point.z, expected[0]);
+        assert_eq!(output.solution.x, expected[0]);
     }
 }
 
@@ -189,13 +189,14 @@ fn untracked_arguments_get_no_gradient_and_constants_need_no_tensor() {
     let arguments = QpArguments::new(fixed(0), Argument::each(q.clone().reshape([3, N])))
         .equalities(Argument::shared(plain), fixed(3))
         .inequalities(fixed(4), fixed(5));
-    let output = qp(&layer(), &arguments, &Differentiation::default()).unwrap();
-    let [z, ..] = loss_weights(3);
-    let gradients = (output.z * constant(&z, [3, N], &device, DType::F64)).sum().backward();
-    let solution = layer().forward(&program.values()).unwrap();
-    let cotangent = QpCotangent { z: Some(&z), ..Default::default() };
-    let expected = solution.backward(&cotangent, &Differentiation::default()).unwrap();
-    assert_eq!(host(q.grad(&gradients).unwrap()), expected.linear);
+    let output = qp(&layer(), &arguments).unwrap();
+    let [x, ..] = loss_weights(3);
+    let gradients = (output.x * constant(&x, [3, N], &device, DType::F64)).sum().backward();
+    let layer = layer();
+    let (_, tape) = layer.forward(&program.values()).unwrap();
+    let cotangent = QpCotangent { x: Some(&x), ..Default::default() };
+    let expected = layer.backward(&tape, &cotangent).unwrap();
+    assert_eq!(host(q.grad(&gradients).unwrap()), expected.q);
 }
 
 #[test]
@@ -210,10 +211,10 @@ fn tensors_that_are_not_contiguous_are_read_in_their_order() {
         Tensor::<2>::from_data(TensorData::new(columns, [cols, rows]), (&device, DType::F64))
             .require_grad();
     arguments.a = Argument::shared(leaf.clone().transpose());
-    let output = qp(&layer(), &arguments, &Differentiation::default()).unwrap();
+    let output = qp(&layer(), &arguments).unwrap();
     let (expected_points, expected) = native(&program);
-    assert_eq!(host(output.z.clone()), expected_points[0]);
-    let outputs = [&output.z, &output.equality_duals, &output.inequality_duals];
+    assert_eq!(host(output.x.clone()), expected_points[0]);
+    let outputs = [&output.x, &output.equality_duals, &output.inequality_duals];
     let mut loss = Tensor::<1>::zeros([1], (&device, DType::F64));
     for (tensor, weights) in outputs.into_iter().zip(loss_weights(3)) {
         let dims = tensor.dims();
@@ -225,31 +226,29 @@ fn tensors_that_are_not_contiguous_are_read_in_their_order() {
 
 #[test]
 fn a_tensor_given_twice_gets_both_gradients() {
-    // minimize 1/2 z'Qz + q'z with Q = diag(t), q = t: z = -1 whatever t is.
+    // minimize 1/2 x'Px + q'x with P = diag(t), q = t: x = -1 whatever t is.
     let device = Device::flex().autodiff();
     let t = Tensor::<1>::from_data([2.0_f64, 3.0], (&device, DType::F64)).require_grad();
     let shape = argrad::QpShape::new(2).quadratic(argrad::MatrixShape::Diagonal(2));
     let layer = argrad::QpLayer::new(shape, Default::default()).unwrap();
     let arguments = QpArguments::new(Argument::shared(t.clone()), Argument::shared(t.clone()));
-    let output = qp(&layer, &arguments, &Differentiation::default()).unwrap();
-    assert_eq!(output.z.dims(), [1, 2]);
-    let gradient = host(t.grad(&output.z.sum().backward()).unwrap());
+    let output = qp(&layer, &arguments).unwrap();
+    assert_eq!(output.x.dims(), [1, 2]);
+    let gradient = host(t.grad(&output.x.sum().backward()).unwrap());
     assert!(gradient.iter().all(|g| g.abs() < 1e-12), "{gradient:?}");
 }
 
 #[test]
 fn two_solves_in_one_graph_keep_their_own_state() {
-    // z(q) of one layer feeds q of the next; d/dq of z(z(q)) by the chain rule of z = -q.
+    // x(q) of one layer feeds q of the next; d/dq of x(x(q)) by the chain rule of x = -q.
     let device = Device::flex().autodiff();
     let q = Tensor::<2>::from_data([[1.0_f64, -4.0]], (&device, DType::F64)).require_grad();
     let layer = argrad::QpLayer::dense(2, 0, 0).unwrap();
     let scaled = |scale: f64| Argument::fixed(vec![scale, 0.0, 0.0, scale]);
-    let how = Differentiation::default();
-    let first =
-        qp(&layer, &QpArguments::new(scaled(2.0), Argument::each(q.clone())), &how).unwrap();
+    let first = qp(&layer, &QpArguments::new(scaled(2.0), Argument::each(q.clone()))).unwrap();
     let second =
-        qp(&layer, &QpArguments::new(scaled(5.0), Argument::each(first.z.clone())), &how).unwrap();
-    let gradients = (second.z.sum() + first.z.sum()).backward();
+        qp(&layer, &QpArguments::new(scaled(5.0), Argument::each(first.x.clone()))).unwrap();
+    let gradients = (second.x.sum() + first.x.sum()).backward();
     let found = host(q.grad(&gradients).unwrap());
     assert!(relative_error(&found, &[0.1 - 0.5, 0.1 - 0.5]) < 1e-14, "{found:?}");
 }
@@ -258,18 +257,16 @@ fn two_solves_in_one_graph_keep_their_own_state() {
 fn batch_of_none_and_blocks_of_none() {
     let device = Device::flex().autodiff();
     let layer = argrad::QpLayer::dense(2, 0, 0).unwrap();
-    let how = Differentiation::default();
     for batch in [0, 2] {
         let q = Tensor::<2>::ones([batch, 2], (&device, DType::F64)).require_grad();
         let identity = Argument::fixed(vec![1.0, 0.0, 0.0, 1.0]);
-        let output =
-            qp(&layer, &QpArguments::new(identity, Argument::each(q.clone())), &how).unwrap();
-        assert_eq!(output.z.dims(), [batch, 2]);
+        let output = qp(&layer, &QpArguments::new(identity, Argument::each(q.clone()))).unwrap();
+        assert_eq!(output.x.dims(), [batch, 2]);
         assert_eq!(output.equality_duals.dims(), [batch, 0]);
         assert_eq!(output.inequality_duals.dims(), [batch, 0]);
         assert_eq!(output.reports().len(), batch);
         if batch > 0 {
-            assert!(q.grad(&output.z.sum().backward()).is_some());
+            assert!(q.grad(&output.x.sum().backward()).is_some());
         }
     }
 }
@@ -279,10 +276,9 @@ fn warm_start_is_accepted() {
     let device = Device::flex().autodiff();
     let program = Program::random(4, [false; 6], 9);
     let (_, mut arguments) = leaves(&program, &device, DType::F64);
-    let how = Differentiation::default();
-    let first = qp(&layer(), &arguments, &how).unwrap();
-    arguments.start = Some(first.point.clone());
-    let again = qp(&layer(), &arguments, &how).unwrap();
+    let first = qp(&layer(), &arguments).unwrap();
+    arguments.start = Some(first.solution.clone());
+    let again = qp(&layer(), &arguments).unwrap();
     assert!(again.reports().iter().all(|report| report.warm_started), "{:?}", again.reports());
-    assert!(relative_error(&host(again.z), &host(first.z)) < 1e-12);
+    assert!(relative_error(&host(again.x), &host(first.x)) < 1e-12);
 }

@@ -10,7 +10,7 @@ pub const N: usize = 5;
 pub const EQUALITIES: usize = 2;
 pub const INEQUALITIES: usize = 6;
 
-/// Q, q, A, b, G, h of a dense layer, each shared or per instance.
+/// P, q, A, b, G, h of a dense layer, each shared or per instance.
 #[derive(Clone)]
 pub struct Program {
     pub batch: usize,
@@ -52,7 +52,7 @@ impl Program {
                             })
                             .collect()
                     }
-                    // z = 0 is strictly feasible where b = 0; small b keeps the rest so.
+                    // x = 0 is strictly feasible where b = 0; small b keeps the rest so.
                     3 => uniform(rng, EQUALITIES).iter().map(|v| 0.1 * v).collect(),
                     5 => uniform(rng, INEQUALITIES).iter().map(|v| v.abs() + 0.5).collect(),
                     _ => uniform(rng, dims[k].iter().product()),

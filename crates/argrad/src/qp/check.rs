@@ -1,6 +1,6 @@
 //! Lengths and finiteness of arguments.
 
-use crate::{Error, Slot};
+use argrad_solver::{Error, Slot};
 
 /// The slot has `len` numbers, or `batch` times that.
 pub(crate) fn check_length(

@@ -2,12 +2,13 @@
 //! and adjoint. Number k of a block sits at a fixed position of the stack, so the forward map is a
 //! scatter and its adjoint a gather.
 
+use argrad_solver::{Error, Pattern, Slot};
+
 use super::check::{all_finite, check_finite};
 use super::instances::{Assembled, each_instance, each_instance_in_place};
-use super::solution::{split_rows, stack_rows};
+use super::rows::{split_rows, stack_rows};
 use super::tiles::{to_columns, to_rows};
 use super::{MatrixShape, QpShape};
-use crate::{Error, Pattern, Slot};
 
 /// Where each number of A and G goes.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ enum Places {
 
 impl ConstraintMap {
     pub(crate) fn new(shape: &QpShape) -> Result<Self, Error> {
-        let shapes = [&shape.equalities, &shape.inequalities];
+        let shapes = [&shape.a, &shape.g];
         let rows = shapes.map(MatrixShape::rows);
         let n = shape.variables();
         // Rows of each block, column by column.
@@ -152,7 +153,7 @@ impl ConstraintMap {
         self.blocks.iter().zip(shared).all(|(block, shared)| shared || block.len == 0)
     }
 
-    /// Adjoint of [`Self::assemble`]. `stacked` has one gradient, or one an instance; a block that
+    /// Adjoint of [`Self::assemble`]. `stacked` has one gradient, or one per instance; a block that
     /// the user `shared` gets the sum over the instances that `counts` lets in.
     pub(crate) fn gradient(
         &self,

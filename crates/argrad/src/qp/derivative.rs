@@ -1,28 +1,29 @@
 //! Arguments and results of the derivative, in the user's layout.
 
-use crate::Slot;
+use argrad_solver::Slot;
 
 /// Gradient of a scalar with respect to the solution; `None` is zero.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QpCotangent<'a> {
-    /// With respect to z, `batch * n`.
-    pub z: Option<&'a [f64]>,
+    /// With respect to x, `batch * n`.
+    pub x: Option<&'a [f64]>,
     /// With respect to the duals of the equalities, `batch * equalities`.
     pub equality_duals: Option<&'a [f64]>,
     /// With respect to the duals of the inequalities, `batch * inequalities`.
     pub inequality_duals: Option<&'a [f64]>,
-    /// With respect to the slacks h - Gz, `batch * inequalities`.
+    /// With respect to the slacks h - Gx, `batch * inequalities`.
     pub slacks: Option<&'a [f64]>,
 }
 
 /// Gradient of a scalar with respect to the values. Each part has the length and the order of the
 /// value it belongs to; that of a shared value is the sum over the batch.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct QpGradients {
-    /// With respect to Q: symmetric, as Q is.
-    pub quadratic: Vec<f64>,
+    /// With respect to P: symmetric, as P is.
+    pub p: Vec<f64>,
     /// With respect to q.
-    pub linear: Vec<f64>,
+    pub q: Vec<f64>,
     /// With respect to A.
     pub a: Vec<f64>,
     /// With respect to b.
@@ -31,17 +32,17 @@ pub struct QpGradients {
     pub g: Vec<f64>,
     /// With respect to h.
     pub h: Vec<f64>,
-    /// Relative residual of the adjoint system, one an instance.
+    /// Relative residual of the adjoint system, one per instance.
     pub adjoint_residual: Vec<f64>,
 }
 
 /// A direction in the space of values; `None` is zero.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QpTangent<'a> {
-    /// Change of Q; its symmetric part counts.
-    pub quadratic: Option<Slot<'a>>,
+    /// Change of P; its symmetric part counts.
+    pub p: Option<Slot<'a>>,
     /// Change of q.
-    pub linear: Option<Slot<'a>>,
+    pub q: Option<Slot<'a>>,
     /// Change of A.
     pub a: Option<Slot<'a>>,
     /// Change of b.
@@ -52,17 +53,18 @@ pub struct QpTangent<'a> {
     pub h: Option<Slot<'a>>,
 }
 
-/// Directional derivative of the solution, row-major as in [`crate::QpPoint`].
+/// Directional derivative of the solution, row-major as in [`crate::QpSolution`].
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct QpTangentOut {
-    /// Of z, `batch * n`.
-    pub z: Vec<f64>,
+#[non_exhaustive]
+pub struct QpSolutionTangent {
+    /// Of x, `batch * n`.
+    pub x: Vec<f64>,
     /// Of the duals of the equalities, `batch * equalities`.
     pub equality_duals: Vec<f64>,
     /// Of the duals of the inequalities, `batch * inequalities`.
     pub inequality_duals: Vec<f64>,
     /// Of the slacks, `batch * inequalities`.
     pub slacks: Vec<f64>,
-    /// Relative residual of the linear system, one an instance.
+    /// Relative residual of the linear system, one per instance.
     pub residual: Vec<f64>,
 }

@@ -1,8 +1,7 @@
 //! Instance by instance through a batch, on several threads where there is enough to do.
 
+use argrad_solver::Slot;
 use rayon::prelude::*;
-
-use crate::Slot;
 
 /// Numbers for the solver: the user's own where the order is the same, else a copy in its order.
 #[derive(Debug)]

@@ -1,22 +1,33 @@
-//! The quadratic-program layer, in the order in which data flows: user's shapes, user's values,
-//! the maps from there to the solver's standard form (each with its adjoint), the layer.
+//! The quadratic-program layer, in the order in which data flow: user's shapes, user's values,
+//! the maps from there to the solver's standard form (each with its adjoint), the layer. No module
+//! uses one that stands below it.
 
 mod check;
-mod constraints;
-mod derivative;
 mod instances;
-mod layer;
-mod objective;
 mod shape;
-mod solution;
 mod tiles;
+
+mod rows;
 mod values;
+
+mod constraints;
+mod objective;
+
+mod derivative;
+mod solution;
 mod zeros;
 
-pub use derivative::{QpCotangent, QpGradients, QpTangent, QpTangentOut};
+mod tape;
+
+mod layer;
+
+mod backward;
+
+pub use derivative::{QpCotangent, QpGradients, QpSolutionTangent, QpTangent};
 pub use layer::QpLayer;
 pub use shape::{MatrixShape, QpShape};
-pub use solution::{QpPoint, QpSolution};
+pub use solution::QpSolution;
+pub use tape::QpTape;
 pub use values::QpValues;
 
 pub(crate) use check::{check_finite, check_length};

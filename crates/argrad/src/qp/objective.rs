@@ -1,15 +1,17 @@
-//! Q in the user's order <-> the upper triangle of P in the solver's, forward and adjoint.
+//! P in the user's order, with both triangles <-> its upper triangle in the solver's, forward and
+//! adjoint.
 //!
-//! Forward: `P_ij = (Q_ij + Q_ji) / 2` for i <= j. Adjoint: the gradient g of a stored entry of the
-//! triangle goes half to `Q_ij` and half to `Q_ji`.
+//! Forward: `U_ij = (P_ij + P_ji) / 2` for i <= j. Adjoint: the gradient g of a stored entry of the
+//! triangle goes half to `P_ij` and half to `P_ji`.
+
+use argrad_solver::{Error, Pattern, Slot};
 
 use super::check::all_finite;
 use super::instances::{Assembled, each_instance};
 use super::tiles::{symmetric_gradient, symmetric_part};
 use super::{MatrixShape, check_finite, check_length};
-use crate::{Error, Pattern, Slot};
 
-/// Where each number of Q goes.
+/// Where each number of P goes.
 #[derive(Debug)]
 pub(crate) struct ObjectiveMap {
     len: usize,
@@ -19,11 +21,11 @@ pub(crate) struct ObjectiveMap {
 
 #[derive(Debug)]
 enum Kind {
-    /// Q is stored as P is.
+    /// Stored as the solver does.
     Same,
-    /// Q is dense of this order.
+    /// Dense of this order.
     Dense(usize),
-    /// For each entry of the triangle, the places of `Q_ij` and `Q_ji`.
+    /// For each entry of the triangle, the places of `P_ij` and `P_ji`.
     Pairs(Vec<(u32, u32)>),
 }
 
@@ -48,7 +50,7 @@ impl ObjectiveMap {
                         let offset = full.rowval()[start..full.colptr()[i + 1]]
                             .binary_search(&j)
                             .map_err(|_| Error::Pattern {
-                            found: format!("Q has no entry at ({j}, {i})"),
+                            found: format!("P has no entry at ({j}, {i})"),
                         })?;
                         pairs.push((k as u32, (start + offset) as u32));
                         rowval.push(i);
@@ -61,12 +63,12 @@ impl ObjectiveMap {
         Ok(Self { len: shape.len(), kind, pattern })
     }
 
-    /// Pattern of P.
+    /// Pattern of the upper triangle.
     pub(crate) fn pattern(&self) -> &Pattern {
         &self.pattern
     }
 
-    /// P from Q. `tolerance` is the largest `|Q_ij - Q_ji|` relative to the largest entry; infinite
+    /// The upper triangle. `tolerance` is the largest `|P_ij - P_ji|` relative to the largest entry; infinite
     /// for a direction, which may be anything.
     pub(crate) fn assemble<'a>(
         &self,
@@ -74,28 +76,28 @@ impl ObjectiveMap {
         batch: usize,
         tolerance: f64,
     ) -> Result<Assembled<'a>, Error> {
-        check_length("Q", slot, self.len, batch)?;
+        check_length("P", slot, self.len, batch)?;
         let strict = tolerance < f64::INFINITY;
         if matches!(self.kind, Kind::Same) {
             if strict {
-                check_finite("Q", slot, self.len, false)?;
+                check_finite("P", slot, self.len, false)?;
             }
             return Ok(Assembled::Borrowed(slot));
         }
         let instances = if slot.is_shared() { 1 } else { batch };
         let nnz = self.pattern.nnz();
         let mut values = vec![0.0; instances * nnz];
-        let good = each_instance(&mut values, nnz, |k, p| {
-            let q = slot.instance(k, self.len);
+        let good = each_instance(&mut values, nnz, |k, upper| {
+            let full = slot.instance(k, self.len);
             let (skew, size) = match &self.kind {
                 Kind::Same => (0.0, 0.0),
-                Kind::Dense(n) => symmetric_part(*n, q, p),
-                Kind::Pairs(pairs) => symmetric_pairs(pairs, q, p),
+                Kind::Dense(n) => symmetric_part(*n, full, upper),
+                Kind::Pairs(pairs) => symmetric_pairs(pairs, full, upper),
             };
-            !strict || all_finite(q) && skew <= tolerance * size
+            !strict || all_finite(full) && skew <= tolerance * size
         });
         if !good {
-            check_finite("Q", slot, self.len, false)?;
+            check_finite("P", slot, self.len, false)?;
             for k in 0..instances {
                 let instance = (!slot.is_shared()).then_some(k);
                 self.check_symmetric(slot.instance(k, self.len), tolerance, instance)?;
@@ -107,17 +109,17 @@ impl ObjectiveMap {
     /// Names the first entry that differs from its mirror image.
     fn check_symmetric(
         &self,
-        q: &[f64],
+        p: &[f64],
         tolerance: f64,
         instance: Option<usize>,
     ) -> Result<(), Error> {
-        let bound = tolerance * q.iter().fold(0.0, |max: f64, v| max.max(v.abs()));
+        let bound = tolerance * p.iter().fold(0.0, |max: f64, v| max.max(v.abs()));
         let check = |row: usize, column: usize, ij: usize, ji: usize| {
-            if (q[ij] - q[ji]).abs() <= bound {
+            if (p[ij] - p[ji]).abs() <= bound {
                 return Ok(());
             }
-            let (found, mirror) = (q[ij], q[ji]);
-            Err(Error::Asymmetric { argument: "Q", instance, row, column, found, mirror })
+            let (found, mirror) = (p[ij], p[ji]);
+            Err(Error::Asymmetric { argument: "P", instance, row, column, found, mirror })
         };
         match &self.kind {
             Kind::Same => Ok(()),
@@ -130,7 +132,7 @@ impl ObjectiveMap {
         }
     }
 
-    /// Adjoint of [`Self::assemble`]: the symmetric gradient of Q from that of the triangle.
+    /// Adjoint of [`Self::assemble`]: the symmetric gradient of P from that of the triangle.
     pub(crate) fn gradient(&self, triangle: Vec<f64>) -> Vec<f64> {
         let nnz = self.pattern.nnz();
         if matches!(self.kind, Kind::Same) || nnz == 0 {
@@ -139,12 +141,12 @@ impl ObjectiveMap {
         let instances = triangle.len() / nnz;
         let mut gradient = vec![0.0; instances * self.len];
         each_instance(&mut gradient, self.len, |k, out| {
-            let p = &triangle[k * nnz..(k + 1) * nnz];
+            let upper = &triangle[k * nnz..(k + 1) * nnz];
             match &self.kind {
                 Kind::Same => {}
-                Kind::Dense(n) => symmetric_gradient(*n, p, out),
+                Kind::Dense(n) => symmetric_gradient(*n, upper, out),
                 Kind::Pairs(pairs) => {
-                    for (g, &(ij, ji)) in p.iter().zip(pairs) {
+                    for (g, &(ij, ji)) in upper.iter().zip(pairs) {
                         // On the diagonal both halves meet in one entry.
                         out[ij as usize] += 0.5 * g;
                         out[ji as usize] += 0.5 * g;
@@ -158,13 +160,13 @@ impl ObjectiveMap {
 }
 
 /// As [`symmetric_part`], from the places of each pair.
-fn symmetric_pairs(pairs: &[(u32, u32)], q: &[f64], p: &mut [f64]) -> (f64, f64) {
+fn symmetric_pairs(pairs: &[(u32, u32)], full: &[f64], upper: &mut [f64]) -> (f64, f64) {
     let (mut skew, mut size) = (0.0_f64, 0.0_f64);
-    for (p, &(ij, ji)) in p.iter_mut().zip(pairs) {
-        let (above, below) = (q[ij as usize], q[ji as usize]);
+    for (out, &(ij, ji)) in upper.iter_mut().zip(pairs) {
+        let (above, below) = (full[ij as usize], full[ji as usize]);
         skew = skew.max((above - below).abs());
         size = size.max(above.abs()).max(below.abs());
-        *p = 0.5 * (above + below);
+        *out = 0.5 * (above + below);
     }
     (skew, size)
 }

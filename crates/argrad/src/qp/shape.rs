@@ -1,9 +1,10 @@
-//! What a layer knows before it sees numbers: size and sparsity of Q, A, G.
+//! What a layer knows before it sees numbers: size and sparsity of P, A, G.
 
-use crate::{Error, Pattern};
+use argrad_solver::{Error, Pattern};
 
 /// Size and sparsity of a matrix, and with them the order of its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MatrixShape {
     /// Every entry, row-major: `rows * cols` numbers.
     Dense {
@@ -89,95 +90,96 @@ impl std::fmt::Display for MatrixShape {
     }
 }
 
-/// Shapes of the three matrices of a quadratic program.
+/// Shapes of the three matrices of a quadratic program. The fields are called as the matrices are, the
+/// functions that set them as the parts of the program.
 ///
 /// ```
 /// use argrad::{MatrixShape, QpShape};
-/// // 64 variables, Q diagonal, 40 dense equalities, bounds on each variable.
+/// // 64 variables, P diagonal, 40 dense equalities, bounds on each variable.
 /// let shape = QpShape::new(64)
 ///     .quadratic(MatrixShape::Diagonal(64))
 ///     .equalities(MatrixShape::Dense { rows: 40, cols: 64 })
 ///     .inequalities(MatrixShape::Diagonal(64));
-/// assert_eq!(shape.equalities.rows(), 40);
+/// assert_eq!(shape.a.rows(), 40);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QpShape {
-    /// Q, n x n. A sparse pattern has both triangles: `(j, i)` with every `(i, j)`.
-    pub quadratic: MatrixShape,
-    /// A: one row an equality.
-    pub equalities: MatrixShape,
-    /// G: one row an inequality.
-    pub inequalities: MatrixShape,
+    /// P, n x n. A sparse pattern has both triangles: `(j, i)` with every `(i, j)`.
+    pub p: MatrixShape,
+    /// A: one row per equality.
+    pub a: MatrixShape,
+    /// G: one row per inequality.
+    pub g: MatrixShape,
 }
 
 impl QpShape {
-    /// A program in `n` variables with Q = 0 and no constraints.
+    /// A program in `n` variables with P = 0 and no constraints.
     pub fn new(n: usize) -> Self {
         Self {
-            quadratic: MatrixShape::Empty { rows: n, cols: n },
-            equalities: MatrixShape::Empty { rows: 0, cols: n },
-            inequalities: MatrixShape::Empty { rows: 0, cols: n },
+            p: MatrixShape::Empty { rows: n, cols: n },
+            a: MatrixShape::Empty { rows: 0, cols: n },
+            g: MatrixShape::Empty { rows: 0, cols: n },
         }
     }
 
     /// Everything dense.
     pub fn dense(n: usize, equalities: usize, inequalities: usize) -> Self {
         Self {
-            quadratic: MatrixShape::Dense { rows: n, cols: n },
-            equalities: MatrixShape::Dense { rows: equalities, cols: n },
-            inequalities: MatrixShape::Dense { rows: inequalities, cols: n },
+            p: MatrixShape::Dense { rows: n, cols: n },
+            a: MatrixShape::Dense { rows: equalities, cols: n },
+            g: MatrixShape::Dense { rows: inequalities, cols: n },
         }
     }
 
-    /// The same with Q of this shape.
+    /// The same with P of this shape.
     pub fn quadratic(mut self, shape: MatrixShape) -> Self {
-        self.quadratic = shape;
+        self.p = shape;
         self
     }
 
     /// The same with A of this shape.
     pub fn equalities(mut self, shape: MatrixShape) -> Self {
-        self.equalities = shape;
+        self.a = shape;
         self
     }
 
     /// The same with G of this shape.
     pub fn inequalities(mut self, shape: MatrixShape) -> Self {
-        self.inequalities = shape;
+        self.g = shape;
         self
     }
 
     /// Number of variables, n.
     pub fn variables(&self) -> usize {
-        self.quadratic.cols()
+        self.p.cols()
     }
 
-    /// Sizes fit together; a sparse Q is structurally symmetric.
+    /// Sizes fit together; a sparse P is structurally symmetric.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let n = self.variables();
-        if self.quadratic.rows() != n {
+        if self.p.rows() != n {
             return Err(Error::Shape {
-                argument: "Q",
+                argument: "P",
                 expected: "a square matrix".into(),
-                found: format!("{} x {n}", self.quadratic.rows()),
+                found: format!("{} x {n}", self.p.rows()),
             });
         }
-        for (argument, shape) in [("A", &self.equalities), ("G", &self.inequalities)] {
+        for (argument, shape) in [("A", &self.a), ("G", &self.g)] {
             if shape.cols() != n {
                 return Err(Error::Shape {
                     argument,
-                    expected: format!("{n} columns, as Q has"),
+                    expected: format!("{n} columns, as P has"),
                     found: format!("{} columns", shape.cols()),
                 });
             }
         }
-        if let MatrixShape::Sparse(pattern) = &self.quadratic {
+        if let MatrixShape::Sparse(pattern) = &self.p {
             for (i, j) in pattern.entries() {
                 let mirror = &pattern.rowval()[pattern.colptr()[i]..pattern.colptr()[i + 1]];
                 if mirror.binary_search(&j).is_err() {
                     return Err(Error::Pattern {
                         found: format!(
-                            "Q has an entry at ({i}, {j}) but none at ({j}, {i}): give both triangles"
+                            "P has an entry at ({i}, {j}) but none at ({j}, {i}): give both triangles"
                         ),
                     });
                 }

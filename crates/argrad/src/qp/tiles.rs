@@ -90,7 +90,7 @@ fn triangle(j: usize) -> usize {
 }
 
 /// Upper triangle, by columns, of the symmetric part of a row-major matrix of order `n`. Returns
-/// the largest `|Q_ij - Q_ji|` and the largest `|Q_ij|`.
+/// the largest `|P_ij - P_ji|` and the largest `|P_ij|`.
 pub(crate) fn symmetric_part(n: usize, matrix: &[f64], upper: &mut [f64]) -> (f64, f64) {
     let (mut skew, mut size) = ([0.0; TILE], [0.0; TILE]);
     let mut entry = |lane: usize, above: f64, below: f64| {

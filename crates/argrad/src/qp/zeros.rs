@@ -1,11 +1,9 @@
-//! Zeros in matrices that the whole batch shares: bounds written as G = -I, a diagonal Q, equations
+//! Zeros in matrices that the whole batch shares: bounds written as G = -I, a diagonal P, equations
 //! between a few variables, all passed as dense matrices. The solver leaves them out of its factor.
 
 use std::sync::{Arc, Mutex};
 
-use argrad_solver::{Settings, Solver, Structure};
-
-use crate::Error;
+use argrad_solver::{Error, Settings, Solver, Structure};
 
 /// Fewer zeros than this share of all entries are not worth a solver of their own.
 const WORTH: f64 = 0.25;

@@ -67,7 +67,7 @@ fn asymmetric_quadratic_names_the_entry() {
     let mut bent = case();
     // Row 1, column 2 of instance 1.
     bent.numbers[0][9 + 5] += 1e-6;
-    let Error::Asymmetric { argument: "Q", instance: Some(1), row: 1, column: 2, .. } =
+    let Error::Asymmetric { argument: "P", instance: Some(1), row: 1, column: 2, .. } =
         error(&bent)
     else {
         panic!("{}", error(&bent));
@@ -87,7 +87,7 @@ fn asymmetric_quadratic_names_the_entry() {
     sparse.numbers[0][1] += 0.1;
     assert!(matches!(
         error(&sparse),
-        Error::Asymmetric { argument: "Q", instance: None, row: 0, column: 2, .. }
+        Error::Asymmetric { argument: "P", instance: None, row: 0, column: 2, .. }
     ));
 }
 
@@ -97,25 +97,25 @@ fn quadratic_that_is_not_convex_names_the_instance() {
     dented.numbers[0][9] = -1.0;
     let found = error(&dented);
     assert!(
-        matches!(found, Error::NotConvex { argument: "Q", instance: Some(1), pivot } if pivot < 0.0),
+        matches!(found, Error::NotConvex { argument: "P", instance: Some(1), pivot } if pivot < 0.0),
         "{found}"
     );
     let mut dented = case().share(0);
     dented.numbers[0][4] -= 100.0;
     let found = error(&dented);
-    assert!(matches!(found, Error::NotConvex { argument: "Q", instance: None, .. }), "{found}");
-    assert!(found.to_string().starts_with("Q: expected a positive semidefinite matrix"), "{found}");
+    assert!(matches!(found, Error::NotConvex { argument: "P", instance: None, .. }), "{found}");
+    assert!(found.to_string().starts_with("P: expected a positive semidefinite matrix"), "{found}");
 }
 
 #[test]
 fn shapes_that_do_not_fit_together() {
     let new = |shape| QpLayer::new(shape, Settings::default()).unwrap_err();
     let shape = QpShape::new(3).equalities(MatrixShape::Dense { rows: 2, cols: 4 });
-    assert_eq!(new(shape).to_string(), "A: expected 3 columns, as Q has, found 4 columns");
+    assert_eq!(new(shape).to_string(), "A: expected 3 columns, as P has, found 4 columns");
     let shape = QpShape::new(3).inequalities(MatrixShape::Diagonal(2));
     assert!(matches!(new(shape), Error::Shape { argument: "G", .. }));
     let shape = QpShape::new(3).quadratic(MatrixShape::Dense { rows: 2, cols: 3 });
-    assert!(matches!(new(shape), Error::Shape { argument: "Q", .. }));
+    assert!(matches!(new(shape), Error::Shape { argument: "P", .. }));
     let upper = Pattern::new(2, 2, vec![0, 1, 3], vec![0, 0, 1]).unwrap();
     let shape = QpShape::new(2).quadratic(MatrixShape::Sparse(upper));
     assert!(new(shape).to_string().contains("give both triangles"));
@@ -125,9 +125,9 @@ fn shapes_that_do_not_fit_together() {
 fn cotangents_and_starts_of_the_wrong_length() {
     let case = case();
     let layer = case.layer();
-    let solution = layer.forward(&case.values()).unwrap();
+    let (mut start, tape) = layer.forward(&case.values()).unwrap();
     let short = QpCotangent { equality_duals: Some(&[1.0; 3]), ..Default::default() };
-    let found = layer.backward(&solution, &short, &Default::default()).unwrap_err();
+    let found = layer.backward(&tape, &short).unwrap_err();
     assert!(
         matches!(
             found,
@@ -135,12 +135,11 @@ fn cotangents_and_starts_of_the_wrong_length() {
         ),
         "{found}"
     );
-    let mut start = solution.clone().into_point();
-    start.z.pop();
-    let found = layer.forward_warm(&case.values(), &start).unwrap_err();
-    assert!(matches!(found, Error::Length { argument: "start.z", .. }), "{found}");
+    start.x.pop();
+    let found = layer.forward_from(&case.values(), &start).unwrap_err();
+    assert!(matches!(found, Error::Length { argument: "start.x", .. }), "{found}");
     start.batch = 1;
-    let found = layer.forward_warm(&case.values(), &start).unwrap_err();
+    let found = layer.forward_from(&case.values(), &start).unwrap_err();
     assert!(matches!(found, Error::Shape { argument: "start", .. }), "{found}");
 }
 

@@ -1,14 +1,15 @@
 //! What the instances of a batch share, and what they do not.
 
-use argrad::{Differentiation, Error, OnFailure, QpCotangent, QpShape, QpSolution, Status};
+use argrad::{Differentiation, Error, OnFailure, QpCotangent, QpLayer, QpShape, QpTape, Status};
 
 use crate::case::{Case, normals, relative_error, rng};
 use crate::derivative::parts;
 
-fn backward(case: &Case, solution: &QpSolution, w: &[f64], on_failure: OnFailure) -> [Vec<f64>; 6] {
-    let cotangent = QpCotangent { z: Some(w), ..Default::default() };
+fn backward(layer: &QpLayer, tape: &QpTape, w: &[f64], on_failure: OnFailure) -> [Vec<f64>; 6] {
+    let cotangent = QpCotangent { x: Some(w), ..Default::default() };
     let how = Differentiation { on_failure, ..Default::default() };
-    let gradients = case.layer().backward(solution, &cotangent, &how).unwrap();
+    let layer = layer.clone().with_differentiation(how);
+    let gradients = layer.backward(tape, &cotangent).unwrap();
     parts(&gradients).map(Clone::clone)
 }
 
@@ -31,8 +32,9 @@ fn gradient_of_a_shared_argument_is_the_sum() {
         let w = normals(&mut rng(72), 4 * 5);
         // A shared dual part may well make an instance infeasible: zero either way.
         let [sum, apart] = [&shared, &each].map(|case| {
-            let solution = case.layer().forward(&case.values()).unwrap();
-            backward(case, &solution, &w, OnFailure::Zero)
+            let layer = case.layer();
+            let (_, tape) = layer.forward(&case.values()).unwrap();
+            backward(&layer, &tape, &w, OnFailure::Zero)
         });
         let len = shared.lens()[argument];
         let mut expected = vec![0.0; len];
@@ -51,7 +53,7 @@ fn gradient_of_a_shared_argument_is_the_sum() {
 fn infeasible_and_unbounded_neighbours_change_nothing() {
     let case = Case::random(QpShape::dense(4, 1, 5), 2, 9, 81);
     let mut spoiled = case.clone();
-    // Instance 3: g'z <= -1 and -g'z <= -1. Instance 6: Q = 0 and G = 0, q not in the range of A'.
+    // Instance 3: g'x <= -1 and -g'x <= -1. Instance 6: P = 0 and G = 0, q not in the range of A'.
     for j in 0..4 {
         spoiled.numbers[4][3 * 20 + 4 + j] = -spoiled.numbers[4][3 * 20 + j];
     }
@@ -62,29 +64,31 @@ fn infeasible_and_unbounded_neighbours_change_nothing() {
     spoiled.numbers[5][6 * 5..7 * 5].fill(1.0);
     let w = normals(&mut rng(82), 9 * 4);
 
-    let solution = spoiled.layer().forward(&spoiled.values()).unwrap();
+    let layer = spoiled.layer();
+    let (solution, tape) = layer.forward(&spoiled.values()).unwrap();
     let failures: Vec<_> = solution.failures().collect();
     assert_eq!(failures, [(3, Status::PrimalInfeasible), (6, Status::DualInfeasible)]);
 
     let good = [0, 1, 2, 4, 5, 7, 8];
     let rest = instances(&case, &good);
-    let reference = rest.layer().forward(&rest.values()).unwrap();
+    let rest_layer = rest.layer();
+    let (reference, rest_tape) = rest_layer.forward(&rest.values()).unwrap();
     for (k, &index) in good.iter().enumerate() {
         let same = |found: &[f64], expected: &[f64], len: usize| {
             for (a, b) in found[index * len..][..len].iter().zip(&expected[k * len..][..len]) {
                 assert_eq!(a.to_bits(), b.to_bits(), "instance {index}");
             }
         };
-        same(&solution.z, &reference.z, 4);
+        same(&solution.x, &reference.x, 4);
         same(&solution.equality_duals, &reference.equality_duals, 1);
         same(&solution.inequality_duals, &reference.inequality_duals, 5);
         same(&solution.slacks, &reference.slacks, 5);
     }
 
     let rest_w: Vec<f64> = good.iter().flat_map(|&k| w[k * 4..][..4].to_vec()).collect();
-    let expected = backward(&rest, &reference, &rest_w, OnFailure::Error);
+    let expected = backward(&rest_layer, &rest_tape, &rest_w, OnFailure::Error);
     for on_failure in [OnFailure::Nan, OnFailure::Zero] {
-        let found = backward(&spoiled, &solution, &w, on_failure);
+        let found = backward(&layer, &tape, &w, on_failure);
         for ((found, expected), len) in found.iter().zip(&expected).zip(case.lens()) {
             for (k, &index) in good.iter().enumerate() {
                 for (a, b) in found[index * len..][..len].iter().zip(&expected[k * len..][..len]) {
@@ -101,8 +105,8 @@ fn infeasible_and_unbounded_neighbours_change_nothing() {
         }
     }
 
-    let cotangent = QpCotangent { z: Some(&w), ..Default::default() };
-    let found = spoiled.layer().backward(&solution, &cotangent, &Differentiation::default());
+    let cotangent = QpCotangent { x: Some(&w), ..Default::default() };
+    let found = layer.backward(&tape, &cotangent);
     let Err(Error::Unsolved { batch: 9, failures: named }) = &found else { panic!("{found:?}") };
     assert_eq!(named, &failures);
     assert_eq!(
@@ -134,12 +138,14 @@ fn failed_instances_add_nothing_to_shared_gradients() {
         }
         let w = normals(&mut rng(92), 12);
         let w_without = [&w[..4], &w[8..]].concat();
-        let solution = case.layer().forward(&case.values()).unwrap();
+        let layer = case.layer();
+        let (solution, tape) = layer.forward(&case.values()).unwrap();
         assert_eq!(solution.failures().collect::<Vec<_>>(), [(1, Status::PrimalInfeasible)]);
-        let reference = without.layer().forward(&without.values()).unwrap();
-        let expected = backward(&without, &reference, &w_without, OnFailure::Error);
+        let without_layer = without.layer();
+        let (_, reference) = without_layer.forward(&without.values()).unwrap();
+        let expected = backward(&without_layer, &reference, &w_without, OnFailure::Error);
         for on_failure in [OnFailure::Nan, OnFailure::Zero] {
-            let found = backward(&case, &solution, &w, on_failure);
+            let found = backward(&layer, &tape, &w, on_failure);
             for argument in 0..4 {
                 assert_eq!(found[argument], expected[argument], "argument {argument}");
             }

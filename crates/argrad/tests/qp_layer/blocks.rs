@@ -1,8 +1,6 @@
-//! Absent blocks, Q = 0, singular Q, redundant rows.
+//! Absent blocks, P = 0, singular P, redundant rows.
 
-use argrad::{
-    Differentiation, MatrixShape, QpCotangent, QpLayer, QpShape, QpValues, Settings, Slot, Status,
-};
+use argrad::{MatrixShape, QpCotangent, QpLayer, QpShape, QpValues, Settings, Slot, Status};
 
 use crate::case::{Case, relative_error};
 
@@ -13,10 +11,10 @@ fn known_solutions_are_found() {
         [(1, 0, 0, 0), (1, 0, 1, 1), (3, 0, 0, 0), (5, 2, 0, 0), (5, 0, 8, 3), (10, 3, 12, 5)]
     {
         let case = Case::random(QpShape::dense(n, p, m), active, 7, 31);
-        let solution = case.layer().forward(&case.values()).unwrap();
+        let solution = case.layer().solve(&case.values()).unwrap();
         assert_eq!(solution.failures().count(), 0);
         for (found, expected) in [
-            (&solution.z, &case.z),
+            (&solution.x, &case.x),
             (&solution.equality_duals, &case.equality_duals),
             (&solution.inequality_duals, &case.inequality_duals),
         ] {
@@ -29,35 +27,35 @@ fn known_solutions_are_found() {
 
 #[test]
 fn linear_program_has_its_vertex() {
-    // maximize z1 + 2 z2 subject to z1 + z2 <= 1, z >= 0: the vertex (0, 1).
+    // maximize x1 + 2 x2 subject to x1 + x2 <= 1, x >= 0: the vertex (0, 1).
     let shape = QpShape::new(2).inequalities(MatrixShape::Dense { rows: 3, cols: 2 });
     let layer = QpLayer::new(shape, Settings::default()).unwrap();
     let values = QpValues::new(1, Slot::Shared(&[]), Slot::Each(&[-1., -2.]))
         .inequalities(Slot::Shared(&[1., 1., -1., 0., 0., -1.]), Slot::Shared(&[1., 0., 0.]));
-    let solution = layer.forward(&values).unwrap();
-    assert!(relative_error(&solution.z, &[0., 1.]) < 1e-10, "{:?}", solution.z);
+    let (solution, tape) = layer.forward(&values).unwrap();
+    assert!(relative_error(&solution.x, &[0., 1.]) < 1e-10, "{:?}", solution.x);
     assert!(relative_error(&solution.inequality_duals, &[2., 1., 0.]) < 1e-10);
     // The vertex does not move with q.
-    let cotangent = QpCotangent { z: Some(&[0.3, 0.4]), ..Default::default() };
-    let gradients = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
-    assert!(gradients.quadratic.is_empty());
-    assert!(gradients.linear.iter().all(|g| g.abs() < 1e-10));
+    let cotangent = QpCotangent { x: Some(&[0.3, 0.4]), ..Default::default() };
+    let gradients = layer.backward(&tape, &cotangent).unwrap();
+    assert!(gradients.p.is_empty());
+    assert!(gradients.q.iter().all(|g| g.abs() < 1e-10));
     assert!(relative_error(&gradients.h, &[0.4, -0.3 + 0.4, 0.]) < 1e-9, "{:?}", gradients.h);
 }
 
 #[test]
 fn singular_quadratic_with_a_unique_solution() {
-    // minimize 1/2 (z1 + z2)^2 + z1 subject to z1 = 2 - t, t = 0: Q = [1 1; 1 1] is singular.
+    // minimize 1/2 (x1 + x2)^2 + x1 subject to x1 = 2 - t, t = 0: P = [1 1; 1 1] is singular.
     let layer = QpLayer::dense(2, 1, 0).unwrap();
     let values = QpValues::new(1, Slot::Shared(&[1., 1., 1., 1.]), Slot::Shared(&[1., 0.]))
         .equalities(Slot::Shared(&[1., 0.]), Slot::Shared(&[2.]));
-    let solution = layer.forward(&values).unwrap();
-    assert!(relative_error(&solution.z, &[2., -2.]) < 1e-10, "{:?}", solution.z);
-    let cotangent = QpCotangent { z: Some(&[0., 1.]), ..Default::default() };
-    let gradients = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
-    // z2 = -z1 - q2 = -b - q2.
+    let (solution, tape) = layer.forward(&values).unwrap();
+    assert!(relative_error(&solution.x, &[2., -2.]) < 1e-10, "{:?}", solution.x);
+    let cotangent = QpCotangent { x: Some(&[0., 1.]), ..Default::default() };
+    let gradients = layer.backward(&tape, &cotangent).unwrap();
+    // x2 = -x1 - q2 = -b - q2.
     assert!(relative_error(&gradients.b, &[-1.]) < 1e-9);
-    assert!(relative_error(&gradients.linear, &[0., -1.]) < 1e-9);
+    assert!(relative_error(&gradients.q, &[0., -1.]) < 1e-9);
 }
 
 #[test]
@@ -66,7 +64,7 @@ fn infinite_h_removes_the_row() {
     // Row 1 of instance 2 is removed; it becomes its own program with one row less.
     case.numbers[5][2 * 5 + 1] = f64::INFINITY;
     let layer = case.layer();
-    let solution = layer.forward(&case.values()).unwrap();
+    let (solution, tape) = layer.forward(&case.values()).unwrap();
     assert_eq!(solution.failures().count(), 0);
     assert_eq!(solution.slacks[2 * 5 + 1], f64::INFINITY);
     assert_eq!(solution.inequality_duals[2 * 5 + 1], 0.0);
@@ -80,14 +78,41 @@ fn infinite_h_removes_the_row() {
         QpValues::new(1, Slot::Each(&case.numbers[0][32..]), Slot::Each(&case.numbers[1][8..]))
             .equalities(Slot::Each(&case.numbers[2][8..]), Slot::Each(&case.numbers[3][2..]))
             .inequalities(Slot::Each(&g), Slot::Each(&h));
-    let without = alone.forward(&values).unwrap();
-    assert!(relative_error(&solution.z[8..], &without.z) < 1e-10);
+    let without = alone.solve(&values).unwrap();
+    assert!(relative_error(&solution.x[8..], &without.x) < 1e-10);
 
-    let cotangent = QpCotangent { z: Some(&[1.0; 12]), ..Default::default() };
-    let gradients = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
+    let cotangent = QpCotangent { x: Some(&[1.0; 12]), ..Default::default() };
+    let gradients = layer.backward(&tape, &cotangent).unwrap();
     assert_eq!(gradients.h[2 * 5 + 1], 0.0);
     assert!(gradients.g[2 * 20 + 4..2 * 20 + 8].iter().all(|&g| g == 0.0));
     assert!(gradients.g.iter().all(|g| g.is_finite()));
+}
+
+#[test]
+fn an_entry_of_h_from_1e19_on_is_no_constraint() {
+    // minimize x^2 / 2 + x subject to -x <= h: x = -1, whatever h > 1 is.
+    let layer = QpLayer::dense(1, 0, 1).unwrap();
+    let run = |h: f64| {
+        let h = [h];
+        let values = QpValues::new(1, Slot::Shared(&[1.]), Slot::Shared(&[1.]))
+            .inequalities(Slot::Shared(&[-1.]), Slot::Each(&h));
+        let (solution, tape) = layer.forward(&values).unwrap();
+        assert_eq!(solution.reports[0].status, Status::Solved, "h = {}", h[0]);
+        assert!(relative_error(&solution.x, &[-1.]) < 1e-10, "{:?}", solution.x);
+        let cotangent = QpCotangent { slacks: Some(&[1.]), ..Default::default() };
+        (solution.slacks[0], solution.inequality_duals[0], layer.backward(&tape, &cotangent))
+    };
+    // A constraint: its slack moves with h.
+    let (slack, dual, gradients) = run(0.99e19);
+    assert!(relative_error(&[slack], &[0.99e19]) < 1e-12, "{slack:e}");
+    assert!(dual.abs() < 1e-10, "{dual:e}");
+    assert!(relative_error(&gradients.unwrap().h, &[1.]) < 1e-10);
+    // None.
+    for h in [1e19, f64::MAX, f64::INFINITY] {
+        let (slack, dual, gradients) = run(h);
+        assert_eq!((slack, dual), (f64::INFINITY, 0.0), "{h:e}");
+        assert_eq!(gradients.unwrap().h, [0.0], "{h:e}");
+    }
 }
 
 #[test]
@@ -104,16 +129,16 @@ fn duplicate_equalities_solve() {
         ..case.clone()
     };
     let layer = twice.layer();
-    let solution = layer.forward(&twice.values()).unwrap();
+    let (solution, tape) = layer.forward(&twice.values()).unwrap();
     assert_eq!(solution.reports[0].status, Status::Solved);
-    assert!(relative_error(&solution.z, &case.z) < 1e-9, "{:?}", solution.z);
-    // The gradient of z does not depend on how the dual is split.
-    let cotangent = QpCotangent { z: Some(&[1., -2., 0.5, 1.]), ..Default::default() };
-    let how = Differentiation::default();
-    let found = layer.backward(&solution, &cotangent, &how).unwrap();
+    assert!(relative_error(&solution.x, &case.x) < 1e-9, "{:?}", solution.x);
+    // The gradient of x does not depend on how the dual is split.
+    let cotangent = QpCotangent { x: Some(&[1., -2., 0.5, 1.]), ..Default::default() };
+    let found = layer.backward(&tape, &cotangent).unwrap();
     let once = case.layer();
-    let expected = once.backward(&once.forward(&case.values()).unwrap(), &cotangent, &how).unwrap();
-    assert!(relative_error(&found.linear, &expected.linear) < 1e-8);
+    let (_, tape) = once.forward(&case.values()).unwrap();
+    let expected = once.backward(&tape, &cotangent).unwrap();
+    assert!(relative_error(&found.q, &expected.q) < 1e-8);
     let sum = found.b.iter().sum::<f64>();
     assert!(relative_error(&[sum], &expected.b) < 1e-8);
     assert!(!solution.reports[0].unique, "the duals are not unique");
@@ -124,7 +149,7 @@ fn conflicting_equalities_are_primal_infeasible() {
     let layer = QpLayer::dense(2, 2, 0).unwrap();
     let values = QpValues::new(1, Slot::Shared(&[1., 0., 0., 1.]), Slot::Shared(&[0., 0.]))
         .equalities(Slot::Shared(&[1., 1., 1., 1.]), Slot::Shared(&[1., 2.]));
-    let solution = layer.forward(&values).unwrap();
+    let solution = layer.solve(&values).unwrap();
     assert_eq!(solution.reports[0].status, Status::PrimalInfeasible);
 }
 
@@ -134,11 +159,11 @@ fn batch_of_none() {
     let values = QpValues::new(0, Slot::Each(&[]), Slot::Each(&[]))
         .equalities(Slot::Shared(&[1., 1., 1.]), Slot::Each(&[]))
         .inequalities(Slot::Each(&[]), Slot::Shared(&[1., 1.]));
-    let solution = layer.forward(&values).unwrap();
-    assert!(solution.z.is_empty() && solution.reports.is_empty());
-    let cotangent = QpCotangent { z: Some(&[]), ..Default::default() };
-    let gradients = layer.backward(&solution, &cotangent, &Differentiation::default()).unwrap();
-    assert!(gradients.quadratic.is_empty() && gradients.b.is_empty() && gradients.g.is_empty());
+    let (solution, tape) = layer.forward(&values).unwrap();
+    assert!(solution.x.is_empty() && solution.reports.is_empty());
+    let cotangent = QpCotangent { x: Some(&[]), ..Default::default() };
+    let gradients = layer.backward(&tape, &cotangent).unwrap();
+    assert!(gradients.p.is_empty() && gradients.b.is_empty() && gradients.g.is_empty());
     // Shared by no instance: a sum of nothing.
     assert_eq!(gradients.a, [0.0; 3]);
     assert_eq!(gradients.h, [0.0; 2]);
@@ -149,8 +174,8 @@ fn layer_without_rows_and_quadratic() {
     // minimize 0: anything is a solution; the layer says so instead of failing.
     let layer = QpLayer::new(QpShape::new(2), Settings::default()).unwrap();
     let values = QpValues::new(1, Slot::Shared(&[]), Slot::Shared(&[0., 0.]));
-    let report = layer.forward(&values).unwrap().reports[0];
+    let report = layer.solve(&values).unwrap().reports[0];
     assert!(report.status == Status::Solved && !report.unique, "{report:?}");
     let values = QpValues::new(1, Slot::Shared(&[]), Slot::Shared(&[1., 0.]));
-    assert_eq!(layer.forward(&values).unwrap().reports[0].status, Status::DualInfeasible);
+    assert_eq!(layer.solve(&values).unwrap().reports[0].status, Status::DualInfeasible);
 }

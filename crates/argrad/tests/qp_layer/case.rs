@@ -4,8 +4,8 @@ use argrad::{MatrixShape, QpLayer, QpShape, QpValues, Settings, Slot};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Arguments in the order Q, q, A, b, G, h.
-pub const NAMES: [&str; 6] = ["Q", "q", "A", "b", "G", "h"];
+/// Arguments in the order P, q, A, b, G, h.
+pub const NAMES: [&str; 6] = ["P", "q", "A", "b", "G", "h"];
 
 /// A batch of programs, and the solution they were made from.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct Case {
     pub batch: usize,
     pub shared: [bool; 6],
     pub numbers: [Vec<f64>; 6],
-    pub z: Vec<f64>,
+    pub x: Vec<f64>,
     pub equality_duals: Vec<f64>,
     pub inequality_duals: Vec<f64>,
 }
@@ -65,45 +65,43 @@ impl Case {
     pub fn random(shape: QpShape, active: usize, batch: usize, seed: u64) -> Self {
         let rng = &mut rng(seed);
         let n = shape.variables();
-        let (p, m) = (shape.equalities.rows(), shape.inequalities.rows());
+        let (equalities, inequalities) = (shape.a.rows(), shape.g.rows());
         let mut case = Self {
             batch,
             shared: [false; 6],
             numbers: Default::default(),
-            z: vec![],
+            x: vec![],
             equality_duals: vec![],
             inequality_duals: vec![],
             shape,
         };
         for _ in 0..batch {
-            let quadratic = positive_definite(&case.shape.quadratic, rng);
-            let a = normals(rng, case.shape.equalities.len());
-            let g = normals(rng, case.shape.inequalities.len());
-            let z = normals(rng, n);
-            let nu = normals(rng, p);
-            let bounds: Vec<f64> = (0..m).map(|_| rng.random_range(0.5..1.5)).collect();
+            let p = positive_definite(&case.shape.p, rng);
+            let a = normals(rng, case.shape.a.len());
+            let g = normals(rng, case.shape.g.len());
+            let x = normals(rng, n);
+            let y = normals(rng, equalities);
+            let bounds: Vec<f64> = (0..inequalities).map(|_| rng.random_range(0.5..1.5)).collect();
             // Spread the active ones evenly.
-            let is_active = |i: usize| (i + 1) * active / m > i * active / m;
+            let is_active = |i: usize| (i + 1) * active / inequalities > i * active / inequalities;
             let pick = |want: bool| -> Vec<f64> {
-                (0..m).map(|i| if is_active(i) == want { bounds[i] } else { 0.0 }).collect()
+                let all = 0..inequalities;
+                all.map(|i| if is_active(i) == want { bounds[i] } else { 0.0 }).collect()
             };
-            let (lambda, slack) = (pick(true), pick(false));
-            let b = product(&case.shape.equalities, &a, &z);
-            let h: Vec<f64> = product(&case.shape.inequalities, &g, &z)
-                .iter()
-                .zip(&slack)
-                .map(|(gz, s)| gz + s)
-                .collect();
-            let qz = product(&case.shape.quadratic, &quadratic, &z);
-            let anu = transposed_product(&case.shape.equalities, &a, &nu);
-            let gl = transposed_product(&case.shape.inequalities, &g, &lambda);
-            let q: Vec<f64> = (0..n).map(|j| -(qz[j] + anu[j] + gl[j])).collect();
-            for (numbers, new) in case.numbers.iter_mut().zip([quadratic, q, a, b, g, h]) {
+            let (z, slack) = (pick(true), pick(false));
+            let b = product(&case.shape.a, &a, &x);
+            let h: Vec<f64> =
+                product(&case.shape.g, &g, &x).iter().zip(&slack).map(|(gx, s)| gx + s).collect();
+            let px = product(&case.shape.p, &p, &x);
+            let ay = transposed_product(&case.shape.a, &a, &y);
+            let gz = transposed_product(&case.shape.g, &g, &z);
+            let q: Vec<f64> = (0..n).map(|j| -(px[j] + ay[j] + gz[j])).collect();
+            for (numbers, new) in case.numbers.iter_mut().zip([p, q, a, b, g, h]) {
                 numbers.extend(new);
             }
-            case.z.extend(z);
-            case.equality_duals.extend(nu);
-            case.inequality_duals.extend(lambda);
+            case.x.extend(x);
+            case.equality_duals.extend(y);
+            case.inequality_duals.extend(z);
         }
         case
     }
@@ -111,12 +109,12 @@ impl Case {
     pub fn lens(&self) -> [usize; 6] {
         let shape = &self.shape;
         [
-            shape.quadratic.len(),
+            shape.p.len(),
             shape.variables(),
-            shape.equalities.len(),
-            shape.equalities.rows(),
-            shape.inequalities.len(),
-            shape.inequalities.rows(),
+            shape.a.len(),
+            shape.a.rows(),
+            shape.g.len(),
+            shape.g.rows(),
         ]
     }
 
@@ -145,21 +143,21 @@ impl Case {
     }
 }
 
-/// Q of this shape, with eigenvalues of at least 0.5.
+/// P of this shape, with eigenvalues of at least 0.5.
 fn positive_definite(shape: &MatrixShape, rng: &mut StdRng) -> Vec<f64> {
     let n = shape.cols();
     match shape {
         MatrixShape::Dense { .. } => {
             let l = normals(rng, n * n);
-            let mut q = vec![0.0; n * n];
+            let mut p = vec![0.0; n * n];
             for i in 0..n {
                 for j in 0..=i {
                     let sum: f64 = (0..n).map(|k| l[i * n + k] * l[j * n + k]).sum();
-                    q[i * n + j] = sum / n as f64 + if i == j { 0.5 } else { 0.0 };
-                    q[j * n + i] = q[i * n + j];
+                    p[i * n + j] = sum / n as f64 + if i == j { 0.5 } else { 0.0 };
+                    p[j * n + i] = p[i * n + j];
                 }
             }
-            q
+            p
         }
         // Diagonally dominant; the same number for an entry and its mirror image.
         _ => {

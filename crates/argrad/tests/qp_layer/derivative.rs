@@ -1,15 +1,14 @@
 //! Gradients against finite differences, and against the forward derivative.
 
 use argrad::{
-    Differentiation, MatrixShape, Pattern, QpCotangent, QpGradients, QpShape, QpSolution,
-    QpTangent, Slot,
+    MatrixShape, Pattern, QpCotangent, QpGradients, QpShape, QpSolution, QpTangent, Slot,
 };
 
 use crate::case::{Case, NAMES, normals, relative_error, rng};
 
-/// Weights of z, duals and slacks in a scalar loss.
+/// Weights of x, duals and slacks in a scalar loss.
 struct Loss {
-    z: Vec<f64>,
+    x: Vec<f64>,
     equality_duals: Vec<f64>,
     inequality_duals: Vec<f64>,
     slacks: Vec<f64>,
@@ -19,7 +18,7 @@ impl Loss {
     fn random(case: &Case, seed: u64) -> Self {
         let rng = &mut rng(seed);
         Self {
-            z: normals(rng, case.z.len()),
+            x: normals(rng, case.x.len()),
             equality_duals: normals(rng, case.equality_duals.len()),
             inequality_duals: normals(rng, case.inequality_duals.len()),
             slacks: normals(rng, case.inequality_duals.len()),
@@ -28,7 +27,7 @@ impl Loss {
 
     fn cotangent(&self) -> QpCotangent<'_> {
         QpCotangent {
-            z: Some(&self.z),
+            x: Some(&self.x),
             equality_duals: Some(&self.equality_duals),
             inequality_duals: Some(&self.inequality_duals),
             slacks: Some(&self.slacks),
@@ -36,7 +35,7 @@ impl Loss {
     }
 
     fn value(&self, solution: &QpSolution) -> f64 {
-        dot(&self.z, &solution.z)
+        dot(&self.x, &solution.x)
             + dot(&self.equality_duals, &solution.equality_duals)
             + dot(&self.inequality_duals, &solution.inequality_duals)
             + dot(&self.slacks, &solution.slacks)
@@ -49,11 +48,11 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 pub fn parts(gradients: &QpGradients) -> [&Vec<f64>; 6] {
-    let QpGradients { quadratic, linear, a, b, g, h, .. } = gradients;
-    [quadratic, linear, a, b, g, h]
+    let QpGradients { p, q, a, b, g, h, .. } = gradients;
+    [p, q, a, b, g, h]
 }
 
-/// Loss along a change of one number (and, in Q, of its mirror image), by a five-point stencil.
+/// Loss along a change of one number (and, in P, of its mirror image), by a five-point stencil.
 fn finite_difference(case: &Case, loss: &Loss, places: &[(usize, usize)]) -> f64 {
     const STEP: f64 = 5e-4;
     let layer = case.layer();
@@ -62,14 +61,14 @@ fn finite_difference(case: &Case, loss: &Loss, places: &[(usize, usize)]) -> f64
         for &(argument, index) in places {
             moved.numbers[argument][index] += t * STEP;
         }
-        let solution = layer.forward(&moved.values()).unwrap();
+        let solution = layer.solve(&moved.values()).unwrap();
         assert_eq!(solution.failures().count(), 0);
         loss.value(&solution)
     };
     (8.0 * (at(1.0) - at(-1.0)) - (at(2.0) - at(-2.0))) / (12.0 * STEP)
 }
 
-/// Place of the mirror image of a number of Q.
+/// Place of the mirror image of a number of P.
 fn mirror(shape: &MatrixShape, batch_index: usize, index: usize) -> usize {
     let entries = shape.entries();
     let (i, j) = entries[index];
@@ -80,11 +79,10 @@ fn mirror(shape: &MatrixShape, batch_index: usize, index: usize) -> usize {
 fn gradients_match(name: &str, case: &Case) -> f64 {
     let layer = case.layer();
     let loss = Loss::random(case, 99);
-    let solution = layer.forward(&case.values()).unwrap();
+    let (solution, tape) = layer.forward(&case.values()).unwrap();
     assert_eq!(solution.failures().count(), 0, "{name}: {:?}", solution.reports);
-    assert!(relative_error(&solution.z, &case.z) < 1e-9 || case.shared.contains(&true));
-    let gradients =
-        layer.backward(&solution, &loss.cotangent(), &Differentiation::default()).unwrap();
+    assert!(relative_error(&solution.x, &case.x) < 1e-9 || case.shared.contains(&true));
+    let gradients = layer.backward(&tape, &loss.cotangent()).unwrap();
     let mut worst: f64 = 0.0;
     for (argument, found) in parts(&gradients).into_iter().enumerate() {
         assert_eq!(found.len(), case.numbers[argument].len(), "{name}, {}", NAMES[argument]);
@@ -93,13 +91,13 @@ fn gradients_match(name: &str, case: &Case) -> f64 {
             .map(|index| {
                 let mut places = vec![(argument, index)];
                 if argument == 0 {
-                    let twin = mirror(&case.shape.quadratic, index / len, index % len);
-                    assert_eq!(found[index], found[twin], "{name}: the gradient of Q is symmetric");
+                    let twin = mirror(&case.shape.p, index / len, index % len);
+                    assert_eq!(found[index], found[twin], "{name}: the gradient of P is symmetric");
                     if twin != index {
                         places.push((argument, twin));
                     }
                 }
-                // Moving an entry of Q and its mirror image counts the gradient twice.
+                // Moving an entry of P and its mirror image counts the gradient twice.
                 finite_difference(case, &loss, &places) / places.len() as f64
             })
             .collect();
@@ -114,10 +112,10 @@ fn gradients_match(name: &str, case: &Case) -> f64 {
 }
 
 fn mixed_shape() -> QpShape {
-    let quadratic = Pattern::new(5, 5, vec![0, 2, 4, 6, 7, 9], vec![0, 2, 1, 4, 0, 2, 3, 1, 4]);
+    let p = Pattern::new(5, 5, vec![0, 2, 4, 6, 7, 9], vec![0, 2, 1, 4, 0, 2, 3, 1, 4]);
     let g = Pattern::new(4, 5, vec![0, 2, 3, 5, 6, 8], vec![0, 2, 1, 0, 3, 2, 1, 3]);
     QpShape::new(5)
-        .quadratic(MatrixShape::Sparse(quadratic.unwrap()))
+        .quadratic(MatrixShape::Sparse(p.unwrap()))
         .equalities(MatrixShape::Dense { rows: 2, cols: 5 })
         .inequalities(MatrixShape::Sparse(g.unwrap()))
 }
@@ -147,8 +145,7 @@ fn adjoint_matches_finite_differences_without_a_block() {
 #[test]
 fn adjoint_matches_finite_differences_on_linear_programs() {
     // As many active constraints as variables: a vertex.
-    let shape =
-        QpShape { quadratic: MatrixShape::Empty { rows: 5, cols: 5 }, ..QpShape::dense(5, 2, 6) };
+    let shape = QpShape::dense(5, 2, 6).quadratic(MatrixShape::Empty { rows: 5, cols: 5 });
     gradients_match("linear program", &Case::random(shape, 3, 2, 7));
 }
 
@@ -169,7 +166,7 @@ fn gradients_of_shared_arguments_match_finite_differences() {
             batch.numbers[argument].extend(moved);
         }
     }
-    for duals in [&mut batch.z, &mut batch.equality_duals, &mut batch.inequality_duals] {
+    for duals in [&mut batch.x, &mut batch.equality_duals, &mut batch.inequality_duals] {
         *duals = duals.repeat(3);
     }
     gradients_match("shared", &batch);
@@ -196,24 +193,17 @@ fn adjoint_and_forward_derivative_agree() {
     ] {
         let case = Case::random(shape, active, 5, 11);
         let layer = case.layer();
-        let how = Differentiation::default();
-        let solution = layer.forward(&case.values()).unwrap();
+        let (_, tape) = layer.forward(&case.values()).unwrap();
         let loss = Loss::random(&case, 12);
-        let gradients = layer.backward(&solution, &loss.cotangent(), &how).unwrap();
+        let gradients = layer.backward(&tape, &loss.cotangent()).unwrap();
         let rng = &mut rng(13);
         let tangents: Vec<Vec<f64>> =
             case.numbers.iter().map(|numbers| normals(rng, numbers.len())).collect();
         let slot = |k: usize| Some(Slot::Each(&tangents[k][..]));
-        let tangent = QpTangent {
-            quadratic: slot(0),
-            linear: slot(1),
-            a: slot(2),
-            b: slot(3),
-            g: slot(4),
-            h: slot(5),
-        };
-        let out = layer.jvp(&solution, &tangent, &how).unwrap();
-        let forward = dot(&loss.z, &out.z)
+        let tangent =
+            QpTangent { p: slot(0), q: slot(1), a: slot(2), b: slot(3), g: slot(4), h: slot(5) };
+        let out = layer.jvp(&tape, &tangent).unwrap();
+        let forward = dot(&loss.x, &out.x)
             + dot(&loss.equality_duals, &out.equality_duals)
             + dot(&loss.inequality_duals, &out.inequality_duals)
             + dot(&loss.slacks, &out.slacks);
@@ -222,9 +212,9 @@ fn adjoint_and_forward_derivative_agree() {
         println!("{name}: <Jv, w> = {forward}, <v, J'w> = {adjoint}, relative {error:.1e}");
         assert!(error <= 1e-10, "{name}: {error:.1e}");
         // Half of the arguments alone.
-        let some = QpTangent { a: None, b: None, quadratic: None, ..tangent };
-        let out = layer.jvp(&solution, &some, &how).unwrap();
-        let forward = dot(&loss.z, &out.z)
+        let some = QpTangent { a: None, b: None, p: None, ..tangent };
+        let out = layer.jvp(&tape, &some).unwrap();
+        let forward = dot(&loss.x, &out.x)
             + dot(&loss.equality_duals, &out.equality_duals)
             + dot(&loss.inequality_duals, &out.inequality_duals)
             + dot(&loss.slacks, &out.slacks);
@@ -237,29 +227,28 @@ fn adjoint_and_forward_derivative_agree() {
 fn value_gradient_is_the_derivative_of_the_optimal_value() {
     let case = Case::random(QpShape::dense(5, 2, 6), 2, 2, 21);
     let layer = case.layer();
-    let solution = layer.forward(&case.values()).unwrap();
+    let (solution, tape) = layer.forward(&case.values()).unwrap();
     let weights = [0.7, -1.3];
-    let how = Differentiation::default();
-    let gradients = layer.value_gradient(&solution, &weights, &how).unwrap();
-    // The value is a function of z alone, whose gradient is w (Qz + q); add what it depends on
+    let gradients = layer.value_gradient(&tape, &weights).unwrap();
+    // The value is a function of x alone, whose gradient is w (Px + q); add what it depends on
     // directly.
     let n = 5;
     let mut cotangent = Vec::new();
     for (k, weight) in weights.into_iter().enumerate() {
-        let (z, q) = (&solution.z[k * n..][..n], &case.numbers[0][k * n * n..][..n * n]);
+        let (x, p) = (&solution.x[k * n..][..n], &case.numbers[0][k * n * n..][..n * n]);
         for i in 0..n {
-            let qz = dot(&q[i * n..][..n], z);
-            cotangent.push(weight * (qz + case.numbers[1][k * n + i]));
+            let px = dot(&p[i * n..][..n], x);
+            cotangent.push(weight * (px + case.numbers[1][k * n + i]));
         }
     }
-    let cotangent = QpCotangent { z: Some(&cotangent), ..Default::default() };
-    let mut through = layer.backward(&solution, &cotangent, &how).unwrap();
+    let cotangent = QpCotangent { x: Some(&cotangent), ..Default::default() };
+    let mut through = layer.backward(&tape, &cotangent).unwrap();
     for (k, weight) in weights.into_iter().enumerate() {
-        let z = &solution.z[k * n..][..n];
+        let x = &solution.x[k * n..][..n];
         for i in 0..n {
-            through.linear[k * n + i] += weight * z[i];
+            through.q[k * n + i] += weight * x[i];
             for j in 0..n {
-                through.quadratic[(k * n + i) * n + j] += 0.5 * weight * z[i] * z[j];
+                through.p[(k * n + i) * n + j] += 0.5 * weight * x[i] * x[j];
             }
         }
     }

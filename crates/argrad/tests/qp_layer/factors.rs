@@ -33,11 +33,11 @@ fn factored_quadratic_matches_finite_differences() {
         let error = relative_error(&found, &expected);
         println!("factored quadratic: {error:.1e}");
         assert!(error < 1e-12);
-        let q = map.forward(batch, Slot::Each(&l)).unwrap();
+        let p = map.forward(batch, Slot::Each(&l)).unwrap();
         for k in 0..batch {
             for i in 0..n {
                 for j in 0..n {
-                    assert_eq!(q[(k * n + i) * n + j], q[(k * n + j) * n + i]);
+                    assert_eq!(p[(k * n + i) * n + j], p[(k * n + j) * n + i]);
                 }
             }
         }
@@ -88,7 +88,7 @@ fn feasible_rhs_matches_finite_differences() {
 
 #[test]
 fn feasible_rhs_is_feasible_whatever_a_is() {
-    // More equalities than variables would do, A random, z >= 0.
+    // More equalities than variables would do, A random, x >= 0.
     let shape = QpShape::new(6)
         .quadratic(MatrixShape::Diagonal(6))
         .equalities(MatrixShape::Dense { rows: 8, cols: 6 })
@@ -96,26 +96,25 @@ fn feasible_rhs_is_feasible_whatever_a_is() {
     let rng = &mut rng(3);
     let a = normals(rng, 20 * 48);
     let w = normals(rng, 20 * 6);
-    let b =
-        FeasibleRhs::new(&shape.equalities).forward(20, Slot::Each(&a), Slot::Each(&w)).unwrap();
+    let b = FeasibleRhs::new(&shape.a).forward(20, Slot::Each(&a), Slot::Each(&w)).unwrap();
     let case = Case {
         batch: 20,
         shared: [true, true, false, false, true, true],
         numbers: [vec![0.1; 6], normals(rng, 6), a, b.values, vec![-1.0; 6], vec![0.0; 6]],
-        z: vec![],
+        x: vec![],
         equality_duals: vec![],
         inequality_duals: vec![],
         shape,
     };
-    let point = argrad::QpLayer::new(case.shape.clone(), Default::default())
+    let solution = argrad::QpLayer::new(case.shape.clone(), Default::default())
         .unwrap()
         .solve(&case.values())
         .unwrap();
     assert!(
-        point.reports.iter().all(|report| report.status == Status::Solved),
+        solution.reports.iter().all(|report| report.status == Status::Solved),
         "{:?}",
-        point.reports
+        solution.reports
     );
     let exp: Vec<f64> = w.iter().map(|w| w.exp()).collect();
-    assert!(relative_error(&point.z, &exp) < 1e-7);
+    assert!(relative_error(&solution.x, &exp) < 1e-7);
 }

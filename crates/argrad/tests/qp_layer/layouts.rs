@@ -1,6 +1,6 @@
 //! The same program in different layouts has the same solution and gradient.
 
-use argrad::{Differentiation, MatrixShape, Pattern, QpCotangent, QpShape};
+use argrad::{MatrixShape, Pattern, QpCotangent, QpShape};
 
 use crate::case::{Case, dense, normals, relative_error, rng};
 use crate::derivative::parts;
@@ -8,8 +8,7 @@ use crate::derivative::parts;
 /// The same case with every matrix dense.
 fn densified(case: &Case) -> Case {
     let n = case.shape.variables();
-    let shapes =
-        [(0, &case.shape.quadratic), (2, &case.shape.equalities), (4, &case.shape.inequalities)];
+    let shapes = [(0, &case.shape.p), (2, &case.shape.a), (4, &case.shape.g)];
     let mut out = case.clone();
     for (argument, shape) in shapes {
         if !shape.is_empty() {
@@ -19,7 +18,7 @@ fn densified(case: &Case) -> Case {
                 .collect();
         }
     }
-    out.shape = QpShape::dense(n, case.shape.equalities.rows(), case.shape.inequalities.rows());
+    out.shape = QpShape::dense(n, case.shape.a.rows(), case.shape.g.rows());
     out
 }
 
@@ -44,15 +43,15 @@ fn sparse_diagonal_and_dense_agree() {
     };
     let none = MatrixShape::Empty { rows: 0, cols: 12 };
     let mut worst: f64 = 0.0;
-    for (quadratic, equalities, inequalities) in [
+    for (p, a, g) in [
         (tridiagonal.clone(), wide.clone(), diagonal.clone()),
         (diagonal.clone(), wide.clone(), difference.clone()),
         (diagonal.clone(), none.clone(), difference.clone()),
         (tridiagonal.clone(), wide.clone(), none.clone()),
         (diagonal.clone(), none.clone(), diagonal.clone()),
     ] {
-        let shape = QpShape { quadratic, equalities, inequalities };
-        let active = shape.inequalities.rows() / 3;
+        let shape = QpShape { p, a, g };
+        let active = shape.g.rows() / 3;
         for share in [&[][..], &[0], &[2], &[4], &[0, 2, 4], &[2, 3, 5]] {
             let mut case = Case::random(shape.clone(), active, 1, 101);
             case.batch = 3;
@@ -64,24 +63,22 @@ fn sparse_diagonal_and_dense_agree() {
             }
             let full = densified(&case);
             let w = normals(&mut rng(102), 36);
-            let v = normals(&mut rng(103), 3 * case.shape.inequalities.rows());
+            let v = normals(&mut rng(103), 3 * case.shape.g.rows());
             let cotangent =
-                QpCotangent { z: Some(&w), inequality_duals: Some(&v), ..Default::default() };
-            let how = Differentiation::default();
-            let [(point, found), (full_point, expected)] = [&case, &full].map(|case| {
+                QpCotangent { x: Some(&w), inequality_duals: Some(&v), ..Default::default() };
+            let [(solution, found), (full_solution, expected)] = [&case, &full].map(|case| {
                 let layer = case.layer();
-                let solution = layer.forward(&case.values()).unwrap();
-                let gradients = layer.backward(&solution, &cotangent, &how).unwrap();
-                (solution.into_point(), gradients)
+                let (solution, tape) = layer.forward(&case.values()).unwrap();
+                (solution, layer.backward(&tape, &cotangent).unwrap())
             });
-            worst = worst.max(relative_error(&point.z, &full_point.z));
+            worst = worst.max(relative_error(&solution.x, &full_solution.x));
             let shapes = [
-                &case.shape.quadratic,
+                &case.shape.p,
                 &MatrixShape::Diagonal(12),
-                &case.shape.equalities,
-                &MatrixShape::Diagonal(case.shape.equalities.rows()),
-                &case.shape.inequalities,
-                &MatrixShape::Diagonal(case.shape.inequalities.rows()),
+                &case.shape.a,
+                &MatrixShape::Diagonal(case.shape.a.rows()),
+                &case.shape.g,
+                &MatrixShape::Diagonal(case.shape.g.rows()),
             ];
             for (argument, (found, expected)) in
                 parts(&found).into_iter().zip(parts(&expected)).enumerate()
@@ -112,19 +109,18 @@ fn large_batches_map_as_small_ones() {
     let case = Case::random(QpShape::dense(20, 4, 24), 8, 130, 111);
     let layer = case.layer();
     let w = normals(&mut rng(112), 130 * 20);
-    let cotangent = QpCotangent { z: Some(&w), ..Default::default() };
-    let how = Differentiation::default();
-    let solution = layer.forward(&case.values()).unwrap();
-    let gradients = layer.backward(&solution, &cotangent, &how).unwrap();
+    let cotangent = QpCotangent { x: Some(&w), ..Default::default() };
+    let (solution, tape) = layer.forward(&case.values()).unwrap();
+    let gradients = layer.backward(&tape, &cotangent).unwrap();
     for k in [0, 77, 129] {
         let mut one = Case { batch: 1, ..case.clone() };
         for (numbers, len) in one.numbers.iter_mut().zip(case.lens()) {
             *numbers = numbers[k * len..(k + 1) * len].to_vec();
         }
-        let alone = layer.forward(&one.values()).unwrap();
-        assert_eq!(alone.z, solution.z[k * 20..(k + 1) * 20]);
-        let cotangent = QpCotangent { z: Some(&w[k * 20..(k + 1) * 20]), ..Default::default() };
-        let found = layer.backward(&alone, &cotangent, &how).unwrap();
+        let (alone, tape) = layer.forward(&one.values()).unwrap();
+        assert_eq!(alone.x, solution.x[k * 20..(k + 1) * 20]);
+        let cotangent = QpCotangent { x: Some(&w[k * 20..(k + 1) * 20]), ..Default::default() };
+        let found = layer.backward(&tape, &cotangent).unwrap();
         for ((all, one), len) in parts(&gradients).into_iter().zip(parts(&found)).zip(case.lens()) {
             assert_eq!(&all[k * len..(k + 1) * len], &one[..]);
         }

@@ -1,8 +1,8 @@
 //! Zeros in dense matrices that the batch shares are left out of the computation, and of nothing else.
 
 use argrad::{
-    Differentiation, MatrixShape, Mode, QpCotangent, QpGradients, QpShape, QpSolution, QpTangent,
-    Slot,
+    Differentiation, MatrixShape, Mode, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution,
+    QpTangent, QpTape, Slot,
 };
 
 use crate::case::{Case, dense, normals, relative_error, rng};
@@ -11,17 +11,17 @@ use crate::derivative::parts;
 const N: usize = 12;
 const BATCH: usize = 5;
 
-/// Diagonal Q and G, dense A, with the numbers of one program in all instances but for q, passed as
+/// Diagonal P and G, dense A, with the numbers of one program in all instances but for q, passed as
 /// dense matrices.
 fn bounded(rows: usize) -> Case {
     let shape = QpShape {
-        quadratic: MatrixShape::Diagonal(N),
-        equalities: MatrixShape::Dense { rows, cols: N },
-        inequalities: MatrixShape::Diagonal(N),
+        p: MatrixShape::Diagonal(N),
+        a: MatrixShape::Dense { rows, cols: N },
+        g: MatrixShape::Diagonal(N),
     };
     let mut case = Case::random(shape, 4, 1, 301);
     for argument in [0, 2, 4] {
-        let shape = [&case.shape.quadratic, &case.shape.equalities, &case.shape.inequalities];
+        let shape = [&case.shape.p, &case.shape.a, &case.shape.g];
         case.numbers[argument] = dense(shape[argument / 2], &case.numbers[argument]);
     }
     case.shape = QpShape::dense(N, rows, N);
@@ -47,20 +47,20 @@ fn spelled_out(case: &Case) -> Case {
     out
 }
 
-fn gradients(case: &Case, mode: Mode) -> (QpSolution, QpGradients) {
-    let layer = case.layer();
-    let solution = layer.forward(&case.values()).unwrap();
+fn gradients(layer: &QpLayer, case: &Case, mode: Mode) -> (QpSolution, QpTape, QpGradients) {
+    let how = Differentiation { mode, ..Differentiation::default() };
+    let layer = layer.clone().with_differentiation(how);
+    let (solution, tape) = layer.forward(&case.values()).unwrap();
     let weights = normals(&mut rng(303), 3 * BATCH * N);
     let part = |k: usize| Some(&weights[k * BATCH * N..(k + 1) * BATCH * N]);
     let cotangent = QpCotangent {
-        z: part(0),
+        x: part(0),
         inequality_duals: part(1),
         slacks: part(2),
         ..Default::default()
     };
-    let how = Differentiation { mode, ..Differentiation::default() };
-    let gradients = layer.backward(&solution, &cotangent, &how).unwrap();
-    (solution, gradients)
+    let gradients = layer.backward(&tape, &cotangent).unwrap();
+    (solution, tape, gradients)
 }
 
 /// Sum over the instances.
@@ -81,13 +81,13 @@ fn solutions_and_gradients_of_every_entry_are_those_without_looking() {
         for (mode, tolerance) in
             [(Mode::Exact, 1e-12), (Mode::Smoothed(1e-2), 1e-11), (Mode::Lpgd(1e-3), 1e-9)]
         {
-            let (solution, found) = gradients(&case, mode);
-            let (expected_solution, expected) = gradients(&plain, mode);
-            assert!(relative_error(&solution.z, &expected_solution.z) < 1e-13);
+            let (solution, _, found) = gradients(&case.layer(), &case, mode);
+            let (expected_solution, _, expected) = gradients(&plain.layer(), &plain, mode);
+            assert!(relative_error(&solution.x, &expected_solution.x) < 1e-13);
             for ((found, expected), shared) in
                 parts(&found).into_iter().zip(parts(&expected)).zip([0, 1, 2, 3, 4, 5])
             {
-                // In the order Q, q, A, b, G, h, as the case has them.
+                // In the order P, q, A, b, G, h, as the case has them.
                 let expected = match case.shared[shared] {
                     true => summed(expected, found.len().max(1)),
                     false => expected.clone(),
@@ -99,7 +99,7 @@ fn solutions_and_gradients_of_every_entry_are_those_without_looking() {
                 assert!(error < tolerance, "argument {shared}, {mode:?}: {error:e}");
             }
             // The gradient off the diagonal is there.
-            assert!(found.quadratic[1].abs() > 1e-6 && found.g[1].abs() > 1e-6);
+            assert!(found.p[1].abs() > 1e-6 && found.g[1].abs() > 1e-6);
         }
     }
 }
@@ -113,10 +113,10 @@ fn only_shared_matrices_are_looked_at() {
         case = case.clone();
         case.shared[argument] = false;
         case.numbers[argument] = plain.numbers[argument].clone();
-        let (solution, found) = gradients(&case, Mode::Exact);
-        let (expected_solution, expected) = gradients(&plain, Mode::Exact);
-        assert!(relative_error(&solution.z, &expected_solution.z) < 1e-13);
-        assert!(relative_error(&found.linear, &expected.linear) < 1e-12);
+        let (solution, _, found) = gradients(&case.layer(), &case, Mode::Exact);
+        let (expected_solution, _, expected) = gradients(&plain.layer(), &plain, Mode::Exact);
+        assert!(relative_error(&solution.x, &expected_solution.x) < 1e-13);
+        assert!(relative_error(&found.q, &expected.q) < 1e-12);
         if argument == 4 {
             assert!(relative_error(&found.g, &expected.g) < 1e-12);
         }
@@ -126,28 +126,22 @@ fn only_shared_matrices_are_looked_at() {
 #[test]
 fn forward_derivative_feels_changes_of_zeros() {
     let case = bounded(3);
-    let (solution, gradients) = gradients(&case, Mode::Exact);
-    let how = Differentiation::default();
+    let layer = case.layer();
+    let (_, tape, gradients) = gradients(&layer, &case, Mode::Exact);
     let weights = normals(&mut rng(303), 3 * BATCH * N);
     let dg = normals(&mut rng(304), N * N);
-    let dq = normals(&mut rng(305), N * N);
-    let out = case
-        .layer()
-        .jvp(
-            &solution,
-            &QpTangent {
-                g: Some(Slot::Shared(&dg)),
-                quadratic: Some(Slot::Shared(&dq)),
-                ..QpTangent::default()
-            },
-            &how,
-        )
-        .unwrap();
+    let dp = normals(&mut rng(305), N * N);
+    let tangent = QpTangent {
+        g: Some(Slot::Shared(&dg)),
+        p: Some(Slot::Shared(&dp)),
+        ..QpTangent::default()
+    };
+    let out = layer.jvp(&tape, &tangent).unwrap();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let moved = dot(&out.z, &weights[..BATCH * N])
+    let moved = dot(&out.x, &weights[..BATCH * N])
         + dot(&out.inequality_duals, &weights[BATCH * N..2 * BATCH * N])
         + dot(&out.slacks, &weights[2 * BATCH * N..]);
-    let felt = dot(&gradients.g, &dg) + dot(&gradients.quadratic, &dq);
+    let felt = dot(&gradients.g, &dg) + dot(&gradients.p, &dp);
     assert!((moved - felt).abs() < 1e-11 * moved.abs().max(1.0), "{moved} against {felt}");
 }
 
@@ -155,16 +149,16 @@ fn forward_derivative_feels_changes_of_zeros() {
 fn zeros_that_change_from_call_to_call_are_no_trouble() {
     let mut case = bounded(0);
     let layer = case.layer();
-    let first = layer.forward(&case.values()).unwrap();
+    let first = layer.solve(&case.values()).unwrap();
     let unchanged = case.clone();
     for k in 0..30 {
         // One bound after the other gets a second variable.
         case.numbers[4][(k % N) * N + (k / N + k + 1) % N] = 0.5;
-        let solution = layer.forward(&case.values()).unwrap();
-        let expected = layer.forward(&spelled_out(&case).values()).unwrap();
-        assert!(relative_error(&solution.z, &expected.z) < 1e-13);
+        let solution = layer.solve(&case.values()).unwrap();
+        let expected = layer.solve(&spelled_out(&case).values()).unwrap();
+        assert!(relative_error(&solution.x, &expected.x) < 1e-13);
     }
     // What was met in between has left no trace.
-    let again = layer.forward(&unchanged.values()).unwrap();
-    assert_eq!(first.z, again.z);
+    let again = layer.solve(&unchanged.values()).unwrap();
+    assert_eq!(first.x, again.x);
 }

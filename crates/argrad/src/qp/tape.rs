@@ -1,0 +1,50 @@
+//! What the derivative of a solved batch needs.
+
+use std::sync::Arc;
+
+use argrad_solver::Tape;
+
+use super::QpShape;
+use super::constraints::ConstraintMap;
+use super::objective::ObjectiveMap;
+
+/// The fixed part of a layer: what goes where.
+#[derive(Debug)]
+pub(crate) struct Maps {
+    pub(crate) shape: QpShape,
+    pub(crate) objective: ObjectiveMap,
+    pub(crate) constraints: ConstraintMap,
+}
+
+/// Which of the user's arguments were shared by the batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sharing {
+    /// A and G.
+    pub(crate) matrices: [bool; 2],
+    /// b and h.
+    pub(crate) rhs: [bool; 2],
+}
+
+/// A solved batch of a [`QpLayer`](crate::QpLayer) with its last factors: what
+/// [`QpLayer::backward`](crate::QpLayer::backward) and [`QpLayer::jvp`](crate::QpLayer::jvp) need.
+#[derive(Debug)]
+pub struct QpTape {
+    pub(crate) tape: Tape,
+    pub(crate) maps: Arc<Maps>,
+    pub(crate) sharing: Sharing,
+    /// Whether each instance is solved.
+    pub(crate) solved: Vec<bool>,
+}
+
+impl QpTape {
+    /// Number of instances.
+    pub fn batch(&self) -> usize {
+        self.tape.batch()
+    }
+}
+
+// A tape travels with an autodiff graph, whichever thread runs that.
+const _: fn() = || {
+    fn send_and_sync<T: Send + Sync>() {}
+    send_and_sync::<QpTape>();
+};
