@@ -34,7 +34,8 @@
 //! ```
 //!
 //! Everything is computed in f64; f32 tensors are converted at the door, and what comes out is f32
-//! where everything that went in was. The op runs on burn's Flex backend, with and without autodiff.
+//! where everything that went in was. The op runs on burn's Flex backend, with and without
+//! autodiff.
 #![deny(missing_docs)]
 #![deny(clippy::too_many_lines, clippy::self_named_module_files)]
 

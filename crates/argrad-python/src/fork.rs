@@ -1,5 +1,5 @@
-//! Work in processes that were forked, as `multiprocessing` and data loaders do: the threads of the pool stay
-//! behind in the parent, so a child needs a pool of its own.
+//! Work in processes that were forked, as `multiprocessing` and data loaders do: the threads of the
+//! pool stay behind in the parent, so a child needs a pool of its own.
 
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,8 +18,8 @@ pub(crate) fn remember_process() {
     LOADED_IN.store(process::id(), Ordering::Relaxed);
 }
 
-/// Runs `work` where the threads that it spreads over are alive: as it is in the process that loaded the
-/// module, in a pool of its own in a forked one, on one thread where no pool can be had.
+/// Runs `work` where the threads that it spreads over are alive: as it is in the process that
+/// loaded the module, in a pool of its own in a forked one, on one thread where no pool can be had.
 pub(crate) fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let id = process::id();
     if id == LOADED_IN.load(Ordering::Relaxed) {

@@ -12,15 +12,15 @@ use pyo3::prelude::*;
 
 use crate::fork;
 
-/// Numbers of a batch from which a solve gets a thread of its own, while the caller's waits for signals:
-/// some 10 ms of work.
+/// Numbers of a batch from which a solve gets a thread of its own, while the caller's waits for
+/// signals: some 10 ms of work.
 const LONG: usize = 300_000;
 
 /// How often signals are looked at.
 const POLL: Duration = Duration::from_millis(50);
 
-/// The size of a derivative, where an instance has so many numbers: LSQR takes long however small it is, triangular
-/// solves hardly ever do.
+/// The size of a derivative, where an instance has so many numbers: LSQR takes long however small
+/// it is, triangular solves hardly ever do.
 pub(crate) fn derivative_size(how: &Differentiation, numbers: usize) -> usize {
     match how.method {
         Method::Lsqr { .. } => LONG,
@@ -32,8 +32,8 @@ pub(crate) fn derivative_size(how: &Differentiation, numbers: usize) -> usize {
 /// Runs `work`, which takes time in proportion to `size`, without the interpreter lock.
 ///
 /// # Errors
-/// What a signal handler raises, above all `KeyboardInterrupt`; then `interrupt` has been used. A panic is
-/// a `RuntimeError`.
+/// What a signal handler raises, above all `KeyboardInterrupt`; then `interrupt` has been used. A
+/// panic is a `RuntimeError`.
 pub(crate) fn interruptible<T: Send>(
     py: Python<'_>,
     size: usize,

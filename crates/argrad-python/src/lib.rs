@@ -1,5 +1,6 @@
-//! The extension module `argrad._core`: solver, layer of affine maps and dense QP on numpy arrays. What
-//! users see is in `python/argrad`; this crate converts, releases the interpreter lock, and adds nothing.
+//! The extension module `argrad._core`: solver, layer of affine maps and dense QP on numpy arrays.
+//! What users see is in `python/argrad`; this crate converts, releases the interpreter lock, and
+//! adds nothing.
 
 #![deny(clippy::too_many_lines, clippy::self_named_module_files)]
 

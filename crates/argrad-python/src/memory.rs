@@ -1,7 +1,8 @@
-//! Memory of the module. A call returns arrays of some megabytes that live for one step of a training
-//! loop. The C library's allocator gives such memory back to the system at once, and takes it anew, page by
-//! page, for the next call: with 50 variables and a batch of 128 that was four fifths of the time of backward.
-//! So the module has an allocator of its own, which keeps what is freed for a while.
+//! Memory of the module. A call returns arrays of some megabytes that live for one step of a
+//! training loop. The C library's allocator gives such memory back to the system at once, and takes
+//! it anew, page by page, for the next call: with 50 variables and a batch of 128 that was four
+//! fifths of the time of backward. So the module has an allocator of its own, which keeps what is
+//! freed for a while.
 
 use libmimalloc_sys::{mi_option_set, mi_option_t};
 use mimalloc::MiMalloc;

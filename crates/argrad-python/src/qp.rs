@@ -15,8 +15,9 @@ use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::report;
 
-/// Names as in OptNet, which users of Python know: the quadratic term P is called Q here and the linear
-/// term q is called p; the primal is z and the duals of the equalities and inequalities are nu and lam.
+/// Names as in OptNet, which users of Python know: the quadratic term P is called Q here and the
+/// linear term q is called p; the primal is z and the duals of the equalities and inequalities are
+/// nu and lam.
 fn qp_error(mut error: Error) -> PyErr {
     if let Error::Shape { argument, .. }
     | Error::Length { argument, .. }
@@ -39,8 +40,8 @@ type Argument<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 type Six = [Option<Py<PyAny>>; 6];
 type Four = (Py<PyAny>, Py<PyAny>, Py<PyAny>, Py<PyAny>);
 
-/// Solves batches of min 1/2 z'Qz + p'z subject to Gz <= h, Az = b, all dense. An entry of h that is 1e19
-/// or more is no constraint: its slack is infinite.
+/// Solves batches of min 1/2 z'Qz + p'z subject to Gz <= h, Az = b, all dense. An entry of h that
+/// is 1e19 or more is no constraint: its slack is infinite.
 #[pyclass(frozen, module = "argrad._core")]
 pub(crate) struct Qp {
     layer: QpLayer,
@@ -119,7 +120,8 @@ impl Qp {
         Ok(Self { layer, interrupt, shapes: Shapes { n, equalities, inequalities } })
     }
 
-    /// Solves a batch; each argument is that of one instance (shared), or has a batch dimension in front.
+    /// Solves a batch; each argument is that of one instance (shared), or has a batch dimension in
+    /// front.
     #[pyo3(signature = (batch, Q, p, G=None, h=None, A=None, b=None, start=None, differentiable=true))]
     #[expect(clippy::too_many_arguments, non_snake_case, reason = "keywords of Python")]
     fn forward(
@@ -249,7 +251,8 @@ impl QpSolved {
         report::all_solved(&self.solution.reports)
     }
 
-    /// Gradients with respect to Q, p, G, h, A, b of a scalar, from those with respect to the solution.
+    /// Gradients with respect to Q, p, G, h, A, b of a scalar, from those with respect to the
+    /// solution.
     #[pyo3(signature = (
         dz=None, dnu=None, dlam=None, dslacks=None, mode=None, on_failure=None, method=None
     ))]

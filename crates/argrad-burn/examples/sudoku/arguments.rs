@@ -11,7 +11,8 @@ use clap::Parser;
 #[derive(Parser, Clone, Debug)]
 #[command(name = "sudoku")]
 pub struct Arguments {
-    /// Read puzzles from FILE, plain or gzip, instead of generating them: one a line, the cells of the puzzle row by row (0 = blank), a space, the cells of the solution
+    /// Read puzzles from FILE, plain or gzip, instead of generating them: one a line, the cells of
+    /// the puzzle row by row (0 = blank), a space, the cells of the solution
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
 
@@ -23,7 +24,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = count)]
     pub train: Option<usize>,
 
-    /// Puzzles to test on, others than those to train on [default: 500; 20 for 9x9 boards; less when FILE holds less]
+    /// Puzzles to test on, others than those to train on [default: 500; 20 for 9x9 boards; less
+    /// when FILE holds less]
     #[arg(long, value_name = "N", value_parser = count)]
     pub test: Option<usize>,
 
@@ -47,7 +49,8 @@ pub struct Arguments {
     #[arg(long)]
     pub no_baseline: bool,
 
-    /// Hidden units of that perceptron [default: as many as give it the layer's number of parameters]
+    /// Hidden units of that perceptron [default: as many as give it the layer's number of
+    /// parameters]
     #[arg(long, value_name = "N", value_parser = count)]
     pub hidden: Option<usize>,
 
@@ -56,7 +59,8 @@ pub struct Arguments {
     pub plot: PathBuf,
 }
 
-/// The numbers that depend on the board's order: learning 9x9 boards takes far more than a demonstration.
+/// The numbers that depend on the board's order: learning 9x9 boards takes far more than a
+/// demonstration.
 pub struct Defaults {
     pub train: usize,
     pub test: usize,

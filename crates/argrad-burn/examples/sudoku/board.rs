@@ -92,8 +92,8 @@ impl Rules {
     }
 
     /// Blanks cells of `board`, tried in random order, wherever the digit remains forced: in its
-    /// row, its column or its block no other blank could hold it. Filled in the reverse order, every
-    /// blank is forced, so the solution is unique.
+    /// row, its column or its block no other blank could hold it. Filled in the reverse order,
+    /// every blank is forced, so the solution is unique.
     pub fn random_puzzle(self, board: &[u8], rng: &mut StdRng) -> Vec<u8> {
         let mut clues = board.to_vec();
         let mut occupied = Occupied::new(self, board);

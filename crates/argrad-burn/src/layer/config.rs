@@ -31,8 +31,8 @@ impl LayerConfig {
     /// Makes the module: creates the learnable parameters on `device`, in the order of the layer.
     ///
     /// # Errors
-    /// [`Error::Model`] for names that the layer does not have, numbers of the wrong length, a setting of
-    /// the derivative that is out of its range.
+    /// [`Error::Model`] for names that the layer does not have, numbers of the wrong length, a
+    /// setting of the derivative that is out of its range.
     pub fn init(self, device: &Device) -> Result<LayerModule, Error> {
         let Self { layer, sources } = self;
         let names: Vec<&str> = layer.parameter_infos().map(|info| info.name).collect();

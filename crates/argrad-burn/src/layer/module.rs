@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::node::check_differentiation;
 use crate::weights::Weights;
 
-/// Solves a problem written in the language of [`argrad::model`] for each instance of a batch; some of its
-/// parameters are learned, some fixed, some fed by the layer before. Made by
+/// Solves a problem written in the language of [`argrad::model`] for each instance of a batch; some
+/// of its parameters are learned, some fixed, some fed by the layer before. Made by
 /// [`LayerConfig`](crate::LayerConfig).
 ///
 /// ```
@@ -91,8 +91,8 @@ impl LayerModule {
     /// Solves the batch.
     ///
     /// # Errors
-    /// Malformed input; a parameter fed that is not expected or expected and not fed; an instance without a
-    /// solution, unless the layer was told to live with it.
+    /// Malformed input; a parameter fed that is not expected or expected and not fed; an instance
+    /// without a solution, unless the layer was told to live with it.
     pub fn forward(&self, inputs: LayerInputs) -> Result<LayerOutput, Error> {
         let LayerInputs { batch, arguments: mut fed, start } = inputs;
         let mut arguments = Vec::with_capacity(self.weights.len());

@@ -31,14 +31,14 @@ impl LayerOutput {
 
 /// Solves a batch of instances of a modelled layer, as a differentiable op.
 ///
-/// `arguments` are in the order of the layer's parameters; the batch is `batch`, or else the first dimension
-/// of those that have numbers for each instance. Symmetric matrices in f32 are made symmetric to the last
-/// bit of f64. Instances without a solution are treated as [`Layer::differentiation`] says, as by
-/// [`qp`](crate::qp()).
+/// `arguments` are in the order of the layer's parameters; the batch is `batch`, or else the first
+/// dimension of those that have numbers for each instance. Symmetric matrices in f32 are made
+/// symmetric to the last bit of f64. Instances without a solution are treated as
+/// [`Layer::differentiation`] says, as by [`qp`](crate::qp()).
 ///
 /// # Errors
-/// [`Error::Model`] for malformed input, [`Error::Program`] for unsolved instances, [`Error::Backend`]
-/// for tensors of other backends.
+/// [`Error::Model`] for malformed input, [`Error::Program`] for unsolved instances,
+/// [`Error::Backend`] for tensors of other backends.
 pub fn layer(
     layer: &Layer,
     batch: Option<usize>,

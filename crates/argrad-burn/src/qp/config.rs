@@ -18,8 +18,8 @@ use crate::weights::{Source, Weights};
 /// ```
 ///
 /// Unless told otherwise, P = 0, q is fed, and there are no constraints. The numbers of an argument
-/// are in the order of its [`MatrixShape`]. An entry of h that is 1e19 or more is no constraint (see
-/// [`QpLayer`]).
+/// are in the order of its [`MatrixShape`]. An entry of h that is 1e19 or more is no constraint
+/// (see [`QpLayer`]).
 #[derive(Clone, Debug)]
 pub struct QpConfig {
     shape: QpShape,

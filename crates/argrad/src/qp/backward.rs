@@ -17,8 +17,9 @@ impl QpLayer {
     ///
     /// # Errors
     /// [`Error::Length`]; [`Error::Shape`] for a tape of another layer; [`Error::Unsolved`] when an
-    /// instance is not solved and [`Differentiation::on_failure`](crate::Differentiation::on_failure)
-    /// is [`OnFailure::Error`]; [`Error::Setting`] when the mode's number is out of its range.
+    /// instance is not solved and
+    /// [`Differentiation::on_failure`](crate::Differentiation::on_failure) is [`OnFailure::Error`];
+    /// [`Error::Setting`] when the mode's number is out of its range.
     pub fn backward(
         &self,
         tape: &QpTape,

@@ -120,7 +120,8 @@ impl ConstraintMap {
         Ok(Assembled::Owned { values, shared })
     }
 
-    /// Entry by entry of `[A; G]`, whether it is zero; the entries of a block not `wanted` count as not.
+    /// Entry by entry of `[A; G]`, whether it is zero; the entries of a block not `wanted` count as
+    /// not.
     pub(crate) fn zeros(&self, slots: [Slot<'_>; 2], wanted: [bool; 2]) -> Vec<bool> {
         let mut stack = vec![1.0; self.pattern.nnz()];
         for ((block, slot), wanted) in self.blocks.iter().zip(slots).zip(wanted) {

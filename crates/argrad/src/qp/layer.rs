@@ -42,7 +42,8 @@ impl QpLayer {
     /// A layer in which P (n x n), A (`equalities` x n) and G (`inequalities` x n) are dense.
     ///
     /// # Errors
-    /// As [`Self::new`], of which none is possible for dense matrices of a size that fits in memory.
+    /// As [`Self::new`], of which none is possible for dense matrices of a size that fits in
+    /// memory.
     pub fn dense(n: usize, equalities: usize, inequalities: usize) -> Result<Self, Error> {
         Self::new(QpShape::dense(n, equalities, inequalities), Settings::default())
     }
@@ -103,8 +104,8 @@ impl QpLayer {
     ///
     /// # Errors
     /// Malformed input, by the name of the argument and the place of the entry: [`Error::Length`];
-    /// [`Error::NotFinite`] for NaN and infinities, except `+inf` in h, which means no constraint as
-    /// every number from 1e19 on does; [`Error::Asymmetric`], [`Error::NotConvex`]. An instance
+    /// [`Error::NotFinite`] for NaN and infinities, except `+inf` in h, which means no constraint
+    /// as every number from 1e19 on does; [`Error::Asymmetric`], [`Error::NotConvex`]. An instance
     /// without a solution is not an error: see [`QpSolution::reports`].
     pub fn solve(&self, values: &QpValues<'_>) -> Result<QpSolution, Error> {
         let assembled = self.assemble(values)?;
@@ -117,7 +118,8 @@ impl QpLayer {
     /// to end at the solution, and from scratch otherwise.
     ///
     /// # Errors
-    /// As [`Self::solve`]; also [`Error::Length`] or [`Error::Shape`] when `start` has another size.
+    /// As [`Self::solve`]; also [`Error::Length`] or [`Error::Shape`] when `start` has another
+    /// size.
     pub fn solve_from(
         &self,
         values: &QpValues<'_>,

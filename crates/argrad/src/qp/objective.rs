@@ -68,8 +68,8 @@ impl ObjectiveMap {
         &self.pattern
     }
 
-    /// The upper triangle. `tolerance` is the largest `|P_ij - P_ji|` relative to the largest entry; infinite
-    /// for a direction, which may be anything.
+    /// The upper triangle. `tolerance` is the largest `|P_ij - P_ji|` relative to the largest
+    /// entry; infinite for a direction, which may be anything.
     pub(crate) fn assemble<'a>(
         &self,
         slot: Slot<'a>,

@@ -90,8 +90,8 @@ impl std::fmt::Display for MatrixShape {
     }
 }
 
-/// Shapes of the three matrices of a quadratic program. The fields are called as the matrices are, the
-/// functions that set them as the parts of the program.
+/// Shapes of the three matrices of a quadratic program. The fields are called as the matrices are,
+/// the functions that set them as the parts of the program.
 ///
 /// ```
 /// use argrad::{MatrixShape, QpShape};

@@ -6,8 +6,9 @@ use super::{QpShape, check_finite, check_length};
 
 /// The numbers of a batch, in the order that the layer's [`QpShape`] says.
 ///
-/// What does not change from instance to instance should be [`Slot::Shared`]: zeros in dense matrices that are (a
-/// diagonal P, bounds as G = -I) are left out of the work. Their gradients are there all the same.
+/// What does not change from instance to instance should be [`Slot::Shared`]: zeros in dense
+/// matrices that are (a diagonal P, bounds as G = -I) are left out of the work. Their gradients are
+/// there all the same.
 ///
 /// ```
 /// use argrad::{QpValues, Slot};
@@ -48,8 +49,8 @@ impl<'a> QpValues<'a> {
         self
     }
 
-    /// The same with the inequalities Gx <= h; an entry of h that is 1e19 or more, `+inf` above all, is
-    /// no constraint.
+    /// The same with the inequalities Gx <= h; an entry of h that is 1e19 or more, `+inf` above
+    /// all, is no constraint.
     pub fn inequalities(mut self, g: Slot<'a>, h: Slot<'a>) -> Self {
         (self.g, self.h) = (g, h);
         self

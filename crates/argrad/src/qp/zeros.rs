@@ -7,12 +7,13 @@ use argrad_solver::{Error, Settings, Solver, Structure};
 
 /// Fewer zeros than this share of all entries are not worth a solver of their own.
 const WORTH: f64 = 0.25;
-/// Most solvers that a layer keeps, each with its buffers; the one that was not used for longest goes.
-/// What a layer has met does not change its results: zeros that come and go from call to call only
-/// cost an analysis each time.
+/// Most solvers that a layer keeps, each with its buffers; the one that was not used for longest
+/// goes. What a layer has met does not change its results: zeros that come and go from call to call
+/// only cost an analysis each time.
 const MOST: usize = 4;
 
-/// The solvers of a layer for the zeros met so far, the last used last. Clones of a layer have them in common.
+/// The solvers of a layer for the zeros met so far, the last used last. Clones of a layer have them
+/// in common.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ZeroSolvers(Arc<Mutex<Vec<(Zeros, Solver)>>>);
 
@@ -31,7 +32,8 @@ impl Zeros {
 }
 
 impl ZeroSolvers {
-    /// The solver for `zeros`, made when they are met first; `None` where `structure` as it is does as well.
+    /// The solver for `zeros`, made when they are met first; `None` where `structure` as it is does
+    /// as well.
     pub(crate) fn find(
         &self,
         structure: &Structure,
