@@ -24,7 +24,8 @@ use super::{QpShape, QpSolution, QpTape, QpValues};
 /// [`Self::jvp`] take; `_from` starts either from an earlier solution.
 ///
 /// An entry of h that is `+inf`, or 1e19 or more, is no constraint: its dual is 0, its slack
-/// `+inf`, and its row of G does not matter. A bound below 1e19 is one, however large.
+/// `+inf`, and its row of G does not matter. A bound below 1e19 is one; where it is too large for
+/// its program, the solve ends in [`NumericalTrouble`](crate::Status::NumericalTrouble).
 ///
 /// The analysis of the sparsity is done once, here; that of zeros in dense matrices that a batch
 /// shares, when they are met first. So which arguments are shared may change the last bits of a

@@ -144,6 +144,17 @@ fn cotangents_and_starts_of_the_wrong_length() {
 }
 
 #[test]
+fn a_tape_of_another_layer_is_refused() {
+    let case = case();
+    let (_, tape) = case.layer().forward(&case.values()).unwrap();
+    let other = case.layer();
+    let found = other.backward(&tape, &QpCotangent::default()).unwrap_err();
+    assert!(matches!(found, Error::Shape { argument: "tape", .. }), "{found}");
+    let found = other.value_gradient(&tape, &[1.0; 2]).unwrap_err();
+    assert!(matches!(found, Error::Shape { argument: "tape", .. }), "{found}");
+}
+
+#[test]
 fn empty_matrices_take_no_numbers() {
     let layer = QpLayer::dense(2, 0, 0).unwrap();
     let values = QpValues::new(1, Slot::Shared(&[1., 0., 0., 1.]), Slot::Shared(&[1., 1.]))
