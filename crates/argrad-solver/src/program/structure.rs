@@ -2,8 +2,9 @@
 
 use crate::program::Error;
 
-/// One factor of the cone product K, in row order.
+/// One factor of the cone product K, in row order. With the feature `serde` it can be written and read.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Cone {
     /// `{0}^k`: the rows are equalities, `Ax = b`.
