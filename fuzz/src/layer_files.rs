@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 use serde_json::Value;
 
 use crate::Outcome;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 use crate::Outcome;
 use crate::draw::Draw;

@@ -5,7 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 use argrad::{Pattern, Report};
 use argrad_solver::{Solution, Solver, Values};
 

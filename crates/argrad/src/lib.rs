@@ -40,23 +40,48 @@
 //!   instances are the same to the last bit as without it. Malformed input is an [`Error`] that
 //!   names the argument, the instance and the entry.
 #![deny(missing_docs)]
+#![deny(clippy::too_many_lines, clippy::self_named_module_files)]
+
+// In the order in which they build on each other: a module uses those before it.
+
+mod error;
+
+mod algebra;
+
+pub mod atom;
+
+mod expression;
 
 pub mod atoms;
-mod canonical;
+
 mod dcp;
-mod dpp;
-pub mod factored_quadratic;
-pub mod feasible_rhs;
-pub mod gp;
+
+mod canonical;
+
+mod constraint;
+
+mod problem;
+
 mod layer;
-pub mod model;
-#[cfg(feature = "ndarray")]
-pub mod ndarray;
-mod qp;
+
+pub mod gp;
+
 pub mod ready;
 
+pub mod model;
+
+pub mod prelude;
+
+mod qp;
+
+pub mod factored_quadratic;
+pub mod feasible_rhs;
+#[cfg(feature = "ndarray")]
+pub mod ndarray;
+
 pub use argrad_solver::{
-    Differentiation, Error, Instructions, Mode, OnFailure, Pattern, Report, Settings, Slot, Status,
+    Cone, Differentiation, Engine, Error, Instructions, Interrupt, Method, Mode, OnFailure,
+    Pattern, Report, Settings, Slot, Status, Structure,
 };
 pub use qp::{
     MatrixShape, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution, QpSolutionTangent,

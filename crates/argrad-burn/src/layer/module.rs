@@ -16,7 +16,7 @@ use crate::weights::Weights;
 /// [`LayerConfig`](crate::LayerConfig).
 ///
 /// ```
-/// use argrad::model::{Model, Problem, sum_squares};
+/// use argrad::prelude::{Model, Problem, sum_squares};
 /// use argrad_burn::{Argument, LayerConfig, LayerInputs, Source};
 /// use burn::tensor::{Device, Tensor};
 ///

@@ -1,6 +1,6 @@
 //! Claims about modelled layers in burn.
 
-use argrad::model::*;
+use argrad::prelude::*;
 use argrad::{Differentiation, OnFailure};
 use argrad_burn::{Argument, Error, LayerConfig, LayerInputs, Source, layer};
 use burn::tensor::{DType, Device, Tensor, TensorData};

@@ -1,12 +1,11 @@
 //! Functions that are made of others.
 
 use super::eigen::spectral;
-use super::norms::{norm2_axis, pnorm, pnorm_axis};
+use super::norms::{norm1, norm2_axis, pnorm, pnorm_axis};
 use super::reductions::{max, min, sum_largest};
 use super::spectral::{MatrixFrac, lambda_max, lambda_sum_largest};
-use super::{abs, maximum, norm2, sum_squares, vstack};
-use crate::dcp::constant_value;
-use crate::model::{Expr, Operand};
+use super::{maximum, norm2, sum_squares, vstack};
+use crate::expression::{Expr, Operand, constant_value};
 
 /// `max(x, 0)`, elementwise: [`maximum`].
 #[track_caller]
@@ -18,12 +17,6 @@ pub fn pos(x: Expr<'_>) -> Expr<'_> {
 #[track_caller]
 pub fn neg(x: Expr<'_>) -> Expr<'_> {
     maximum(-x, 0.0)
-}
-
-/// `sum |x_i|` of all elements: [`abs`].
-#[track_caller]
-pub fn norm1(x: Expr<'_>) -> Expr<'_> {
-    abs(x).sum()
 }
 
 /// The largest minus the smallest element: [`max`], [`min`].

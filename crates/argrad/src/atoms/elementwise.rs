@@ -1,159 +1,78 @@
 //! `abs`, `exp`, `log`.
 
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::{Expr, Shape};
+use super::spec::{Elementwise, ElementwiseLogLog, ElementwiseSpec};
+use crate::atom::{Curvature, Monotonicity, Sign};
+use crate::expression::Expr;
 
-/// The shape of an elementwise function of one argument.
-pub(super) fn same_shape(args: &[Shape]) -> Result<Shape, String> {
-    match args {
-        [shape] => Ok(*shape),
-        _ => Err(format!("expected one argument, found {}", args.len())),
-    }
-}
+pub(super) static ABS: ElementwiseSpec = ElementwiseSpec {
+    name: "abs",
+    sign: |_| Sign::Nonneg,
+    curvature: Curvature::Convex,
+    monotonicity: Monotonicity::as_abs,
+    domain: "",
+    value: f64::abs,
+    // Zero is a subgradient at zero.
+    derivative: |v| if v == 0.0 { 0.0 } else { v.signum() },
+    graph: |graph, x| {
+        let t = graph.variable(x.shape());
+        graph.nonneg(graph.sub(&t, x));
+        graph.nonneg(graph.add(&t, x));
+        t
+    },
+    log_log: ElementwiseLogLog::Power(1.0),
+    advice: "",
+};
 
-/// Value and gradient of an elementwise function.
-pub(super) fn map_values(args: &[Argument<'_>], out: &mut [f64], f: impl Fn(f64) -> f64) {
-    out.iter_mut().zip(args[0].values).for_each(|(out, v)| *out = f(*v));
-}
-
-/// Adds the gradient of an elementwise function with this derivative.
-pub(super) fn map_gradient(
-    args: &[Argument<'_>],
-    cotangent: &[f64],
-    gradients: &mut [Vec<f64>],
-    derivative: impl Fn(f64) -> f64,
-) {
-    for ((g, c), v) in gradients[0].iter_mut().zip(cotangent).zip(args[0].values) {
-        *g += c * derivative(*v);
-    }
-}
-
-/// `|x|`, elementwise.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Abs;
-
-/// `|x|`, elementwise.
+/// `|x|`, elementwise. Cone form: `t >= x, t >= -x`.
 #[track_caller]
 pub fn abs(x: Expr<'_>) -> Expr<'_> {
-    x.model.atom(Abs, &[x])
+    x.model.atom(Elementwise(&ABS), &[x])
 }
 
-impl Atom for Abs {
-    fn name(&self) -> &str {
-        "abs"
-    }
-    fn shape(&self, args: &[Shape]) -> Result<Shape, String> {
-        same_shape(args)
-    }
-    fn sign(&self, _: &[Info]) -> Sign {
-        Sign::Nonneg
-    }
-    fn curvature(&self, _: &[Info]) -> Curvature {
-        Curvature::Convex
-    }
-    fn monotonicity(&self, _: usize, args: &[Info]) -> Monotonicity {
-        Monotonicity::as_abs(args[0].sign)
-    }
-    fn value(&self, args: &[Argument<'_>], out: &mut [f64]) {
-        map_values(args, out, f64::abs);
-    }
-    fn vjp(&self, args: &[Argument<'_>], cotangent: &[f64], gradients: &mut [Vec<f64>]) {
-        // Zero is a subgradient at zero.
-        let derivative = |v: f64| if v == 0.0 { 0.0 } else { v.signum() };
-        map_gradient(args, cotangent, gradients, derivative);
-    }
-    /// `t >= x, t >= -x`.
-    fn graph(&self, graph: &mut Graph<'_>, args: &[Affine]) -> Affine {
-        let t = graph.variable(args[0].shape());
-        graph.nonneg(graph.sub(&t, &args[0]));
-        graph.nonneg(graph.add(&t, &args[0]));
+pub(super) static EXP: ElementwiseSpec = ElementwiseSpec {
+    name: "exp",
+    sign: |_| Sign::Nonneg,
+    curvature: Curvature::Convex,
+    monotonicity: |_| Monotonicity::Increasing,
+    domain: "",
+    value: f64::exp,
+    derivative: f64::exp,
+    graph: |graph, x| {
+        let t = graph.variable(x.shape());
+        let one = graph.filled(1.0, x.shape());
+        graph.exponential(x, &one, &t);
         t
-    }
-}
+    },
+    log_log: ElementwiseLogLog::Function(&EXP),
+    advice: "",
+};
 
-/// `e^x`, elementwise.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Exp;
-
-/// `e^x`, elementwise.
+/// `e^x`, elementwise. Cone form: `(x, 1, t)` in the exponential cone.
 #[track_caller]
 pub fn exp(x: Expr<'_>) -> Expr<'_> {
-    x.model.atom(Exp, &[x])
+    x.model.atom(Elementwise(&EXP), &[x])
 }
 
-impl Atom for Exp {
-    fn name(&self) -> &str {
-        "exp"
-    }
-    fn shape(&self, args: &[Shape]) -> Result<Shape, String> {
-        same_shape(args)
-    }
-    fn sign(&self, _: &[Info]) -> Sign {
-        Sign::Nonneg
-    }
-    fn curvature(&self, _: &[Info]) -> Curvature {
-        Curvature::Convex
-    }
-    fn monotonicity(&self, _: usize, _: &[Info]) -> Monotonicity {
-        Monotonicity::Increasing
-    }
-    fn value(&self, args: &[Argument<'_>], out: &mut [f64]) {
-        map_values(args, out, f64::exp);
-    }
-    fn vjp(&self, args: &[Argument<'_>], cotangent: &[f64], gradients: &mut [Vec<f64>]) {
-        map_gradient(args, cotangent, gradients, f64::exp);
-    }
-    /// `(x, 1, t)` in the exponential cone.
-    fn graph(&self, graph: &mut Graph<'_>, args: &[Affine]) -> Affine {
-        let t = graph.variable(args[0].shape());
-        let one = graph.filled(1.0, args[0].shape());
-        graph.exponential(&args[0], &one, &t);
+pub(super) static LOG: ElementwiseSpec = ElementwiseSpec {
+    name: "log",
+    sign: |_| Sign::Unknown,
+    curvature: Curvature::Concave,
+    monotonicity: |_| Monotonicity::Increasing,
+    domain: "x > 0",
+    value: f64::ln,
+    derivative: |v| 1.0 / v,
+    graph: |graph, x| {
+        let t = graph.variable(x.shape());
+        let one = graph.filled(1.0, x.shape());
+        graph.exponential(&t, &one, x);
         t
-    }
-}
+    },
+    log_log: ElementwiseLogLog::Function(&LOG),
+    advice: "write log_sum_exp(x) for log(sum(exp(x)))",
+};
 
-/// `log x`, elementwise.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Log;
-
-/// `log x`, elementwise, x > 0.
+/// `log x`, elementwise, x > 0. Cone form: `(t, 1, x)` in the exponential cone.
 #[track_caller]
 pub fn log(x: Expr<'_>) -> Expr<'_> {
-    x.model.atom(Log, &[x])
-}
-
-impl Atom for Log {
-    fn name(&self) -> &str {
-        "log"
-    }
-    fn shape(&self, args: &[Shape]) -> Result<Shape, String> {
-        same_shape(args)
-    }
-    fn sign(&self, _: &[Info]) -> Sign {
-        Sign::Unknown
-    }
-    fn curvature(&self, _: &[Info]) -> Curvature {
-        Curvature::Concave
-    }
-    fn monotonicity(&self, _: usize, _: &[Info]) -> Monotonicity {
-        Monotonicity::Increasing
-    }
-    fn domain(&self) -> &str {
-        "x > 0"
-    }
-    fn value(&self, args: &[Argument<'_>], out: &mut [f64]) {
-        map_values(args, out, f64::ln);
-    }
-    fn vjp(&self, args: &[Argument<'_>], cotangent: &[f64], gradients: &mut [Vec<f64>]) {
-        map_gradient(args, cotangent, gradients, |v| 1.0 / v);
-    }
-    /// `(t, 1, x)` in the exponential cone.
-    fn graph(&self, graph: &mut Graph<'_>, args: &[Affine]) -> Affine {
-        let t = graph.variable(args[0].shape());
-        let one = graph.filled(1.0, args[0].shape());
-        graph.exponential(&t, &one, &args[0]);
-        t
-    }
+    x.model.atom(Elementwise(&LOG), &[x])
 }

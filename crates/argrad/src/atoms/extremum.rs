@@ -1,10 +1,11 @@
 //! `maximum` and `minimum` of several arguments, elementwise.
 
-use super::affine::broadcast_to;
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::{Expr, Operand, Shape};
+use std::sync::Arc;
+
+use super::broadcast_to;
+use crate::algebra::Shape;
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+use crate::expression::{Expr, Operand};
 
 /// The elementwise largest (`sign` 1) or smallest (-1) of arguments of one shape.
 #[derive(Clone, Copy, Debug)]
@@ -16,9 +17,9 @@ impl Extremum {
     pub(super) const MAXIMUM: Self = Self { sign: 1.0 };
     pub(super) const MINIMUM: Self = Self { sign: -1.0 };
 
-    /// Whether a is beyond b.
+    /// Whether a is beyond b; NaN, outside of the domain of an argument, is beyond everything.
     fn beats(&self, a: f64, b: f64) -> bool {
-        self.sign * a > self.sign * b
+        self.sign * a > self.sign * b || a.is_nan()
     }
 }
 
@@ -98,5 +99,8 @@ impl Atom for Extremum {
             graph.nonneg(above);
         }
         t
+    }
+    fn log_log(&self, _: &[Shape]) -> Option<LogLog> {
+        Some(LogLog::Atom(Arc::new(*self)))
     }
 }

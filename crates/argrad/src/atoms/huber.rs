@@ -1,10 +1,9 @@
 //! The Huber function.
 
 use super::quadratic::Square;
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::{Expr, Operand, Shape};
+use crate::algebra::Shape;
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, Monotonicity, Sign};
+use crate::expression::{Expr, Operand};
 
 /// Huber's function of x with the threshold M.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,11 @@
 //! Elementwise functions of the exponential cone: `log1p`, `entr`, `logistic`, `xexp`, `kl_div`, `rel_entr`.
 
-use super::affine::broadcast_to;
+use super::broadcast_to;
 use super::quadratic::above_square;
-use super::spec::{Elementwise, ElementwiseSpec};
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::{Expr, Operand, Shape};
+use super::spec::{Elementwise, ElementwiseLogLog, ElementwiseSpec};
+use crate::algebra::Shape;
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, Monotonicity, Sign};
+use crate::expression::{Expr, Operand};
 
 pub(super) static LOG1P: ElementwiseSpec = ElementwiseSpec {
     name: "log1p",
@@ -23,6 +22,8 @@ pub(super) static LOG1P: ElementwiseSpec = ElementwiseSpec {
         graph.exponential(&t, &one, &above);
         t
     },
+    log_log: ElementwiseLogLog::None,
+    advice: "",
 };
 
 /// `log(1 + x)`, elementwise, x > -1. Cone form: `(t, 1, 1 + x)` in the exponential cone.
@@ -45,6 +46,8 @@ pub(super) static ENTR: ElementwiseSpec = ElementwiseSpec {
         graph.exponential(&t, x, &one);
         t
     },
+    log_log: ElementwiseLogLog::None,
+    advice: "",
 };
 
 /// `-x log x`, elementwise, x >= 0. Cone form: `(t, x, 1)` in the exponential cone.
@@ -72,6 +75,8 @@ pub(super) static LOGISTIC: ElementwiseSpec = ElementwiseSpec {
         graph.nonneg(rest);
         t
     },
+    log_log: ElementwiseLogLog::None,
+    advice: "",
 };
 
 /// `log(1 + e^x)`, elementwise. Cone form: `e^(x - t) + e^(-t) <= 1`, two exponential cones and an
@@ -101,6 +106,8 @@ pub(super) static XEXP: ElementwiseSpec = ElementwiseSpec {
         graph.exponential(&v, x, &t);
         t
     },
+    log_log: ElementwiseLogLog::None,
+    advice: "",
 };
 
 /// `x e^x`, elementwise, x >= 0. Cone form: `v >= x^2` and `(v, x, t)` in the exponential cone. It

@@ -1,19 +1,17 @@
 //! Atoms: the functions that expressions are made of, one family a file.
-//!
-//! An affine operation is a [`LinearMap`] or a [`Bilinear`] product; everything else is an [`Atom`].
 
-pub(crate) mod affine;
-mod atom;
-mod bilinear;
+mod arithmetic;
 mod composites;
 mod eigen;
 mod elementwise;
 mod extremum;
 mod huber;
-mod linear_map;
+mod log_sum_exp_rows;
 mod logarithmic;
 mod norm;
 mod norms;
+mod operators;
+mod order;
 mod partial;
 mod perspective;
 mod quadratic;
@@ -25,20 +23,19 @@ mod shaping;
 mod spec;
 mod spectral;
 
-pub use affine::{broadcast_to, conv, kron, matmul, outer};
-pub use atom::{Argument, Atom};
-pub use bilinear::Bilinear;
+pub use arithmetic::{broadcast_to, conv, kron, matmul, outer};
 pub use composites::{
     cvar, harmonic_mean, lambda_min, lambda_sum_smallest, matrix_frac, mixed_norm, neg, norm_fro,
-    norm1, pos, ptp, std, sum_smallest, tv, var,
+    pos, ptp, std, sum_smallest, tv, var,
 };
 pub use elementwise::{abs, exp, log};
 pub use extremum::{maximum, minimum};
 pub use huber::huber;
-pub use linear_map::LinearMap;
+pub(crate) use log_sum_exp_rows::LogSumExpRows;
 pub use logarithmic::{entr, kl_div, log1p, logistic, rel_entr, xexp};
 pub use norm::norm2;
-pub use norms::{norm_inf, norm2_axis, pnorm, pnorm_axis};
+pub use norms::{norm_inf, norm1, norm2_axis, pnorm, pnorm_axis};
+pub(crate) use order::{Arrange, OrderDifferences};
 pub use perspective::perspective;
 pub use quadratic::{quad_form, quad_over_lin, square, sum_squares};
 pub use recip::Recip;
@@ -47,7 +44,6 @@ pub use reductions::{
     weighted_geo_mean,
 };
 pub use registry::register;
-pub(crate) use registry::restore;
 pub use roots::{inv_pos, power, sqrt};
 pub use shaping::{bmat, hstack, vstack};
 pub use spectral::{lambda_max, lambda_sum_largest, log_det, norm_nuc, sigma_max, tr_inv};

@@ -1,9 +1,8 @@
 //! The Euclidean norm.
 
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::{Expr, Shape};
+use crate::algebra::Shape;
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+use crate::expression::Expr;
 
 /// `sqrt(sum x_i^2)` of all elements.
 #[derive(Clone, Copy, Debug)]
@@ -51,5 +50,8 @@ impl Atom for Norm2 {
         let t = graph.variable(());
         graph.second_order(&t, &args[0]);
         t
+    }
+    fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
+        (args[0].size() > 0).then(|| LogLog::p_norm(args[0].size(), 2.0))
     }
 }

@@ -1,13 +1,13 @@
 //! Norms of a vector, with an axis or without: `norm_inf`, `norm2_axis`, `pnorm`.
 
+use super::elementwise::abs;
 use super::norm::euclidean;
 use super::quadratic::above_square;
-use super::reductions::largest;
+use super::reductions::{MAX, largest};
 use super::roots::geometric;
-use super::spec::{Reduction, ReductionSpec, any_length};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Monotonicity, Sign};
-use crate::model::Expr;
+use super::spec::{Reduction, ReductionLogLog, ReductionSpec, any_length};
+use crate::atom::{Affine, Curvature, Graph, LogLog, Monotonicity, Sign};
+use crate::expression::Expr;
 
 pub(super) static NORM_INF: ReductionSpec = ReductionSpec {
     name: "norm_inf",
@@ -28,6 +28,7 @@ pub(super) static NORM_INF: ReductionSpec = ReductionSpec {
         graph.nonneg(graph.add(&all, x));
         t
     },
+    log_log: ReductionLogLog::Function(&MAX),
 };
 
 /// `max |x_i|` of all elements. Cone form: `t >= x_i, t >= -x_i`, 2n inequalities.
@@ -54,6 +55,7 @@ pub(super) static NORM2_AXIS: ReductionSpec = ReductionSpec {
         graph.second_order(&t, x);
         t
     },
+    log_log: ReductionLogLog::None,
 };
 
 /// The Euclidean norm of each column (axis 0) or row (axis 1) of a matrix. Cone form: a second-order cone
@@ -61,6 +63,12 @@ pub(super) static NORM2_AXIS: ReductionSpec = ReductionSpec {
 #[track_caller]
 pub fn norm2_axis(x: Expr<'_>, axis: usize) -> Expr<'_> {
     x.model.atom(Reduction::along(&NORM2_AXIS, axis, &[]), &[x])
+}
+
+/// `sum |x_i|` of all elements: [`abs`].
+#[track_caller]
+pub fn norm1(x: Expr<'_>) -> Expr<'_> {
+    abs(x).sum()
 }
 
 /// `pnorm` for p > 1.
@@ -88,6 +96,7 @@ pub(super) static PNORM: ReductionSpec = ReductionSpec {
         geometric(graph, &r, &graph.broadcast(&t, x.shape()), x, 1.0 / p[0]);
         t
     },
+    log_log: ReductionLogLog::OfAll(|len, p| LogLog::p_norm(len, p[0])),
 };
 
 /// `pnorm` for p < 1.
@@ -123,6 +132,7 @@ pub(super) static PNORM_CONCAVE: ReductionSpec = ReductionSpec {
         }
         t
     },
+    log_log: ReductionLogLog::OfAll(|len, p| LogLog::p_norm(len, p[0])),
 };
 
 /// Variables t and r with `sum r == t`.
@@ -136,12 +146,12 @@ fn norm_and_parts(graph: &mut Graph<'_>, x: &Affine) -> (Affine, Affine) {
 /// `(sum |x_i|^p)^(1/p)` of all elements for p >= 1 (infinity included), convex; for p < 1, not 0,
 /// `(sum x_i^p)^(1/p)` with x >= 0, concave.
 ///
-/// Cone form: n power cones and an equality; for p = 1, 2 and infinity that of [`norm1`](super::norm1),
+/// Cone form: n power cones and an equality; for p = 1, 2 and infinity that of [`norm1`],
 /// [`norm2`](super::norm2) and [`norm_inf`].
 #[track_caller]
 pub fn pnorm(x: Expr<'_>, p: f64) -> Expr<'_> {
     if p == 1.0 {
-        super::norm1(x)
+        norm1(x)
     } else if p == 2.0 {
         super::norm2(x)
     } else if p == f64::INFINITY {
@@ -155,7 +165,7 @@ pub fn pnorm(x: Expr<'_>, p: f64) -> Expr<'_> {
 #[track_caller]
 pub fn pnorm_axis(x: Expr<'_>, p: f64, axis: usize) -> Expr<'_> {
     if p == 1.0 {
-        super::abs(x).sum_axis(axis)
+        abs(x).sum_axis(axis)
     } else if p == 2.0 {
         norm2_axis(x, axis)
     } else if p == f64::INFINITY {

@@ -1,8 +1,7 @@
 //! Partial trace and partial transpose of matrices on a product of spaces.
 
-use super::linear_map::LinearMap;
-use crate::model::arena::Form;
-use crate::model::{Expr, Shape};
+use crate::algebra::{LinearMap, Shape};
+use crate::expression::{Expr, Form};
 
 impl<'m> Expr<'m> {
     /// Traces out one factor of a square matrix on the product of spaces of these dimensions.

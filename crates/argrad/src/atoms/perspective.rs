@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::arena::Op;
-use crate::model::{Expr, Operand, Shape};
+use crate::algebra::Shape;
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, Monotonicity, Sign};
+use crate::expression::{Expr, Op, Operand};
 
 /// `s f(x / s)` of an atom f.
 #[derive(Clone, Debug)]
@@ -27,14 +25,15 @@ pub(super) const PREFIX: &str = "perspective_";
 /// any expression that DCP accepts; a constant c becomes `c s`.
 ///
 /// ```
-/// use argrad::model::*;
+/// use argrad::atoms::perspective;
+/// use argrad::prelude::*;
 ///
 /// let model = Model::new();
 /// let (x, s) = (model.variable(2), model.variable(()));
 /// let f = perspective(sum_squares(x), s); // |x|^2 / s
 /// let fixed = [x.equals([1.0, 3.0]), s.equals(2.0)];
 /// let answer = Problem::minimize(f).subject_to(fixed).solve(&[])?;
-/// assert!((answer.value - 5.0).abs() < 1e-8 && (answer.get(f)[0] - 5.0).abs() < 1e-8);
+/// assert!((answer.value - 5.0).abs() < 1e-8 && (answer.get(f)?[0] - 5.0).abs() < 1e-8);
 /// # Ok::<(), ModelError>(())
 /// ```
 #[track_caller]
@@ -86,12 +85,15 @@ impl Perspective {
         Self { name: format!("{PREFIX}{}", atom.name()), atom, fixed }
     }
 
-    /// From the name of the atom, without [`PREFIX`], and [`Atom::data`].
-    pub(super) fn restore(name: &str, data: &[f64]) -> Option<Self> {
+    /// From [`Atom::data`] and a function that makes the atom from its own numbers.
+    pub(super) fn restore(
+        data: &[f64],
+        inner: impl FnOnce(&[f64]) -> Option<Arc<dyn Atom>>,
+    ) -> Option<Self> {
         let (count, rest) = data.split_first()?;
         let (fixed, data) = rest.split_at_checked(*count as usize)?;
         let fixed = fixed.iter().map(|v| *v != 0.0).collect();
-        Some(Self::new(super::restore(name, data)?, fixed))
+        Some(Self::new(inner(data)?, fixed))
     }
 
     /// The arguments of the atom, divided.

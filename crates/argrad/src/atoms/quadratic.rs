@@ -1,10 +1,9 @@
 //! Squares: quadratic in the objective, second-order cones in constraints.
 
-use super::elementwise::{map_gradient, map_values, same_shape};
-use super::{Argument, Atom, LinearMap};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign, pivoted_cholesky};
-use crate::model::{Expr, Operand, Shape};
+use super::spec::{map_gradient, map_values, same_shape};
+use crate::algebra::{LinearMap, Shape, pivoted_cholesky};
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+use crate::expression::{Expr, Operand};
 
 /// `x^2`, elementwise.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +51,9 @@ impl Atom for Square {
     }
     fn quadratic(&self, graph: &mut Graph<'_>, args: &[Affine], weights: &Affine) {
         graph.minimize_squares(&args[0], weights);
+    }
+    fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
+        Some(LogLog::power(args[0].size(), 2.0))
     }
 }
 
@@ -109,6 +111,10 @@ impl Atom for SumSquares {
         let weights = graph.broadcast(weights, args[0].shape());
         graph.minimize_squares(&args[0], &weights);
     }
+    fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
+        let terms = LinearMap::gather(args[0].size(), 0..args[0].size(), 2.0);
+        (terms.rows() > 0).then_some(LogLog::PowerOfSum { terms, exponent: 1.0 })
+    }
 }
 
 /// `sum x_i^2 / y`.
@@ -160,6 +166,12 @@ impl Atom for QuadOverLin {
         let t = graph.variable(());
         above_square(graph, &t, &args[1], &args[0]);
         t
+    }
+    fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
+        let n = args[0].size();
+        let mut terms = LinearMap::new(n + 1);
+        (0..n).for_each(|k| terms.push_row([(k, 2.0), (n, -1.0)]));
+        (n > 0).then_some(LogLog::PowerOfSum { terms, exponent: 1.0 })
     }
 }
 

@@ -1,9 +1,8 @@
 //! `1 / x`, for denominators made of parameters.
 
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::Shape;
+use super::spec::same_shape;
+use crate::algebra::Shape;
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
 
 /// `1 / x` elementwise, of either sign. It has no curvature, so it serves for expressions of parameters
 /// only.
@@ -16,7 +15,7 @@ impl Atom for Recip {
     }
 
     fn shape(&self, args: &[Shape]) -> Result<Shape, String> {
-        super::elementwise::same_shape(args)
+        same_shape(args)
     }
 
     fn sign(&self, args: &[Info]) -> Sign {
@@ -47,6 +46,13 @@ impl Atom for Recip {
 
     fn graph(&self, _: &mut Graph<'_>, args: &[Affine]) -> Affine {
         unreachable_graph(args)
+    }
+    fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
+        Some(LogLog::power(args[0].size(), -1.0))
+    }
+    fn advice(&self, _: &[Info]) -> &str {
+        "it is a division by an expression with variables; write inv_pos(x) for 1 / x with x > 0, or \
+         quad_over_lin(y, x) for y^2 / x"
     }
 }
 

@@ -1,10 +1,10 @@
 //! Functions of a vector: largest elements, `log_sum_exp`, geometric means.
 
 use super::roots::geometric;
-use super::spec::{Reduction, ReductionSpec, any_length};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Monotonicity, Sign};
-use crate::model::Expr;
+use super::spec::{Reduction, ReductionLogLog, ReductionSpec, any_length};
+use crate::algebra::LinearMap;
+use crate::atom::{Affine, Curvature, Graph, LogLog, Monotonicity, Sign};
+use crate::expression::Expr;
 
 /// `t` with `sign (t - x_i) >= 0`.
 fn bound(graph: &mut Graph<'_>, x: &Affine, sign: f64) -> Affine {
@@ -35,6 +35,7 @@ pub(super) static MAX: ReductionSpec = ReductionSpec {
     value: |x, _| x[largest(x.iter().copied())],
     gradient: |x, _, out| out[largest(x.iter().copied())] = 1.0,
     graph: |graph, x, _| bound(graph, x, 1.0),
+    log_log: ReductionLogLog::Function(&MAX),
 };
 
 pub(super) static MIN: ReductionSpec = ReductionSpec {
@@ -47,6 +48,7 @@ pub(super) static MIN: ReductionSpec = ReductionSpec {
     value: |x, _| x[largest(x.iter().map(|v| -v))],
     gradient: |x, _, out| out[largest(x.iter().map(|v| -v))] = 1.0,
     graph: |graph, x, _| bound(graph, x, -1.0),
+    log_log: ReductionLogLog::Function(&MIN),
 };
 
 /// The largest of all elements. Cone form: `t >= x_i`, n inequalities.
@@ -90,12 +92,10 @@ pub(super) static SUM_LARGEST: ReductionSpec = ReductionSpec {
     curvature: Curvature::Convex,
     monotonicity: |_| Monotonicity::Increasing,
     domain: "",
-    check: |len, k| {
-        if k[0] > 0.0 && k[0] <= len as f64 {
-            Ok(())
-        } else {
-            Err(format!("expected a count above 0 and up to {len}, found {}", k[0]))
-        }
+    check: |len, k| match k {
+        [k] if *k > 0.0 && *k <= len as f64 => Ok(()),
+        [k] => Err(format!("expected a count above 0 and up to {len}, found {k}")),
+        _ => Err("expected one count".into()),
     },
     value: |x, k| weights_of_largest(x, k[0]).iter().zip(x).map(|(w, v)| w * v).sum(),
     gradient: |x, k, out| out.copy_from_slice(&weights_of_largest(x, k[0])),
@@ -106,6 +106,7 @@ pub(super) static SUM_LARGEST: ReductionSpec = ReductionSpec {
         graph.nonneg(t.clone());
         graph.add(&graph.sum(&t), &q.scaled(k[0]))
     },
+    log_log: ReductionLogLog::None,
 };
 
 /// The sum of the k largest elements; of a k between two integers, the last of them counts in part.
@@ -140,6 +141,7 @@ pub(super) static LOG_SUM_EXP: ReductionSpec = ReductionSpec {
         graph.nonneg(rest);
         t
     },
+    log_log: ReductionLogLog::None,
 };
 
 /// `log sum e^x_i` of all elements. Cone form: `sum e^(x_i - t) <= 1`, n exponential cones and an
@@ -210,6 +212,11 @@ pub(super) static GEO_MEAN: ReductionSpec = ReductionSpec {
         }
         w
     },
+    log_log: ReductionLogLog::OfAll(|len, weights| {
+        let mut mean = LinearMap::new(len);
+        mean.push_row(exponents(len, weights).into_iter().enumerate());
+        LogLog::Monomial(mean)
+    }),
 };
 
 /// The geometric mean `(prod x_i)^(1/n)` of all elements, x >= 0. Cone form: `(x, t)` in the generalized power

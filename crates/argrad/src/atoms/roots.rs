@@ -1,12 +1,12 @@
 //! Powers and roots: `power`, `sqrt`, `inv_pos`.
 
-use super::elementwise::{map_gradient, map_values, same_shape};
 use super::quadratic::{Square, above_square};
-use super::spec::{Elementwise, ElementwiseSpec};
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::{Expr, Shape};
+use super::spec::{
+    Elementwise, ElementwiseLogLog, ElementwiseSpec, map_gradient, map_values, same_shape,
+};
+use crate::algebra::Shape;
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+use crate::expression::Expr;
 
 /// `x^alpha y^(1 - alpha) >= |z|, x, y >= 0`, elementwise: second-order cones for alpha = 1/2, else power
 /// cones.
@@ -34,6 +34,8 @@ pub(super) static SQRT: ElementwiseSpec = ElementwiseSpec {
         geometric(graph, x, &one, &t, 0.5);
         t
     },
+    log_log: ElementwiseLogLog::Power(0.5),
+    advice: "write norm2(x) for sqrt(sum_squares(x)), geo_mean for roots of products",
 };
 
 /// `sqrt x`, elementwise, x >= 0. Cone form: `x >= t^2`, a second-order cone of 3 rows.
@@ -56,6 +58,8 @@ pub(super) static INV_POS: ElementwiseSpec = ElementwiseSpec {
         geometric(graph, x, &t, &one, 0.5);
         t
     },
+    log_log: ElementwiseLogLog::Power(-1.0),
+    advice: "",
 };
 
 /// `1 / x`, elementwise, x > 0. Cone form: `t x >= 1`, a second-order cone of 3 rows.
@@ -176,5 +180,8 @@ impl Atom for Power {
     }
     fn data(&self) -> Vec<f64> {
         vec![self.p]
+    }
+    fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
+        Some(LogLog::power(args[0].size(), self.p))
     }
 }

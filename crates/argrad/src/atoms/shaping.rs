@@ -1,8 +1,7 @@
 //! Sums over axes, and operations that only move elements.
 
-use super::linear_map::LinearMap;
-use crate::model::arena::Form;
-use crate::model::{Expr, Model, Shape};
+use crate::algebra::{LinearMap, Shape};
+use crate::expression::{Expr, Form, Model};
 
 impl<'m> Expr<'m> {
     /// Elements picked one by one.

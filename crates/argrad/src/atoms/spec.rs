@@ -1,11 +1,35 @@
 //! One description for the many atoms that differ in a few formulas: elementwise functions, and functions of
 //! all elements of a vector or of each row or column of a matrix.
 
-use super::elementwise::{map_gradient, map_values, same_shape};
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::Shape;
+use std::sync::Arc;
+
+use crate::algebra::Shape;
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+
+/// The shape of an elementwise function of one argument.
+pub(super) fn same_shape(args: &[Shape]) -> Result<Shape, String> {
+    match args {
+        [shape] => Ok(*shape),
+        _ => Err(format!("expected one argument, found {}", args.len())),
+    }
+}
+
+/// Value and gradient of an elementwise function.
+pub(super) fn map_values(args: &[Argument<'_>], out: &mut [f64], f: impl Fn(f64) -> f64) {
+    out.iter_mut().zip(args[0].values).for_each(|(out, v)| *out = f(*v));
+}
+
+/// Adds the gradient of an elementwise function with this derivative.
+pub(super) fn map_gradient(
+    args: &[Argument<'_>],
+    cotangent: &[f64],
+    gradients: &mut [Vec<f64>],
+    derivative: impl Fn(f64) -> f64,
+) {
+    for ((g, c), v) in gradients[0].iter_mut().zip(cotangent).zip(args[0].values) {
+        *g += c * derivative(*v);
+    }
+}
 
 /// A function of one number.
 #[derive(Debug)]
@@ -18,6 +42,19 @@ pub(super) struct ElementwiseSpec {
     pub value: fn(f64) -> f64,
     pub derivative: fn(f64) -> f64,
     pub graph: fn(&mut Graph<'_>, &Affine) -> Affine,
+    pub log_log: ElementwiseLogLog,
+    /// See [`Atom::advice`].
+    pub advice: &'static str,
+}
+
+/// The logarithm of a function of one number.
+#[derive(Debug)]
+pub(super) enum ElementwiseLogLog {
+    None,
+    /// Of a power, its exponent.
+    Power(f64),
+    /// This function of the logarithm.
+    Function(&'static ElementwiseSpec),
 }
 
 /// An elementwise function.
@@ -52,6 +89,16 @@ impl Atom for Elementwise {
     fn graph(&self, graph: &mut Graph<'_>, args: &[Affine]) -> Affine {
         (self.0.graph)(graph, &args[0])
     }
+    fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
+        match self.0.log_log {
+            ElementwiseLogLog::None => None,
+            ElementwiseLogLog::Power(power) => Some(LogLog::power(args[0].size(), power)),
+            ElementwiseLogLog::Function(spec) => Some(LogLog::Atom(Arc::new(Self(spec)))),
+        }
+    }
+    fn advice(&self, _: &[Info]) -> &str {
+        self.0.advice
+    }
 }
 
 /// A function of a vector, with numbers of its own.
@@ -68,6 +115,17 @@ pub(super) struct ReductionSpec {
     /// The gradient, into the last argument, which is zero.
     pub gradient: fn(&[f64], &[f64], &mut [f64]),
     pub graph: fn(&mut Graph<'_>, &Affine, &[f64]) -> Affine,
+    pub log_log: ReductionLogLog,
+}
+
+/// The logarithm of a function of a vector.
+#[derive(Debug)]
+pub(super) enum ReductionLogLog {
+    None,
+    /// This function of the logarithms, of the same elements.
+    Function(&'static ReductionSpec),
+    /// From the length and the numbers, where all elements go into one result.
+    OfAll(fn(usize, &[f64]) -> LogLog),
 }
 
 /// A function of all elements, or of each column (axis 0) or row (axis 1) of a matrix.
@@ -172,6 +230,17 @@ impl Atom for Reduction {
         }
         let results: Vec<&Affine> = results.iter().collect();
         Affine::concat(&results).reshape(self.result(shape))
+    }
+    fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
+        match self.spec.log_log {
+            ReductionLogLog::Function(spec) => {
+                Some(LogLog::Atom(Arc::new(Self { spec, axis: self.axis, numbers: Vec::new() })))
+            }
+            ReductionLogLog::OfAll(of) if self.axis.is_none() => {
+                Some(of(args[0].size(), &self.numbers))
+            }
+            _ => None,
+        }
     }
     fn data(&self) -> Vec<f64> {
         let mut data = vec![self.axis.map_or(-1.0, |axis| axis as f64)];

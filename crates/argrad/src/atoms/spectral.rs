@@ -2,10 +2,9 @@
 //! `tr_inv`, `matrix_frac`.
 
 use super::eigen::{singular, spectral, symmetric_eigen};
-use super::{Argument, Atom};
-use crate::canonical::{Affine, Graph};
-use crate::dcp::{Curvature, Info, Monotonicity, Sign};
-use crate::model::{Expr, Shape};
+use crate::algebra::Shape;
+use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, Monotonicity, Sign};
+use crate::expression::Expr;
 
 /// A function of a matrix, with numbers of its own.
 #[derive(Debug)]

@@ -3,50 +3,8 @@
 use argrad_solver::Cone;
 use serde::{Deserialize, Serialize};
 
-use super::graph::{Block, Graph};
-use super::map::ParameterMap;
-
-/// A cone as it is written to files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum StoredCone {
-    Zero(usize),
-    Nonnegative(usize),
-    SecondOrder(usize),
-    PsdTriangle(usize),
-    Exponential,
-    Power(f64),
-    GeneralizedPower { alpha: Vec<f64>, norm_dim: usize },
-}
-
-impl StoredCone {
-    pub fn new(cone: &Cone) -> Self {
-        match cone {
-            Cone::Nonnegative(k) => Self::Nonnegative(*k),
-            Cone::SecondOrder(k) => Self::SecondOrder(*k),
-            Cone::PsdTriangle(k) => Self::PsdTriangle(*k),
-            Cone::Exponential => Self::Exponential,
-            Cone::Power(a) => Self::Power(*a),
-            Cone::GeneralizedPower { alpha, norm_dim } => {
-                Self::GeneralizedPower { alpha: alpha.clone(), norm_dim: *norm_dim }
-            }
-            other => Self::Zero(other.dim()),
-        }
-    }
-
-    pub fn cone(&self) -> Cone {
-        match self {
-            Self::Zero(k) => Cone::Zero(*k),
-            Self::Nonnegative(k) => Cone::Nonnegative(*k),
-            Self::SecondOrder(k) => Cone::SecondOrder(*k),
-            Self::PsdTriangle(k) => Cone::PsdTriangle(*k),
-            Self::Exponential => Cone::Exponential,
-            Self::Power(a) => Cone::Power(*a),
-            Self::GeneralizedPower { alpha, norm_dim } => {
-                Cone::GeneralizedPower { alpha: alpha.clone(), norm_dim: *norm_dim }
-            }
-        }
-    }
-}
+use super::ParameterMap;
+use crate::atom::{Block, Graph};
 
 /// Columns of a sparse matrix: the pattern and the map to its entries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,7 +19,7 @@ pub(crate) struct MatrixMap {
 pub(crate) struct Assembled {
     pub variables: usize,
     pub rows: usize,
-    pub cones: Vec<StoredCone>,
+    pub cones: Vec<Cone>,
     pub p: MatrixMap,
     pub q: ParameterMap,
     pub a: MatrixMap,
@@ -84,7 +42,7 @@ pub(crate) fn assemble(graph: Graph<'_>) -> (Assembled, Vec<usize>) {
     let n = graph.columns;
     let (order, cones) = layout(&graph.blocks);
     let mut starts = vec![0; graph.blocks.len()];
-    let mut entries = Vec::with_capacity(graph.blocks.iter().map(|b| b.rows.terms.len()).sum());
+    let mut entries = Vec::with_capacity(graph.blocks.iter().map(|b| b.rows.terms().len()).sum());
     let mut b = ParameterMap::new();
     let (mut row, mut scratch) = (0, Vec::new());
     for at in order {
@@ -140,7 +98,7 @@ pub(crate) fn assemble(graph: Graph<'_>) -> (Assembled, Vec<usize>) {
 }
 
 /// Order of the blocks: equalities, inequalities, then the other cones as they came.
-fn layout(blocks: &[Block]) -> (Vec<usize>, Vec<StoredCone>) {
+fn layout(blocks: &[Block]) -> (Vec<usize>, Vec<Cone>) {
     let is_zero = |at: &usize| matches!(blocks[*at].cone, Cone::Zero(_));
     let is_nonneg = |at: &usize| matches!(blocks[*at].cone, Cone::Nonnegative(_));
     let all = 0..blocks.len();
@@ -150,12 +108,12 @@ fn layout(blocks: &[Block]) -> (Vec<usize>, Vec<StoredCone>) {
     let rows = |of: &[usize]| of.iter().map(|at| blocks[*at].rows.size()).sum::<usize>();
     let mut cones = Vec::new();
     if rows(&zero) > 0 {
-        cones.push(StoredCone::Zero(rows(&zero)));
+        cones.push(Cone::Zero(rows(&zero)));
     }
     if rows(&nonneg) > 0 {
-        cones.push(StoredCone::Nonnegative(rows(&nonneg)));
+        cones.push(Cone::Nonnegative(rows(&nonneg)));
     }
-    cones.extend(others.iter().map(|at| StoredCone::new(&blocks[*at].cone)));
+    cones.extend(others.iter().map(|at| blocks[*at].cone.clone()));
     ([zero, nonneg, others].concat(), cones)
 }
 

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::affine::Affine;
-use super::graph::Graph;
-use super::walk::Walk;
-use crate::atoms::Bilinear;
-use crate::model::Shape;
-use crate::model::arena::{Id, Op};
+use super::Walk;
+use crate::algebra::{Bilinear, Shape};
+use crate::atom::Affine;
+use crate::expression::{Id, Op};
 
 impl Walk<'_> {
     /// Adds `weight e` to the objective. Weights, one an element and free of variables, are carried from
@@ -55,7 +53,7 @@ impl Walk<'_> {
                     let forms: Vec<Affine> =
                         args.iter().map(|arg| (*self.affine(*arg)).clone()).collect();
                     atom.quadratic(&mut self.graph, &forms, &weights);
-                    self.collect_refusals(id);
+                    self.collect(id);
                 }
                 Op::Variable(_) | Op::Parameter(_) | Op::Constant(_) | Op::Poison => {}
             }
@@ -95,13 +93,5 @@ impl Walk<'_> {
                 };
         }
         quadratic
-    }
-}
-
-impl Graph<'_> {
-    /// The sum of the products of elements; one side free of variables.
-    pub(super) fn dot(&mut self, a: &Affine, b: &Affine) -> Affine {
-        let kind = Bilinear::MatMul { rows: 1, inner: a.size(), cols: 1 };
-        self.product(kind, a, b, Shape::SCALAR)
     }
 }

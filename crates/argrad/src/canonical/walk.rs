@@ -3,14 +3,10 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::affine::{Affine, Term};
-use super::graph::Graph;
-use super::product::theta_affine;
+use crate::atom::{Affine, Derivation, Graph, Term, theta_affine};
 use crate::dcp::Analysis;
-use crate::dpp::Program;
-use crate::model::arena::{Arena, Id, Op};
-use crate::model::constraint::Relation;
-use crate::model::error::Issue;
+use crate::error::Issue;
+use crate::expression::{Arena, Id, Op, Relation, constant_value, render};
 
 /// One canonicalization.
 pub(crate) struct Walk<'a> {
@@ -20,7 +16,10 @@ pub(crate) struct Walk<'a> {
     known: HashMap<Id, Rc<Affine>>,
     /// First entry of theta of each parameter of the problem.
     offsets: HashMap<usize, usize>,
-    pub issues: Vec<Issue>,
+    /// What cannot be stated.
+    pub refusals: Vec<Issue>,
+    /// What is not well formed in the graphs of atoms.
+    pub faults: Vec<Issue>,
 }
 
 /// Where the dual of a constraint is found.
@@ -38,11 +37,19 @@ impl<'a> Walk<'a> {
     pub fn new(
         arena: &'a Arena,
         analysis: &'a Analysis,
-        program: &'a mut Program,
+        program: &'a mut Derivation,
         offsets: HashMap<usize, usize>,
     ) -> Self {
         let graph = Graph::new(program);
-        Self { arena, analysis, graph, known: HashMap::new(), offsets, issues: Vec::new() }
+        Self {
+            arena,
+            analysis,
+            graph,
+            known: HashMap::new(),
+            offsets,
+            refusals: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 
     /// The affine form of an expression; its graph, where it has one, is added on the way.
@@ -98,15 +105,16 @@ impl<'a> Walk<'a> {
                 let of: Vec<Affine> = args.iter().map(|arg| (*self.known[arg]).clone()).collect();
                 if node.has_variables {
                     let form = self.graph.graph_of(&**atom, &of);
-                    self.collect_refusals(id);
+                    self.graph.admits(&form);
+                    self.collect(id);
                     return form;
                 }
                 if !node.has_parameters {
-                    let values = crate::dcp::constant_value(self.arena, id);
+                    let values = constant_value(self.arena, id);
                     return Affine::constant(node.shape, &values);
                 }
                 let blocks = of.iter().map(|arg| self.graph.theta_of(arg)).collect();
-                let block = self.graph.program.atom(atom.clone(), blocks, node.shape);
+                let block = self.graph.derivation.atom(atom.clone(), blocks, node.shape);
                 theta_affine(block.offset, node.shape)
             }
         }
@@ -177,17 +185,11 @@ impl<'a> Walk<'a> {
         self.graph
     }
 
-    pub(super) fn collect_refusals(&mut self, id: Id) {
-        for message in std::mem::take(&mut self.graph.refusals) {
-            let text = format!("{}: {message}", crate::model::text::render(self.arena, id));
-            self.issues.push(Issue::new(text, self.arena.nodes[id].place));
-        }
-    }
-}
-
-impl Graph<'_> {
-    /// The graph of an atom. Others may be built from it.
-    pub fn graph_of(&mut self, atom: &dyn crate::atoms::Atom, args: &[Affine]) -> Affine {
-        atom.graph(self, args)
+    /// What the graph of an atom met, with the place where the atom stands.
+    pub(super) fn collect(&mut self, id: Id) {
+        let place = self.arena.nodes[id].place;
+        let issue = |message| Issue::new(format!("{}: {message}", render(self.arena, id)), place);
+        self.refusals.extend(std::mem::take(&mut self.graph.refusals).into_iter().map(issue));
+        self.faults.extend(std::mem::take(&mut self.graph.faults).into_iter().map(issue));
     }
 }

@@ -3,10 +3,9 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::cholesky::is_semidefinite;
-use super::{Curvature, Info, Monotonicity, Sign};
-use crate::atoms::{Argument, Atom, Bilinear, LinearMap};
-use crate::model::arena::{Arena, Form, Id, Op};
+use crate::algebra::{Bilinear, LinearMap, is_semidefinite};
+use crate::atom::{Atom, Curvature, Info, Monotonicity, Sign};
+use crate::expression::{Arena, Expr, Form, Id, Op, constant_value};
 
 /// Sign and curvature of every node.
 pub(crate) struct Analysis {
@@ -160,50 +159,6 @@ fn fixed_sign(arena: &Arena, id: Id) -> Sign {
     Sign::of(&constant_value(arena, id))
 }
 
-/// The value of an expression of constants.
-pub(crate) fn constant_value(arena: &Arena, id: Id) -> Vec<f64> {
-    evaluate(arena, id, &|_| Vec::new())
-}
-
-/// The value of an expression, given those of its variables and parameters.
-pub(crate) fn evaluate(arena: &Arena, id: Id, leaf: &dyn Fn(&Op) -> Vec<f64>) -> Vec<f64> {
-    let mut known: HashMap<Id, Vec<f64>> = HashMap::new();
-    let mut order = vec![(id, false)];
-    while let Some((id, ready)) = order.pop() {
-        if known.contains_key(&id) {
-            continue;
-        }
-        let node = &arena.nodes[id];
-        if !ready {
-            order.push((id, true));
-            order.extend(node.op.args().into_iter().map(|arg| (arg, false)));
-            continue;
-        }
-        let mut out = vec![0.0; node.shape.size()];
-        match &node.op {
-            Op::Constant(values) => out.copy_from_slice(values),
-            Op::Variable(_) | Op::Parameter(_) => {
-                out = leaf(&node.op);
-                out.resize(node.shape.size(), f64::NAN);
-            }
-            Op::Poison => out.fill(f64::NAN),
-            Op::Linear { map, args, .. } => {
-                let input: Vec<f64> = args.iter().flat_map(|arg| known[arg].clone()).collect();
-                map.apply(&input, &mut out);
-            }
-            Op::Product { kind, a, b } => kind.apply(&known[a], &known[b], &mut out),
-            Op::Atom { atom, args } => {
-                let argument =
-                    |arg: &Id| Argument { shape: arena.nodes[*arg].shape, values: &known[arg] };
-                let args: Vec<Argument<'_>> = args.iter().map(argument).collect();
-                atom.value(&args, &mut out);
-            }
-        }
-        known.insert(id, out);
-    }
-    known.remove(&id).unwrap_or_default()
-}
-
 /// Whether an expression is known to be a positive semidefinite matrix.
 fn is_psd(arena: &Arena, infos: &[Info], id: Id) -> bool {
     let node = &arena.nodes[id];
@@ -236,5 +191,17 @@ fn is_psd(arena: &Arena, infos: &[Info], id: Id) -> bool {
             atom.is_psd(&of)
         }
         _ => false,
+    }
+}
+
+impl Expr<'_> {
+    /// Its curvature in the variables, parameters held fixed, by the rules of DCP.
+    pub fn curvature(&self) -> Curvature {
+        Analysis::new(&self.model.arena()).info(self.id).curvature
+    }
+
+    /// Its sign, as far as the rules tell.
+    pub fn sign(&self) -> Sign {
+        Analysis::new(&self.model.arena()).info(self.id).sign
     }
 }

@@ -1,11 +1,11 @@
 //! Which subexpression broke the rules, and what to write instead.
 
-use super::analysis::{Analysis, coefficient_signs, monotonicity_of};
-use super::{Curvature, Info, Monotonicity};
-use crate::atoms::Bilinear;
-use crate::model::arena::{Arena, Id, Op};
-use crate::model::error::Issue;
-use crate::model::text::render;
+use super::Analysis;
+use super::analysis::{coefficient_signs, monotonicity_of};
+use crate::algebra::{Bilinear, LinearMap};
+use crate::atom::{Atom, Curvature, Info, Monotonicity, Sign};
+use crate::error::Issue;
+use crate::expression::{Arena, Id, Op, render};
 
 /// The subexpressions at which curvature is lost: their arguments have one, they have none.
 pub(crate) fn culprits(arena: &Arena, analysis: &Analysis, root: Id) -> Vec<Issue> {
@@ -31,101 +31,98 @@ pub(crate) fn culprits(arena: &Arena, analysis: &Analysis, root: Id) -> Vec<Issu
 
 /// Why an expression has no curvature although its arguments do.
 fn reason(arena: &Arena, analysis: &Analysis, id: Id) -> String {
-    let node = &arena.nodes[id];
-    match &node.op {
-        Op::Product { kind, a, b } => {
-            let (of_a, of_b) = (analysis.info(*a), analysis.info(*b));
-            if of_a.curvature != Curvature::Constant && of_b.curvature != Curvature::Constant {
-                let square = a == b;
-                let rewrite = match kind {
-                    _ if square => "write square(x) or sum_squares(x)",
-                    Bilinear::MatMul { .. } => {
-                        "write quad_form(x, P) for x'Px, or make one side constant"
-                    }
-                    _ => "make one side a constant or a parameter, or bound the product by a cone",
-                };
-                return format!("a product of two expressions with variables; {rewrite}");
-            }
-            let (factor, info, rest) = if of_a.curvature == Curvature::Constant {
-                (*a, of_a, of_b)
-            } else {
-                (*b, of_b, of_a)
-            };
-            format!(
-                "the factor {} has {} and the other side is {}; declare the sign (`.nonneg()` or \
-                 `.nonpos()`), or square or exponentiate the factor",
-                render(arena, factor),
-                info.sign,
-                rest.curvature
-            )
-        }
-        Op::Linear { map, args, .. } => {
-            let of: Vec<Info> = args.iter().map(|arg| analysis.info(*arg)).collect();
-            let sizes: Vec<usize> = of.iter().map(|info| info.shape.size()).collect();
-            let signs = coefficient_signs(map, &sizes);
-            let effective = |at: usize| match (of[at].curvature, monotonicity_of(signs[at])) {
-                (Curvature::Convex, Monotonicity::Decreasing) => Curvature::Concave,
-                (Curvature::Concave, Monotonicity::Decreasing) => Curvature::Convex,
-                (curvature, _) if curvature.is_affine() => curvature,
-                (_, Monotonicity::None) => Curvature::Unknown,
-                (curvature, _) => curvature,
-            };
-            let of_kind = |kind: Curvature| {
-                (0..args.len()).find(|at| effective(*at) == kind).map(|at| render(arena, args[at]))
-            };
-            match (of_kind(Curvature::Convex), of_kind(Curvature::Concave)) {
-                (Some(convex), Some(concave)) => format!(
-                    "adds the convex term of {convex} and the concave term of {concave}; move one of \
-                     them to a constraint with a variable that bounds it, or drop it"
-                ),
-                _ => "takes differences of an expression that is not affine".into(),
-            }
-        }
-        Op::Atom { atom, args } => {
-            let of = analysis.infos(arena, &**atom, args);
-            let outer = atom.curvature(&of);
-            let name = atom.name();
-            if outer == Curvature::Unknown {
-                if name == "recip" {
-                    return "division by an expression with variables; write inv_pos(x) for 1 / x \
-                            with x > 0, or quad_over_lin(y, x) for y^2 / x"
-                        .into();
-                }
-                return format!("{name} has no curvature here; it asks for {}", atom.domain());
-            }
-            for (at, info) in of.iter().enumerate() {
-                if info.curvature.is_affine() {
-                    continue;
-                }
-                let along = match atom.monotonicity(at, &of) {
-                    Monotonicity::Increasing => "increasing",
-                    Monotonicity::Decreasing => "decreasing",
-                    Monotonicity::None => "neither increasing nor decreasing",
-                };
-                return format!(
-                    "{name} is {outer} and {along} in {}, which is {} ({}); {}",
-                    render(arena, args[at]),
-                    info.curvature,
-                    info.sign,
-                    rewrite(name, atom.monotonicity(at, &of))
-                );
-            }
-            "the rules do not tell its curvature".into()
-        }
-        _ => "the rules do not tell its curvature".into(),
+    match &arena.nodes[id].op {
+        Op::Product { kind, a, b } => of_product(arena, analysis, *kind, [*a, *b]),
+        Op::Linear { map, args, .. } => of_linear(arena, analysis, map, args),
+        Op::Atom { atom, args } => of_atom(arena, analysis, &**atom, args),
+        _ => NOT_TOLD.into(),
     }
 }
 
-/// What to write instead of a composition without curvature.
-fn rewrite(outer: &str, monotonicity: Monotonicity) -> &'static str {
-    match outer {
-        "sqrt" => "write norm2(x) for sqrt(sum_squares(x)), geo_mean for roots of products",
-        "log" => "write log_sum_exp(x) for log(sum(exp(x)))",
-        "square" | "sum_squares" | "abs" | "norm2" if monotonicity == Monotonicity::None => {
+const NOT_TOLD: &str = "the rules do not tell its curvature";
+
+fn of_product(arena: &Arena, analysis: &Analysis, kind: Bilinear, [a, b]: [Id; 2]) -> String {
+    let (of_a, of_b) = (analysis.info(a), analysis.info(b));
+    if of_a.curvature != Curvature::Constant && of_b.curvature != Curvature::Constant {
+        let rewrite = match kind {
+            _ if a == b => "write square(x) or sum_squares(x)",
+            Bilinear::MatMul { .. } => "write quad_form(x, P) for x'Px, or make one side constant",
+            _ => "make one side a constant or a parameter, or bound the product by a cone",
+        };
+        return format!("a product of two expressions with variables; {rewrite}");
+    }
+    let (factor, info, rest) =
+        if of_a.curvature == Curvature::Constant { (a, of_a, of_b) } else { (b, of_b, of_a) };
+    format!(
+        "the factor {} has {} and the other side is {}; declare the sign (`.nonneg()` or \
+         `.nonpos()`), or square or exponentiate the factor",
+        render(arena, factor),
+        info.sign,
+        rest.curvature
+    )
+}
+
+fn of_linear(arena: &Arena, analysis: &Analysis, map: &LinearMap, args: &[Id]) -> String {
+    let of: Vec<Info> = args.iter().map(|arg| analysis.info(*arg)).collect();
+    let sizes: Vec<usize> = of.iter().map(|info| info.shape.size()).collect();
+    let signs = coefficient_signs(map, &sizes);
+    let effective = |at: usize| match (of[at].curvature, monotonicity_of(signs[at])) {
+        (Curvature::Convex, Monotonicity::Decreasing) => Curvature::Concave,
+        (Curvature::Concave, Monotonicity::Decreasing) => Curvature::Convex,
+        (curvature, _) if curvature.is_affine() => curvature,
+        (_, Monotonicity::None) => Curvature::Unknown,
+        (curvature, _) => curvature,
+    };
+    let of_kind = |kind: Curvature| {
+        (0..args.len()).find(|at| effective(*at) == kind).map(|at| render(arena, args[at]))
+    };
+    match (of_kind(Curvature::Convex), of_kind(Curvature::Concave)) {
+        (Some(convex), Some(concave)) => format!(
+            "adds the convex term of {convex} and the concave term of {concave}; move one of \
+             them to a constraint with a variable that bounds it, or drop it"
+        ),
+        _ => "takes differences of an expression that is not affine".into(),
+    }
+}
+
+fn of_atom(arena: &Arena, analysis: &Analysis, atom: &dyn Atom, args: &[Id]) -> String {
+    let of = analysis.infos(arena, atom, args);
+    let (name, outer, advice) = (atom.name(), atom.curvature(&of), atom.advice(&of));
+    if outer == Curvature::Unknown {
+        let domain = atom.domain();
+        let also = if advice.is_empty() { String::new() } else { format!("; {advice}") };
+        return format!("{name} has no curvature here; it asks for {domain}{also}");
+    }
+    let Some(at) = of.iter().position(|info| !info.curvature.is_affine()) else {
+        return NOT_TOLD.into();
+    };
+    let along = match atom.monotonicity(at, &of) {
+        Monotonicity::Increasing => "increasing",
+        Monotonicity::Decreasing => "decreasing",
+        Monotonicity::None => "neither increasing nor decreasing",
+    };
+    let advice = match advice {
+        "" if wants_a_sign(atom, at, &of) => {
             "its argument must be affine, or convex and nonnegative: wrap it in pos(..)"
         }
-        _ => "put a variable in its place and bound the variable in a constraint",
-    }
+        "" => "put a variable in its place and bound the variable in a constraint",
+        advice => advice,
+    };
+    format!(
+        "{name} is {outer} and {along} in {}, which is {} ({}); {advice}",
+        render(arena, args[at]),
+        of[at].curvature,
+        of[at].sign
+    )
+}
+
+/// Whether a convex atom that is not monotone in an argument would be increasing, were it nonnegative.
+fn wants_a_sign(atom: &dyn Atom, at: usize, args: &[Info]) -> bool {
+    let mut nonneg = args.to_vec();
+    nonneg[at].sign = Sign::Nonneg;
+    atom.curvature(args) == Curvature::Convex
+        && atom.monotonicity(at, args) == Monotonicity::None
+        && atom.monotonicity(at, &nonneg) == Monotonicity::Increasing
 }
 
 /// The tree of an expression with curvature and sign of every node.

@@ -1,18 +1,25 @@
 //! The answer to a geometric program at given values of its parameters.
 
+use argrad_solver::{Report, Status};
+
 use super::layer::{GpLayer, GpTape};
-use crate::dcp::evaluate;
-use crate::model::arena::Op;
-use crate::model::{Constraint, Expr, ModelError, Outputs, Problem};
-use crate::{Report, Status};
+use crate::constraint::Constraint;
+use crate::error::ModelError;
+use crate::expression::{Expr, Id, Model, Op, evaluate, reachable, render};
+use crate::layer::Outputs;
+use crate::problem::Problem;
 
 /// The solution of a geometric program.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct GpAnswer<'m> {
+    /// Why the solve ended. Unless this is [`Status::Solved`], the values of variables mean nothing.
+    pub status: Status,
     /// The optimal value.
     pub value: f64,
     /// How the solve of the logarithms went.
     pub report: Report,
+    model: &'m Model,
     variables: Vec<(Expr<'m>, Vec<f64>)>,
     parameters: Vec<(Expr<'m>, Vec<f64>)>,
     duals: Vec<(usize, Vec<f64>)>,
@@ -44,8 +51,10 @@ impl<'m> GpAnswer<'m> {
         };
         let duals = outputs.values.split_off(variables.len());
         Ok(Self {
+            status: report.status,
             value,
             report,
+            model: problem.model,
             variables: variables.into_iter().zip(outputs.values).collect(),
             parameters: parameters.iter().map(|(expr, values)| (*expr, values.to_vec())).collect(),
             duals: problem.constraints.iter().map(|c| c.id).zip(duals).collect(),
@@ -53,40 +62,65 @@ impl<'m> GpAnswer<'m> {
         })
     }
 
-    /// Why the solve ended. Unless this is [`Status::Solved`], values mean nothing.
-    pub fn status(&self) -> Status {
-        self.report.status
-    }
-
     /// The value of a variable, or of any expression of the problem's variables and parameters, at the
-    /// solution. NaN for a variable that does not occur in the problem.
-    pub fn get(&self, expr: Expr<'m>) -> Vec<f64> {
+    /// solution: row-major.
+    ///
+    /// # Errors
+    /// [`ModelError::Handle`] for an expression of another model, and where a variable or parameter occurs in it
+    /// that does not occur in the problem.
+    pub fn get(&self, expr: Expr<'m>) -> Result<Vec<f64>, ModelError> {
+        if !std::ptr::eq(expr.model, self.model) {
+            return Err(ModelError::Handle(format!("{expr} is an expression of another model")));
+        }
         let arena = expr.model.arena();
-        let found = |node: usize| {
+        let found = |node: Id| {
             let all = self.variables.iter().chain(&self.parameters);
-            all.filter(|(own, _)| own.id == node).map(|(_, values)| values.clone()).next()
+            all.filter(|(own, _)| own.id == node).map(|(_, values)| values).next()
         };
-        evaluate(&arena, expr.id, &|op| {
+        let is_unknown = |id: &Id| {
+            matches!(arena.nodes[*id].op, Op::Variable(_) | Op::Parameter(_))
+                && found(*id).is_none()
+        };
+        if let Some(id) = reachable(&arena, &[expr.id]).into_iter().filter(is_unknown).min() {
+            let text = format!("{} does not occur in the problem", render(&arena, id));
+            return Err(ModelError::Handle(text));
+        }
+        Ok(evaluate(&arena, expr.id, &|op| {
             let node = match op {
                 Op::Variable(index) => arena.variables[*index].node,
                 Op::Parameter(index) => arena.parameters[*index].node,
                 _ => return Vec::new(),
             };
-            found(node).unwrap_or_default()
-        })
+            found(node).cloned().unwrap_or_default()
+        }))
     }
 
     /// The relative change of the optimal value (as minimized) per relative change of the constraint's
-    /// right-hand side, with the signs of [`Constraint::dual`]. Empty for a constraint of another problem.
-    pub fn dual(&self, constraint: Constraint<'m>) -> &[f64] {
-        let found = self.duals.iter().find(|dual| dual.0 == constraint.id);
-        found.map_or(&[], |dual| &dual.1)
+    /// right-hand side, with the signs of [`Constraint::dual`].
+    ///
+    /// # Errors
+    /// [`ModelError::Handle`] for a constraint that the problem does not have.
+    pub fn dual(&self, constraint: Constraint<'m>) -> Result<&[f64], ModelError> {
+        let same_model = std::ptr::eq(constraint.model, self.model);
+        let found = self.duals.iter().find(|dual| same_model && dual.0 == constraint.id);
+        match found {
+            Some((_, dual)) => Ok(dual),
+            None => Err(ModelError::Handle("the problem does not have this constraint".into())),
+        }
     }
 
-    /// The gradient of the optimal value with respect to a parameter (NaN where there is no solution).
-    /// Empty for a parameter that was not given.
-    pub fn sensitivity(&self, parameter: Expr<'m>) -> &[f64] {
-        let at = self.parameters.iter().position(|given| given.0.id == parameter.id);
-        at.map_or(&[], |at| &self.sensitivities[at])
+    /// The gradient of the optimal value with respect to a parameter, one number for each of its own (NaN
+    /// where there is no solution).
+    ///
+    /// # Errors
+    /// [`ModelError::Handle`] for what is no parameter of the problem.
+    pub fn sensitivity(&self, parameter: Expr<'m>) -> Result<&[f64], ModelError> {
+        let is_it = |given: &(Expr<'_>, Vec<f64>)| {
+            given.0.id == parameter.id && std::ptr::eq(given.0.model, parameter.model)
+        };
+        match self.parameters.iter().position(is_it) {
+            Some(at) => Ok(&self.sensitivities[at]),
+            None => Err(ModelError::Handle(format!("{parameter} is no parameter of the problem"))),
+        }
     }
 }

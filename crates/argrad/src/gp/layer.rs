@@ -1,9 +1,11 @@
 //! A compiled geometric program.
 
+use argrad_solver::{Differentiation, Settings, Slot};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Layer, LayerTape, ModelError, Outputs};
-use crate::{Differentiation, Settings, Slot};
+use crate::error::ModelError;
+use crate::expression::Key;
+use crate::layer::{Layer, LayerTape, Outputs};
 
 /// A compiled geometric program: [`Layer`] of the logarithms, with exponentials after it. Outputs, optimal
 /// values and derivatives are those of the problem as it was written.
@@ -32,6 +34,33 @@ impl GpLayer {
     /// are the same).
     pub fn log_layer(&self) -> &Layer {
         &self.layer
+    }
+
+    /// As [`Layer::arguments`].
+    ///
+    /// # Errors
+    /// As [`Layer::arguments`].
+    pub fn arguments<'c, K: Clone + Into<Key>>(
+        &self,
+        parameters: &[(K, &'c [f64])],
+    ) -> Result<Vec<&'c [f64]>, ModelError> {
+        self.layer.arguments(parameters)
+    }
+
+    /// As [`Layer::parameter`].
+    ///
+    /// # Errors
+    /// As [`Layer::parameter`].
+    pub fn parameter(&self, key: impl Into<Key>) -> Result<usize, ModelError> {
+        self.layer.parameter(key)
+    }
+
+    /// As [`Layer::output`].
+    ///
+    /// # Errors
+    /// As [`Layer::output`].
+    pub fn output(&self, key: impl Into<Key>) -> Result<usize, ModelError> {
+        self.layer.output(key)
     }
 
     /// The same layer with other settings of the solver.
@@ -83,16 +112,55 @@ impl GpLayer {
         Ok(self.exponentiate(outputs, tape))
     }
 
-    fn exponentiate(&self, mut outputs: Outputs, tape: LayerTape) -> (Outputs, GpTape) {
+    /// As [`Layer::solve`]: without a tape.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn solve(&self, parameters: &[&[f64]]) -> Result<Outputs, ModelError> {
+        Ok(self.to_values(self.layer.solve(parameters)?))
+    }
+
+    /// As [`Layer::solve_from`].
+    ///
+    /// # Errors
+    /// As [`Self::forward_from`].
+    pub fn solve_from(
+        &self,
+        parameters: &[&[f64]],
+        start: &Outputs,
+    ) -> Result<Outputs, ModelError> {
+        Ok(self.to_values(self.layer.solve_from(parameters, start)?))
+    }
+
+    /// As [`Layer::solve_slots`].
+    ///
+    /// # Errors
+    /// As [`Self::forward_from`].
+    pub fn solve_slots(
+        &self,
+        batch: usize,
+        parameters: &[Slot<'_>],
+        start: Option<&Outputs>,
+    ) -> Result<Outputs, ModelError> {
+        Ok(self.to_values(self.layer.solve_slots(batch, parameters, start)?))
+    }
+
+    /// Outputs from their logarithms.
+    fn to_values(&self, mut outputs: Outputs) -> Outputs {
         outputs.objective.iter_mut().for_each(|value| *value = value.exp());
-        let mut values = Vec::with_capacity(outputs.values.len());
         for (output, logarithmic) in outputs.values.iter_mut().zip(&self.logarithmic) {
             if *logarithmic {
                 output.iter_mut().for_each(|value| *value = value.exp());
             }
-            values.push(if *logarithmic { output.clone() } else { Vec::new() });
         }
-        let objective = outputs.objective.clone();
+        outputs
+    }
+
+    fn exponentiate(&self, outputs: Outputs, tape: LayerTape) -> (Outputs, GpTape) {
+        let outputs = self.to_values(outputs);
+        let kept = outputs.values.iter().zip(&self.logarithmic);
+        let values = kept.map(|(output, log)| if *log { output.clone() } else { Vec::new() });
+        let (values, objective) = (values.collect(), outputs.objective.clone());
         (outputs, GpTape { tape, values, objective })
     }
 

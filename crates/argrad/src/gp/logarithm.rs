@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use super::layer::GpLayer;
-use super::posynomial::LogSumExpRows;
-use crate::atoms::{Atom, exp, hstack, log, maximum, minimum};
-use crate::dcp::{Analysis, Curvature, Sign, constant_value};
-use crate::layer::reachable;
-use crate::model::arena::{Arena, Form, Id, Op, Place};
-use crate::model::constraint::Relation;
-use crate::model::text::render;
-use crate::model::{Constraint, Expr, Issue, Model, ModelError, Output, Problem, Shape};
+use crate::algebra::{LinearMap, Shape};
+use crate::atom::{Atom, Curvature, LogLog, Sign};
+use crate::atoms::{LogSumExpRows, hstack, log};
+use crate::constraint::{Constraint, Output};
+use crate::dcp::Analysis;
+use crate::error::{Issue, ModelError};
+use crate::expression::{
+    Arena, Expr, Form, Id, Model, Op, Place, Relation, constant_value, parameter_name, reachable,
+    render,
+};
+use crate::problem::Problem;
 
 /// A problem in the logarithms of another's variables and parameters.
 pub(super) struct LogProblem<'l> {
@@ -31,106 +34,34 @@ impl<'l> LogProblem<'l> {
         model: &'l Model,
     ) -> Result<Self, ModelError> {
         let arena = of.model.arena();
-        if !arena.issues.is_empty() {
-            return Err(ModelError::Invalid(arena.issues.clone()));
-        }
-        let objective = &arena.nodes[of.objective.id];
-        if objective.shape.size() != 1 {
-            let text = format!("the objective is a {}, expected a scalar", objective.shape);
-            return Err(ModelError::Invalid(vec![Issue::new(text, objective.place)]));
-        }
-        let foreign = |output: &&Output<'_>| {
-            let model = match output {
-                Output::Primal(expr) => expr.model,
-                Output::Dual(constraint) => constraint.model,
-            };
-            !std::ptr::eq(model, of.model)
-        };
-        if outputs.iter().any(|output| foreign(&output)) {
-            let text = "an output of another model".into();
-            return Err(ModelError::Invalid(vec![Issue::new(text, objective.place)]));
-        }
-        let mut issues = Vec::new();
-        let (mut roots, mut sides) = (vec![of.objective.id], Vec::new());
-        for constraint in &of.constraints {
-            if !std::ptr::eq(constraint.model, of.model) {
-                let place = constraint.model.arena().constraints[constraint.id].place;
-                let text = "a constraint of another model".into();
-                return Err(ModelError::Invalid(vec![Issue::new(text, place)]));
-            }
-            let data = &arena.constraints[constraint.id];
-            match sides_of(&arena, &data.relation) {
-                Some((greater, less)) => {
-                    roots.extend([greater, less]);
-                    sides.push((constraint.id, greater, less));
-                }
-                None => issues.push(Issue::new(
-                    "a cone: constraints of a geometric program are leq, geq and equals".into(),
-                    data.place,
-                )),
-            }
-        }
-        for output in outputs {
-            if let Output::Primal(expr) = output {
-                roots.push(expr.id);
-            }
-        }
-        let mut walk = Walk { arena: &arena, model, logs: HashMap::new(), bounds: Vec::new() };
+        check(of, outputs, &arena)?;
+        let (sides, mut issues) = all_sides(of, &arena);
+        let mut roots = vec![of.objective.id];
+        roots.extend(sides.iter().flat_map(|side| [side.greater, side.less]));
+        roots.extend(outputs.iter().filter_map(|output| match output {
+            Output::Primal(expr) => Some(expr.id),
+            Output::Dual(_) => None,
+        }));
         let mut ids: Vec<Id> = reachable(&arena, &roots).into_iter().collect();
         ids.sort_unstable();
-        let mut parameters = HashMap::new();
-        for id in &ids {
-            match walk.logarithm(*id) {
-                Ok(Some(log)) => {
-                    if let (Some(parameter), _) = log {
-                        parameters.insert(*id, parameter);
-                    }
-                    walk.logs.insert(*id, log.1);
-                }
-                Ok(None) => {}
-                Err(message) => {
-                    let text = format!("{}: {message}", render(&arena, *id));
-                    issues.push(Issue::new(text, arena.nodes[*id].place));
-                }
-            }
-        }
-        for id in &roots {
-            // Constants are taken logarithms of where they are used.
-            if !walk.logs.contains_key(id)
-                && let Some(values) = walk.constant(*id)
-            {
-                match walk.log_of_constant(&values, arena.nodes[*id].shape) {
-                    Ok(log) => drop(walk.logs.insert(*id, log)),
-                    Err(message) => {
-                        let text = format!("{}: {message}", render(&arena, *id));
-                        issues.push(Issue::new(text, arena.nodes[*id].place));
-                    }
-                }
-            }
-        }
-        let Walk { logs, bounds, .. } = walk;
+        let mut walk = Walk::new(&arena, model);
+        issues.extend(walk.logarithms(&ids));
+        issues.extend(walk.constants(&roots));
+        let Walk { logs, parameters, bounds, .. } = walk;
         if issues.is_empty() {
             issues = curvature_issues(of, outputs, &arena, &sides, &ids, &logs, model);
         }
         if !issues.is_empty() {
             return Err(ModelError::NotDgp(issues));
         }
-        let constraints: HashMap<usize, Constraint<'l>> = sides
-            .iter()
-            .map(|(id, greater, less)| {
-                let (greater, less) = (logs[greater], logs[less]);
-                let data = &arena.constraints[*id];
-                let own = match data.relation {
-                    Relation::Equal(_) => less.equals(greater),
-                    _ => less.leq(greater),
-                };
-                (*id, data.name.iter().fold(own, |own, name| own.named(name.clone())))
-            })
-            .collect();
+        let mut constraints = HashMap::new();
+        let made = |side: &Sides| {
+            *constraints.entry(side.id).or_insert_with(|| side.constraint(&arena, &logs))
+        };
+        let ordered: Vec<Constraint<'l>> = sides.iter().map(made).collect();
         let objective = logs[&of.objective.id];
         let problem =
             if of.maximize { Problem::maximize(objective) } else { Problem::minimize(objective) };
-        let ordered: Vec<Constraint<'l>> = sides.iter().map(|side| constraints[&side.0]).collect();
         let problem =
             problem.subject_to(ordered).subject_to(bounds).with_settings(of.settings().clone());
         Ok(Self { of: of.model, problem, logs, parameters, constraints })
@@ -168,17 +99,95 @@ impl<'l> LogProblem<'l> {
                 },
             });
         }
-        Ok(GpLayer::new(self.problem.compile(own, of)?, logarithmic))
+        let layer = self.problem.compile(own, of)?;
+        let layer = layer.known_as(
+            parameters.iter().map(Expr::handle),
+            outputs.iter().map(|output| match output {
+                Output::Primal(expr) => expr.handle(),
+                Output::Dual(constraint) => constraint.handle(),
+            }),
+        );
+        Ok(GpLayer::new(layer, logarithmic))
     }
 }
 
-/// The sides of an inequality or equality: (greater, less). Constraints keep the difference.
-fn sides_of(arena: &Arena, relation: &Relation) -> Option<(Id, Id)> {
-    let (Relation::Equal(id) | Relation::LessEqual(id)) = relation else { return None };
-    match &arena.nodes[*id].op {
-        Op::Linear { form: Form::Sub, args, .. } if args.len() == 2 => Some((args[0], args[1])),
-        _ => None,
+/// Whether expressions are well formed, and all of one model.
+fn check(of: &Problem<'_>, outputs: &[Output<'_>], arena: &Arena) -> Result<(), ModelError> {
+    if !arena.issues.is_empty() {
+        return Err(ModelError::Invalid(arena.issues.clone()));
     }
+    let invalid =
+        |text: String, place: Place| Err(ModelError::Invalid(vec![Issue::new(text, place)]));
+    let objective = &arena.nodes[of.objective.id];
+    if objective.shape.size() != 1 {
+        let text = format!("the objective is a {}, expected a scalar", objective.shape);
+        return invalid(text, objective.place);
+    }
+    let is_foreign = |output: &Output<'_>| {
+        let model = match output {
+            Output::Primal(expr) => expr.model,
+            Output::Dual(constraint) => constraint.model,
+        };
+        !std::ptr::eq(model, of.model)
+    };
+    if outputs.iter().any(is_foreign) {
+        return invalid("an output of another model".into(), objective.place);
+    }
+    match of.constraints.iter().find(|constraint| !std::ptr::eq(constraint.model, of.model)) {
+        None => Ok(()),
+        Some(constraint) => {
+            let place = constraint.model.arena().constraints[constraint.id].place;
+            invalid("a constraint of another model".into(), place)
+        }
+    }
+}
+
+/// An inequality or equality.
+struct Sides {
+    /// The constraint.
+    id: usize,
+    greater: Id,
+    less: Id,
+}
+
+impl Sides {
+    /// Constraints keep the difference.
+    fn of(arena: &Arena, id: usize) -> Option<Self> {
+        let relation = &arena.constraints[id].relation;
+        let (Relation::Equal(node) | Relation::LessEqual(node)) = relation else { return None };
+        match &arena.nodes[*node].op {
+            Op::Linear { form: Form::Sub, args, .. } if args.len() == 2 => {
+                Some(Self { id, greater: args[0], less: args[1] })
+            }
+            _ => None,
+        }
+    }
+
+    /// The same between the logarithms.
+    fn constraint<'l>(&self, arena: &Arena, logs: &HashMap<Id, Expr<'l>>) -> Constraint<'l> {
+        let (greater, less) = (logs[&self.greater], logs[&self.less]);
+        let data = &arena.constraints[self.id];
+        let own = match data.relation {
+            Relation::Equal(_) => less.equals(greater),
+            _ => less.leq(greater),
+        };
+        data.name.iter().fold(own, |own, name| own.named(name.clone()))
+    }
+}
+
+/// The sides of all constraints, and what is wrong with those that have none.
+fn all_sides(of: &Problem<'_>, arena: &Arena) -> (Vec<Sides>, Vec<Issue>) {
+    let (mut sides, mut issues) = (Vec::new(), Vec::new());
+    for constraint in &of.constraints {
+        match Sides::of(arena, constraint.id) {
+            Some(own) => sides.push(own),
+            None => issues.push(Issue::new(
+                "a cone: constraints of a geometric program are leq, geq and equals".into(),
+                arena.constraints[constraint.id].place,
+            )),
+        }
+    }
+    (sides, issues)
 }
 
 /// What is wrong with curvatures.
@@ -186,7 +195,7 @@ fn curvature_issues(
     of: &Problem<'_>,
     outputs: &[Output<'_>],
     arena: &Arena,
-    sides: &[(usize, Id, Id)],
+    sides: &[Sides],
     ids: &[Id],
     logs: &HashMap<Id, Expr<'_>>,
     model: &Model,
@@ -230,8 +239,8 @@ fn curvature_issues(
         let what = "what is minimized must be log-log convex, as posynomials are";
         require(objective, true, false, place, what);
     }
-    for (constraint, greater, less) in sides {
-        let data = &arena.constraints[*constraint];
+    for Sides { id, greater, less } in sides {
+        let data = &arena.constraints[*id];
         if matches!(data.relation, Relation::Equal(_)) {
             let what = "both sides of an equality must be monomials";
             require(*greater, true, true, data.place, what);
@@ -266,13 +275,56 @@ struct Walk<'a, 'l> {
     arena: &'a Arena,
     model: &'l Model,
     logs: HashMap<Id, Expr<'l>>,
+    parameters: HashMap<Id, Expr<'l>>,
     bounds: Vec<Constraint<'l>>,
 }
 
 /// A parameter of the new model, where it is one, and the logarithm.
 type Logarithm<'l> = (Option<Expr<'l>>, Expr<'l>);
 
-impl<'l> Walk<'_, 'l> {
+impl<'a, 'l> Walk<'a, 'l> {
+    fn new(arena: &'a Arena, model: &'l Model) -> Self {
+        let (logs, parameters) = (HashMap::new(), HashMap::new());
+        Self { arena, model, logs, parameters, bounds: Vec::new() }
+    }
+
+    /// The logarithms of expressions, arguments first; what has none is an issue.
+    fn logarithms(&mut self, ids: &[Id]) -> Vec<Issue> {
+        let mut issues = Vec::new();
+        for id in ids {
+            match self.logarithm(*id) {
+                Ok(Some((parameter, log))) => {
+                    self.parameters.extend(parameter.map(|parameter| (*id, parameter)));
+                    self.logs.insert(*id, log);
+                }
+                Ok(None) => {}
+                Err(message) => issues.push(self.issue(*id, &message)),
+            }
+        }
+        issues
+    }
+
+    /// The logarithms of those roots that are constants; others are taken logarithms of where they are used.
+    fn constants(&mut self, roots: &[Id]) -> Vec<Issue> {
+        let mut issues = Vec::new();
+        for id in roots {
+            if self.logs.contains_key(id) {
+                continue;
+            }
+            let Some(values) = self.constant(*id) else { continue };
+            match self.log_of_constant(&values, self.arena.nodes[*id].shape) {
+                Ok(log) => drop(self.logs.insert(*id, log)),
+                Err(message) => issues.push(self.issue(*id, &message)),
+            }
+        }
+        issues
+    }
+
+    fn issue(&self, id: Id, message: &str) -> Issue {
+        let text = format!("{}: {message}", render(self.arena, id));
+        Issue::new(text, self.arena.nodes[id].place)
+    }
+
     /// The logarithm of an expression, those of its arguments being known. None for constants, and where
     /// an argument has none.
     fn logarithm(&mut self, id: Id) -> Result<Option<Logarithm<'l>>, String> {
@@ -361,7 +413,7 @@ impl<'l> Walk<'_, 'l> {
             let copy = &mut arena.parameters[at];
             (copy.attributes, copy.place) = (leaf.attributes.clone(), leaf.place);
             copy.attributes.nonneg = true;
-            copy.name = Some(crate::model::text::parameter_name(self.arena, index));
+            copy.name = Some(parameter_name(self.arena, index));
         }
         Ok((own, log(own)))
     }
@@ -377,52 +429,44 @@ impl<'l> Walk<'_, 'l> {
                 }
             });
         }
-        let x = of[0];
-        let log_sum = |x: Expr<'l>| {
-            let counts = vec![x.size()];
-            self.model.atom(LogSumExpRows { counts }, &[x.flatten()]).reshape(())
+        let shapes: Vec<Shape> = of.iter().map(Expr::shape).collect();
+        match atom.log_log(&shapes) {
+            Some(log_log) => self.of_logarithms(log_log, &of, shape),
+            None => Err(format!(
+                "{} has no log-log curvature here; geometric programs are made of sums, products, \
+                 quotients, powers, norms, maxima and minima",
+                atom.name()
+            )),
+        }
+    }
+
+    /// What an atom says of its logarithm, for these logarithms of its arguments.
+    fn of_logarithms(
+        &self,
+        log_log: LogLog,
+        args: &[Expr<'l>],
+        shape: Shape,
+    ) -> Result<Expr<'l>, String> {
+        let fits = |map: &LinearMap, rows: usize| {
+            let inputs: usize = args.iter().map(Expr::size).sum();
+            map.inputs() == inputs && map.rows() == rows && map.outside().is_none()
         };
-        let extremum = |pick: fn(Expr<'l>, Expr<'l>) -> Expr<'l>| {
-            let flat = x.flatten();
-            (1..x.size()).fold(flat.index(0), |best, k| pick(best, flat.index(k)))
-        };
-        let whole = shape.is_scalar() && x.size() > 0;
-        Ok(match atom.name() {
-            "recip" | "inv_pos" => -x,
-            "square" => 2.0 * x,
-            "sqrt" => 0.5 * x,
-            "abs" => x,
-            "power" if !atom.data().is_empty() => atom.data()[0] * x,
-            "exp" => exp(x),
-            "log" => log(x),
-            "maximum" => of[1..].iter().fold(x, |best, next| maximum(best, *next)),
-            "minimum" => of[1..].iter().fold(x, |best, next| minimum(best, *next)),
-            "max" | "norm_inf" if whole => extremum(|a, b| maximum(a, b)),
-            "min" if whole => extremum(|a, b| minimum(a, b)),
-            "norm1" if whole => log_sum(x),
-            "norm2" if whole => 0.5 * log_sum(2.0 * x),
-            "sum_squares" if whole => log_sum(2.0 * x),
-            "pnorm" if whole && atom.data().len() == 2 => {
-                let p = atom.data()[1];
-                (1.0 / p) * log_sum(p * x)
+        match log_log {
+            LogLog::Monomial(map) if fits(&map, shape.size()) => {
+                Ok(self.model.linear(Form::Call("log"), map, args, shape))
             }
-            "geo_mean" if whole => match atom.data().get(1..) {
-                // With its weights, if it has any.
-                Some(weights) if weights.len() == x.size() => {
-                    let sum: f64 = weights.iter().sum();
-                    let exponents: Vec<f64> = weights.iter().map(|w| w / sum).collect();
-                    x.flatten().dot(exponents)
+            LogLog::PowerOfSum { terms, exponent } if shape.size() == 1 && exponent.is_finite() => {
+                let count = terms.rows();
+                if count == 0 || !fits(&terms, count) {
+                    return Err("its logarithm is not one of its arguments".into());
                 }
-                _ => x.mean(),
-            },
-            "quad_over_lin" if whole && of.len() == 2 => log_sum(2.0 * x) - of[1].reshape(()),
-            name => {
-                return Err(format!(
-                    "{name} has no log-log curvature here; geometric programs are made of sums, \
-                     products, quotients, powers, norms, maxima and minima"
-                ));
+                let terms = self.model.linear(Form::Call("log"), terms, args, count.into());
+                let sum = self.model.atom(LogSumExpRows { counts: vec![count] }, &[terms]);
+                Ok((if exponent == 1.0 { sum } else { exponent * sum }).reshape(shape))
             }
-        })
+            LogLog::Atom(atom) => Ok(self.model.atom_of(atom, args)),
+            _ => Err("its logarithm is not one of its arguments".into()),
+        }
     }
 
     /// The numbers of an expression without variables and parameters.

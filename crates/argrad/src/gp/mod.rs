@@ -6,7 +6,7 @@
 //! becomes one that the solver takes:
 //!
 //! ```
-//! use argrad::model::*;
+//! use argrad::prelude::*;
 //!
 //! // The largest box with walls and floor of limited area, and limited proportions.
 //! let model = Model::new();
@@ -56,14 +56,16 @@
 mod answer;
 mod layer;
 mod logarithm;
-mod posynomial;
 
 pub use answer::GpAnswer;
 pub use layer::{GpLayer, GpTape};
-pub(crate) use posynomial::LogSumExpRows;
 
-use crate::Slot;
-use crate::model::{Expr, Model, ModelError, Output, Problem};
+use argrad_solver::Slot;
+
+use crate::constraint::Output;
+use crate::error::ModelError;
+use crate::expression::{Expr, Model};
+use crate::problem::Problem;
 use logarithm::LogProblem;
 
 impl<'m> Problem<'m> {
@@ -102,7 +104,7 @@ impl<'m> Problem<'m> {
     ///
     /// # Errors
     /// As [`Self::compile_gp`], and for values that do not belong to their parameters. That a problem has
-    /// no solution is no error: see [`GpAnswer::status`].
+    /// no solution is not an error: see [`GpAnswer::status`](GpAnswer#structfield.status).
     pub fn solve_gp(&self, parameters: &[(Expr<'m>, &[f64])]) -> Result<GpAnswer<'m>, ModelError> {
         let variables = self.variables();
         let exprs: Vec<Expr<'m>> = parameters.iter().map(|(expr, _)| *expr).collect();

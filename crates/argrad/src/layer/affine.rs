@@ -1,14 +1,14 @@
 //! A layer from maps that were made elsewhere: the door for other modelling languages.
 
+use argrad_solver::Settings;
 use argrad_solver::{Cone, Pattern};
 
+use super::Layer;
 use super::data::{LayerData, OutputSpec, ParameterSpec, Source};
-use super::forward::Layer;
-use crate::Settings;
-use crate::atoms::LinearMap;
-use crate::canonical::{Assembled, MatrixMap, ParameterMap, StoredCone};
-use crate::dpp::Program;
-use crate::model::{ModelError, Shape};
+use crate::algebra::{LinearMap, Shape};
+use crate::atom::Derivation;
+use crate::canonical::{Assembled, MatrixMap, ParameterMap};
+use crate::error::ModelError;
 
 /// A sparse affine map `base + M theta` in compressed rows, one row a number of the result.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,8 @@ pub struct AffineProgram<'a> {
     pub q: AffineMap<'a>,
     /// The stored entries of A.
     pub a: AffineMap<'a>,
-    /// b.
+    /// b. In a nonnegative row `+inf`, or any number from 1e19 on, is no constraint: the row is left out, its
+    /// dual is zero and its slack infinite.
     pub b: AffineMap<'a>,
     /// c: one number.
     pub constant: AffineMap<'a>,
@@ -145,7 +146,7 @@ impl Layer {
         let assembled = Assembled {
             variables,
             rows,
-            cones: program.cones.iter().map(StoredCone::new).collect(),
+            cones: program.cones,
             p: matrix("P", &program.p_pattern, program.p)?,
             q: program.q.to_parameter_map("q", variables, theta)?,
             a: matrix("A", &program.a_pattern, program.a)?,
@@ -172,11 +173,12 @@ impl Layer {
                 source: if output.dual { Source::Dual } else { Source::Primal },
                 map,
                 constant: output.map.base.to_vec(),
+                handle: None,
             });
         }
         let data = LayerData {
             maximize: program.maximize,
-            program: Program::new(theta),
+            program: Derivation::new(theta),
             assembled,
             parameters,
             outputs,
@@ -189,9 +191,9 @@ impl Layer {
 mod tests {
     use argrad_solver::{Cone, Pattern};
 
+    use super::Layer;
     use super::{AffineMap, AffineOutput, AffineProgram};
-    use crate::Settings;
-    use crate::layer::Layer;
+    use argrad_solver::Settings;
 
     fn program<'a>(b: AffineMap<'a>) -> AffineProgram<'a> {
         // minimize 1/2 x^2 + p x  subject to  x <= 2 r

@@ -1,11 +1,11 @@
 //! The way back, and the tangent.
 
+use argrad_solver::Slot;
 use argrad_solver::{Cotangent, Gradients, OnFailure, Tangent};
 
 use super::data::Source;
-use super::forward::{Layer, LayerTape};
-use crate::Slot;
-use crate::model::ModelError;
+use super::{Layer, LayerTape};
+use crate::error::ModelError;
 
 impl Layer {
     /// Gradient of a scalar with respect to the parameters, given its gradient with respect to each output

@@ -1,11 +1,11 @@
 //! Are these the numbers of the parameters?
 
+use argrad_solver::Slot;
 use rayon::prelude::*;
 
 use super::data::ParameterSpec;
-use crate::Slot;
-use crate::dcp::is_semidefinite;
-use crate::model::ModelError;
+use crate::algebra::is_semidefinite;
+use crate::error::ModelError;
 
 /// Numbers that are worth a second thread.
 const WORTH_THREADS: usize = 500_000;

@@ -2,15 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Layer;
 use super::data::{LayerData, OutputSpec, ParameterSpec, Source};
-use super::forward::Layer;
-use crate::atoms::LinearMap;
-use crate::canonical::{Affine, DualRows, Walk, assemble};
+use crate::algebra::LinearMap;
+use crate::atom::Affine;
+use crate::atom::Derivation;
+use crate::canonical::{DualRows, Walk, assemble};
+use crate::constraint::{Constraint, Output};
 use crate::dcp::Analysis;
-use crate::dpp::Program;
-use crate::model::arena::{Arena, Id, Op};
-use crate::model::text::{parameter_name, render, variable_name};
-use crate::model::{Constraint, Expr, Issue, Model, ModelError, Output, Problem};
+use crate::error::{Issue, ModelError};
+use crate::expression::{
+    Arena, Expr, Id, Leaf, Model, Op, parameter_name, reachable, render, variable_name,
+};
+use crate::problem::Problem;
 
 /// A layer, and what its outputs are where the caller asked for all of them.
 pub(crate) struct Compiled {
@@ -39,46 +43,13 @@ impl Compiler {
         outputs: &[Output<'m>],
     ) -> Result<Compiled, ModelError> {
         let arena = problem.model.arena();
-        let mut roots = vec![problem.objective.id];
-        for constraint in &problem.constraints {
-            roots.extend(arena.constraints[constraint.id].relation.args());
-        }
-        let mut issues = Vec::new();
-        for output in outputs {
-            match output {
-                Output::Primal(expr) if !std::ptr::eq(expr.model, problem.model) => {
-                    let text = format!("output {expr}: an expression of another model");
-                    issues.push(Issue::new(text, expr.location()));
-                }
-                Output::Primal(expr) => {
-                    if !analysis.info(expr.id).curvature.is_affine() {
-                        let text = format!(
-                            "output {expr}: outputs are affine expressions; put a variable in its place \
-                             and bound it in a constraint"
-                        );
-                        issues.push(Issue::new(text, arena.nodes[expr.id].place));
-                    }
-                    roots.push(expr.id);
-                }
-                Output::Dual(constraint) => {
-                    let is_same = |own: &Constraint<'_>| {
-                        own.id == constraint.id && std::ptr::eq(own.model, constraint.model)
-                    };
-                    if !problem.constraints.iter().any(is_same) {
-                        let place = constraint.model.arena().constraints[constraint.id].place;
-                        let text =
-                            "an output is the dual of a constraint that the problem does not have";
-                        issues.push(Issue::new(text.into(), place));
-                    }
-                }
-            }
-        }
+        let issues = output_issues(problem, &analysis, &arena, outputs);
         if !issues.is_empty() {
             return Err(ModelError::Invalid(issues));
         }
-        let (specs, offsets, theta) = parameter_specs(problem.model, &arena, &roots, parameters)?;
-        let mut program = Program::new(theta);
-        let mut walk = Walk::new(&arena, &analysis, &mut program, offsets);
+        let parameters = Parameters::new(problem, &arena, outputs, parameters)?;
+        let mut derivation = Derivation::new(parameters.theta);
+        let mut walk = Walk::new(&arena, &analysis, &mut derivation, parameters.offsets);
         let weight = if problem.maximize { -1.0 } else { 1.0 };
         let shape = arena.nodes[problem.objective.id].shape;
         walk.objective(problem.objective.id, &Affine::constant(shape, &[weight]));
@@ -86,52 +57,40 @@ impl Compiler {
         for constraint in &problem.constraints {
             duals.entry(constraint.id).or_insert_with(|| walk.constraint(constraint.id));
         }
-        let primal: Vec<Option<Affine>> = outputs
+        let forms: Vec<Option<Affine>> = outputs
             .iter()
             .map(|output| match output {
                 Output::Primal(expr) => Some(walk.output(expr.id)),
                 Output::Dual(_) => None,
             })
             .collect();
-        if !walk.issues.is_empty() {
-            return Err(ModelError::NotDpp(walk.issues));
+        if !walk.faults.is_empty() {
+            return Err(ModelError::Graph(walk.faults));
+        }
+        if !walk.refusals.is_empty() {
+            return Err(ModelError::NotDpp(walk.refusals));
         }
         let graph = walk.finish();
         let sizes = graph.block_sizes();
         let (assembled, starts) = assemble(graph);
-        let outputs = outputs
-            .iter()
-            .zip(primal)
-            .map(|(output, form)| match (output, form) {
-                (Output::Primal(expr), Some(form)) => {
-                    primal_spec(render(&arena, expr.id), &form, assembled.variables)
-                }
-                (Output::Dual(constraint), _) => {
-                    let data = &arena.constraints[constraint.id];
-                    let rows = &duals[&constraint.id];
-                    let of = rows.block..rows.block + rows.count;
-                    let rows_of: Vec<usize> =
-                        of.flat_map(|at| starts[at]..starts[at] + sizes[at]).collect();
-                    OutputSpec {
-                        name: format!("dual of {}", data.name.as_deref().unwrap_or("a constraint")),
-                        shape: data.shape,
-                        source: Source::Dual,
-                        map: dual_map(rows, &rows_of, assembled.rows),
-                        constant: vec![0.0; data.shape.size()],
-                    }
-                }
-                (Output::Primal(expr), None) => primal_spec(
-                    render(&arena, expr.id),
-                    &Affine::zeros(expr.shape()),
-                    assembled.variables,
-                ),
-            })
-            .collect();
+        let spec = |(output, form): (&Output<'m>, Option<Affine>)| match output {
+            Output::Primal(expr) => {
+                let form = form.unwrap_or_else(|| Affine::zeros(expr.shape()));
+                primal_spec(&arena, *expr, &form, assembled.variables)
+            }
+            Output::Dual(constraint) => {
+                let rows = &duals[&constraint.id];
+                let of = rows.block..rows.block + rows.count;
+                let at: Vec<usize> = of.flat_map(|k| starts[k]..starts[k] + sizes[k]).collect();
+                dual_spec(&arena, *constraint, dual_map(rows, &at, assembled.rows))
+            }
+        };
+        let outputs = outputs.iter().zip(forms).map(spec).collect();
         let data = LayerData {
             maximize: problem.maximize,
-            program,
+            program: derivation,
             assembled,
-            parameters: specs,
+            parameters: parameters.specs,
             outputs,
         };
         let layer = Layer::new(data, problem.settings().clone())?;
@@ -157,105 +116,160 @@ impl Compiler {
     }
 }
 
-/// Every node that some roots are made of.
-pub(crate) fn reachable(arena: &Arena, roots: &[Id]) -> HashSet<Id> {
-    let (mut seen, mut stack) = (HashSet::new(), roots.to_vec());
-    while let Some(id) = stack.pop() {
-        if seen.insert(id) {
-            stack.extend(arena.nodes[id].op.args());
-        }
+impl<'m> Problem<'m> {
+    /// Compiles the problem to a layer: a function of `parameters` (all that occur in the problem, in the
+    /// order in which the layer will take them) that returns `outputs`, which are affine expressions, most
+    /// often variables, and duals of constraints.
+    ///
+    /// # Errors
+    /// As [`Self::check`]; also when a parameter is missing, and where a parameter stands in a place that
+    /// takes constants only.
+    pub fn compile<O: Into<Output<'m>>>(
+        &self,
+        parameters: impl IntoIterator<Item = Expr<'m>>,
+        outputs: impl IntoIterator<Item = O>,
+    ) -> Result<Layer, ModelError> {
+        let parameters: Vec<Expr<'m>> = parameters.into_iter().collect();
+        let outputs: Vec<Output<'m>> = outputs.into_iter().map(Into::into).collect();
+        Ok(Compiler::compile(self, &parameters, &outputs)?.layer)
     }
-    seen
 }
 
-/// What each parameter of a layer must be, and the first entry of theta of each (by index).
-type Specs = (Vec<ParameterSpec>, HashMap<usize, usize>, usize);
-
-fn parameter_specs(
-    model: &Model,
+/// What is wrong with the outputs that are asked for.
+fn output_issues(
+    problem: &Problem<'_>,
+    analysis: &Analysis,
     arena: &Arena,
-    roots: &[Id],
-    parameters: &[Expr<'_>],
-) -> Result<Specs, ModelError> {
-    let used: HashSet<usize> = reachable(arena, roots)
-        .into_iter()
-        .filter_map(|id| match arena.nodes[id].op {
-            Op::Parameter(index) => Some(index),
-            _ => None,
-        })
-        .collect();
-    let (mut specs, mut offsets, mut theta) = (Vec::new(), HashMap::new(), 0);
-    for (position, expr) in parameters.iter().enumerate() {
-        if !std::ptr::eq(expr.model, model) {
-            return Err(ModelError::Parameters(format!(
-                "parameter {position}: {expr} is of another model"
-            )));
+    outputs: &[Output<'_>],
+) -> Vec<Issue> {
+    let issue = |output: &Output<'_>| match output {
+        Output::Primal(expr) if !std::ptr::eq(expr.model, problem.model) => {
+            let text = format!("output {expr}: an expression of another model");
+            Some(Issue::new(text, expr.location()))
         }
-        let index = match arena.nodes.get(expr.id).map(|node| &node.op) {
-            Some(Op::Parameter(index)) => *index,
-            Some(Op::Variable(index)) => {
-                return Err(ModelError::Parameters(format!(
-                    "parameter {position}: expected a parameter, found the variable {}",
-                    variable_name(arena, *index)
-                )));
+        Output::Primal(expr) if !analysis.info(expr.id).curvature.is_affine() => {
+            let text = format!(
+                "output {expr}: outputs are affine expressions; put a variable in its place and bound it in a \
+                 constraint"
+            );
+            Some(Issue::new(text, arena.nodes[expr.id].place))
+        }
+        Output::Primal(_) => None,
+        Output::Dual(constraint) => {
+            let is_same = |own: &Constraint<'_>| {
+                own.id == constraint.id && std::ptr::eq(own.model, constraint.model)
+            };
+            if problem.constraints.iter().any(is_same) {
+                return None;
             }
-            _ => {
-                return Err(ModelError::Parameters(format!(
-                    "parameter {position}: expected a parameter, found the expression {expr}"
-                )));
-            }
-        };
-        let (name, leaf) = (parameter_name(arena, index), &arena.parameters[index]);
-        let location = format!("{}:{}", leaf.place.file(), leaf.place.line());
-        if offsets.insert(index, theta).is_some() {
-            return Err(ModelError::Parameters(format!(
-                "parameter {name} ({location}) is listed twice"
-            )));
+            let place = constraint.model.arena().constraints[constraint.id].place;
+            let text = "an output is the dual of a constraint that the problem does not have";
+            Some(Issue::new(text.into(), place))
         }
-        if !used.contains(&index) {
-            return Err(ModelError::Parameters(format!(
-                "parameter {name} (created at {location}) does not occur in the problem"
-            )));
-        }
-        let (shape, attributes) = (arena.nodes[expr.id].shape, &leaf.attributes);
-        let len = attributes.places(shape).1;
-        specs.push(ParameterSpec {
-            name,
-            location,
-            shape,
-            offset: theta,
-            len,
-            nonneg: attributes.nonneg,
-            nonpos: attributes.nonpos,
-            symmetric: (attributes.symmetric || attributes.psd) && len == shape.size(),
-            psd: attributes.psd && len == shape.size(),
-            lower: attributes.lower.as_ref().map(|bound| bound[..len].to_vec()),
-            upper: attributes.upper.as_ref().map(|bound| bound[..len].to_vec()),
-        });
-        theta += len;
-    }
-    let mut missing: Vec<usize> =
-        used.into_iter().filter(|index| !offsets.contains_key(index)).collect();
-    missing.sort_unstable();
-    if missing.is_empty() {
-        return Ok((specs, offsets, theta));
-    }
-    let names: Vec<String> = missing
-        .iter()
-        .map(|index| {
-            let place = arena.parameters[*index].place;
-            format!(
-                "{} (created at {}:{})",
-                parameter_name(arena, *index),
-                place.file(),
-                place.line()
-            )
-        })
-        .collect();
-    Err(ModelError::Parameters(format!("missing parameters: {}", names.join(", "))))
+    };
+    outputs.iter().filter_map(issue).collect()
 }
 
-fn primal_spec(name: String, form: &Affine, variables: usize) -> OutputSpec {
+/// The parameters of a layer.
+struct Parameters {
+    /// What each of them must be.
+    specs: Vec<ParameterSpec>,
+    /// The first entry of theta of each (by index in the model).
+    offsets: HashMap<usize, usize>,
+    /// How many numbers they have.
+    theta: usize,
+}
+
+impl Parameters {
+    /// Those of the list, which must be all that occur in the problem and its outputs.
+    fn new(
+        problem: &Problem<'_>,
+        arena: &Arena,
+        outputs: &[Output<'_>],
+        parameters: &[Expr<'_>],
+    ) -> Result<Self, ModelError> {
+        let used = used_parameters(problem, arena, outputs);
+        let mut own = Self { specs: Vec::new(), offsets: HashMap::new(), theta: 0 };
+        for (position, expr) in parameters.iter().enumerate() {
+            let index = match parameter_index(problem.model, arena, expr) {
+                Ok(index) => index,
+                Err(message) => {
+                    return Err(ModelError::Parameters(format!("parameter {position}: {message}")));
+                }
+            };
+            let leaf = &arena.parameters[index];
+            let (name, created) = (parameter_name(arena, index), created(leaf));
+            if own.offsets.insert(index, own.theta).is_some() {
+                let text = format!("parameter {name} ({created}) is listed twice");
+                return Err(ModelError::Parameters(text));
+            }
+            if !used.contains(&index) {
+                let text = format!(
+                    "parameter {name} (created at {created}) does not occur in the problem"
+                );
+                return Err(ModelError::Parameters(text));
+            }
+            let shape = arena.nodes[expr.id].shape;
+            own.specs.push(ParameterSpec {
+                location: created,
+                handle: Some(expr.handle()),
+                ..ParameterSpec::of(name, own.theta, shape, &leaf.attributes)
+            });
+            own.theta += leaf.attributes.places(shape).1;
+        }
+        let mut missing: Vec<usize> =
+            used.into_iter().filter(|index| !own.offsets.contains_key(index)).collect();
+        missing.sort_unstable();
+        if missing.is_empty() {
+            return Ok(own);
+        }
+        let name = |index: &usize| {
+            let created = created(&arena.parameters[*index]);
+            format!("{} (created at {created})", parameter_name(arena, *index))
+        };
+        let names: Vec<String> = missing.iter().map(name).collect();
+        Err(ModelError::Parameters(format!("missing parameters: {}", names.join(", "))))
+    }
+}
+
+/// Where it was created.
+fn created(leaf: &Leaf) -> String {
+    format!("{}:{}", leaf.place.file(), leaf.place.line())
+}
+
+/// Parameters (by index) that occur in a problem or its outputs.
+fn used_parameters(problem: &Problem<'_>, arena: &Arena, outputs: &[Output<'_>]) -> HashSet<usize> {
+    let mut roots = vec![problem.objective.id];
+    for constraint in &problem.constraints {
+        roots.extend(arena.constraints[constraint.id].relation.args());
+    }
+    roots.extend(outputs.iter().filter_map(|output| match output {
+        Output::Primal(expr) => Some(expr.id),
+        Output::Dual(_) => None,
+    }));
+    let index = |id: Id| match arena.nodes[id].op {
+        Op::Parameter(index) => Some(index),
+        _ => None,
+    };
+    reachable(arena, &roots).into_iter().filter_map(index).collect()
+}
+
+/// The index of a parameter, or what it is instead.
+fn parameter_index(model: &Model, arena: &Arena, expr: &Expr<'_>) -> Result<usize, String> {
+    if !std::ptr::eq(expr.model, model) {
+        return Err(format!("{expr} is of another model"));
+    }
+    match arena.nodes.get(expr.id).map(|node| &node.op) {
+        Some(Op::Parameter(index)) => Ok(*index),
+        Some(Op::Variable(index)) => {
+            let name = variable_name(arena, *index);
+            Err(format!("expected a parameter, found the variable {name}"))
+        }
+        _ => Err(format!("expected a parameter, found the expression {expr}")),
+    }
+}
+
+fn primal_spec(arena: &Arena, expr: Expr<'_>, form: &Affine, variables: usize) -> OutputSpec {
     let (mut map, mut constant) = (LinearMap::new(variables), Vec::new());
     for r in 0..form.size() {
         let mut fixed = 0.0;
@@ -268,7 +282,26 @@ fn primal_spec(name: String, form: &Affine, variables: usize) -> OutputSpec {
         }));
         constant.push(fixed);
     }
-    OutputSpec { name, shape: form.shape(), source: Source::Primal, map, constant }
+    OutputSpec {
+        name: render(arena, expr.id),
+        shape: form.shape(),
+        source: Source::Primal,
+        map,
+        constant,
+        handle: Some(expr.handle()),
+    }
+}
+
+fn dual_spec(arena: &Arena, constraint: Constraint<'_>, map: LinearMap) -> OutputSpec {
+    let data = &arena.constraints[constraint.id];
+    OutputSpec {
+        name: format!("dual of {}", data.name.as_deref().unwrap_or("a constraint")),
+        shape: data.shape,
+        source: Source::Dual,
+        map,
+        constant: vec![0.0; data.shape.size()],
+        handle: Some(constraint.handle()),
+    }
 }
 
 /// The dual of a constraint from the rows of z.

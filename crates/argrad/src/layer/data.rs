@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::atoms::LinearMap;
+use crate::algebra::{LinearMap, Shape};
+use crate::atom::Derivation;
 use crate::canonical::Assembled;
-use crate::dpp::Program;
-use crate::model::Shape;
+use crate::expression::{Attributes, Handle};
 
 /// A parameter: where its numbers go, and what they must be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,23 +24,34 @@ pub(crate) struct ParameterSpec {
     pub psd: bool,
     pub lower: Option<Vec<f64>>,
     pub upper: Option<Vec<f64>>,
+    /// What it is in the model that it was made from, in this process.
+    #[serde(skip)]
+    pub handle: Option<Handle>,
 }
 
 impl ParameterSpec {
     /// Any numbers will do.
     pub fn plain(name: String, offset: usize, len: usize) -> Self {
+        Self::of(name, offset, Shape::vector(len), &Attributes::default())
+    }
+
+    /// With these attributes.
+    pub fn of(name: String, offset: usize, shape: Shape, attributes: &Attributes) -> Self {
+        let len = attributes.places(shape).1;
+        let whole = len == shape.size();
         Self {
             name,
             location: String::new(),
-            shape: Shape::vector(len),
+            shape,
             offset,
             len,
-            nonneg: false,
-            nonpos: false,
-            symmetric: false,
-            psd: false,
-            lower: None,
-            upper: None,
+            nonneg: attributes.nonneg,
+            nonpos: attributes.nonpos,
+            symmetric: (attributes.symmetric || attributes.psd) && whole,
+            psd: attributes.psd && whole,
+            lower: attributes.lower.as_ref().map(|bound| bound[..len].to_vec()),
+            upper: attributes.upper.as_ref().map(|bound| bound[..len].to_vec()),
+            handle: None,
         }
     }
 }
@@ -62,13 +73,16 @@ pub(crate) struct OutputSpec {
     pub source: Source,
     pub map: LinearMap,
     pub constant: Vec<f64>,
+    /// What it is in the model that it was made from, in this process.
+    #[serde(skip)]
+    pub handle: Option<Handle>,
 }
 
 /// Everything of a layer but the solver.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LayerData {
     pub maximize: bool,
-    pub program: Program,
+    pub program: Derivation,
     pub assembled: Assembled,
     pub parameters: Vec<ParameterSpec>,
     pub outputs: Vec<OutputSpec>,

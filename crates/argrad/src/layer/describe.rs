@@ -1,11 +1,14 @@
 //! What a layer says about itself to those that build on it.
 
-use super::forward::Layer;
-use crate::Differentiation;
-use crate::model::{ModelError, Shape};
+use argrad_solver::Differentiation;
+
+use super::Layer;
+use crate::algebra::Shape;
+use crate::error::ModelError;
 
 /// A parameter of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParameterInfo<'a> {
     /// Its name, or `param` and its index.
     pub name: &'a str,

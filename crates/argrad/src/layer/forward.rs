@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use argrad_solver::{
+    Differentiation, Pattern, Settings, Slot, Solution, Solver, Structure, Tape, Values,
+};
 use rayon::prelude::*;
 
-use argrad_solver::{Pattern, Solution, Solver, Structure, Tape, Values};
-
 use super::data::{LayerData, Source};
-use crate::canonical::ParameterMap;
-use crate::model::{ModelError, Shape};
-use crate::{Differentiation, Report, Settings, Slot};
+use super::outputs::Outputs;
+use crate::algebra::Shape;
+use crate::canonical::{MatrixMap, ParameterMap};
+use crate::error::ModelError;
 
 /// Entries of maps that are worth a second thread.
 const WORTH_THREADS: usize = 100_000;
@@ -22,29 +24,6 @@ pub struct Layer {
     pub(super) data: Arc<LayerData>,
     pub(super) solver: Solver,
     pub(super) how: Differentiation,
-}
-
-/// What a forward pass returns.
-#[derive(Clone, Debug)]
-pub struct Outputs {
-    /// Number of instances.
-    pub batch: usize,
-    /// The outputs in the order in which they were asked for, `batch` times the size of each.
-    pub values: Vec<Vec<f64>>,
-    /// The optimal value of each instance, with its sign as the problem states it.
-    pub objective: Vec<f64>,
-    /// How each solve went.
-    pub reports: Vec<Report>,
-    /// The solver's own solution, from which a later solve may start.
-    solution: Arc<Solution>,
-}
-
-impl std::ops::Index<usize> for Outputs {
-    type Output = [f64];
-
-    fn index(&self, output: usize) -> &[f64] {
-        &self.values[output]
-    }
 }
 
 /// What backward needs of a forward pass.
@@ -68,17 +47,32 @@ pub struct LayerTape {
     pub(super) failed: Vec<bool>,
 }
 
+/// What parameters make of a program, and what of it differs between instances.
+struct Numbers<'a> {
+    batch: usize,
+    /// The parameters' numbers, as they were given.
+    views: Vec<&'a [f64]>,
+    /// Whether each parameter has one copy an instance.
+    each: Vec<bool>,
+    /// Entries of theta that differ between instances.
+    marked: Vec<bool>,
+    /// Whether P, q, A, b, and the objective's constant differ between instances.
+    varies: [bool; 5],
+    /// P, q, A, b and the objective's constant, as `data_of` makes them.
+    data: [Vec<f64>; 5],
+}
+
 impl Layer {
     pub(crate) fn new(data: LayerData, settings: Settings) -> Result<Self, ModelError> {
         let program = &data.assembled;
-        let pattern = |rows, matrix: &crate::canonical::MatrixMap| {
+        let pattern = |rows, matrix: &MatrixMap| {
             let (colptr, rowval) = (matrix.colptr.clone(), matrix.rowval.clone());
             Pattern::new(rows, program.variables, colptr, rowval)
         };
         let structure = Structure::new(
             pattern(program.variables, &program.p)?,
             pattern(program.rows, &program.a)?,
-            program.cones.iter().map(|cone| cone.cone()).collect(),
+            program.cones.clone(),
         )?;
         let solver = Solver::new(structure, settings)?;
         Ok(Self { data: Arc::new(data), solver, how: Differentiation::default() })
@@ -125,12 +119,15 @@ impl Layer {
         self.data.program.len() - self.data.program.inputs()
     }
 
-    /// Solves a batch. A parameter of k numbers is given by k numbers, which all instances share, or by
-    /// `batch * k`; the batch follows from the lengths.
+    /// Solves a batch, and keeps what a derivative needs. A parameter of k numbers is given by k numbers, which
+    /// all samples share, or by `batch * k`; the batch follows from the lengths.
+    ///
+    /// A bound that becomes 1e19 or more is no constraint in its sample; see
+    /// [`Expr::leq`](crate::expression::Expr::leq).
     ///
     /// # Errors
     /// Values that are not those of the parameters: [`ModelError::Value`] says which. An instance without a
-    /// solution is no error but a [`Report`].
+    /// solution is not an error but a [`Report`](argrad_solver::Report).
     pub fn forward(&self, parameters: &[&[f64]]) -> Result<(Outputs, LayerTape), ModelError> {
         let (batch, slots) = self.infer(parameters)?;
         self.forward_slots(batch, &slots, None)
@@ -159,23 +156,106 @@ impl Layer {
         parameters: &[Slot<'_>],
         start: Option<&Outputs>,
     ) -> Result<(Outputs, LayerTape), ModelError> {
+        let numbers = self.numbers(batch, parameters)?;
+        let start = start.map(|outputs| &*outputs.solution);
+        let (solution, tape) = self.solver.forward(&self.values(&numbers).0, start)?;
+        let outputs = self.outputs_of(&numbers, solution);
+        let lengths = numbers.views.iter().map(|values| values.len()).collect();
+        let failed = outputs.reports.iter().map(|report| !report.is_solved()).collect();
+        let parameters = match self.derived_parameters() {
+            0 => Vec::new(),
+            _ => numbers.views.iter().map(|values| values.to_vec()).collect(),
+        };
+        let Numbers { each, marked, varies, .. } = numbers;
+        Ok((
+            outputs,
+            LayerTape {
+                data: self.data.clone(),
+                tape,
+                batch,
+                parameters,
+                lengths,
+                each,
+                marked,
+                varies,
+                failed,
+            },
+        ))
+    }
+
+    /// Solves a batch, as [`Self::forward`] does bit for bit, without what a derivative needs: no tape is
+    /// made, whose memory is that of a factorization per instance.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn solve(&self, parameters: &[&[f64]]) -> Result<Outputs, ModelError> {
+        let (batch, slots) = self.infer(parameters)?;
+        self.solve_slots(batch, &slots, None)
+    }
+
+    /// [`Self::solve`], each instance starting from an earlier solution of this layer.
+    ///
+    /// # Errors
+    /// As [`Self::forward_from`].
+    pub fn solve_from(
+        &self,
+        parameters: &[&[f64]],
+        start: &Outputs,
+    ) -> Result<Outputs, ModelError> {
+        let (batch, slots) = self.infer(parameters)?;
+        self.solve_slots(batch, &slots, Some(start))
+    }
+
+    /// [`Self::solve`] with the batch and what is shared said explicitly.
+    ///
+    /// # Errors
+    /// As [`Self::forward_from`].
+    pub fn solve_slots(
+        &self,
+        batch: usize,
+        parameters: &[Slot<'_>],
+        start: Option<&Outputs>,
+    ) -> Result<Outputs, ModelError> {
+        let numbers = self.numbers(batch, parameters)?;
+        let (values, _) = self.values(&numbers);
+        let solution = match start {
+            Some(start) => self.solver.solve_warm(&values, &start.solution)?,
+            None => self.solver.solve(&values)?,
+        };
+        Ok(self.outputs_of(&numbers, solution))
+    }
+
+    /// The numbers of the program at these parameters, which are checked.
+    fn numbers<'a>(
+        &self,
+        batch: usize,
+        parameters: &[Slot<'a>],
+    ) -> Result<Numbers<'a>, ModelError> {
         self.check(batch, parameters)?;
         let each: Vec<bool> = parameters.iter().map(|slot| !slot.is_shared()).collect();
         let marked = self.marks(&each);
         let varies = self.maps().map(|map| map.reads(&marked));
         let views: Vec<&[f64]> = parameters.iter().map(Slot::as_slice).collect();
-        let program = &self.data.assembled;
         let data = self.data_of(batch, &views, &each, &marked, varies)?;
+        Ok(Numbers { batch, views, each, marked, varies, data })
+    }
+
+    /// What the solver takes, and the constant of the objective.
+    fn values<'a>(&'a self, numbers: &'a Numbers<'_>) -> (Values<'a>, Slot<'a>) {
         let maps = self.maps();
         let slot = |at: usize| match maps[at].fixed() {
             Some(base) => Slot::Shared(base),
-            None if varies[at] => Slot::Each(&data[at]),
-            None => Slot::Shared(&data[at]),
+            None if numbers.varies[at] => Slot::Each(&numbers.data[at]),
+            None => Slot::Shared(&numbers.data[at]),
         };
-        let values = Values { batch, p: slot(0), q: slot(1), a: slot(2), b: slot(3) };
-        let constant = slot(4);
-        let (solution, tape) =
-            self.solver.forward(&values, start.map(|outputs| &*outputs.solution))?;
+        let batch = numbers.batch;
+        (Values { batch, p: slot(0), q: slot(1), a: slot(2), b: slot(3) }, slot(4))
+    }
+
+    /// The outputs at a solution.
+    fn outputs_of(&self, numbers: &Numbers<'_>, solution: Solution) -> Outputs {
+        let (batch, program) = (numbers.batch, &self.data.assembled);
+        let (_, constant) = self.values(numbers);
         let objective = solution.reports.iter().enumerate().map(|(at, report)| {
             let constant = constant.instance(at, 1)[0];
             self.data.sign() * (report.objective + constant)
@@ -196,33 +276,14 @@ impl Layer {
             }
             values.push(out);
         }
-        let outputs = Outputs {
+        Outputs {
             batch,
             values,
             objective,
             reports: solution.reports.clone(),
             solution: Arc::new(solution),
-        };
-        let lengths = views.iter().map(|values| values.len()).collect();
-        let failed = outputs.reports.iter().map(|report| !report.is_solved()).collect();
-        let parameters = match self.derived_parameters() {
-            0 => Vec::new(),
-            _ => views.iter().map(|values| values.to_vec()).collect(),
-        };
-        Ok((
-            outputs,
-            LayerTape {
-                data: self.data.clone(),
-                tape,
-                batch,
-                parameters,
-                lengths,
-                each,
-                marked,
-                varies,
-                failed,
-            },
-        ))
+            data: self.data.clone(),
+        }
     }
 
     /// Whether a tape is of this layer, or of a clone of it.
@@ -353,7 +414,10 @@ impl Layer {
     }
 
     /// Batch and slots from lengths.
-    fn infer<'a>(&self, parameters: &[&'a [f64]]) -> Result<(usize, Vec<Slot<'a>>), ModelError> {
+    pub(super) fn infer<'a>(
+        &self,
+        parameters: &[&'a [f64]],
+    ) -> Result<(usize, Vec<Slot<'a>>), ModelError> {
         self.check_count(parameters.len())?;
         let mut batch = 1;
         for (spec, values) in self.data.parameters.iter().zip(parameters) {

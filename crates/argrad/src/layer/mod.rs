@@ -1,15 +1,20 @@
 //! A compiled problem as a function of its parameters: forward, backward, jvp.
 
 mod affine;
+mod answer;
 mod backward;
+mod call;
 mod check;
 mod compiler;
 mod data;
 mod describe;
 mod forward;
+mod outputs;
 mod store;
 
 pub use affine::{AffineMap, AffineOutput, AffineProgram};
-pub(crate) use compiler::{Compiled, Compiler, reachable};
+pub use answer::Answer;
+pub use call::Call;
 pub use describe::ParameterInfo;
-pub use forward::{Layer, LayerTape, Outputs};
+pub use forward::{Layer, LayerTape};
+pub use outputs::{OutputValues, Outputs};

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::data::LayerData;
-use super::forward::Layer;
-use crate::model::convex_by_rule;
+use super::Layer;
+use super::data::{LayerData, ParameterSpec, Source};
+use crate::problem::convex_by_rule;
 
 impl Serialize for Layer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -38,12 +38,11 @@ impl LayerData {
         if !maps.iter().all(|map| map.is_consistent(theta)) || !self.program.is_consistent() {
             return Err("the layer's maps do not fit its parameters".into());
         }
-        let inputs: usize = self.parameters.iter().map(|spec| spec.len).sum();
-        let in_order = self
-            .parameters
-            .iter()
-            .try_fold(0, |offset, spec| (spec.offset == offset).then_some(offset + spec.len));
-        if in_order != Some(inputs) || inputs != self.program.inputs() {
+        let next = |offset: usize, spec: &ParameterSpec| {
+            (spec.offset == offset).then(|| offset.checked_add(spec.len))?
+        };
+        let inputs = self.parameters.iter().try_fold(0, next);
+        if inputs != Some(self.program.inputs()) {
             return Err("the layer's parameters do not fit together".into());
         }
         for spec in &self.parameters {
@@ -56,8 +55,8 @@ impl LayerData {
         }
         for output in &self.outputs {
             let inputs = match output.source {
-                super::data::Source::Primal => program.variables,
-                super::data::Source::Dual => program.rows,
+                Source::Primal => program.variables,
+                Source::Dual => program.rows,
             };
             let size = output.shape.size();
             if output.map.inputs() != inputs

@@ -1,6 +1,11 @@
 //! Projections onto balls.
 
-use crate::model::{Layer, Model, ModelError, Problem, second_order, sum_squares};
+use crate::atoms::sum_squares;
+use crate::constraint::second_order;
+use crate::error::ModelError;
+use crate::expression::Model;
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// The projection onto the l1 ball of radius r: `min |y - x|^2` subject to `|y|_1 <= r`. Takes x (n numbers)
 /// and r.

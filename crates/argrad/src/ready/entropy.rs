@@ -1,8 +1,11 @@
 //! Layers that maximize `x'y` plus an entropy of y.
 
-use crate::model::{
-    Constraint, Expr, Layer, Model, ModelError, Problem, broadcast_to, exponential_cone,
-};
+use crate::atoms::broadcast_to;
+use crate::constraint::{Constraint, exponential_cone};
+use crate::error::ModelError;
+use crate::expression::{Expr, Model};
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// `y = exp(x) / sum exp(x)`: `max x'y + H(y)` subject to `sum y = 1`, with `H(y) = -sum y log y`. Takes x
 /// (n numbers).

@@ -1,6 +1,10 @@
 //! Sums of hinges with learned coefficients.
 
-use crate::model::{Expr, Layer, Model, ModelError, Problem, sum_squares};
+use crate::atoms::sum_squares;
+use crate::error::ModelError;
+use crate::expression::{Expr, Model};
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// `y_j = sum_i w_ji max(a_ji x_j + b_ji, 0)`: any elementwise continuous piecewise-linear function with `k`
 /// hinges, all of its numbers parameters. Takes x (n), a, b, w (n x k each).

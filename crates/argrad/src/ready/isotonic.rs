@@ -1,6 +1,10 @@
 //! Isotonic regression.
 
-use crate::model::{Layer, Model, ModelError, Problem, sum_squares};
+use crate::atoms::sum_squares;
+use crate::error::ModelError;
+use crate::expression::Model;
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// The nearest vector that does not increase: `min |y - x|^2` subject to `y_1 >= y_2 >= ... >= y_n`. Takes x
 /// (n numbers).

@@ -1,6 +1,10 @@
 //! The largest of affine functions.
 
-use crate::model::{Layer, Model, ModelError, Problem, broadcast_to};
+use crate::atoms::broadcast_to;
+use crate::error::ModelError;
+use crate::expression::Model;
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// `y = max_i (a_i'x + b_i)`, a number: `min y` subject to `A x + b <= y`. Takes A (`pieces` x `inputs`), x
 /// (`inputs`) and b (`pieces`).

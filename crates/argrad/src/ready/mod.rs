@@ -47,7 +47,6 @@ mod entropy;
 mod hinge;
 mod isotonic;
 mod max_affine;
-mod order;
 mod piecewise;
 mod psd;
 mod relu;
@@ -59,7 +58,6 @@ pub use entropy::{constrained_softmax, limited_multi_label, sigmoid, softmax};
 pub use hinge::hinges;
 pub use isotonic::isotonic_regression;
 pub use max_affine::max_affine;
-pub(crate) use order::{Arrange, OrderDifferences};
 pub use piecewise::{PiecewiseLinear, piecewise_linear};
 pub use psd::psd_projection;
 pub use relu::{dense_relu, relu};
@@ -67,4 +65,4 @@ pub use simplex::{box_projection, constrained_sparsemax, simplex_projection, spa
 pub use sorting::{permutahedron_projection, soft_rank, soft_sort};
 
 #[cfg(doc)]
-use crate::model::Layer;
+use crate::layer::Layer;

@@ -1,6 +1,10 @@
 //! Piecewise-linear functions that are known in advance.
 
-use crate::model::{Layer, Model, ModelError, Problem, sum_squares};
+use crate::atoms::sum_squares;
+use crate::error::ModelError;
+use crate::expression::Model;
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// A continuous piecewise-linear function of one number.
 #[derive(Clone, Debug, PartialEq)]

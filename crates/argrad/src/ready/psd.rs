@@ -1,6 +1,10 @@
 //! The projection onto the cone of positive semidefinite matrices.
 
-use crate::model::{Layer, Model, ModelError, Problem, sum_squares};
+use crate::atoms::sum_squares;
+use crate::error::ModelError;
+use crate::expression::Model;
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// The nearest positive semidefinite matrix: `min |Y - X|^2` (Frobenius) subject to Y positive semidefinite.
 /// Takes X (n x n, symmetric). The solution is X with its negative eigenvalues set to zero.

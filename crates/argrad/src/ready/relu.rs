@@ -1,6 +1,10 @@
 //! ReLU as a projection onto the nonnegative orthant.
 
-use crate::model::{Layer, Model, ModelError, Problem, sum_squares};
+use crate::atoms::sum_squares;
+use crate::error::ModelError;
+use crate::expression::Model;
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// `y = max(x, 0)`, elementwise: `min |y - x|^2` subject to `y >= 0`. Takes x (n numbers).
 ///

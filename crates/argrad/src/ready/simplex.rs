@@ -1,6 +1,10 @@
 //! Projections onto the simplex and onto boxes.
 
-use crate::model::{Layer, Model, ModelError, Problem, sum_squares};
+use crate::atoms::sum_squares;
+use crate::error::ModelError;
+use crate::expression::Model;
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// The projection onto the probability simplex: `min |y - x|^2` subject to `sum y = 1`, `y >= 0`. Takes x (n
 /// numbers).

@@ -14,8 +14,12 @@
 //! Both are derived parameters. The rows of D are linearly independent, so that duals are unique, and
 //! equal elements of x do not matter: the constraint between them holds with equality, either way around.
 
-use super::order::{Arrange, OrderDifferences};
-use crate::model::{Constraint, Expr, Layer, Model, ModelError, Problem, sum_squares};
+use crate::atoms::{Arrange, OrderDifferences, sum_squares};
+use crate::constraint::Constraint;
+use crate::error::ModelError;
+use crate::expression::{Expr, Model};
+use crate::layer::Layer;
+use crate::problem::Problem;
 
 /// The projection of x onto the permutahedron of w: `min |y - x|^2` over the convex hull of the permutations
 /// of w. Takes x and w (n numbers each).

@@ -1,7 +1,8 @@
 //! Claims about geometric programs: known optima, derivatives, what is refused.
 
+use argrad::atoms::*;
 use argrad::gp::GpLayer;
-use argrad::model::*;
+use argrad::prelude::*;
 
 fn near(found: f64, expected: f64, tolerance: f64) {
     assert!(
@@ -76,11 +77,11 @@ fn the_largest_box() -> Result<(), ModelError> {
     // w = d = sqrt(floor), h = wall / (4 sqrt(floor)), volume = wall sqrt(floor) / 4.
     let root = 50f64.sqrt();
     near(answer.value, 50.0 * root, 1e-8);
-    near(answer.get(h)[0], root, 1e-7);
-    near(answer.get(h * w * d)[0], answer.value, 1e-7);
-    near(answer.sensitivity(wall)[0], root / 4.0, 1e-7);
-    near(answer.sensitivity(floor)[0], 200.0 / 4.0 * 0.5 / root, 1e-7);
-    near(answer.dual(walls)[0], 1.0, 1e-7); // one percent more wall, one percent more volume
+    near(answer.get(h).unwrap()[0], root, 1e-7);
+    near(answer.get(h * w * d).unwrap()[0], answer.value, 1e-7);
+    near(answer.sensitivity(wall).unwrap()[0], root / 4.0, 1e-7);
+    near(answer.sensitivity(floor).unwrap()[0], 200.0 / 4.0 * 0.5 / root, 1e-7);
+    near(answer.dual(walls).unwrap()[0], 1.0, 1e-7); // one percent more wall, one percent more volume
     let layer = problem.compile_gp([wall, floor], [h, w, d, h * w * d])?;
     check(&layer, &[vec![200.0, 150.0], vec![50.0]])?;
     let (outputs, _) = layer.forward(&[&[200.0, 150.0], &[50.0]])?;
@@ -233,9 +234,23 @@ fn without_a_solution() -> Result<(), ModelError> {
     let model = Model::new();
     let x = model.variable(());
     let answer = Problem::minimize(x).subject_to([x.leq(1.0), x.geq(2.0)]).solve_gp(&[])?;
-    assert_eq!((answer.status(), answer.value), (Status::PrimalInfeasible, f64::INFINITY));
+    assert_eq!((answer.status, answer.value), (Status::PrimalInfeasible, f64::INFINITY));
     // The infimum is not attained.
     let answer = Problem::minimize(x).subject_to([x.leq(1.0)]).solve_gp(&[])?;
-    assert_eq!((answer.status(), answer.value), (Status::DualInfeasible, 0.0));
+    assert_eq!((answer.status, answer.value), (Status::DualInfeasible, 0.0));
+    Ok(())
+}
+
+/// Handles are those of the problem as it was written, not of its logarithms.
+#[test]
+fn a_geometric_layer_knows_the_handles_of_its_problem() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, p, q) = (model.variable(()).named("x"), model.parameter(()), model.parameter(()));
+    let least = x.geq(p * q);
+    let layer = Problem::minimize(x).subject_to([least]).compile_gp([p, q], [x])?;
+    let outputs = layer.solve(&layer.arguments(&[(q, &[2.0]), (p, &[3.0])])?)?;
+    near(outputs.get(x)?.sample(0)?[0], 6.0, 1e-8);
+    assert!(outputs.get(least).is_err() && layer.parameter(x).is_err());
+    assert_eq!((layer.parameter(q)?, layer.output("x")?), (1, 0));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! All atoms: how to write each, and arguments at which to try it.
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 use super::derivative::numbers;
 

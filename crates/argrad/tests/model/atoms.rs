@@ -1,7 +1,8 @@
 //! Atoms: the value of the expression at the solution is the value of the graph, and affine operations are
 //! what they say.
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 /// An expression of a variable that is fixed at `at`, by the solver and by evaluation.
 #[track_caller]
@@ -18,7 +19,9 @@ fn is(
     let out = model.variable(result.shape());
     let objective = sum_squares(out - result);
     let answer = Problem::minimize(objective).subject_to([x.equals(value)]).solve(&[]).unwrap();
-    for found in [answer.get(result), answer.get(out), answer.get(build(value))] {
+    for found in
+        [answer.get(result).unwrap(), answer.get(out).unwrap(), answer.get(build(value)).unwrap()]
+    {
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (f, e) in found.iter().zip(expected) {
             assert!((f - e).abs() < 1e-7, "{result}: {found:?} against {expected:?}");
@@ -83,7 +86,7 @@ fn optimal(at: &[f64], concave: bool, build: impl for<'m> Fn(Expr<'m>) -> Expr<'
     let bound = if concave { t.leq(objective) } else { t.geq(objective) };
     let problem = if concave { Problem::maximize(t) } else { Problem::minimize(t) };
     let in_constraint = problem.subject_to([x.equals(at), bound]).solve(&[]).unwrap();
-    let direct = in_objective.get(objective)[0];
+    let direct = in_objective.get(objective).unwrap()[0];
     for found in [in_objective.value, in_constraint.value, direct] {
         assert!(
             (found - expected).abs() < 1e-7 * (1.0 + expected.abs()),

@@ -1,7 +1,8 @@
 //! Every atom of the table: the graph has the atom's value, the gradient is that of the value, layers with it
 //! can be read from a file, and the page of documentation says of it what the code says.
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 use super::atom_table::{Arg, Build, TABLE, properties};
 use super::derivative::check;
@@ -53,12 +54,12 @@ fn has_its_value(args: &[Arg], build: Build, seed: u64, in_objective: bool) -> R
     let settings = Settings { tolerance: 1e-10, ..Settings::default() };
     let problem = problem.subject_to(constraints).with_settings(settings);
     let answer = problem.solve(&[]).map_err(|e| e.to_string())?;
-    let expected: f64 = answer.get(result).iter().sum();
+    let expected: f64 = answer.get(result).unwrap().iter().sum();
     let off = (answer.value - expected).abs() / (1.0 + expected.abs());
-    if answer.status() == Status::Solved && off <= 1e-8 {
+    if answer.status == Status::Solved && off <= 1e-8 {
         return Ok(());
     }
-    Err(format!("{:?} {} against {expected}, off by {off:e}", answer.status(), answer.value))
+    Err(format!("{:?} {} against {expected}, off by {off:e}", answer.status, answer.value))
 }
 
 /// Values that are known, found by the solver.

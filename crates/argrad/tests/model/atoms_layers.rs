@@ -1,7 +1,8 @@
 //! Layers with each atom and parameters in it, in the objective and in a constraint: backward against
 //! jvp and central differences.
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 use super::atom_table::{Arg, Build, TABLE};
 use super::derivative::{check, numbers};
@@ -13,7 +14,7 @@ fn value(args: &[Arg], values: &[Vec<f64>], build: Build) -> f64 {
     let constant = |(arg, v): (&Arg, &Vec<f64>)| model.constant(v).reshape(arg.shape());
     let given: Vec<Expr<'_>> = args.iter().zip(values).map(constant).collect();
     let answer = Problem::minimize(square(y)).solve(&[]).unwrap();
-    answer.get(build(&given)).iter().sum()
+    answer.get(build(&given)).unwrap().iter().sum()
 }
 
 /// `sum (x - a)^2 / 2` near the atom of `x + shift`: with it in the objective, times g, or bounded by g.

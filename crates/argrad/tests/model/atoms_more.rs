@@ -1,6 +1,7 @@
 //! Known problems written with atoms, perspectives, affine operations of product spaces, and what is refused.
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 fn close(found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
@@ -18,7 +19,7 @@ fn lp_0_and_socp_0() -> Result<(), ModelError> {
         let origin = x.equals([0.0, 0.0]);
         let answer = Problem::minimize(norm(x) + 1.0).subject_to([origin]).solve(&[])?;
         close(&[answer.value], &[1.0], 1e-8);
-        close(&answer.get(x), &[0.0, 0.0], 1e-8);
+        close(&answer.get(x).unwrap(), &[0.0, 0.0], 1e-8);
     }
     Ok(())
 }
@@ -38,13 +39,13 @@ fn socp_3_and_its_duals() -> Result<(), ModelError> {
     let problem = Problem::minimize(x.dot([-1.0, 2.0]));
     let answer = problem.subject_to(rows).solve(&[])?;
     close(&[answer.value], &[-a - 2.0 * b], 1e-8);
-    close(&answer.get(x), &[a, -b], 1e-8);
-    let duals = rows.map(|row| answer.dual(row)[0]);
+    close(&answer.get(x).unwrap(), &[a, -b], 1e-8);
+    let duals = rows.map(|row| answer.dual(row).unwrap()[0]);
     close(&duals, &[0.0, second, third], 1e-8);
     let together = norm2_axis(vstack(&parts), 1).leq(1.0);
     let answer = Problem::minimize(x.dot([-1.0, 2.0])).subject_to([together]).solve(&[])?;
     close(&[answer.value], &[-a - 2.0 * b], 1e-8);
-    close(answer.dual(together), &[0.0, second, third], 1e-8);
+    close(answer.dual(together).unwrap(), &[0.0, second, third], 1e-8);
     Ok(())
 }
 
@@ -67,10 +68,10 @@ fn expcone_1_and_its_duals() -> Result<(), ModelError> {
     }
     let dual = low;
     close(&[answer.value, answer.value], &[value, 0.1 * dual], 1e-8);
-    close(answer.dual(rows[0]), &[0.0], 1e-8);
-    close(answer.dual(rows[1]), &[dual], 1e-8);
-    close(answer.dual(rows[2]), &[0.0; 3], 1e-8);
-    close(answer.dual(cone), &[1.0 - dual, 2.0 - dual, 3.0 - dual], 1e-8);
+    close(answer.dual(rows[0]).unwrap(), &[0.0], 1e-8);
+    close(answer.dual(rows[1]).unwrap(), &[dual], 1e-8);
+    close(answer.dual(rows[2]).unwrap(), &[0.0; 3], 1e-8);
+    close(answer.dual(cone).unwrap(), &[1.0 - dual, 2.0 - dual, 3.0 - dual], 1e-8);
     // As an atom: y exp(x / y) <= z.
     let bound = perspective(exp(x.index(2)), x.index(1)).leq(x.index(0));
     let rows = [rows[0], rows[1], rows[2], bound];
@@ -90,8 +91,8 @@ fn pcp_2_with_atoms() -> Result<(), ModelError> {
     let answer = Problem::maximize(objective).subject_to([budget]).solve(&[])?;
     close(&[answer.value], &[1.8073406786220672], 1e-8);
     // Stationarity in the third: 0.4 z^-0.6 is half the dual.
-    let z = answer.get(x)[2];
-    close(&[answer.dual(budget)[0].abs()], &[0.8 * z.powf(-0.6)], 1e-7);
+    let z = answer.get(x).unwrap()[2];
+    close(&[answer.dual(budget).unwrap()[0].abs()], &[0.8 * z.powf(-0.6)], 1e-7);
     Ok(())
 }
 
@@ -127,7 +128,7 @@ fn perspectives_of_expressions() -> Result<(), ModelError> {
             let fixed = [x.equals(at), s.equals(scale)];
             let answer = problem.clone().subject_to(fixed).solve(&[]).unwrap();
             let value = scale * expected(at / scale, scale);
-            close(&[answer.value, answer.get(f)[0]], &[value, value], 1e-8);
+            close(&[answer.value, answer.get(f).unwrap()[0]], &[value, value], 1e-8);
         }
     };
     is(|x| log(x), |x, _| x.ln());
@@ -148,11 +149,11 @@ fn operations_on_product_spaces() -> Result<(), ModelError> {
     let product = kron(of_a, of_b);
     let answer = Problem::minimize(x.sum()).subject_to([x.equals(product)]).solve(&[])?;
     // tr b = 1.5, tr a = 5.
-    close(&answer.get(x.partial_trace(&[2, 3], 1)), &a.concat().map_by(1.5), 1e-9);
-    close(&answer.get(x.partial_trace(&[2, 3], 0)), &b.concat().map_by(5.0), 1e-9);
+    close(&answer.get(x.partial_trace(&[2, 3], 1)).unwrap(), &a.concat().map_by(1.5), 1e-9);
+    close(&answer.get(x.partial_trace(&[2, 3], 0)).unwrap(), &b.concat().map_by(5.0), 1e-9);
     for (axis, expected) in [(0, kron(of_a.t(), of_b)), (1, kron(of_a, of_b.t()))] {
-        let found = answer.get(x.partial_transpose(&[2, 3], axis));
-        close(&found, &answer.get(expected), 1e-9);
+        let found = answer.get(x.partial_transpose(&[2, 3], axis)).unwrap();
+        close(&found, &answer.get(expected).unwrap(), 1e-9);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Derivatives of whole layers: the adjoint dot product, and central finite differences.
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 /// Numbers between -1 and 1 that look random, the same on every machine.
 pub fn numbers(count: usize, seed: u64) -> Vec<f64> {

@@ -1,7 +1,8 @@
 //! Every form of the lists in `docs/dpp.md`: affine in the parameters, lifted, derived. Each is compared with
 //! the same problem with the parameters' values written in, and differentiated.
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 use super::derivative::check;
 
@@ -38,7 +39,7 @@ fn agrees(used: [bool; 4], build: impl for<'m> Fn(&Data<'m>, Expr<'m>) -> Proble
         .filter_map(|(given, used)| used.then_some(given))
         .collect();
     let answer = problem.solve(&given).unwrap();
-    assert_eq!(answer.status(), Status::Solved);
+    assert_eq!(answer.status, Status::Solved);
 
     let model = Model::new();
     let y = model.variable(3);
@@ -55,7 +56,7 @@ fn agrees(used: [bool; 4], build: impl for<'m> Fn(&Data<'m>, Expr<'m>) -> Proble
         answer.value,
         fixed.value
     );
-    let (found, expected) = (answer.get(x), fixed.get(y));
+    let (found, expected) = (answer.get(x).unwrap(), fixed.get(y).unwrap());
     for (f, e) in found.iter().zip(&expected) {
         assert!((f - e).abs() < 1e-6, "{found:?} against {expected:?}");
     }
@@ -205,7 +206,7 @@ fn terms_without_variables_count_in_the_value() {
     let problem = Problem::minimize(square(x - 1.0) + sum_squares(p) + exp(p) + 2.0);
     let answer = problem.solve(&[(p, &[0.5])]).unwrap();
     assert!((answer.value - (0.25 + 0.5f64.exp() + 2.0)).abs() < 1e-9);
-    assert!((answer.sensitivity(p)[0] - (1.0 + 0.5f64.exp())).abs() < 1e-9);
+    assert!((answer.sensitivity(p).unwrap()[0] - (1.0 + 0.5f64.exp())).abs() < 1e-9);
 }
 
 /// One factor shared, one per instance, one function of each, in a batch of three.

@@ -1,6 +1,7 @@
 //! Known optimal values and duals (of CVXPY's solver tests and closed forms).
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 fn close(found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
@@ -17,13 +18,13 @@ fn lp_0_and_qp_0_norms_and_squares() -> Result<(), ModelError> {
     let origin = x.equals([0.0, 0.0]);
     let answer = Problem::minimize(abs(x).sum() + 1.0).subject_to([origin]).solve(&[])?;
     close(&[answer.value], &[1.0], 1e-8);
-    close(&answer.get(x), &[0.0, 0.0], 1e-8);
+    close(&answer.get(x).unwrap(), &[0.0, 0.0], 1e-8);
     // qp_0: x^2, x >= 1.
     let y = model.variable(1);
     let bound = y.geq(1.0);
     let answer = Problem::minimize(square(y).sum()).subject_to([bound]).solve(&[])?;
     close(&[answer.value], &[1.0], 1e-8);
-    close(answer.dual(bound), &[2.0], 1e-8);
+    close(answer.dual(bound).unwrap(), &[2.0], 1e-8);
     Ok(())
 }
 
@@ -35,8 +36,8 @@ fn lp_1_and_its_duals() -> Result<(), ModelError> {
     let rows = [(2.0 * x0 + x1).leq(3.0), (x0 + 2.0 * x1).leq(3.0), x0.geq(0.0), x1.geq(0.0)];
     let answer = Problem::minimize(-4.0 * x0 - 5.0 * x1).subject_to(rows).solve(&[])?;
     close(&[answer.value], &[-9.0], 1e-8);
-    close(&answer.get(x), &[1.0, 1.0], 1e-8);
-    let duals: Vec<f64> = rows.iter().map(|row| answer.dual(*row)[0]).collect();
+    close(&answer.get(x).unwrap(), &[1.0, 1.0], 1e-8);
+    let duals: Vec<f64> = rows.iter().map(|row| answer.dual(*row).unwrap()[0]).collect();
     close(&duals, &[1.0, 2.0, 0.0, 0.0], 1e-8);
     Ok(())
 }
@@ -49,7 +50,7 @@ fn lp_2_and_its_duals() -> Result<(), ModelError> {
     let rows = [x.index(0).geq(-100.0), x.index(0).leq(-10.0), x.index(1).equals(1.0)];
     let answer = Problem::minimize(x.dot([1.0, 0.5])).subject_to(rows).solve(&[])?;
     close(&[answer.value], &[-99.5], 1e-8);
-    let duals: Vec<f64> = rows.iter().map(|row| answer.dual(*row)[0]).collect();
+    let duals: Vec<f64> = rows.iter().map(|row| answer.dual(*row).unwrap()[0]).collect();
     close(&duals, &[1.0, 0.0, -0.5], 1e-8);
     Ok(())
 }
@@ -66,7 +67,7 @@ fn socp_2() -> Result<(), ModelError> {
     ];
     let answer = Problem::minimize(x.dot([-4.0, -5.0])).subject_to(rows).solve(&[])?;
     close(&[answer.value], &[-9.0], 1e-8);
-    close(&answer.get(x), &[1.0, 1.0], 1e-7);
+    close(&answer.get(x).unwrap(), &[1.0, 1.0], 1e-7);
     Ok(())
 }
 
@@ -80,7 +81,7 @@ fn socp_3() -> Result<(), ModelError> {
     let rows = [[2f64.sqrt(), half] * rotated, 1.0 * x, [0.2, 1.8] * x].map(|e| norm2(e).leq(1.0));
     let answer = Problem::minimize(x.dot([-1.0, 2.0])).subject_to(rows).solve(&[])?;
     close(&[answer.value], &[-1.932105], 1e-6);
-    close(&answer.get(x), &[0.83666003, -0.54772256], 1e-7);
+    close(&answer.get(x).unwrap(), &[0.83666003, -0.54772256], 1e-7);
     Ok(())
 }
 
@@ -102,7 +103,7 @@ fn expcone_socp_1() -> Result<(), ModelError> {
     let rows = [length.leq(t), exponential_cone(s, model.constant([1.0; 3]), x)];
     let answer = Problem::minimize(t - 0.75 * s.sum()).subject_to(rows).solve(&[])?;
     close(&[answer.value], &[4.0751197], 1e-7);
-    close(&answer.get(x), &[0.576079, 0.54315, 0.28037], 1e-5);
+    close(&answer.get(x).unwrap(), &[0.576079, 0.54315, 0.28037], 1e-5);
     let atoms = Problem::minimize(length - 0.75 * log(x).sum()).solve(&[])?;
     close(&[atoms.value], &[answer.value], 1e-8);
     Ok(())
@@ -122,7 +123,7 @@ fn pcp_2() -> Result<(), ModelError> {
     let answer = problem.solve(&[])?;
     close(&[answer.value], &[1.8073406786220672], 1e-8);
     // CVXPY's point is good to four digits.
-    close(&answer.get(x), &[0.06393515, 0.78320961, 2.30571048], 1e-3);
+    close(&answer.get(x).unwrap(), &[0.06393515, 0.78320961, 2.30571048], 1e-3);
     Ok(())
 }
 
@@ -131,10 +132,10 @@ fn lp_3_is_unbounded_and_lp_4_infeasible() -> Result<(), ModelError> {
     let model = Model::new();
     let x = model.variable(5);
     let answer = Problem::minimize(x.sum()).subject_to([x.leq(1.0)]).solve(&[])?;
-    assert_eq!((answer.status(), answer.value), (Status::DualInfeasible, f64::NEG_INFINITY));
+    assert_eq!((answer.status, answer.value), (Status::DualInfeasible, f64::NEG_INFINITY));
     let rows = [x.leq(0.0), x.geq(1.0)];
     let answer = Problem::minimize(x.sum()).subject_to(rows).solve(&[])?;
-    assert_eq!((answer.status(), answer.value), (Status::PrimalInfeasible, f64::INFINITY));
+    assert_eq!((answer.status, answer.value), (Status::PrimalInfeasible, f64::INFINITY));
     Ok(())
 }
 
@@ -148,8 +149,12 @@ fn socp_1_and_its_duals() -> Result<(), ModelError> {
     let problem = Problem::minimize(x.dot([3.0, 2.0, 1.0])).subject_to(rows);
     let answer = problem.solve(&[])?;
     close(&[answer.value], &[-13.548638904065102], 1e-8);
-    close(&answer.get(x), &[-3.874621860638774, -2.129788233677883, 2.33480343377204], 1e-7);
-    let duals: Vec<f64> = rows.iter().map(|row| answer.dual(*row)[0]).collect();
+    close(
+        &answer.get(x).unwrap(),
+        &[-3.874621860638774, -2.129788233677883, 2.33480343377204],
+        1e-7,
+    );
+    let duals: Vec<f64> = rows.iter().map(|row| answer.dual(*row).unwrap()[0]).collect();
     close(&duals, &[2.865602699, 0.779374595, 2.865602699], 1e-7);
     // The same with the cone written out.
     let rows = [second_order(y, x), rows[1], rows[2]];
@@ -157,7 +162,7 @@ fn socp_1_and_its_duals() -> Result<(), ModelError> {
     close(&[answer.value], &[-13.548638904065102], 1e-8);
     // Stationarity: the objective's gradient is the cone's dual and that of the inequality.
     let expected = [2.865602699, 2.220625405, 1.220625405, -1.338123784];
-    close(answer.dual(rows[0]), &expected, 1e-8);
+    close(answer.dual(rows[0]).unwrap(), &expected, 1e-8);
     Ok(())
 }
 
@@ -174,7 +179,7 @@ fn expcone_1() -> Result<(), ModelError> {
     ];
     let answer = Problem::minimize(x.dot([3.0, 2.0, 1.0])).subject_to(rows).solve(&[])?;
     close(&[answer.value], &[0.23534820622420757], 1e-8);
-    close(&answer.get(x), &[0.05462721, 0.02609378, 0.01927901], 1e-6);
+    close(&answer.get(x).unwrap(), &[0.05462721, 0.02609378, 0.01927901], 1e-6);
     Ok(())
 }
 
@@ -200,7 +205,7 @@ fn sdp_1() -> Result<(), ModelError> {
     let most = Problem::maximize(rho.at(0, 3)).subject_to(rows).solve(&[])?;
     close(&[most.value], &[0.23], 1e-2);
     // Strong duality for the semidefinite constraint: its dual is orthogonal to the matrix.
-    let (value, dual) = (least.get(rho), least.dual(rows[9]));
+    let (value, dual) = (least.get(rho).unwrap(), least.dual(rows[9]).unwrap());
     let product: f64 = value.iter().zip(dual).map(|(v, d)| v * d).sum();
     assert!(product.abs() < 1e-7 && dual.iter().any(|d| d.abs() > 1e-3));
     Ok(())
@@ -223,9 +228,9 @@ fn sdp_2() -> Result<(), ModelError> {
     let answer = Problem::minimize(x.dot(c1) + y.dot(c2)).subject_to(rows).solve(&[])?;
     close(&[answer.value], &[52.40127214], 1e-8);
     // The semidefinite duals are what stationarity says.
-    let nu = answer.dual(rows[0])[0];
+    let nu = answer.dual(rows[0]).unwrap()[0];
     let expected: Vec<f64> = c1.concat().iter().zip(a1.concat()).map(|(c, a)| c + nu * a).collect();
-    close(answer.dual(rows[2]), &expected, 1e-7);
+    close(answer.dual(rows[2]).unwrap(), &expected, 1e-7);
     Ok(())
 }
 
@@ -253,11 +258,11 @@ fn sensitivity_is_the_derivative_of_the_value() -> Result<(), ModelError> {
     };
     let answer = problem.solve(&[(a, &[0.1, 0.9, 0.4]), (g, &[2.0])])?;
     // x = min(1, a + 1 / (2 g)).
-    close(&answer.get(x), &[0.35, 1.0, 0.65], 1e-8);
+    close(&answer.get(x).unwrap(), &[0.35, 1.0, 0.65], 1e-8);
     let h = 1e-5;
     let da = (value([0.1, 0.9 + h, 0.4], 2.0)? - value([0.1, 0.9 - h, 0.4], 2.0)?) / (2.0 * h);
     let dg = (value([0.1, 0.9, 0.4], 2.0 + h)? - value([0.1, 0.9, 0.4], 2.0 - h)?) / (2.0 * h);
-    close(&[answer.sensitivity(a)[1], answer.sensitivity(g)[0]], &[da, dg], 1e-8);
+    close(&[answer.sensitivity(a).unwrap()[1], answer.sensitivity(g).unwrap()[0]], &[da, dg], 1e-8);
     Ok(())
 }
 
@@ -267,17 +272,17 @@ fn attributes_of_variables_are_constraints() -> Result<(), ModelError> {
     let x = model.variable(3).bounds(-0.5, 0.5);
     let target = [1.0, 0.2, -3.0];
     let answer = Problem::minimize(sum_squares(x - target)).solve(&[])?;
-    close(&answer.get(x), &[0.5, 0.2, -0.5], 1e-8);
+    close(&answer.get(x).unwrap(), &[0.5, 0.2, -0.5], 1e-8);
     let d = model.variable((2, 2)).diagonal();
     let answer = Problem::minimize(sum_squares(d - [[1.0, 2.0], [3.0, 4.0]])).solve(&[])?;
-    close(&answer.get(d), &[1.0, 0.0, 0.0, 4.0], 1e-8);
+    close(&answer.get(d).unwrap(), &[1.0, 0.0, 0.0, 4.0], 1e-8);
     let s = model.variable((2, 2)).psd();
     // The projection of diag(1, -1) onto the semidefinite cone.
     let answer = Problem::minimize(sum_squares(s - [[1.0, 0.0], [0.0, -1.0]])).solve(&[])?;
-    close(&answer.get(s), &[1.0, 0.0, 0.0, 0.0], 1e-7);
+    close(&answer.get(s).unwrap(), &[1.0, 0.0, 0.0, 0.0], 1e-7);
     let p = model.variable((2, 2)).sparse(&[(0, 1)]);
     let answer = Problem::minimize(sum_squares(p - [[1.0, 2.0], [3.0, 4.0]])).solve(&[])?;
-    close(&answer.get(p), &[0.0, 2.0, 0.0, 0.0], 1e-8);
+    close(&answer.get(p).unwrap(), &[0.0, 2.0, 0.0, 0.0], 1e-8);
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! Random convex expressions: the graph's optimal value is the expression's value, and what DCP says of sign
 //! and curvature holds at random points.
 
-use argrad::model::*;
+use argrad::atoms::*;
+use argrad::prelude::*;
 
 use super::derivative::numbers;
 
@@ -73,15 +74,15 @@ fn graphs_have_the_value_of_their_expression() {
         }
         let answer = problem.solve(&[]).unwrap();
         let fixed = Problem::minimize(x.sum()).subject_to([x.equals(&point)]).solve(&[]).unwrap();
-        let expected = fixed.get(expression);
+        let expected = fixed.get(expression).unwrap();
         if expected.iter().any(|v| !v.is_finite() || v.abs() > 1e4) {
             continue;
         }
         solved += 1;
         let value: f64 = expected.iter().sum();
-        if answer.status() != Status::Solved {
+        if answer.status != Status::Solved {
             // A square of a square at its kink: multipliers vanish twice, the minimum is quartic.
-            assert_eq!(answer.status(), Status::NumericalTrouble, "seed {seed}: {expression}");
+            assert_eq!(answer.status, Status::NumericalTrouble, "seed {seed}: {expression}");
             assert!(answer.report.weakly_active > 0, "seed {seed}: {expression}");
             degenerate += 1;
         }
@@ -98,7 +99,7 @@ fn graphs_have_the_value_of_their_expression() {
             let moved: Vec<f64> = point.iter().map(|v| v + t * (0.3 - v)).collect();
             let fixed =
                 Problem::minimize(x.sum()).subject_to([x.equals(&moved)]).solve(&[]).unwrap();
-            fixed.get(expression).iter().sum()
+            fixed.get(expression).unwrap().iter().sum()
         };
         let (left, middle, right) = (at(-0.4), value, at(0.4));
         if left.is_finite() && right.is_finite() {

@@ -1,6 +1,8 @@
 //! Layers at run time: batches, files, threads, warm starts, failures.
 
-use argrad::model::*;
+use argrad::atom::{Affine, Argument, Atom, Graph, Info, Monotonicity};
+use argrad::atoms::*;
+use argrad::prelude::*;
 use argrad::{Differentiation, OnFailure};
 
 use super::derivative::numbers;
@@ -191,10 +193,26 @@ fn an_atom_of_the_user_in_a_file() -> Result<(), Box<dyn std::error::Error>> {
     super::derivative::check(layer.clone(), &[vec![0.5, -2.0, 1.0, 3.0]], &[]);
     let text = serde_json::to_string(&layer)?;
     assert!(serde_json::from_str::<Layer>(&text).is_err());
-    register("softsign", |_| std::sync::Arc::new(Softsign));
+    register("softsign", |_| std::sync::Arc::new(Softsign)).unwrap();
     let read: Layer = serde_json::from_str(&text)?;
     let (outputs, _) = read.forward(&[&[1.0, -3.0]])?;
     assert!((outputs[0][0] - 0.5).abs() < 1e-9 && (outputs[0][1] + 0.75).abs() < 1e-9);
+    Ok(())
+}
+
+#[test]
+fn a_solve_without_a_tape_is_the_forward_pass_bit_for_bit() -> Result<(), ModelError> {
+    let layer = layer()?;
+    let a: Vec<f64> = (0..27).map(|k| f64::from(k % 7) * 0.3 - 0.8).collect();
+    let (taped, _) = layer.forward(&[&a, &[0.5]])?;
+    let plain = layer.solve(&[&a, &[0.5]])?;
+    assert_eq!((&plain.values, &plain.objective), (&taped.values, &taped.objective));
+    assert_eq!(plain.reports, taped.reports);
+    let (taped, _) = layer.forward_from(&[&a, &[0.6]], &plain)?;
+    let plain = layer.solve_from(&[&a, &[0.6]], &plain)?;
+    assert!(plain.reports.iter().any(|report| report.warm_started));
+    assert_eq!((&plain.values, &plain.reports), (&taped.values, &taped.reports));
+    assert!(layer.solve(&[&a]).is_err() && layer.solve_from(&[&a[..3], &[0.6]], &plain).is_err());
     Ok(())
 }
 
@@ -225,7 +243,10 @@ fn arrays_of_ndarray_stand_beside_expressions() -> Result<(), ModelError> {
     let (a, b) = (array![[1.0, 2.0], [0.0, 1.0]], array![3.0, 1.0]);
     let problem = Problem::minimize(sum_squares(matmul(&a, x) - &b) + 0.0 * (&b * x).sum());
     let answer = problem.solve(&[])?;
-    assert!((answer.get(x)[0] - 1.0).abs() < 1e-9 && (answer.get(x)[1] - 1.0).abs() < 1e-9);
+    assert!(
+        (answer.get(x).unwrap()[0] - 1.0).abs() < 1e-9
+            && (answer.get(x).unwrap()[1] - 1.0).abs() < 1e-9
+    );
     assert_eq!((&b - x).shape(), Shape::vector(2));
     Ok(())
 }
@@ -263,5 +284,56 @@ fn what_does_not_belong_to_a_layer_is_refused() -> Result<(), ModelError> {
     assert!(one.backward(&tape, &[&[]]).is_err() && one.jvp(&tape, &[]).is_err());
     assert!(one.value_gradient(&tape, &[1.0]).is_err());
     assert!(one.forward_from(&[&a[..3], &[0.3]], &outputs).is_err());
+    Ok(())
+}
+
+/// What the solver takes for infinite is no constraint, sample by sample.
+#[test]
+fn a_bound_from_1e19_on_is_no_constraint() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, p) = (model.variable(()), model.parameter(()));
+    let limit = x.leq(p);
+    let problem = Problem::minimize(square(x - 5.0)).subject_to([limit]);
+    let layer = problem.compile([p], [Output::from(x), limit.dual()])?;
+    let outputs = layer.call(&[(p, &[1.0, 1e19, 1e300])])?.solve()?;
+    for (sample, (value, dual)) in [(1.0, 8.0), (5.0, 0.0), (5.0, 0.0)].into_iter().enumerate() {
+        assert!((outputs.get(x)?.sample(sample)?[0] - value).abs() < 1e-8);
+        assert!((outputs.get(limit)?.sample(sample)?[0] - dual).abs() < 1e-7);
+    }
+    Ok(())
+}
+
+#[test]
+fn parameters_and_outputs_by_name_handle_and_position() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, p, q) = (model.variable(2).named("x"), model.parameter(2), model.parameter(()));
+    let (p, q) = (p.named("p"), q.named("q"));
+    let floor = x.geq(0.0).named("floor");
+    let problem = Problem::minimize(sum_squares(x - q * p)).subject_to([floor]);
+    let layer = problem.compile([p, q], [Output::from(x), floor.dual()])?;
+    let (values, twice) = ([1.0, -2.0], [2.0, 3.0]);
+    let expected = layer.solve(&[&values, &twice])?;
+    let by_handle = layer.call(&[(q, &twice), (p, &values)])?.solve()?;
+    let by_name = layer.call(&[("q", &twice), ("p", &values)])?.solve()?;
+    let by_position = layer.call(&[(1, &twice), (0, &values)])?.solve()?;
+    for outputs in [by_handle, by_name, by_position] {
+        assert_eq!(outputs.values, expected.values);
+    }
+    let outputs = [expected.get(x)?, expected.get("x")?, expected.get(0)?];
+    assert!(outputs.iter().all(|output| *output == outputs[0] && output.shape() == 2.into()));
+    assert_eq!(expected.get(floor)?, expected.get("dual of floor")?);
+    assert_eq!((layer.parameter(q)?, layer.output(floor)?), (1, 1));
+    // What stands for nothing is an error.
+    let other = Model::new();
+    let stranger = other.parameter(2).named("p");
+    assert!(layer.call(&[(stranger, &values), (q, &twice)]).is_err());
+    assert!(layer.call(&[(p, &values)]).unwrap_err().to_string().contains("missing parameters: q"));
+    assert!(layer.call(&[("p", &values), ("p", &values)]).is_err());
+    assert!(layer.call(&[("r", &values), ("q", &twice)]).unwrap_err().to_string().contains("p, q"));
+    assert!(expected.get(p).is_err() && expected.get(2).is_err() && expected.get("y").is_err());
+    assert!(expected.get(x)?.sample(2).is_err());
+    // A layer from a file knows names and positions.
+    let read: Layer = serde_json::from_str(&serde_json::to_string(&layer).unwrap()).unwrap();
+    assert!(read.parameter(p).is_err() && read.parameter("p")? == 0);
     Ok(())
 }

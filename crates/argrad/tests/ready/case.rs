@@ -1,6 +1,6 @@
 //! A layer against an independent function of the same parameters.
 
-use argrad::model::*;
+use argrad::prelude::*;
 
 /// Numbers between -1 and 1 that look random, the same on every machine.
 pub fn numbers(count: usize, seed: u64) -> Vec<f64> {

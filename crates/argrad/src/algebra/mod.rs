@@ -1,0 +1,11 @@
+//! Shapes, and the operations that need nothing but them: linear maps, bilinear products, semidefiniteness.
+
+mod bilinear;
+mod linear_map;
+mod semidefinite;
+mod shape;
+
+pub use bilinear::Bilinear;
+pub use linear_map::LinearMap;
+pub(crate) use semidefinite::{is_semidefinite, pivoted_cholesky};
+pub use shape::Shape;

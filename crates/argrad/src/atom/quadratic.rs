@@ -1,0 +1,148 @@
+//! Squares in the objective, as entries of P.
+
+use std::borrow::Cow;
+
+use super::affine::Term;
+use super::{Affine, Graph};
+use crate::algebra::{Bilinear, Shape};
+
+/// Most products of terms that are formed for a matrix P of constants.
+const MOST_PRODUCTS: usize = 50_000_000;
+
+/// Rows with at most so many terms are squared term by term.
+const FEW_TERMS: usize = 4;
+
+impl Graph<'_> {
+    /// Adds `sum_i weights_i e_i^2` to the objective. The weights are free of variables and nonnegative.
+    ///
+    /// Rows of a few terms without theta go to P directly, and so does a matrix of constants with
+    /// more rows than columns; of the others a variable is made, equal to the row, with a diagonal entry of
+    /// P.
+    pub fn minimize_squares(&mut self, e: &Affine, weights: &Affine) {
+        if !self.admits_weights(e, weights) {
+            return;
+        }
+        if e.is_parameter_free() && self.squares_of_tall_matrix(e, weights) {
+            return;
+        }
+        let mut lifted = Vec::new();
+        for r in 0..e.size() {
+            let row = e.row(r);
+            if row.len() <= FEW_TERMS && row.iter().all(|term| term.theta == 0) {
+                self.add_square(row, weights.row(r));
+            } else {
+                lifted.push(r);
+            }
+        }
+        if lifted.is_empty() {
+            return;
+        }
+        let rest = if lifted.len() == e.size() {
+            Cow::Borrowed(e)
+        } else {
+            Cow::Owned(e.pick(lifted.iter().copied(), lifted.len()))
+        };
+        let rest_weights = weights.pick(lifted.iter().copied(), lifted.len());
+        if rest.is_variable_free() {
+            // Constant in x: only the value of the objective sees it.
+            let squares = self.multiply(&rest, &rest);
+            let value = self.multiply(&rest_weights, &squares);
+            self.add_linear(&self.sum(&value));
+            return;
+        }
+        let y = self.lift(&rest);
+        for (k, r) in lifted.iter().enumerate() {
+            let variable = y.row(k)[0].variable - 1;
+            self.add_product(variable, variable, weights.row(*r));
+        }
+    }
+
+    /// `weight row^2` of a few terms without theta.
+    fn add_square(&mut self, row: &[Term], weight: &[Term]) {
+        for (at, s) in row.iter().enumerate() {
+            for t in &row[at..] {
+                // Each pair once, the mixed ones twice.
+                let factor = if std::ptr::eq(s, t) { 1.0 } else { 2.0 } * s.coef * t.coef;
+                self.add_pair(s.variable, t.variable, factor, weight);
+            }
+        }
+    }
+
+    /// `weight factor x y` of two variables, where index 0 stands for the number one.
+    fn add_pair(&mut self, x: u32, y: u32, factor: f64, weight: &[Term]) {
+        let scaled = weight.iter().map(|w| Term { coef: w.coef * factor, ..*w });
+        match (x, y) {
+            (0, variable) | (variable, 0) => {
+                self.linear.extend(scaled.map(|w| Term { variable, ..w }));
+            }
+            (x, y) => {
+                let scaled: Vec<Term> = scaled.collect();
+                self.add_product(x - 1, y - 1, &scaled);
+            }
+        }
+    }
+
+    /// Where the rows are many and share their weight, P is the sum of the outer products of rows.
+    fn squares_of_tall_matrix(&mut self, e: &Affine, weights: &Affine) -> bool {
+        let rows = e.size();
+        let simple = (0..rows).all(|r| e.row(r).len() <= FEW_TERMS);
+        if simple || (1..rows).any(|r| weights.row(r) != weights.row(0)) {
+            return false;
+        }
+        let mut used: Vec<u32> = e.terms().iter().map(|t| t.variable).collect();
+        used.sort_unstable();
+        used.dedup();
+        let n = used.len();
+        let products: usize = (0..rows).map(|r| e.row(r).len().pow(2)).sum();
+        if n * (n + 1) / 2 > e.terms().len() + rows || products > MOST_PRODUCTS {
+            return false;
+        }
+        let mut gram = vec![0.0; n * n];
+        for r in 0..rows {
+            let row = e.row(r);
+            let at: Vec<usize> =
+                row.iter().map(|t| used.binary_search(&t.variable).unwrap_or(0)).collect();
+            for (s, &i) in row.iter().zip(&at) {
+                row.iter().zip(&at).for_each(|(t, &j)| gram[i * n + j] += s.coef * t.coef);
+            }
+        }
+        let weight = weights.row(0).to_vec();
+        for i in 0..n {
+            for j in i..n {
+                let factor = if i == j { gram[i * n + j] } else { 2.0 * gram[i * n + j] };
+                if factor == 0.0 {
+                    continue;
+                }
+                self.add_pair(used[i], used[j], factor, &weight);
+            }
+        }
+        true
+    }
+
+    /// Adds `weight x'Px` to the objective, P free of variables and positive semidefinite.
+    pub fn minimize_quadratic_form(&mut self, x: &Affine, p: &Affine, weight: &Affine) {
+        let n = x.size();
+        if p.size() != n * n || weight.size() != 1 {
+            let (x, p, weight) = (x.shape(), p.shape(), weight.shape());
+            return self
+                .fault(format!("the quadratic form of a {x}, a {p} with weight a {weight}"));
+        }
+        if !self.admits(x) || !self.admits_weights(p, p) || !self.admits_weights(weight, weight) {
+            return;
+        }
+        let scale = Bilinear::Scale { len: n * n };
+        let p = self.product(scale, weight, p, Shape::matrix(n, n));
+        let variables = match x.plain_variables() {
+            Some(variables) => variables,
+            None => {
+                let lifted = self.lift(x);
+                lifted.plain_variables().unwrap_or_default()
+            }
+        };
+        for i in 0..n {
+            for j in 0..n {
+                self.add_product(variables[i], variables[j], p.row(i * n + j));
+            }
+        }
+    }
+}

@@ -1,6 +1,0 @@
-//! Beyond affine parameters: derived parameters.
-
-mod program;
-mod stored;
-
-pub(crate) use program::{Block, Program};

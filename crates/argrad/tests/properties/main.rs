@@ -1,0 +1,4 @@
+//! Claims about all inputs, tried on random ones.
+
+mod composition;
+mod layer_files;
