@@ -6,6 +6,7 @@ use crate::lanes::{Buffer, Width, lane_count};
 use crate::program::{Error, Settings, Structure};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{state_buffer, work_buffer};
+use crate::threads::for_each;
 
 /// What solver and tapes share.
 #[derive(Debug)]
@@ -53,6 +54,63 @@ impl Prepared {
         let pooled = self.works.lock().unwrap_or_else(|e| e.into_inner()).pop();
         let buffer = pooled.unwrap_or_else(|| work_buffer(&self.analysis, self.lanes));
         WorkGuard { prepared: self, buffer: Some(buffer) }
+    }
+
+    /// Cuts `batch` samples into lane groups and works on them, on as many threads as that is worth: the
+    /// work on a group reads the values of its programs about `passes` times. `task` is called for one
+    /// group after the other and collects what belongs to it (of rows by [`Rows::next`]); then `work` is
+    /// called on every task, with the scratch of a thread. Returns what it returned, group by group.
+    pub(crate) fn for_groups<T: Send, O: Send>(
+        &self,
+        batch: usize,
+        passes: usize,
+        mut task: impl FnMut(Group) -> T,
+        work: impl Fn(T, &mut [f64]) -> O + Sync,
+    ) -> Vec<O> {
+        let count = batch.div_ceil(self.lanes);
+        let mut outputs: Vec<Option<O>> = Vec::with_capacity(count);
+        outputs.resize_with(count, || None);
+        let group = |index: usize| {
+            let first = index * self.lanes;
+            Group { index, first, count: self.lanes.min(batch - first) }
+        };
+        let tasks =
+            outputs.iter_mut().enumerate().map(|(index, out)| (task(group(index)), out)).collect();
+        for_each(
+            tasks,
+            passes * self.analysis.kkt.values_len,
+            || self.take_work(),
+            |scratch, (task, out)| *out = Some(work(task, scratch.as_mut_slice())),
+        );
+        outputs.into_iter().flatten().collect()
+    }
+}
+
+/// The samples `first..first + count` of a batch, which are solved together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Group {
+    pub(crate) index: usize,
+    pub(crate) first: usize,
+    pub(crate) count: usize,
+}
+
+/// As many numbers for each sample of a batch, handed out group by group.
+pub(crate) struct Rows<'a, T> {
+    rest: &'a mut [T],
+    each: usize,
+}
+
+impl<'a, T> Rows<'a, T> {
+    /// `each` numbers for each sample.
+    pub(crate) fn new(numbers: &'a mut [T], each: usize) -> Self {
+        Self { rest: numbers, each }
+    }
+
+    /// The rows of `group`, which comes next.
+    pub(crate) fn next(&mut self, group: Group) -> &'a mut [T] {
+        let (head, tail) = std::mem::take(&mut self.rest).split_at_mut(group.count * self.each);
+        self.rest = tail;
+        head
     }
 }
 

@@ -1,15 +1,14 @@
 //! The entry point: a [`Solver`] for one structure.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::lanes::{Buffer, dispatch};
-use crate::prepared::{Prepared, WorkGuard};
+use crate::prepared::{Group, Prepared, Rows};
 use crate::program::{
     Error, Report, Settings, Solution, Status, Stop, Structure, Values, check_values,
 };
-use crate::solve::group::{Origin, Rows, SolveGroup};
+use crate::solve::group::{Origin, SolutionRows, SolveGroup};
 use crate::tape::Tape;
-use crate::threads::for_each;
 
 /// A solve reads its values about this many times.
 const SOLVE_PASSES: usize = 200;
@@ -138,25 +137,14 @@ impl Solver {
         &self,
         values: &Values<'_>,
         origin: Origin<'_>,
-        mut states: Option<&mut Vec<Buffer>>,
+        states: Option<&mut [Buffer]>,
         check_convexity: bool,
     ) -> Result<Solution, Error> {
+        self.check(values, origin)?;
         let prepared = &*self.prepared;
-        let (n, m) = (prepared.analysis.n(), prepared.analysis.m());
-        check_values(&prepared.analysis.structure, values)?;
-        let is_given = matches!(origin, Origin::Given(_));
-        if let Origin::Warm(start) | Origin::Given(start) = origin {
-            check_start(start, values.batch, n, m)?;
-        }
-        if !prepared.analysis.kkt.has_factor() && !is_given {
-            return Err(Error::Setting {
-                setting: "engine",
-                expected: "an engine that can solve (a matrix-free one only differentiates, see tape_at)",
-                found: "MatrixFree".into(),
-            });
-        }
-        let stop = Stop::new(&prepared.settings);
-        let batch = values.batch;
+        let (analysis, settings) = (&prepared.analysis, &prepared.settings);
+        let (n, m, batch) = (analysis.n(), analysis.m(), values.batch);
+        let stop = Stop::new(settings);
         let mut solution = Solution {
             batch,
             x: vec![0.0; batch * n],
@@ -164,73 +152,68 @@ impl Solver {
             s: vec![0.0; batch * m],
             reports: vec![Report::default(); batch],
         };
-        let mut kept = states.as_mut().map(|states| states.iter_mut());
-        let mut groups = Vec::with_capacity(batch.div_ceil(prepared.lanes));
-        let mut rest = (&mut solution.x[..], &mut solution.z[..], &mut solution.s[..]);
-        for (index, reports) in solution.reports.chunks_mut(prepared.lanes).enumerate() {
-            let count = reports.len();
-            let (x, z, s) = rest;
-            let (x, x_rest) = x.split_at_mut(count * n);
-            let (z, z_rest) = z.split_at_mut(count * m);
-            let (s, s_rest) = s.split_at_mut(count * m);
-            rest = (x_rest, z_rest, s_rest);
-            let state = kept.as_mut().and_then(Iterator::next);
-            groups.push((index * prepared.lanes, Rows { x, z, s, reports }, state));
-        }
-        let solve = |work: &mut [f64], first: usize, rows: Rows<'_>, state: &mut [f64]| {
-            let (analysis, settings) = (&prepared.analysis, &prepared.settings);
-            if stop.is_due() && !is_given {
+        let mut x = Rows::new(&mut solution.x, n);
+        let mut z = Rows::new(&mut solution.z, m);
+        let mut s = Rows::new(&mut solution.s, m);
+        let mut reports = Rows::new(&mut solution.reports, 1);
+        let mut kept = states.map(<[Buffer]>::iter_mut);
+        let task = |group: Group| {
+            let (x, z, s) = (x.next(group), z.next(group), s.next(group));
+            let rows = SolutionRows { x, z, s, reports: reports.next(group) };
+            (group.first, rows, kept.as_mut().and_then(Iterator::next))
+        };
+        let solve = |first: usize, rows: SolutionRows<'_>, state: &mut [f64], work: &mut [f64]| {
+            if stop.is_due() && !matches!(origin, Origin::Given(_)) {
                 rows.leave(Status::TimeLimit);
                 state.fill(0.0);
                 return Ok(());
             }
-            dispatch(
-                prepared.width,
-                SolveGroup {
-                    analysis,
-                    settings,
-                    check_convexity,
-                    values,
-                    origin,
-                    stop,
-                    first,
-                    rows,
-                    state,
-                    work,
-                },
-            )
+            let group = SolveGroup {
+                analysis,
+                settings,
+                check_convexity,
+                values,
+                origin,
+                stop,
+                first,
+                rows,
+                state,
+                work,
+            };
+            dispatch(prepared.width, group)
         };
-        let one_group =
-            |work: &mut WorkGuard<'_>,
-             (first, rows, state): (usize, Rows<'_>, Option<&mut Buffer>)| match state {
-                Some(state) => solve(work.as_mut_slice(), first, rows, state.as_mut_slice()),
+        let outcomes = prepared.for_groups(batch, SOLVE_PASSES, task, |task, work| {
+            let (first, rows, state) = task;
+            match state {
+                Some(state) => solve(first, rows, state.as_mut_slice(), work),
                 None => {
                     let mut state = prepared.take_state();
-                    let result = solve(work.as_mut_slice(), first, rows, state.as_mut_slice());
+                    let outcome = solve(first, rows, state.as_mut_slice(), work);
                     prepared.return_state(state);
-                    result
+                    outcome
                 }
-            };
+            }
+        });
         // The first error by position, whichever thread finds one first.
-        let first_error: Mutex<Option<(usize, Error)>> = Mutex::new(None);
-        for_each(
-            groups,
-            SOLVE_PASSES * prepared.analysis.kkt.values_len,
-            || prepared.take_work(),
-            |work, group| {
-                let position = group.0;
-                if let Err(error) = one_group(work, group) {
-                    let mut first = first_error.lock().unwrap_or_else(|e| e.into_inner());
-                    if first.as_ref().is_none_or(|(earlier, _)| position < *earlier) {
-                        *first = Some((position, error));
-                    }
-                }
-            },
-        );
-        if let Some((_, error)) = first_error.into_inner().unwrap_or_else(|e| e.into_inner()) {
-            return Err(error);
-        }
+        outcomes.into_iter().collect::<Result<(), Error>>()?;
         Ok(solution)
+    }
+
+    /// Checks what a solve is given.
+    fn check(&self, values: &Values<'_>, origin: Origin<'_>) -> Result<(), Error> {
+        let analysis = &self.prepared.analysis;
+        check_values(&analysis.structure, values)?;
+        if let Origin::Warm(start) | Origin::Given(start) = origin {
+            check_start(start, values.batch, analysis.n(), analysis.m())?;
+        }
+        if !analysis.kkt.has_factor() && !matches!(origin, Origin::Given(_)) {
+            return Err(Error::Setting {
+                setting: "engine",
+                expected: "an engine that can solve (a matrix-free one only differentiates, see tape_at)",
+                found: "MatrixFree".into(),
+            });
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::lanes::{LaneTask, M, V, dispatch};
 use crate::program::Error;
 use crate::program::{Report, Status, Stop};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{View, Work};
+use crate::system::memory::{DerivativeVectors, DerivativeWork, SystemWork, View};
 use crate::tape::{Shared, Tape};
 use crate::threads::for_each;
 
@@ -360,14 +360,14 @@ impl LaneTask for AdjointGroup<'_> {
         let (n, m) = (analysis.n(), analysis.m());
         let count = self.residual.len();
         let view = &View::<S>::new(simd, analysis, self.state);
-        let work = &mut Work::new(simd, analysis, self.work);
+        let work = &mut DerivativeWork::new(simd, analysis, self.work);
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         let (singular, solved) = lane_masks(simd, self.reports, first, self.exact);
 
         // Right-hand side [gx - A'gs; gz] of the scaled system.
-        let Work { cones, px, ax, atz, over_x, over_z, .. } = &mut *work;
-        let [rhs_x, zero_x, ..] = over_x;
-        let [rhs_z, gs, .., through_s] = over_z;
+        let SystemWork { cones, px, ax, atz, .. } = &mut work.system;
+        let DerivativeVectors { rhs_x, rhs_z, zero_x, cotangent_s: gs, through_s, .. } =
+            &mut work.vectors;
         gather(cotangent.x, first, count, rhs_x, zero);
         gather(cotangent.z, first, count, rhs_z, zero);
         gather(cotangent.s, first, count, gs, zero);
@@ -401,8 +401,7 @@ impl LaneTask for AdjointGroup<'_> {
         }
         let linear = system::solve(simd, analysis, view, work, (self.method, self.stop), singular);
 
-        let [_, l1, ..] = &mut work.over_x;
-        let [_, l2, .., through_s] = &mut work.over_z;
+        let DerivativeVectors { solution_x: l1, solution_z: l2, through_s, .. } = &mut work.vectors;
         for (l, &scale) in l1.iter_mut().zip(view.x_scale) {
             *l = solved.select(*l * scale, zero);
         }

@@ -7,7 +7,7 @@ use crate::cones::Function;
 use crate::lanes::{M, V};
 use crate::program::Stop;
 use crate::system::analysis::Analysis;
-use crate::system::memory::{View, Work};
+use crate::system::memory::{DerivativeVectors, DerivativeWork, SystemWork, View};
 
 /// When LSQR stops.
 #[derive(Clone, Copy)]
@@ -34,16 +34,30 @@ pub(super) fn lsqr<S: Simd>(
     simd: S,
     analysis: &Analysis,
     view: &View<'_, S>,
-    work: &mut Work<'_, S>,
+    work: &mut DerivativeWork<'_, S>,
     lanes: M<S>,
     goal: Goal<'_>,
 ) -> Solved<S> {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let tolerance = V::splat(simd, goal.tolerance);
     let mut iterations = zero;
-    let Work { px, ax, atz, cones, x: ux, z: uz, s: ey, over_x, over_z, .. } = work;
-    let [rhs_x, x, vx, wx, ..] = over_x;
-    let [rhs_z, z, vz, wz, y, dy, ..] = over_z;
+    let SystemWork { px, ax, atz, cones, .. } = &mut work.system;
+    let DerivativeVectors {
+        rhs_x,
+        rhs_z,
+        solution_x: x,
+        solution_z: z,
+        u_x: ux,
+        u_z: uz,
+        v_x: vx,
+        v_z: vz,
+        w_x: wx,
+        w_z: wz,
+        y,
+        ey,
+        dy,
+        ..
+    } = &mut work.vectors;
     let n = x.len();
     for value in x.iter_mut() {
         *value = lanes.select(zero, *value);

@@ -31,7 +31,7 @@ use crate::lanes::{Buffer, LaneTask, M, V, dispatch};
 use crate::program::Error;
 use crate::program::{Report, Slot, Stop};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{View, Work};
+use crate::system::memory::{DerivativeWork, View};
 use crate::tape::Tape;
 use crate::threads::for_each;
 
@@ -248,7 +248,7 @@ impl LaneTask for SecondGroup<'_> {
         let Self { analysis, first, count, .. } = self;
         let (n, m) = (analysis.n(), analysis.m());
         let view = &View::<S>::new(simd, analysis, self.state);
-        let work = &mut Work::new(simd, analysis, self.work);
+        let work = &mut DerivativeWork::new(simd, analysis, self.work);
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         let no = M::splat(simd, false);
         // Instances at a kink add nothing either.
@@ -296,61 +296,101 @@ impl LaneTask for SecondGroup<'_> {
         }
 
         // How the point moves.
-        load(Some(self.r1), work.over_x[0], &|j| cost * view.x_scale[j]);
-        load(Some(self.r2), work.over_z[0], &|i| view.row_scale[i]);
-        dv.copy_from_slice(work.over_z[0]);
+        load(Some(self.r1), work.vectors.rhs_x, &|j| cost * view.x_scale[j]);
+        load(Some(self.r2), work.vectors.rhs_z, &|i| view.row_scale[i]);
+        dv.copy_from_slice(work.vectors.rhs_z);
         system::solve(simd, analysis, view, work, (Method::Direct, Stop::never()), no);
-        dx.copy_from_slice(work.over_x[1]);
-        dz.copy_from_slice(work.over_z[1]);
-        products.multiply(simd, view.values, dx, dz, work.px, work.ax, work.atz);
+        dx.copy_from_slice(work.vectors.solution_x);
+        dz.copy_from_slice(work.vectors.solution_z);
+        products.multiply(
+            simd,
+            view.values,
+            dx,
+            dz,
+            work.system.px,
+            work.system.ax,
+            work.system.atz,
+        );
         for i in 0..m {
-            dv[i] = dv[i] - work.ax[i] - dz[i];
+            dv[i] = dv[i] - work.system.ax[i] - dz[i];
         }
 
-        // The adjoint: over_z[0] is r2.
-        cones.apply(simd, view.projection, Function::Derivative, gs, through, work.cones);
+        // The adjoint: rhs_z is r2.
+        cones.apply(simd, view.projection, Function::Derivative, gs, through, work.system.cones);
         rx.fill(zero);
-        products.multiply(simd, view.values, rx, through, work.px, work.ax, work.atz);
+        products.multiply(
+            simd,
+            view.values,
+            rx,
+            through,
+            work.system.px,
+            work.system.ax,
+            work.system.atz,
+        );
         for j in 0..n {
-            work.over_x[0][j] = gx[j] - work.atz[j];
+            work.vectors.rhs_x[j] = gx[j] - work.system.atz[j];
         }
         for i in 0..m {
-            work.over_z[0][i] = gz[i] - through[i];
-            w[i] = work.over_z[0][i];
+            work.vectors.rhs_z[i] = gz[i] - through[i];
+            w[i] = work.vectors.rhs_z[i];
         }
         system::solve(simd, analysis, view, work, (Method::Direct, Stop::never()), no);
-        l1.copy_from_slice(work.over_x[1]);
-        adjoint.copy_from_slice(work.over_z[1]);
-        products.multiply(simd, view.values, l1, adjoint, work.px, work.ax, work.atz);
+        l1.copy_from_slice(work.vectors.solution_x);
+        adjoint.copy_from_slice(work.vectors.solution_z);
+        products.multiply(
+            simd,
+            view.values,
+            l1,
+            adjoint,
+            work.system.px,
+            work.system.ax,
+            work.system.atz,
+        );
         for i in 0..m {
-            w[i] = work.ax[i] - w[i] + adjoint[i];
+            w[i] = work.system.ax[i] - w[i] + adjoint[i];
         }
 
         // The curvature of the projection.
-        derivative_along(simd, analysis, view, (w, gs), dv, (curved_w, curved_gs), work.cones);
+        derivative_along(
+            simd,
+            analysis,
+            view,
+            (w, gs),
+            dv,
+            (curved_w, curved_gs),
+            work.system.cones,
+        );
 
         // The adjoint's change.
         let direction = Direction { analysis, direction: self.direction, first, count };
         direction.multiply(view, (l1, adjoint), (dpl, dal), zero);
-        cones.apply(simd, view.projection, Function::Derivative, dgs, change, work.cones);
+        cones.apply(simd, view.projection, Function::Derivative, dgs, change, work.system.cones);
         for i in 0..m {
             // D'gs + D gs'.
             change[i] += curved_gs[i];
         }
-        products.multiply(simd, view.values, rx, change, work.px, work.ax, work.atz);
+        products.multiply(
+            simd,
+            view.values,
+            rx,
+            change,
+            work.system.px,
+            work.system.ax,
+            work.system.atz,
+        );
         for j in 0..n {
-            work.over_x[0][j] = dgx[j] - work.atz[j] - dpl[j];
+            work.vectors.rhs_x[j] = dgx[j] - work.system.atz[j] - dpl[j];
         }
         // dA'D gs.
         direction.multiply(view, (rx, through), (dpl, spare), zero);
         for j in 0..n {
-            work.over_x[0][j] -= dpl[j];
+            work.vectors.rhs_x[j] -= dpl[j];
         }
         for i in 0..m {
-            work.over_z[0][i] = dgz[i] - change[i] - dal[i];
+            work.vectors.rhs_z[i] = dgz[i] - change[i] - dal[i];
         }
         system::solve_with(simd, analysis, view, work, Some(curved_w), no);
-        let (dl1, dm) = (&*work.over_x[1], &*work.over_z[1]);
+        let (dl1, dm) = (&*work.vectors.solution_x, &*work.vectors.solution_z);
 
         let [l1_out, dl1_out, dx_out] = self.over_x;
         let [l2_out, dl2_out, dz_out] = self.over_z;

@@ -7,8 +7,8 @@ use super::lsqr::{Goal, lsqr};
 use crate::lanes::{M, V};
 use crate::program::Stop;
 use crate::system::analysis::Analysis;
-use crate::system::memory::{View, Work};
-use crate::system::refined::{self, Scratch, System};
+use crate::system::memory::{DerivativeVectors, DerivativeWork, View};
+use crate::system::projection_system::ProjectionSystem;
 
 /// A refined solve reads the values about this many times.
 pub(crate) const PASSES: usize = 8;
@@ -54,8 +54,8 @@ impl<S: Simd> Solved<S> {
 /// ```text
 /// Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0
 /// ```
-/// `over_x[0]`, `over_z[0]` of the workspace hold r1, r2; `over_x[1]`, `over_z[1]` receive the
-/// solution. Iterations end where `stop` says so. Lanes in `singular`, and lanes whose refinement
+/// `rhs_x`, `rhs_z` of the workspace hold r1, r2; `solution_x`, `solution_z` receive the solution.
+/// Iterations end where `stop` says so. Lanes in `singular`, and lanes whose refinement
 /// fails, get the least-norm least-squares
 /// solution.
 #[inline(always)]
@@ -63,7 +63,7 @@ pub(crate) fn solve<S: Simd>(
     simd: S,
     analysis: &Analysis,
     view: &View<'_, S>,
-    work: &mut Work<'_, S>,
+    work: &mut DerivativeWork<'_, S>,
     (method, stop): (Method, Stop<'_>),
     singular: M<S>,
 ) -> Solved<S> {
@@ -96,20 +96,19 @@ pub(crate) fn solve_with<S: Simd>(
     simd: S,
     analysis: &Analysis,
     view: &View<'_, S>,
-    work: &mut Work<'_, S>,
+    work: &mut DerivativeWork<'_, S>,
     extra: Option<&[V<S>]>,
     singular: M<S>,
 ) -> Solved<S> {
-    let Work { krylov, permuted, cones, px, ax, atz, over_x, over_z, .. } = work;
-    let [rhs_x, x, ..] = over_x;
-    let [rhs_z, z, ..] = over_z;
-    let system = System {
+    let DerivativeWork { system, vectors } = work;
+    let DerivativeVectors { rhs_x, rhs_z, solution_x, solution_z, krylov, .. } = vectors;
+    let derivative = ProjectionSystem {
         analysis,
         values: view.values,
         inverse_pivots: view.inverse_pivots,
         projection: view.projection,
     };
-    let scratch = Scratch { krylov, permuted, cones, products: (px, ax, atz) };
-    let residual = refined::solve(simd, &system, (rhs_x, rhs_z), extra, (x, z), scratch, !singular);
+    let (rhs, solution) = ((&**rhs_x, &**rhs_z), (&mut **solution_x, &mut **solution_z));
+    let residual = derivative.solve(simd, rhs, extra, solution, (system, krylov), !singular);
     Solved { residual, iterations: V::splat(simd, 0.0), unfinished: M::splat(simd, false) }
 }

@@ -2,17 +2,17 @@
 
 use pulp::Simd;
 
-use super::adjoint::{failures, gather, lane_masks, split};
+use super::adjoint::{failures, gather, lane_masks};
 use super::system;
 use super::{Differentiation, Method, Mode, OnFailure, SolutionTangent, Tangent};
 use crate::cones::Function;
 use crate::lanes::{LaneTask, V, dispatch};
+use crate::prepared::{Group, Rows};
 use crate::program::Error;
 use crate::program::{Report, Stop, check_slot};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{View, Work};
+use crate::system::memory::{DerivativeVectors, DerivativeWork, SystemWork, View};
 use crate::tape::Tape;
-use crate::threads::for_each;
 
 impl Tape {
     /// Forward: directional derivative of x, z, s along a change of P, q, A, b.
@@ -46,43 +46,34 @@ impl Tape {
         let mut unfinished = vec![false; batch];
         {
             let stop = Stop::of_derivative(&self.prepared.settings);
-            let lanes = self.prepared.lanes;
-            let mut groups = Vec::with_capacity(self.states.len());
-            let (mut dx, mut dz, mut ds) = (&mut out.x[..], &mut out.z[..], &mut out.s[..]);
-            let lsqr = out.iterations.chunks_mut(lanes).zip(unfinished.chunks_mut(lanes));
-            for ((index, residual), (iterations, unfinished)) in
-                out.residual.chunks_mut(lanes).enumerate().zip(lsqr)
-            {
-                let count = residual.len();
-                groups.push(TangentGroup {
-                    method: how.method,
-                    stop,
-                    iterations,
-                    unfinished,
-                    analysis,
-                    state: smoothed.as_ref().map_or(&self.states, |point| &point.states)[index]
-                        .as_slice(),
-                    work: &mut [],
-                    reports: &self.reports,
-                    exact: how.mode == Mode::Exact,
-                    r1: &r1,
-                    r2: &r2,
-                    first: index * lanes,
-                    residual,
-                    dx: split(&mut dx, count * n),
-                    dz: split(&mut dz, count * m),
-                    ds: split(&mut ds, count * m),
-                });
-            }
+            let states = smoothed.as_ref().map_or(&self.states, |point| &point.states);
+            let (mut dx, mut dz) = (Rows::new(&mut out.x, n), Rows::new(&mut out.z, m));
+            let mut ds = Rows::new(&mut out.s, m);
+            let mut residual = Rows::new(&mut out.residual, 1);
+            let mut iterations = Rows::new(&mut out.iterations, 1);
+            let mut unfinished = Rows::new(&mut unfinished, 1);
+            let task = |group: Group| TangentGroup {
+                method: how.method,
+                stop,
+                iterations: iterations.next(group),
+                unfinished: unfinished.next(group),
+                analysis,
+                state: states[group.index].as_slice(),
+                work: &mut [],
+                reports: &self.reports,
+                exact: how.mode == Mode::Exact,
+                r1: &r1,
+                r2: &r2,
+                first: group.first,
+                residual: residual.next(group),
+                dx: dx.next(group),
+                dz: dz.next(group),
+                ds: ds.next(group),
+            };
             let width = self.prepared.width;
-            for_each(
-                groups,
-                system::PASSES * analysis.kkt.values_len,
-                || self.prepared.take_work(),
-                |work, group| {
-                    dispatch(width, TangentGroup { work: work.as_mut_slice(), ..group });
-                },
-            );
+            self.prepared.for_groups(batch, system::PASSES, task, |group, work| {
+                dispatch(width, TangentGroup { work, ..group });
+            });
         }
         out.unfinished = (0..batch).filter(|&i| unfinished[i]).collect();
         self.removed.iter().for_each(|&k| out.s[k] = 0.0);
@@ -178,13 +169,12 @@ impl LaneTask for TangentGroup<'_> {
         let (n, m) = (analysis.n(), analysis.m());
         let count = self.residual.len();
         let view = &View::<S>::new(simd, analysis, self.state);
-        let work = &mut Work::new(simd, analysis, self.work);
+        let work = &mut DerivativeWork::new(simd, analysis, self.work);
         let zero = V::splat(simd, 0.0);
         let (singular, solved) = lane_masks(simd, self.reports, first, self.exact);
         let cost = view.cost_scale;
         {
-            let [rhs_x, ..] = &mut work.over_x;
-            let [rhs_z, .., full_z] = &mut work.over_z;
+            let DerivativeVectors { rhs_x, rhs_z, r2, .. } = &mut work.vectors;
             gather(Some(self.r1), first, count, rhs_x, zero);
             gather(Some(self.r2), first, count, rhs_z, zero);
             for (rhs, &scale) in rhs_x.iter_mut().zip(view.x_scale) {
@@ -194,16 +184,16 @@ impl LaneTask for TangentGroup<'_> {
                 *rhs = solved.select(*rhs * scale, zero);
             }
             // The solve works on its right-hand side; ds needs it once more.
-            full_z.copy_from_slice(rhs_z);
+            r2.copy_from_slice(rhs_z);
         }
         let linear = system::solve(simd, analysis, view, work, (self.method, self.stop), singular);
-        let Work { px, ax, atz, cones, over_x, over_z, .. } = work;
-        let [_, dx, ..] = over_x;
-        let [_, dz, ds, dv, .., full_z] = over_z;
+        let SystemWork { px, ax, atz, cones, .. } = &mut work.system;
+        let DerivativeVectors { solution_x: dx, solution_z: dz, ds, dv, r2, .. } =
+            &mut work.vectors;
         analysis.kkt.products.multiply(simd, view.values, dx, dz, px, ax, atz);
         // dv = ds - dz with ds = r2 - A dx, and ds = D dv.
         for i in 0..m {
-            dv[i] = full_z[i] - ax[i] - dz[i];
+            dv[i] = r2[i] - ax[i] - dz[i];
         }
         analysis.cones.apply(simd, view.projection, Function::Derivative, dv, ds, cones);
         for lane in 0..count {

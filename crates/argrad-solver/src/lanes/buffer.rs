@@ -32,6 +32,12 @@ impl<'a, S: Simd> Arena<'a, S> {
         Self(V::slice_mut(simd, buffer))
     }
 
+    /// Of memory that is registers already.
+    #[inline(always)]
+    pub(crate) fn of(memory: &'a mut [V<S>]) -> Self {
+        Self(memory)
+    }
+
     /// The next `len` registers.
     ///
     /// # Panics

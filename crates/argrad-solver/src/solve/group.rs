@@ -12,7 +12,7 @@ use crate::solve::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly
 use crate::solve::polish::{Target, polish};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
-use crate::system::memory::{State, Work};
+use crate::system::memory::{ConvexityVectors, EquilibrationVectors, State, SystemWork, Work};
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next.
@@ -25,15 +25,15 @@ const WARM: f64 = 1e-11;
 /// regularization, and the cap on steep directions, allow.
 const SINGULAR: f64 = 0.1 / (crate::system::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
 
-/// The rows of one group in the solution.
-pub(crate) struct Rows<'a> {
+/// The part of one group in the solution.
+pub(crate) struct SolutionRows<'a> {
     pub(crate) x: &'a mut [f64],
     pub(crate) z: &'a mut [f64],
     pub(crate) s: &'a mut [f64],
     pub(crate) reports: &'a mut [Report],
 }
 
-impl Rows<'_> {
+impl SolutionRows<'_> {
     /// Ends instances on which no work was done at zero, where the relative residuals are one.
     pub(crate) fn leave(self, status: Status) {
         [self.x, self.z, self.s].into_iter().for_each(|rows| rows.fill(0.0));
@@ -67,7 +67,7 @@ pub(crate) struct SolveGroup<'a> {
     pub(crate) origin: Origin<'a>,
     pub(crate) stop: Stop<'a>,
     pub(crate) first: usize,
-    pub(crate) rows: Rows<'a>,
+    pub(crate) rows: SolutionRows<'a>,
     pub(crate) state: &'a mut [f64],
     pub(crate) work: &'a mut [f64],
 }
@@ -98,11 +98,9 @@ impl LaneTask for SolveGroup<'_> {
         let all = M::first(simd, count);
         check_finite_instances(&analysis.structure, values, first, count)?;
         load(simd, analysis, values, &instances[..V::<S>::LANES], state);
-        equilibrate(simd, analysis, state, {
-            let [column, ..] = &mut work.over_x;
-            let [row, ..] = &mut work.over_z;
-            (column, row)
-        });
+        let EquilibrationVectors { column, row } =
+            EquilibrationVectors::new(&work.lengths, work.phase);
+        equilibrate(simd, analysis, state, (column, row));
         analysis.kkt.write_static(state.values);
         if checks_convexity && (first == 0 || !values.p.is_shared()) {
             check_convexity(simd, analysis, settings, values, state, work, first, count)?;
@@ -124,7 +122,7 @@ impl LaneTask for SolveGroup<'_> {
             load_start(analysis, start, &instances[..V::<S>::LANES], state);
             let polished = polish(simd, analysis, state, work, pending, target(WARM));
             factored = true;
-            warm = polished.solved & accurate(simd, analysis, settings, state, work);
+            warm = polished.solved & accurate(simd, analysis, settings, state, &mut work.system);
             solved = warm;
             polish_steps = polished.steps;
             factorizations = polished.factorizations;
@@ -152,7 +150,8 @@ impl LaneTask for SolveGroup<'_> {
                 interior_point::publish_point(state, work, &iterate, pending);
                 let polished = polish(simd, analysis, state, work, pending, target(polished_to));
                 factored = true;
-                let good = polished.solved & accurate(simd, analysis, settings, state, work);
+                let good =
+                    polished.solved & accurate(simd, analysis, settings, state, &mut work.system);
                 solved = solved | (good & pending);
                 polish_steps = pending.select(polish_steps + polished.steps, polish_steps);
                 factorizations =
@@ -177,8 +176,8 @@ impl LaneTask for SolveGroup<'_> {
             for i in 0..state.v.len() {
                 state.v[i] = solved.select(state.v[i], state.s[i] - state.z[i]);
             }
-            let [s, ..] = &mut work.over_z;
-            analysis.cones.projection(simd, state.v, zero, s, state.projection, work.cones);
+            let SystemWork { rows: s, cones, .. } = &mut work.system;
+            analysis.cones.projection(simd, state.v, zero, s, state.projection, cones);
         }
         if !factored && analysis.kkt.has_factor() {
             refactor(simd, analysis, state, work, solved);
@@ -197,7 +196,7 @@ fn accurate<S: Simd>(
     analysis: &Analysis,
     settings: &Settings,
     state: &State<'_, S>,
-    work: &mut Work<'_, S>,
+    work: &mut SystemWork<'_, S>,
 ) -> M<S> {
     let residual = measure(simd, analysis, state, work).residual();
     residual.le(V::splat(simd, settings.tolerance))
@@ -223,7 +222,7 @@ fn refactor<S: Simd>(
     work: &mut Work<'_, S>,
     solved: M<S>,
 ) {
-    analysis.cones.write_projection_block(simd, state.projection, state.h, work.cones);
+    analysis.cones.write_projection_block(simd, state.projection, state.h, work.system.cones);
     for (h, &kept) in state.h.iter_mut().zip(work.solved_h.iter()) {
         *h = solved.select(kept, *h);
     }
@@ -231,7 +230,7 @@ fn refactor<S: Simd>(
         simd,
         state.values,
         state.h,
-        Factored { inverse_pivots: state.inverse_pivots, scratch: work.scratch },
+        Factored { inverse_pivots: state.inverse_pivots, scratch: work.system.factor },
     );
 }
 
@@ -290,7 +289,8 @@ fn check_convexity<S: Simd>(
     let shift = (V::splat(simd, settings.convexity_tolerance) * largest)
         .max(V::splat(simd, f64::MIN_POSITIVE));
     let convexity = &analysis.convexity;
-    let matrix = &mut *work.convexity;
+    let ConvexityVectors { matrix, inverse_pivots: inverse } =
+        ConvexityVectors::new(&work.lengths, work.phase);
     matrix.fill(zero);
     for &address in &analysis.convexity_diagonal {
         matrix[address as usize] = shift;
@@ -299,7 +299,6 @@ fn check_convexity<S: Simd>(
         matrix[address as usize] += entry;
     }
     let mut least = zero;
-    let [inverse, ..] = &mut work.over_x;
     convexity.factor(
         simd,
         matrix,
@@ -310,7 +309,7 @@ fn check_convexity<S: Simd>(
             inverse,
             least: &mut least,
         },
-        work.scratch,
+        work.system.factor,
     );
     for lane in 0..count {
         let pivot = least.lane(lane);
@@ -333,11 +332,11 @@ fn report<S: Simd>(
     outcome: &Outcome<S>,
     reports: &mut [Report],
 ) {
-    let measure = measure(simd, analysis, state, work);
+    let measure = measure(simd, analysis, state, &mut work.system);
     let residual = measure.residual();
     let margin =
         outcome.solved.select(V::splat(simd, WEAK_MARGIN), V::splat(simd, WEAK_MARGIN_UNPOLISHED));
-    let weak = weakly_active(simd, analysis, state, margin, work.cones);
+    let weak = weakly_active(simd, analysis, state, margin, work.system.cones);
     for (lane, report) in reports.iter_mut().enumerate() {
         let accurate = residual.lane(lane) <= settings.tolerance;
         let mut status = if accurate { Status::Solved } else { Status::NumericalTrouble };
@@ -382,7 +381,7 @@ fn write_rows<S: Simd>(
     values: &Values<'_>,
     state: &mut State<'_, S>,
     first: usize,
-    rows: Rows<'_>,
+    rows: SolutionRows<'_>,
 ) {
     let (n, m) = (analysis.n(), analysis.m());
     let cost = state.cost_scale[0];

@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use crate::lanes::{Kernel, V, call};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{State, Work};
+use crate::system::memory::{State, SystemWork};
 
 /// Terms of the scaled program below this do not make a residual relative to themselves.
 const FLOOR: f64 = 1e-3;
@@ -35,7 +35,7 @@ pub(crate) fn measure<S: Simd>(
     simd: S,
     analysis: &Analysis,
     state: &State<'_, S>,
-    work: &mut Work<'_, S>,
+    work: &mut SystemWork<'_, S>,
 ) -> Measure<S> {
     call(simd, TakeMeasure { simd, analysis, state, work })
 }
@@ -44,7 +44,7 @@ struct TakeMeasure<'a, 's, 'w, S: Simd> {
     simd: S,
     analysis: &'a Analysis,
     state: &'a State<'s, S>,
-    work: &'a mut Work<'w, S>,
+    work: &'a mut SystemWork<'w, S>,
 }
 
 impl<S: Simd> Kernel for TakeMeasure<'_, '_, '_, S> {
@@ -53,7 +53,7 @@ impl<S: Simd> Kernel for TakeMeasure<'_, '_, '_, S> {
     #[inline(always)]
     fn run(self) -> Measure<S> {
         let Self { simd, analysis, state, work } = self;
-        let Work { px, ax, atz, .. } = work;
+        let SystemWork { px, ax, atz, .. } = work;
         let zero = V::splat(simd, 0.0);
         let one = V::splat(simd, 1.0);
         let floor = V::splat(simd, FLOOR);

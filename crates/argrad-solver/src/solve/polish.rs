@@ -15,8 +15,8 @@ use pulp::Simd;
 use crate::lanes::{Kernel, M, V, call};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
-use crate::system::memory::{State, Work};
-use crate::system::refined::{self, Scratch, System};
+use crate::system::memory::{PolishVectors, State, Work};
+use crate::system::projection_system::ProjectionSystem;
 
 /// Residual of the scaled program below which nothing is left to gain.
 const ROUNDING: f64 = 4e-15;
@@ -95,14 +95,28 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
         let Target { mu, residual: goal, max_steps } = target;
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         let no = M::splat(simd, false);
-        let Work {
-            scratch, cones, krylov, permuted, h, solved_h, px, ax, atz, over_x, over_z, ..
-        } = work;
+        let Work { lengths, system, solved_h, phase, .. } = work;
         let (n, m) = (analysis.n(), analysis.m());
-        let [r_x, d_x, probe_x, old_x, ..] = over_x.each_mut().map(|v| &mut v[..n]);
-        let [r_z, d_z, probe_z, projected_s, projected_z, old_v, step_v, factored_v, ..] =
-            over_z.each_mut().map(|v| &mut v[..m]);
-        let (px, atz, ax) = (&mut px[..n], &mut atz[..n], &mut ax[..m]);
+        let PolishVectors {
+            h,
+            residual_x: r_x,
+            residual_z: r_z,
+            dx: d_x,
+            dz: d_z,
+            krylov,
+            probe_x,
+            probe_z,
+            next_probe_x,
+            next_probe_z,
+            newton_s,
+            newton_z,
+            projected_s,
+            projected_z,
+            factored_v,
+            old_x,
+            old_v,
+            step_v,
+        } = PolishVectors::new(lengths, phase);
         for (probe, &start) in probe_x.iter_mut().chain(probe_z.iter_mut()).zip(&analysis.probe) {
             *probe = V::splat(simd, start);
         }
@@ -120,16 +134,24 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
         let mut slow = no;
         // The factor at hand belongs to something else.
         let mut factored = false;
-        project(simd, analysis, state, mu, (projected_s, projected_z), cones);
+        project(simd, analysis, state, mu, (projected_s, projected_z), system.cones);
         commit(state, projected_s, projected_z, live);
-        analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+        analysis.kkt.products.multiply(
+            simd,
+            state.values,
+            state.x,
+            state.z,
+            system.px,
+            system.ax,
+            system.atz,
+        );
         let mut step = 0;
         loop {
             // Residual at (x, v), and whether the lane is done with it.
-            let size = residual(simd, state, (px, ax, atz), (r_x, r_z));
-            analysis.cones.write_projection_block(simd, state.projection, h, cones);
+            let size = residual(simd, state, (system.px, system.ax, system.atz), (r_x, r_z));
+            analysis.cones.write_projection_block(simd, state.projection, h, system.cones);
             let settled = if factored {
-                let (old, new) = ((&*factored_v, &*state.h), (&*state.v, &**h));
+                let (old, new) = ((&*factored_v, &*state.h), (&*state.v, &*h));
                 analysis.cones.settled(simd, old, new, live)
             } else {
                 no
@@ -174,7 +196,7 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
                     simd,
                     state.values,
                     state.h,
-                    Factored { inverse_pivots: state.inverse_pivots, scratch },
+                    Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
                 );
                 factored = true;
             }
@@ -188,14 +210,12 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
             }
             step += 1;
             {
-                let next_probe_x = &mut *atz;
-                let next_probe_z = &mut *ax;
                 analysis.kkt.solve::<S, 2>(
                     simd,
                     state.values,
                     state.inverse_pivots,
                     [(&*r_x, &*r_z), (&*probe_x, &*probe_z)],
-                    permuted,
+                    system.permuted,
                     [(&mut *d_x, &mut *d_z), (&mut *next_probe_x, &mut *next_probe_z)],
                 );
                 // One step of inverse iteration: normalize, and remember the growth.
@@ -215,14 +235,14 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
                 }
             }
             if (slow & live).any() {
-                let system = System {
+                let derivative = ProjectionSystem {
                     analysis,
                     values: state.values,
                     inverse_pivots: state.inverse_pivots,
                     projection: state.projection,
                 };
-                let scratch = Scratch { krylov, permuted, cones, products: (px, ax, atz) };
-                refined::solve(simd, &system, (r_x, r_z), None, (d_x, d_z), scratch, slow & live);
+                let work = (&mut *system, &mut *krylov);
+                derivative.solve(simd, (r_x, r_z), None, (d_x, d_z), work, slow & live);
             }
             steps += live.select(one, zero);
             if smooth {
@@ -235,31 +255,47 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
             for i in 0..m {
                 // z before it is projected again.
                 d_z[i] = state.z[i] + d_z[i];
-                r_z[i] = live.select(d_z[i], state.z[i]);
+                newton_z[i] = live.select(d_z[i], state.z[i]);
             }
-            analysis.kkt.products.multiply(simd, state.values, state.x, r_z, px, ax, atz);
+            analysis.kkt.products.multiply(
+                simd,
+                state.values,
+                state.x,
+                newton_z,
+                system.px,
+                system.ax,
+                system.atz,
+            );
             // v = s - z with s = b - Ax and z the Newton iterate.
             for i in 0..m {
-                projected_s[i] = state.b[i] - ax[i];
+                newton_s[i] = state.b[i] - system.ax[i];
             }
             analysis.cones.newton_point(
                 simd,
                 state.projection,
-                (projected_s, r_z),
+                (newton_s, newton_z),
                 mu,
                 projected_z,
             );
             for i in 0..m {
                 state.v[i] = live.select(projected_z[i], state.v[i]);
             }
-            project(simd, analysis, state, mu, (projected_s, projected_z), cones);
+            project(simd, analysis, state, mu, (projected_s, projected_z), system.cones);
             let mut moved = no;
             for i in 0..m {
-                moved = moved | r_z[i].lt(projected_z[i]) | projected_z[i].lt(r_z[i]);
+                moved = moved | newton_z[i].lt(projected_z[i]) | projected_z[i].lt(newton_z[i]);
             }
             commit(state, projected_s, projected_z, live);
             if (moved & live).any() {
-                analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+                analysis.kkt.products.multiply(
+                    simd,
+                    state.values,
+                    state.x,
+                    state.z,
+                    system.px,
+                    system.ax,
+                    system.atz,
+                );
             }
             if !smooth {
                 continue;
@@ -270,7 +306,7 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
             }
             let mut length = one;
             for _ in 0..HALVINGS {
-                let size = residual(simd, state, (px, ax, atz), (r_x, r_z));
+                let size = residual(simd, state, (system.px, system.ax, system.atz), (r_x, r_z));
                 let worse = live & previous.gt(V::splat(simd, goal)) & !size.lt(previous);
                 if !worse.any() {
                     break;
@@ -282,9 +318,17 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
                 for i in 0..m {
                     state.v[i] = worse.select(length.fma(step_v[i], old_v[i]), state.v[i]);
                 }
-                project(simd, analysis, state, mu, (projected_s, projected_z), cones);
+                project(simd, analysis, state, mu, (projected_s, projected_z), system.cones);
                 commit(state, projected_s, projected_z, live);
-                analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+                analysis.kkt.products.multiply(
+                    simd,
+                    state.values,
+                    state.x,
+                    state.z,
+                    system.px,
+                    system.ax,
+                    system.atz,
+                );
             }
         }
     }

@@ -1,9 +1,11 @@
 //! The one linear system of interior point, polish and derivative, and the memory of a lane group.
 //!
 //! [`analysis`] is everything that follows from a structure alone, [`kkt`] where each entry of the system
-//! lies, [`memory`] what a group needs, [`refined`] solves with the true derivative of the projection.
+//! lies, [`memory`] what a group needs, [`gcr`] how solves are refined, [`projection_system`] solves with the
+//! true derivative of the projection.
 
 pub(crate) mod analysis;
+pub(crate) mod gcr;
 pub(crate) mod kkt;
 pub(crate) mod memory;
-pub(crate) mod refined;
+pub(crate) mod projection_system;

@@ -12,18 +12,18 @@
 //! solves, two of them at once.
 
 mod certificate;
-mod refine;
+mod scaling_system;
 
 use pulp::Simd;
 
 use certificate::certificates;
-use refine::{Scratch, System, refine};
+use scaling_system::ScalingSystem;
 
 use crate::lanes::{Kernel, M, V, call};
 use crate::program::Stop;
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
-use crate::system::memory::{State, Work};
+use crate::system::memory::{InteriorPointVectors, Iterate, StartVectors, State, Work};
 
 /// Part of the way to the boundary that a step takes.
 const FRACTION_TO_BOUNDARY: f64 = 0.98;
@@ -120,22 +120,23 @@ pub(crate) fn start<S: Simd>(
         best: V::splat(simd, f64::INFINITY),
         stalled: zero,
     };
+    let Work { lengths, system, iterate: Iterate { x, z, s }, phase, .. } = work;
     if !analysis.cones.is_symmetric() {
-        work.x.fill(zero);
-        analysis.cones.unit(simd, work.s, work.z);
+        x.fill(zero);
+        analysis.cones.unit(simd, s, z);
         return embedding;
     }
-    let [rhs_x, zero_x, other_x, ..] = &mut work.over_x;
-    let [rhs_z, zero_z, other_z, unit_s, unit_z, ..] = &mut work.over_z;
+    let StartVectors { scaling, unit_s, unit_z, rhs_x, rhs_z, zero_x, zero_z, other_x, other_z } =
+        StartVectors::new(lengths, phase);
     analysis.cones.unit(simd, unit_s, unit_z);
     // Equality rows have no block; the others start from H at the unit point.
-    analysis.cones.scaling(simd, (unit_s, unit_z), one, work.scaling, work.cones);
-    analysis.cones.write_scaling_block(simd, work.scaling, state.h);
+    analysis.cones.scaling(simd, (unit_s, unit_z), one, scaling, system.cones);
+    analysis.cones.write_scaling_block(simd, scaling, state.h);
     analysis.kkt.factor(
         simd,
         state.values,
         state.h,
-        Factored { inverse_pivots: state.inverse_pivots, scratch: work.scratch },
+        Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
     );
     for (rhs, &q) in rhs_x.iter_mut().zip(state.q.iter()) {
         *rhs = -q;
@@ -149,10 +150,10 @@ pub(crate) fn start<S: Simd>(
             state.values,
             state.inverse_pivots,
             [(rhs_x, rhs_z)],
-            work.permuted,
-            [(work.x, work.z)],
+            system.permuted,
+            [(x, z)],
         );
-        for (s, &z) in work.s.iter_mut().zip(work.z.iter()) {
+        for (s, &z) in s.iter_mut().zip(z.iter()) {
             *s = -z;
         }
     } else {
@@ -162,14 +163,14 @@ pub(crate) fn start<S: Simd>(
             state.values,
             state.inverse_pivots,
             [(rhs_x, zero_z), (zero_x, rhs_z)],
-            work.permuted,
-            [(other_x, work.z), (work.x, other_z)],
+            system.permuted,
+            [(other_x, z), (x, other_z)],
         );
-        for (s, &z) in work.s.iter_mut().zip(other_z.iter()) {
+        for (s, &z) in s.iter_mut().zip(other_z.iter()) {
             *s = -z;
         }
     }
-    analysis.cones.shift_inside(simd, work.s, work.z, work.cones);
+    analysis.cones.shift_inside(simd, s, z, system.cones);
     embedding
 }
 
@@ -212,32 +213,31 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
         let no = M::splat(simd, false);
         embedding.converged = embedding.converged & !live;
         loop {
-            let Work {
-                scratch,
-                cones,
-                krylov,
+            let Work { lengths, system, iterate: Iterate { x, z, s }, phase, .. } = work;
+            let InteriorPointVectors {
                 scaling,
-                permuted,
+                krylov,
                 px,
-                ax,
-                atz,
-                x,
-                z,
-                s,
-                over_x,
-                over_z,
-                ..
-            } = work;
+                dual_residual: rx,
+                primal_residual: rz,
+                column_x,
+                column_z,
+                rhs_x: cx,
+                rhs_z,
+                dx,
+                dz,
+                ds,
+                constant,
+            } = InteriorPointVectors::new(lengths, phase);
             // Slices of one known length each spare the bounds checks in the loops below.
-            let [rx, cx, dx, mut spare_x @ ..] = over_x.each_mut().map(|v| &mut v[..n]);
-            let [rz, cz, dz, ds, constant, rhs_z, mut spare_z @ ..] =
-                over_z.each_mut().map(|v| &mut v[..m]);
-            let (px, atz, x) = (&mut px[..n], &mut atz[..n], &mut x[..n]);
-            let (ax, z, s) = (&mut ax[..m], &mut z[..m], &mut s[..m]);
+            let [px, rx, column_x, cx, dx, x] = [px, rx, column_x, cx, dx, x].map(|v| &mut v[..n]);
+            let [rz, column_z, rhs_z, dz, ds, constant, z, s] =
+                [rz, column_z, rhs_z, dz, ds, constant, z, s].map(|v| &mut v[..m]);
             let (q, b) = (&state.q[..n], &state.b[..m]);
             let cost = state.cost_scale[0];
             let mut out = (&mut *state.x, &mut *state.z, &mut *state.s);
             let (tau, kappa) = (embedding.tau, embedding.kappa);
+            let (ax, atz) = (&mut system.ax[..m], &mut system.atz[..n]);
             analysis.kkt.products.multiply(simd, state.values, x, z, px, ax, atz);
 
             // Residuals, with the norms of their terms.
@@ -331,19 +331,19 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
             embedding.dual = live.select(dual, embedding.dual);
             embedding.primal = live.select(primal, embedding.primal);
             let refined = embedding.refined & live;
-            let goals = (
+            let errors = (
                 (scalar(SLACK) * dual).max(scalar(ROUNDING) * dual_terms.max(tau)),
                 (scalar(SLACK) * primal).max(scalar(ROUNDING) * primal_terms.max(tau)),
             );
 
             // Factor at the scaling point; solve for the constant column and the affine step.
-            analysis.cones.scaling(simd, (s, z), mu, scaling, cones);
+            analysis.cones.scaling(simd, (s, z), mu, scaling, system.cones);
             analysis.cones.write_scaling_block(simd, scaling, state.h);
             analysis.kkt.factor(
                 simd,
                 state.values,
                 state.h,
-                Factored { inverse_pivots: state.inverse_pivots, scratch },
+                Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
             );
             analysis.cones.affine_constant(simd, s, constant);
             for j in 0..n {
@@ -352,20 +352,16 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
             for i in 0..m {
                 rhs_z[i] = constant[i] - rz[i];
             }
-            {
-                // Solutions land on px (constant column) and dx; z parts on cz and dz.
-                let (column_z, affine_z) = (&mut *cz, &mut *dz);
-                analysis.kkt.solve::<S, 2>(
-                    simd,
-                    state.values,
-                    state.inverse_pivots,
-                    [(&*cx, b), (&*rx, &*rhs_z)],
-                    permuted,
-                    [(&mut *atz, column_z), (&mut *dx, affine_z)],
-                );
-            }
+            analysis.kkt.solve::<S, 2>(
+                simd,
+                state.values,
+                state.inverse_pivots,
+                [(&*cx, b), (&*rx, &*rhs_z)],
+                system.permuted,
+                [(&mut *column_x, &mut *column_z), (&mut *dx, &mut *dz)],
+            );
             if refined.any() {
-                let system = System {
+                let refinement = ScalingSystem {
                     analysis,
                     values: state.values,
                     inverse_pivots: state.inverse_pivots,
@@ -373,18 +369,15 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
                 };
                 // The column counts times the change of tau, which is of the order of tau.
                 let inverse_tau = one / tau;
-                let column_goals = (goals.0 * inverse_tau, goals.1 * inverse_tau);
-                for (rhs, solution, goals) in [
-                    ((&*cx, b), (&mut *atz, &mut *cz), column_goals),
-                    ((&*rx, &*rhs_z), (&mut *dx, &mut *dz), goals),
+                let column_errors = (errors.0 * inverse_tau, errors.1 * inverse_tau);
+                for (rhs, solution, errors) in [
+                    ((&*cx, b), (&mut *column_x, &mut *column_z), column_errors),
+                    ((&*rx, &*rhs_z), (&mut *dx, &mut *dz), errors),
                 ] {
-                    let ([p_x, at_z, ..], [a_x, ..]) = (&mut spare_x, &mut spare_z);
-                    let products = (&mut **p_x, &mut **a_x, &mut **at_z);
-                    let scratch = Scratch { krylov, permuted, cones, products };
-                    refine(simd, &system, rhs, solution, goals, scratch, refined);
+                    let work = (&mut *system, &mut *krylov);
+                    refinement.refine(simd, rhs, solution, errors, work, refined);
                 }
             }
-            let (column_x, column_z) = (&*atz, &*cz);
             let inverse_tau = one / tau;
             let two_over_tau = inverse_tau + inverse_tau;
             let mut column = zero;
@@ -407,14 +400,14 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
             for i in 0..m {
                 dz[i] = column_z[i].fma(d_tau, dz[i]);
             }
-            analysis.cones.multiply_scaling(simd, scaling, dz, ds, cones);
+            analysis.cones.multiply_scaling(simd, scaling, dz, ds, system.cones);
             for i in 0..m {
                 ds[i] = -(ds[i] + constant[i]);
             }
             let d_kappa = -(kappa + kappa * d_tau * inverse_tau);
             let limit = scalar_step_length((tau, kappa), (d_tau, d_kappa));
             let affine_length =
-                analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, cones);
+                analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, system.cones);
 
             // Centering and second-order correction.
             let rest = one - affine_length;
@@ -428,7 +421,7 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
                 (ds, dz),
                 target,
                 constant,
-                cones,
+                system.cones,
             );
             let r_kappa = tau.fma(kappa, d_tau.fma(d_kappa, -target));
             for j in 0..n {
@@ -442,20 +435,18 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
                 state.values,
                 state.inverse_pivots,
                 [(&*cx, &*rhs_z)],
-                permuted,
+                system.permuted,
                 [(&mut *dx, &mut *dz)],
             );
             if refined.any() {
-                let system = System {
+                let refinement = ScalingSystem {
                     analysis,
                     values: state.values,
                     inverse_pivots: state.inverse_pivots,
                     scaling,
                 };
-                let ([p_x, at_z, ..], [a_x, ..]) = (&mut spare_x, &mut spare_z);
-                let products = (&mut **p_x, &mut **a_x, &mut **at_z);
-                let scratch = Scratch { krylov, permuted, cones, products };
-                refine(simd, &system, (cx, rhs_z), (dx, dz), goals, scratch, refined);
+                let work = (&mut *system, &mut *krylov);
+                refinement.refine(simd, (cx, rhs_z), (dx, dz), errors, work, refined);
             }
             let mut combined = zero;
             let mut combined_px = zero;
@@ -475,14 +466,15 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
             for i in 0..m {
                 dz[i] = column_z[i].fma(d_tau, dz[i]);
             }
-            analysis.cones.multiply_scaling(simd, scaling, dz, ds, cones);
+            analysis.cones.multiply_scaling(simd, scaling, dz, ds, system.cones);
             for i in 0..m {
                 ds[i] = -(ds[i] + constant[i]);
             }
             let d_kappa = -(r_kappa + kappa * d_tau) * inverse_tau;
             let limit = scalar_step_length((tau, kappa), (d_tau, d_kappa));
-            let length = analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, cones)
-                * scalar(FRACTION_TO_BOUNDARY);
+            let length =
+                analysis.cones.step_length(simd, scaling, (s, z), (ds, dz), limit, system.cones)
+                    * scalar(FRACTION_TO_BOUNDARY);
             let length = length.min(one);
 
             // A lane that cannot move is stuck.
@@ -527,7 +519,13 @@ pub(crate) fn publish_point<S: Simd>(
 ) {
     let zero = embedding.tau.like(0.0);
     let mut out = (&mut *state.x, &mut *state.z, &mut *state.s);
-    publish(&mut out, (work.x, work.z, work.s), embedding, (zero, zero, zero), lanes);
+    publish(
+        &mut out,
+        (work.iterate.x, work.iterate.z, work.iterate.s),
+        embedding,
+        (zero, zero, zero),
+        lanes,
+    );
     for i in 0..state.v.len() {
         state.v[i] = lanes.select(state.s[i] - state.z[i], state.v[i]);
     }

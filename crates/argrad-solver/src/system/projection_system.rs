@@ -1,0 +1,167 @@
+//! Solves of the system of polish and derivative with the true derivative of the projection.
+//!
+//! ```text
+//! Px + A'z = r1,   (I - D)(Ax - r2) - D z = e
+//! ```
+//! The factor is that of a nearby matrix: regularized, with steep directions capped, perhaps at a
+//! slightly different point. It preconditions [`gcr`].
+
+use pulp::Simd;
+
+use crate::cones::Function;
+use crate::lanes::{Kernel, M, V, call};
+use crate::system::analysis::Analysis;
+use crate::system::gcr::{Ending, Norm, Operator, dot, gcr, largest};
+use crate::system::memory::SystemWork;
+
+/// Restarts; what must be gained until the next; relative residual at which a solve ends.
+const ENDING: Ending = Ending { cycles: 3, gain: 0.25, tolerance: 1e-14, is_relative: true };
+
+/// The system at a point, with the factor of one nearby.
+pub(crate) struct ProjectionSystem<'a, S: Simd> {
+    pub(crate) analysis: &'a Analysis,
+    pub(crate) values: &'a [V<S>],
+    pub(crate) inverse_pivots: &'a [V<S>],
+    pub(crate) projection: &'a [V<S>],
+}
+
+impl<S: Simd> ProjectionSystem<'_, S> {
+    /// Solves the system for the right-hand side `(r1, r2)`, with e = 0 or `extra`, in the lanes in
+    /// `lanes`; leaves the others alone. Returns the residual relative to the right-hand side, infinite in
+    /// the other lanes.
+    #[inline(always)]
+    pub(crate) fn solve(
+        &self,
+        simd: S,
+        rhs: (&[V<S>], &[V<S>]),
+        extra: Option<&[V<S>]>,
+        solution: (&mut [V<S>], &mut [V<S>]),
+        (work, krylov): (&mut SystemWork<'_, S>, &mut [V<S>]),
+        lanes: M<S>,
+    ) -> V<S> {
+        call(simd, Solve { simd, system: self, rhs, extra, solution, work, krylov, lanes })
+    }
+}
+
+struct Solve<'a, 'w, S: Simd> {
+    simd: S,
+    system: &'a ProjectionSystem<'a, S>,
+    rhs: (&'a [V<S>], &'a [V<S>]),
+    extra: Option<&'a [V<S>]>,
+    solution: (&'a mut [V<S>], &'a mut [V<S>]),
+    work: &'a mut SystemWork<'w, S>,
+    krylov: &'a mut [V<S>],
+    lanes: M<S>,
+}
+
+impl<S: Simd> Kernel for Solve<'_, '_, S> {
+    type Output = V<S>;
+
+    #[inline(always)]
+    fn run(self) -> V<S> {
+        let Self { simd, system, rhs, extra, solution: (x, z), work, krylov, lanes } = self;
+        let zero = V::splat(simd, 0.0);
+        for value in x.iter_mut().chain(z.iter_mut()) {
+            *value = lanes.select(zero, *value);
+        }
+        let extra = extra.unwrap_or_default();
+        let mut operator = WithProjection { simd, system, rhs, extra, work };
+        let norm = LargestEntry(zero);
+        let residual = gcr(simd, &mut operator, &norm, &ENDING, (x, z), krylov, lanes);
+        // A right-hand side that is not finite has no solution; zero would hide that.
+        let lost = lanes & residual.is_nan();
+        for value in x.iter_mut().chain(z.iter_mut()) {
+            *value = lost.select(residual, *value);
+        }
+        residual
+    }
+}
+
+/// The system with D itself, preconditioned by the factor.
+struct WithProjection<'a, 'w, S: Simd> {
+    simd: S,
+    system: &'a ProjectionSystem<'a, S>,
+    rhs: (&'a [V<S>], &'a [V<S>]),
+    extra: &'a [V<S>],
+    work: &'a mut SystemWork<'w, S>,
+}
+
+impl<S: Simd> Operator<S> for WithProjection<'_, '_, S> {
+    #[inline(always)]
+    fn residual(&mut self, (x, z): (&[V<S>], &[V<S>]), error: &mut [V<S>]) {
+        let Self { simd, system, rhs, extra, work } = self;
+        let SystemWork { cones: scratch, px, ax, atz, rows, .. } = &mut **work;
+        let (simd, data, cones) = (*simd, system.projection, &system.analysis.cones);
+        system.analysis.kkt.products.multiply(simd, system.values, x, z, px, ax, atz);
+        let (error_x, error_z) = error.split_at_mut(x.len());
+        for (j, error) in error_x.iter_mut().enumerate() {
+            *error = rhs.0[j] - (px[j] + atz[j]);
+        }
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = rhs.1[i] - ax[i];
+        }
+        cones.apply(simd, data, Function::Complement, rows, error_z, scratch);
+        cones.apply(simd, data, Function::Derivative, z, rows, scratch);
+        for (error, &row) in error_z.iter_mut().zip(rows.iter()) {
+            *error += row;
+        }
+        for (error, &extra) in error_z.iter_mut().zip(extra.iter()) {
+            *error += extra;
+        }
+    }
+
+    #[inline(always)]
+    fn precondition(&mut self, error: &[V<S>], out: &mut [V<S>]) {
+        let Self { simd, system, work, .. } = self;
+        let SystemWork { permuted, cones: scratch, rows, .. } = &mut **work;
+        let (simd, analysis) = (*simd, system.analysis);
+        let n = analysis.n();
+        let (error_x, error_z) = error.split_at(n);
+        let (out_x, out_z) = out.split_at_mut(n);
+        // The factored rows are those above times (I - D)^-1.
+        let inverse = Function::InverseComplement;
+        analysis.cones.apply(simd, system.projection, inverse, error_z, rows, scratch);
+        analysis.kkt.solve::<S, 1>(
+            simd,
+            system.values,
+            system.inverse_pivots,
+            [(error_x, rows)],
+            permuted,
+            [(out_x, out_z)],
+        );
+    }
+
+    #[inline(always)]
+    fn multiply(&mut self, direction: &[V<S>], out: &mut [V<S>]) {
+        let Self { simd, system, work, .. } = self;
+        let SystemWork { cones: scratch, px, ax, atz, rows, .. } = &mut **work;
+        let (simd, data, cones) = (*simd, system.projection, &system.analysis.cones);
+        let n = system.analysis.n();
+        let (x, z) = direction.split_at(n);
+        let (out_x, out_z) = out.split_at_mut(n);
+        system.analysis.kkt.products.multiply(simd, system.values, x, z, px, ax, atz);
+        for (j, out) in out_x.iter_mut().enumerate() {
+            *out = px[j] + atz[j];
+        }
+        cones.apply(simd, data, Function::Complement, ax, out_z, scratch);
+        cones.apply(simd, data, Function::Derivative, z, rows, scratch);
+        for (out, &row) in out_z.iter_mut().zip(rows.iter()) {
+            *out -= row;
+        }
+    }
+}
+
+/// The largest entry, and the Euclidean product. Holds a zero.
+struct LargestEntry<S: Simd>(V<S>);
+
+impl<S: Simd> Norm<S> for LargestEntry<S> {
+    #[inline(always)]
+    fn product(&self, a: &[V<S>], b: &[V<S>]) -> V<S> {
+        dot(self.0, a, b)
+    }
+
+    #[inline(always)]
+    fn size(&self, error: &[V<S>]) -> V<S> {
+        largest(self.0, error)
+    }
+}
