@@ -59,8 +59,10 @@ mod tests {
         assert_eq!(factorization(size), 2.0 * 3.0 * 4.0 + 8.0 / 3.0);
         assert_eq!(kkt_solve(size), 8.0 + 32.0);
         assert_eq!(residual(size), 8.0 + 32.0);
-        let report =
-            Report { iterations: 2, polish_steps: 1, factorizations: 4, ..Report::default() };
+        let mut report = Report::default();
+        report.iterations = 2;
+        report.polish_steps = 1;
+        report.factorizations = 4;
         assert_eq!(forward(size, &report), 4.0 * (24.0 + 8.0 / 3.0) + 2.0 * 160.0 + 80.0);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use crate::lanes::{Buffer, Width, lane_count};
 use crate::program::{Error, Settings, Structure};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{state_buffer, work_buffer};
+use crate::system::memory::{state_buffer, work_len};
 use crate::threads::for_each;
 
 /// What solver and tapes share.
@@ -49,10 +49,15 @@ impl Prepared {
         self.states.lock().unwrap_or_else(|e| e.into_inner()).push(buffer);
     }
 
-    /// Scratch of one thread, returned to the pool when dropped.
-    pub(crate) fn take_work(&self) -> WorkGuard<'_> {
+    /// Scratch of one thread with room for `more` registers than a [`Work`] takes, returned to the pool when
+    /// dropped.
+    ///
+    /// [`Work`]: crate::system::memory::Work
+    fn take_work(&self, more: usize) -> WorkGuard<'_> {
+        let len = work_len(&self.analysis, more, self.lanes);
         let pooled = self.works.lock().unwrap_or_else(|e| e.into_inner()).pop();
-        let buffer = pooled.unwrap_or_else(|| work_buffer(&self.analysis, self.lanes));
+        let large_enough = pooled.filter(|buffer| buffer.as_slice().len() >= len);
+        let buffer = large_enough.unwrap_or_else(|| Buffer::zeros(len));
         WorkGuard { prepared: self, buffer: Some(buffer) }
     }
 
@@ -62,6 +67,18 @@ impl Prepared {
     /// called on every task, with the scratch of a thread. Returns what it returned, group by group.
     pub(crate) fn for_groups<T: Send, O: Send>(
         &self,
+        batch: usize,
+        passes: usize,
+        task: impl FnMut(Group) -> T,
+        work: impl Fn(T, &mut [f64]) -> O + Sync,
+    ) -> Vec<O> {
+        self.for_groups_with(0, batch, passes, task, work)
+    }
+
+    /// [`Self::for_groups`], with room for `more` registers in the scratch.
+    pub(crate) fn for_groups_with<T: Send, O: Send>(
+        &self,
+        more: usize,
         batch: usize,
         passes: usize,
         mut task: impl FnMut(Group) -> T,
@@ -79,7 +96,7 @@ impl Prepared {
         for_each(
             tasks,
             passes * self.analysis.kkt.values_len,
-            || self.take_work(),
+            || self.take_work(more),
             |scratch, (task, out)| *out = Some(work(task, scratch.as_mut_slice())),
         );
         outputs.into_iter().flatten().collect()

@@ -5,7 +5,9 @@ use std::cell::Cell;
 
 use argrad_conformance::ProgramBatch;
 use argrad_conformance::generators::{self, Size};
-use argrad_solver::{Cotangent, Differentiation, OnFailure, Settings, Solution, Solver};
+use argrad_solver::{
+    Cotangent, Differentiation, OnFailure, Settings, Slot, Solution, Solver, Tangent,
+};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -125,4 +127,29 @@ fn forward_and_adjoint_reuse_their_buffers() {
     assert!(expected <= 60, "{expected}");
     // The least-norm solves of dependent rows iterate, and do not allocate.
     assert_eq!(run(&generators::duplicate_equalities(SIZE, 5).batch), expected);
+}
+
+/// What runs on lanes gets its memory from the pool: nothing is allocated for each lane group.
+#[test]
+fn a_derivative_of_many_groups_allocates_as_often_as_that_of_few() {
+    let solver = solver(100);
+    let how = Differentiation { on_failure: OnFailure::Zero, ..Differentiation::default() };
+    let counts = |batch: usize| {
+        let program = generators::random_qp(Size { batch, ..SIZE }, 3);
+        let (n, m) = (program.variables(), program.rows());
+        let normal = |len: usize, seed: u64| generators::normal_vector(len, batch, seed);
+        let (gx, gz, gs) = (normal(n, 1), normal(m, 2), normal(m, 3));
+        let (dq, da) = (normal(n, 4), normal(program.structure.a().nnz(), 5));
+        let cotangent = Cotangent { x: Some(&gx), z: Some(&gz), s: Some(&gs) };
+        let change = Cotangent { x: Some(&gx), ..Cotangent::default() };
+        let direction =
+            Tangent { q: Some(Slot::Each(&dq)), a: Some(Slot::Each(&da)), ..Tangent::default() };
+        let (_, tape) = solver.forward(&program.values(), None).unwrap();
+        [
+            allocations(|| tape.vjp(&cotangent, &how).unwrap()).1,
+            allocations(|| tape.jvp(&direction, &how).unwrap()).1,
+            allocations(|| tape.vjp_tangent(&cotangent, &change, &direction, &how).unwrap()).1,
+        ]
+    };
+    assert_eq!(counts(320), counts(32), "VJP, JVP and the tangent of the VJP");
 }

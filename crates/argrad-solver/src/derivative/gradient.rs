@@ -3,13 +3,61 @@
 use crate::program::Pattern;
 use crate::threads::for_each;
 
-/// One instance's adjoint and point, in the caller's units.
+use super::rows::split;
+
+/// A vector for each instance of a batch.
 #[derive(Clone, Copy)]
-pub(crate) struct Adjoint<'a> {
-    pub(crate) l1: &'a [f64],
-    pub(crate) l2: &'a [f64],
-    pub(crate) x: &'a [f64],
-    pub(crate) z: &'a [f64],
+pub(super) struct Vectors<'a> {
+    values: &'a [f64],
+    len: usize,
+    stride: usize,
+}
+
+impl<'a> Vectors<'a> {
+    /// Of `len` numbers each, one after the other.
+    pub(super) fn each(values: &'a [f64], len: usize) -> Self {
+        Self { values, len, stride: len }
+    }
+
+    /// The same for every instance.
+    pub(super) fn repeated(values: &'a [f64]) -> Self {
+        Self { values, len: values.len(), stride: 0 }
+    }
+
+    #[inline(always)]
+    fn instance(&self, index: usize) -> &'a [f64] {
+        &self.values[index * self.stride..][..self.len]
+    }
+}
+
+/// Adjoint and point of each instance, in the caller's units.
+#[derive(Clone, Copy)]
+pub(super) struct Adjoints<'a> {
+    pub(super) l1: Vectors<'a>,
+    pub(super) l2: Vectors<'a>,
+    pub(super) x: Vectors<'a>,
+    pub(super) z: Vectors<'a>,
+}
+
+impl<'a> Adjoints<'a> {
+    #[inline(always)]
+    fn instance(&self, index: usize) -> Adjoint<'a> {
+        Adjoint {
+            l1: self.l1.instance(index),
+            l2: self.l2.instance(index),
+            x: self.x.instance(index),
+            z: self.z.instance(index),
+        }
+    }
+}
+
+/// Those of one instance.
+#[derive(Clone, Copy)]
+pub(super) struct Adjoint<'a> {
+    pub(super) l1: &'a [f64],
+    pub(super) l2: &'a [f64],
+    pub(super) x: &'a [f64],
+    pub(super) z: &'a [f64],
 }
 
 impl Adjoint<'_> {
@@ -58,19 +106,15 @@ impl Adjoint<'_> {
         }
     }
 
-    /// dA of this instance.
+    /// Adds dP or dA of this instance to `out`.
     #[inline(always)]
-    pub(crate) fn write_a(&self, pattern: &Pattern, out: &mut [f64]) {
+    pub(super) fn add(&self, which: Which, pattern: &Pattern, out: &mut [f64]) {
         for (j, ends) in pattern.colptr().windows(2).enumerate() {
-            self.add_a_column(&pattern.rowval()[ends[0]..ends[1]], j, &mut out[ends[0]..ends[1]]);
-        }
-    }
-
-    /// dP of this instance.
-    #[inline(always)]
-    pub(crate) fn write_p(&self, pattern: &Pattern, out: &mut [f64]) {
-        for (j, ends) in pattern.colptr().windows(2).enumerate() {
-            self.add_p_column(&pattern.rowval()[ends[0]..ends[1]], j, &mut out[ends[0]..ends[1]]);
+            let (rows, column) = (&pattern.rowval()[ends[0]..ends[1]], &mut out[ends[0]..ends[1]]);
+            match which {
+                Which::P => self.add_p_column(rows, j, column),
+                Which::A => self.add_a_column(rows, j, column),
+            }
         }
     }
 }
@@ -81,41 +125,76 @@ fn contiguous(rows: &[usize]) -> Option<std::ops::Range<usize>> {
     (last - first + 1 == rows.len()).then_some(first..last + 1)
 }
 
-/// Which matrix a shared gradient belongs to.
+/// Which matrix a gradient belongs to.
 #[derive(Clone, Copy)]
-pub(crate) enum Matrix {
+pub(super) enum Which {
     P,
     A,
 }
 
+/// Gradient of a matrix: dP or dA of all `terms` added up, over the batch too where the batch shares the
+/// matrix, else an instance a row.
+pub(super) fn of_matrix(
+    pattern: &Pattern,
+    which: Which,
+    batch: usize,
+    is_shared: bool,
+    terms: &[Adjoints<'_>],
+) -> Vec<f64> {
+    if is_shared {
+        let sums = terms.iter().map(|adjoints| sum_matrix(pattern, which, batch, adjoints));
+        return sums.reduce(add).unwrap_or_default();
+    }
+    let len = pattern.nnz();
+    let mut gradient = vec![0.0; batch * len];
+    for (instance, out) in gradient.chunks_mut(len.max(1)).enumerate() {
+        for adjoints in terms {
+            adjoints.instance(instance).add(which, pattern, out);
+        }
+    }
+    gradient
+}
+
+fn add(mut one: Vec<f64>, other: Vec<f64>) -> Vec<f64> {
+    one.iter_mut().zip(other).for_each(|(one, other)| *one += other);
+    one
+}
+
+/// Gradient of a vector of `len` numbers: the rows times `sign`, added up where the batch shares the vector.
+pub(super) fn of_vector(mut rows: Vec<f64>, len: usize, is_shared: bool, sign: f64) -> Vec<f64> {
+    if is_shared {
+        return sum_rows(&rows, len, sign);
+    }
+    if sign != 1.0 {
+        rows.iter_mut().for_each(|value| *value *= sign);
+    }
+    rows
+}
+
 /// Sum over the batch of dP or dA. Every entry is summed in the order of the instances, so the
 /// result does not depend on the number of threads.
-pub(crate) fn sum_matrix<'a>(
-    pattern: &Pattern,
-    which: Matrix,
-    batch: usize,
-    adjoint: impl Fn(usize) -> Adjoint<'a> + Sync,
-) -> Vec<f64> {
+fn sum_matrix(pattern: &Pattern, which: Which, batch: usize, adjoints: &Adjoints<'_>) -> Vec<f64> {
     /// Columns summed by one task.
     const COLUMNS: usize = 8;
     let mut sum = vec![0.0; pattern.nnz()];
-    let mut tasks: Vec<(usize, &mut [f64])> = Vec::new();
     let mut rest = &mut sum[..];
-    for first in (0..pattern.cols()).step_by(COLUMNS) {
-        let last = (first + COLUMNS).min(pattern.cols());
-        let (columns, tail) = rest.split_at_mut(pattern.colptr()[last] - pattern.colptr()[first]);
-        rest = tail;
-        tasks.push((first, columns));
-    }
+    let tasks: Vec<(usize, &mut [f64])> = (0..pattern.cols())
+        .step_by(COLUMNS)
+        .map(|first| {
+            let last = (first + COLUMNS).min(pattern.cols());
+            (first, split(&mut rest, pattern.colptr()[last] - pattern.colptr()[first]))
+        })
+        .collect();
     let add_columns = |first: usize, mut out: &mut [f64]| {
         for j in first..(first + COLUMNS).min(pattern.cols()) {
             let rows = &pattern.rowval()[pattern.colptr()[j]..pattern.colptr()[j + 1]];
             let (column, tail) = out.split_at_mut(rows.len());
             out = tail;
             for instance in 0..batch {
+                let adjoint = adjoints.instance(instance);
                 match which {
-                    Matrix::P => adjoint(instance).add_p_column(rows, j, column),
-                    Matrix::A => adjoint(instance).add_a_column(rows, j, column),
+                    Which::P => adjoint.add_p_column(rows, j, column),
+                    Which::A => adjoint.add_a_column(rows, j, column),
                 }
             }
         }
@@ -126,7 +205,7 @@ pub(crate) fn sum_matrix<'a>(
 }
 
 /// Sum over the batch of rows of `len` numbers, times `sign`.
-pub(crate) fn sum_rows(rows: &[f64], len: usize, sign: f64) -> Vec<f64> {
+fn sum_rows(rows: &[f64], len: usize, sign: f64) -> Vec<f64> {
     let mut sum = vec![0.0; len];
     if len > 0 {
         for row in rows.chunks_exact(len) {

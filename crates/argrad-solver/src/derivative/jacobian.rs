@@ -8,6 +8,7 @@ use crate::tape::{Shared, Tape};
 /// for each value `batch x (n + 2m) x k` numbers, row-major, with k the number of entries of the
 /// value and rows in the order x, z, s.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Jacobian {
     /// Number of rows of one instance, n + 2m.
     pub rows: usize,

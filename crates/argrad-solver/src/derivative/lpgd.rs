@@ -9,9 +9,9 @@
 //! and the gradient is the difference of the partial derivatives of that function with respect to the values
 //! at tau and at -tau, over 2 tau. As tau goes to 0 it becomes the adjoint derivative.
 
+use super::gradient::of_vector;
 use super::{Cotangent, Differentiation, Gradients, OnFailure, SolutionTangent, Tangent};
-use crate::program::Error;
-use crate::program::{Slot, Solution, Status, Values};
+use crate::program::{Error, Slot, Solution, Status, Structure, Values};
 use crate::solver::Solver;
 use crate::tape::{OwnValues, Shared, Tape};
 
@@ -23,79 +23,62 @@ impl Tape {
         how: &Differentiation,
         shared: Shared,
     ) -> Result<Gradients, Error> {
-        let structure = &self.prepared.analysis.structure;
-        let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
         let values = self.values();
-        let (p_len, a_len) = (structure.p.nnz(), structure.a.nnz());
-        // The shifts of q and b a unit of tau.
-        let mut shift_q = cotangent.x.map_or_else(|| vec![0.0; batch * n], <[f64]>::to_vec);
-        let shift_b: Vec<f64> = match cotangent.z {
-            Some(z) => z.iter().map(|z| -z).collect(),
-            None => vec![0.0; batch * m],
-        };
-        if let Some(gs) = cotangent.s {
-            for instance in 0..batch {
-                let a = &values.a[instance * a_len..][..a_len];
-                for ((i, j), a) in structure.a.entries().zip(a) {
-                    shift_q[instance * n + j] -= a * gs[instance * m + i];
-                }
-            }
-        }
+        let shift = self.shift(cotangent, &values);
         let solve = |step: f64| {
             let mut shifted = values.clone();
-            shifted.q.iter_mut().zip(&shift_q).for_each(|(q, d)| *q += step * d);
-            shifted.b.iter_mut().zip(&shift_b).for_each(|(b, d)| *b += step * d);
+            shifted.q.iter_mut().zip(&shift.q).for_each(|(q, d)| *q += step * d);
+            shifted.b.iter_mut().zip(&shift.b).for_each(|(b, d)| *b += step * d);
             self.solve_near(&self.solver(), &shifted)
         };
-        let (up, down) = (solve(tau)?, solve(-tau)?);
-        let lost = self.lost([&up, &down], how.on_failure)?;
+        let points = Shifted { up: solve(tau)?, down: solve(-tau)?, tau };
+        let lost = self.lost(&points, how.on_failure)?;
 
-        let mut each = Gradients {
+        let structure = &self.prepared.analysis.structure;
+        let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
+        let (p_len, a_len) = (structure.p.nnz(), structure.a.nnz());
+        let mut each = OwnValues {
             p: vec![0.0; batch * p_len],
             q: vec![0.0; batch * n],
             a: vec![0.0; batch * a_len],
             b: vec![0.0; batch * m],
+        };
+        for instance in (0..batch).filter(|i| lost.binary_search(i).is_err()) {
+            let gs = cotangent.s.map(|gs| &gs[instance * m..(instance + 1) * m]);
+            points.write_gradients(structure, instance, gs, &mut each);
+        }
+        let mut gradients = Gradients {
+            p: of_vector(each.p, p_len, shared.p, 1.0),
+            q: of_vector(each.q, n, shared.q, 1.0),
+            a: of_vector(each.a, a_len, shared.a, 1.0),
+            b: of_vector(each.b, m, shared.b, 1.0),
             adjoint_residual: vec![0.0; batch],
             iterations: vec![0; batch],
             unfinished: Vec::new(),
         };
-        let half = 0.5 / tau;
-        for instance in (0..batch).filter(|&i| !lost[i]) {
-            let (x, z) = (instance * n, instance * m);
-            let gs = |i: usize| cotangent.s.map_or(0.0, |gs| gs[z + i]);
-            for (k, (i, j)) in structure.p.entries().enumerate() {
-                let product = |point: &Solution| point.x[x + i] * point.x[x + j];
-                let weight = if i == j { 0.5 } else { 1.0 };
-                each.p[instance * p_len + k] = weight * half * (product(&up) - product(&down));
-            }
-            for j in 0..n {
-                each.q[x + j] = half * (up.x[x + j] - down.x[x + j]);
-            }
-            for (k, (i, j)) in structure.a.entries().enumerate() {
-                let product = |point: &Solution| point.z[z + i] * point.x[x + j];
-                let direct = -0.5 * gs(i) * (up.x[x + j] + down.x[x + j]);
-                each.a[instance * a_len + k] = half * (product(&up) - product(&down)) + direct;
-            }
-            for i in 0..m {
-                each.b[z + i] = gs(i) - half * (up.z[z + i] - down.z[z + i]);
-            }
-        }
-        let sum = |rows: Vec<f64>, len: usize, is_shared: bool| -> Vec<f64> {
-            if is_shared { super::gradient::sum_rows(&rows, len, 1.0) } else { rows }
-        };
-        let mut gradients = Gradients {
-            p: sum(each.p, p_len, shared.p),
-            q: sum(each.q, n, shared.q),
-            a: sum(each.a, a_len, shared.a),
-            b: sum(each.b, m, shared.b),
-            ..each
-        };
-        self.mark_failures(&mut gradients, how.on_failure, shared);
-        if how.on_failure == OnFailure::Nan {
-            let lost: Vec<usize> = (0..batch).filter(|&i| lost[i]).collect();
-            self.mark_nan(&mut gradients, &lost, shared);
-        }
+        self.mark_failures(&mut gradients, &lost, how.on_failure, shared);
         Ok(gradients)
+    }
+
+    /// The shift of q and b for a unit of tau: gx - A'gs and -gz.
+    fn shift(&self, cotangent: &Cotangent<'_>, values: &OwnValues) -> Shift {
+        let structure = &self.prepared.analysis.structure;
+        let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
+        let mut q = cotangent.x.map_or_else(|| vec![0.0; batch * n], <[f64]>::to_vec);
+        let b = match cotangent.z {
+            Some(z) => z.iter().map(|z| -z).collect(),
+            None => vec![0.0; batch * m],
+        };
+        if let Some(gs) = cotangent.s {
+            let len = structure.a.nnz();
+            for instance in 0..batch {
+                let a = &values.a[instance * len..][..len];
+                for ((i, j), a) in structure.a.entries().zip(a) {
+                    q[instance * n + j] -= a * gs[instance * m + i];
+                }
+            }
+        }
+        Shift { q, b }
     }
 
     pub(super) fn lpgd_jvp(
@@ -105,7 +88,6 @@ impl Tape {
         how: &Differentiation,
     ) -> Result<SolutionTangent, Error> {
         let structure = &self.prepared.analysis.structure;
-        let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
         let values = self.values();
         // Where entries move that this solver takes for zero, another has to look at them.
         let moves = tangent.p.is_some() || tangent.a.is_some();
@@ -115,45 +97,15 @@ impl Tape {
         };
         let solve = |step: f64| {
             let mut moved = values.clone();
-            for (numbers, slot, len) in [
-                (&mut moved.p, tangent.p, structure.p.nnz()),
-                (&mut moved.q, tangent.q, n),
-                (&mut moved.a, tangent.a, structure.a.nnz()),
-                (&mut moved.b, tangent.b, m),
-            ] {
-                let Some(slot) = slot.filter(|_| len > 0) else { continue };
-                for (instance, numbers) in numbers.chunks_exact_mut(len).enumerate() {
-                    numbers
-                        .iter_mut()
-                        .zip(slot.instance(instance, len))
-                        .for_each(|(number, d)| *number += step * d);
-                }
-            }
+            add(&mut moved.p, tangent.p, structure.p.nnz(), step);
+            add(&mut moved.q, tangent.q, structure.variables(), step);
+            add(&mut moved.a, tangent.a, structure.a.nnz(), step);
+            add(&mut moved.b, tangent.b, structure.rows(), step);
             self.solve_near(&solver, &moved)
         };
-        let (up, down) = (solve(tau)?, solve(-tau)?);
-        let lost = self.lost([&up, &down], how.on_failure)?;
-        let difference = |up: &[f64], down: &[f64], len: usize| -> Vec<f64> {
-            let nothing = if how.on_failure == OnFailure::Nan { f64::NAN } else { 0.0 };
-            up.iter()
-                .zip(down)
-                .enumerate()
-                .map(|(k, (u, d))| match (lost[k / len], u == d) {
-                    (true, _) => nothing,
-                    // Also where both are infinite: the slack of a removed row.
-                    (false, true) => 0.0,
-                    (false, false) => (u - d) * 0.5 / tau,
-                })
-                .collect()
-        };
-        Ok(SolutionTangent {
-            x: difference(&up.x, &down.x, n),
-            z: difference(&up.z, &down.z, m),
-            s: difference(&up.s, &down.s, m),
-            residual: vec![0.0; batch],
-            iterations: vec![0; batch],
-            unfinished: Vec::new(),
-        })
+        let points = Shifted { up: solve(tau)?, down: solve(-tau)?, tau };
+        let lost = self.lost(&points, how.on_failure)?;
+        Ok(points.tangent(&lost, how.on_failure, structure))
     }
 
     /// The solver of this tape.
@@ -174,22 +126,104 @@ impl Tape {
     }
 
     /// The instances that are not solved here or at one of the shifted points.
-    fn lost(&self, points: [&Solution; 2], on_failure: OnFailure) -> Result<Vec<bool>, Error> {
-        let mut lost: Vec<bool> =
-            self.reports.iter().map(|report| report.status != Status::Solved).collect();
-        let mut failures = Vec::new();
-        for (index, lost) in lost.iter_mut().enumerate() {
-            for point in points {
-                let status = point.reports[index].status;
-                if !*lost && status != Status::Solved {
-                    failures.push((index, status));
-                    *lost = true;
-                }
+    fn lost(&self, points: &Shifted, on_failure: OnFailure) -> Result<Vec<usize>, Error> {
+        let (mut lost, mut failures) = (Vec::new(), Vec::new());
+        for (index, report) in self.reports.iter().enumerate() {
+            let there = [&points.up, &points.down].map(|point| point.reports[index].status);
+            let failed = there.into_iter().find(|&status| status != Status::Solved);
+            if !report.is_solved() || failed.is_some() {
+                lost.push(index);
+            }
+            if let Some(status) = failed.filter(|_| report.is_solved()) {
+                failures.push((index, status));
             }
         }
         if on_failure == OnFailure::Error && !failures.is_empty() {
             return Err(Error::Unsolved { batch: self.batch(), failures });
         }
         Ok(lost)
+    }
+}
+
+/// How q and b move for a unit of tau, an instance a row.
+struct Shift {
+    q: Vec<f64>,
+    b: Vec<f64>,
+}
+
+/// The solutions of the programs shifted by tau and by -tau.
+struct Shifted {
+    up: Solution,
+    down: Solution,
+    tau: f64,
+}
+
+impl Shifted {
+    /// Differences of the partial derivatives of the shifted Lagrangian over 2 tau.
+    fn write_gradients(
+        &self,
+        structure: &Structure,
+        instance: usize,
+        gs: Option<&[f64]>,
+        each: &mut OwnValues,
+    ) {
+        let Self { up, down, tau } = self;
+        let (n, m) = (structure.variables(), structure.rows());
+        let (x, z, half) = (instance * n, instance * m, 0.5 / tau);
+        let gs = |i: usize| gs.map_or(0.0, |gs| gs[i]);
+        let dp = &mut each.p[instance * structure.p.nnz()..];
+        for (dp, (i, j)) in dp.iter_mut().zip(structure.p.entries()) {
+            let product = |point: &Solution| point.x[x + i] * point.x[x + j];
+            let weight = if i == j { 0.5 } else { 1.0 };
+            *dp = weight * half * (product(up) - product(down));
+        }
+        for ((dq, up), down) in each.q[x..x + n].iter_mut().zip(&up.x[x..]).zip(&down.x[x..]) {
+            *dq = half * (up - down);
+        }
+        let da = &mut each.a[instance * structure.a.nnz()..];
+        for (da, (i, j)) in da.iter_mut().zip(structure.a.entries()) {
+            let product = |point: &Solution| point.z[z + i] * point.x[x + j];
+            let direct = -0.5 * gs(i) * (up.x[x + j] + down.x[x + j]);
+            *da = half * (product(up) - product(down)) + direct;
+        }
+        for i in 0..m {
+            each.b[z + i] = gs(i) - half * (up.z[z + i] - down.z[z + i]);
+        }
+    }
+
+    /// Differences of the solutions over 2 tau.
+    fn tangent(
+        &self,
+        lost: &[usize],
+        on_failure: OnFailure,
+        structure: &Structure,
+    ) -> SolutionTangent {
+        let Self { up, down, tau } = self;
+        let (n, m) = (structure.variables(), structure.rows());
+        let nothing = if on_failure == OnFailure::Nan { f64::NAN } else { 0.0 };
+        let difference = |up: &[f64], down: &[f64], len: usize| -> Vec<f64> {
+            // Zero also where both are infinite: the slack of a removed row.
+            let quotient = |(u, d)| if u == d { 0.0 } else { (u - d) * 0.5 / tau };
+            let mut quotients: Vec<f64> = up.iter().zip(down).map(quotient).collect();
+            lost.iter().for_each(|i| quotients[i * len..(i + 1) * len].fill(nothing));
+            quotients
+        };
+        SolutionTangent {
+            x: difference(&up.x, &down.x, n),
+            z: difference(&up.z, &down.z, m),
+            s: difference(&up.s, &down.s, m),
+            residual: vec![0.0; up.batch],
+            iterations: vec![0; up.batch],
+            unfinished: Vec::new(),
+        }
+    }
+}
+
+/// `values += step * direction` for an argument of which an instance has `len` numbers.
+fn add(values: &mut [f64], direction: Option<Slot<'_>>, len: usize, step: f64) {
+    let Some(direction) = direction else { return };
+    for (instance, numbers) in values.chunks_mut(len.max(1)).enumerate() {
+        let moved = numbers.iter_mut().zip(direction.instance(instance, len));
+        moved.for_each(|(number, d)| *number += step * d);
     }
 }

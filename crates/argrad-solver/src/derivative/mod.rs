@@ -13,15 +13,21 @@
 //! dq = -l1,   db = l2,   dP = -sym(l1 x'),   dA = -(l2 x' + z l1').
 //! ```
 
-mod adjoint;
+mod check;
+mod failures;
 mod gradient;
+mod lsqr;
+mod point;
+mod rows;
+mod system;
+
+mod adjoint;
 mod jacobian;
 mod lpgd;
-mod lsqr;
 mod second;
 mod smoothed;
-mod system;
 mod tangent;
+mod value;
 
 pub use jacobian::Jacobian;
 
@@ -29,6 +35,7 @@ use crate::program::Slot;
 
 /// Which derivative to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Mode {
     /// The derivative of the solution; least-norm and flagged where it is not unique.
     #[default]
@@ -72,6 +79,7 @@ impl Method {
 
 /// What the derivative of an instance without a solution is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnFailure {
     /// An error that names the instances.
     #[default]
@@ -82,7 +90,10 @@ pub enum OnFailure {
     Zero,
 }
 
-/// How to differentiate.
+/// How to differentiate: what [`Tape::vjp`](crate::Tape::vjp), [`jvp`](crate::Tape::jvp),
+/// [`vjp_tangent`](crate::Tape::vjp_tangent), [`jacobian`](crate::Tape::jacobian) and
+/// [`value_gradient`](crate::Tape::value_gradient) take. The default is exact, direct, and an error where
+/// an instance has no solution.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Differentiation {
     /// Which derivative.
@@ -108,6 +119,7 @@ pub struct Cotangent<'a> {
 /// one instance's numbers where the value is shared (the sum over the batch), else `batch` times
 /// that.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Gradients {
     /// With respect to the stored upper triangle of P (an off-diagonal entry stands for two).
     pub p: Vec<f64>,
@@ -141,6 +153,7 @@ pub struct Tangent<'a> {
 
 /// Directional derivative of the solution, row-major as in [`crate::Solution`].
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct SolutionTangent {
     /// Of x, `batch * n`.
     pub x: Vec<f64>,

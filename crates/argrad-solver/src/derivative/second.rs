@@ -22,18 +22,19 @@
 
 use pulp::Simd;
 
-use super::adjoint::{gather, split};
-use super::gradient::{Adjoint, Matrix, sum_matrix, sum_rows};
-use super::system;
+use super::adjoint::{load_cotangent, solve_adjoint, subtract_through_slack, unscale_adjoint};
+use super::gradient::{self, Adjoints, Vectors, Which};
+use super::rows::scatter;
+use super::system::{LinearMethod, PASSES, Point, solve_with_factor};
+use super::tangent::{TangentRightHandSide, load_tangent, solve_tangent, unscale_tangent};
 use super::{Cotangent, Differentiation, Gradients, Method, Mode, OnFailure, Tangent};
 use crate::cones::Function;
-use crate::lanes::{Buffer, LaneTask, M, V, dispatch};
-use crate::program::Error;
-use crate::program::{Report, Slot, Stop};
+use crate::lanes::{LaneTask, M, V, dispatch};
+use crate::prepared::{Group, Rows};
+use crate::program::{Error, Report, Stop};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{DerivativeWork, View};
+use crate::system::memory::{DerivativeWork, SecondOrderVectors, Work};
 use crate::tape::Tape;
-use crate::threads::for_each;
 
 /// Rungs of the ladder of steps, and the ratio of one to the next.
 const RUNGS: usize = 7;
@@ -53,7 +54,7 @@ impl Tape {
     /// # Errors
     /// As [`Self::vjp`]; [`Error::NotSmooth`] names the instances whose projection has a kink at the
     /// solution, or whose solution is not unique. [`Error::Setting`] for other modes than
-    /// [`Mode::Exact`] with [`Method::Direct`].
+    /// [`Mode::Exact`] with [`Method::Direct`], and for a solver without a factor.
     pub fn vjp_tangent(
         &self,
         cotangent: &Cotangent<'_>,
@@ -61,12 +62,25 @@ impl Tape {
         direction: &Tangent<'_>,
         how: &Differentiation,
     ) -> Result<Gradients, Error> {
-        let analysis = &self.prepared.analysis;
-        let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
-        for cotangent in [cotangent, cotangent_change] {
-            self.check_cotangent(cotangent)?;
-        }
+        self.check_cotangent(cotangent)?;
+        self.check_cotangent(cotangent_change)?;
+        self.check_tangent(direction)?;
         how.check(&self.reports)?;
+        self.check_second_order(how)?;
+        let kinked: Vec<usize> = (0..self.batch())
+            .filter(|&i| self.reports[i].is_solved() && self.reports[i].is_degenerate())
+            .collect();
+        if how.on_failure == OnFailure::Error && !kinked.is_empty() {
+            return Err(Error::NotSmooth { batch: self.batch(), instances: kinked });
+        }
+        let change = self.solve_changes(cotangent, cotangent_change, direction);
+        let mut gradients = self.changed_gradients(change);
+        self.mark_failures(&mut gradients, &kinked, how.on_failure, self.shared);
+        Ok(gradients)
+    }
+
+    /// Second derivatives are those of the solution, with the factor that it left behind.
+    fn check_second_order(&self, how: &Differentiation) -> Result<(), Error> {
         if how.mode != Mode::Exact || how.method != Method::Direct {
             return Err(Error::Setting {
                 setting: "how",
@@ -74,109 +88,77 @@ impl Tape {
                 found: format!("{:?} with {:?}", how.mode, how.method),
             });
         }
-        let kinked: Vec<usize> = (0..batch)
-            .filter(|&i| self.reports[i].is_solved() && self.reports[i].is_degenerate())
-            .collect();
-        if how.on_failure == OnFailure::Error && !kinked.is_empty() {
-            return Err(Error::NotSmooth { batch, instances: kinked });
+        if !self.prepared.analysis.kkt.has_factor() {
+            return Err(Error::Setting {
+                setting: "engine",
+                expected: "an engine with a factor for second derivatives",
+                found: "MatrixFree".into(),
+            });
         }
-        let (r1, r2) = self.tangent_right_hand_side(direction, &self.x, &self.z)?;
+        Ok(())
+    }
 
-        let mut vectors = Vectors::new(batch, n, m);
-        {
-            let lanes = self.prepared.lanes;
-            let mut groups = Vec::with_capacity(self.states.len());
-            let mut rest = vectors.slices();
-            for (index, state) in self.states.iter().enumerate() {
-                let first = index * lanes;
-                let count = lanes.min(batch - first);
-                let [l1, dl1, dx, l2, dl2, dz] = &mut rest;
-                groups.push(SecondGroup {
-                    analysis,
-                    state: state.as_slice(),
-                    work: &mut [],
-                    reports: &self.reports,
-                    cotangent,
-                    cotangent_change,
-                    direction,
-                    r1: &r1,
-                    r2: &r2,
-                    first,
-                    count,
-                    over_x: [l1, dl1, dx].map(|rest| split(rest, count * n)),
-                    over_z: [l2, dl2, dz].map(|rest| split(rest, count * m)),
-                });
+    /// The adjoint of each instance, its change, and the change of the point.
+    fn solve_changes(
+        &self,
+        cotangent: &Cotangent<'_>,
+        cotangent_change: &Cotangent<'_>,
+        direction: &Tangent<'_>,
+    ) -> AdjointChange {
+        let analysis = &self.prepared.analysis;
+        let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
+        let at = self.point(None);
+        let right_hand_side = &self.tangent_right_hand_side(direction, at);
+        let mut change = AdjointChange::new(batch, n, m);
+        let AdjointChange { l1, dl1, dx, l2, dl2, dz } = &mut change;
+        let mut over_x = [l1, dl1, dx].map(|rows| Rows::new(rows, n));
+        let mut over_z = [l2, dl2, dz].map(|rows| Rows::new(rows, m));
+        let task = |group: Group| {
+            let [l1, dl1, dx] = over_x.each_mut().map(|rows| rows.next(group));
+            let [l2, dl2, dz] = over_z.each_mut().map(|rows| rows.next(group));
+            ChangeGroup {
+                analysis,
+                state: at.states[group.index].as_slice(),
+                work: &mut [],
+                group,
+                reports: &self.reports,
+                cotangent,
+                cotangent_change,
+                direction,
+                right_hand_side,
+                rows: ChangeRows { l1, dl1, dx, l2, dl2, dz },
             }
-            for_each(
-                groups,
-                6 * RUNGS * system::PASSES * analysis.kkt.values_len,
-                || self.prepared.take_work(),
-                |work, group| {
-                    dispatch(
-                        self.prepared.width,
-                        SecondGroup { work: work.as_mut_slice(), ..group },
-                    );
-                },
-            );
-        }
-        let mut gradients = self.assemble_second(&vectors);
-        self.mark_failures(&mut gradients, how.on_failure, self.shared);
-        if how.on_failure == OnFailure::Nan {
-            self.mark_nan(&mut gradients, &kinked, self.shared);
-        }
-        Ok(gradients)
+        };
+        let more = SecondOrderVectors::<pulp::Scalar>::registers(analysis);
+        self.prepared.for_groups_with(more, batch, 6 * RUNGS * PASSES, task, |task, work| {
+            dispatch(self.prepared.width, ChangeGroup { work, ..task });
+        });
+        change
     }
 
     /// Outer products of the adjoint's change with the point, and of the adjoint with the point's change.
-    fn assemble_second(&self, vectors: &Vectors) -> Gradients {
-        let analysis = &self.prepared.analysis;
-        let (n, m, batch) = (analysis.n(), analysis.m(), self.batch());
-        let (p, a) = (&analysis.structure.p, &analysis.structure.a);
-        let changed = |i: usize| Adjoint {
-            l1: &vectors.dl1[i * n..(i + 1) * n],
-            l2: &vectors.dl2[i * m..(i + 1) * m],
-            x: &self.x[i * n..(i + 1) * n],
-            z: &self.z[i * m..(i + 1) * m],
+    fn changed_gradients(&self, change: AdjointChange) -> Gradients {
+        let structure = &self.prepared.analysis.structure;
+        let (n, m, batch, shared) =
+            (structure.variables(), structure.rows(), self.batch(), self.shared);
+        let adjoint_changes = Adjoints {
+            l1: Vectors::each(&change.dl1, n),
+            l2: Vectors::each(&change.dl2, m),
+            x: Vectors::each(&self.x, n),
+            z: Vectors::each(&self.z, m),
         };
-        let moved = |i: usize| Adjoint {
-            l1: &vectors.l1[i * n..(i + 1) * n],
-            l2: &vectors.l2[i * m..(i + 1) * m],
-            x: &vectors.dx[i * n..(i + 1) * n],
-            z: &vectors.dz[i * m..(i + 1) * m],
+        let point_changes = Adjoints {
+            l1: Vectors::each(&change.l1, n),
+            l2: Vectors::each(&change.l2, m),
+            x: Vectors::each(&change.dx, n),
+            z: Vectors::each(&change.dz, m),
         };
-        let add = |mut one: Vec<f64>, other: Vec<f64>| {
-            one.iter_mut().zip(other).for_each(|(one, other)| *one += other);
-            one
-        };
-        let matrix = |is_shared: bool, which: Matrix| -> Vec<f64> {
-            let pattern = match which {
-                Matrix::P => p,
-                Matrix::A => a,
-            };
-            if is_shared {
-                let changed = sum_matrix(pattern, which, batch, changed);
-                return add(changed, sum_matrix(pattern, which, batch, moved));
-            }
-            let mut rows = vec![0.0; batch * pattern.nnz()];
-            for (i, out) in rows.chunks_mut(pattern.nnz().max(1)).enumerate() {
-                for adjoint in [changed(i), moved(i)] {
-                    match which {
-                        Matrix::P => adjoint.write_p(p, out),
-                        Matrix::A => adjoint.write_a(a, out),
-                    }
-                }
-            }
-            rows
-        };
-        let vector = |is_shared: bool, rows: &[f64], len: usize, sign: f64| match is_shared {
-            true => sum_rows(rows, len, sign),
-            false => rows.iter().map(|value| sign * value).collect(),
-        };
+        let terms = [adjoint_changes, point_changes];
         Gradients {
-            p: matrix(self.shared.p, Matrix::P),
-            q: vector(self.shared.q, &vectors.dl1, n, -1.0),
-            a: matrix(self.shared.a, Matrix::A),
-            b: vector(self.shared.b, &vectors.dl2, m, 1.0),
+            p: gradient::of_matrix(&structure.p, Which::P, batch, shared.p, &terms),
+            a: gradient::of_matrix(&structure.a, Which::A, batch, shared.a, &terms),
+            q: gradient::of_vector(change.dl1, n, shared.q, -1.0),
+            b: gradient::of_vector(change.dl2, m, shared.b, 1.0),
             adjoint_residual: vec![0.0; batch],
             iterations: vec![0; batch],
             unfinished: Vec::new(),
@@ -184,8 +166,8 @@ impl Tape {
     }
 }
 
-/// What the groups write: the adjoint, its change, and the change of the point, in the caller's units.
-struct Vectors {
+/// The adjoint, its change, and the change of the point, in the caller's units, an instance a row.
+struct AdjointChange {
     l1: Vec<f64>,
     dl1: Vec<f64>,
     dx: Vec<f64>,
@@ -194,337 +176,253 @@ struct Vectors {
     dz: Vec<f64>,
 }
 
-impl Vectors {
+impl AdjointChange {
     fn new(batch: usize, n: usize, m: usize) -> Self {
         let (x, z) = (vec![0.0; batch * n], vec![0.0; batch * m]);
         Self { l1: x.clone(), dl1: x.clone(), dx: x, l2: z.clone(), dl2: z.clone(), dz: z }
     }
+}
 
-    fn slices(&mut self) -> [&mut [f64]; 6] {
-        let Self { l1, dl1, dx, l2, dl2, dz } = self;
-        [l1, dl1, dx, l2, dl2, dz]
-    }
+/// Those of a lane group, to be written.
+struct ChangeRows<'a> {
+    l1: &'a mut [f64],
+    dl1: &'a mut [f64],
+    dx: &'a mut [f64],
+    l2: &'a mut [f64],
+    dl2: &'a mut [f64],
+    dz: &'a mut [f64],
 }
 
 /// The second-order solves of one lane group.
-struct SecondGroup<'a> {
+struct ChangeGroup<'a> {
     analysis: &'a Analysis,
     state: &'a [f64],
     work: &'a mut [f64],
+    group: Group,
     reports: &'a [Report],
     cotangent: &'a Cotangent<'a>,
     cotangent_change: &'a Cotangent<'a>,
     direction: &'a Tangent<'a>,
-    r1: &'a [f64],
-    r2: &'a [f64],
-    first: usize,
-    count: usize,
-    /// l1, its change, dx.
-    over_x: [&'a mut [f64]; 3],
-    /// l2, its change, dz.
-    over_z: [&'a mut [f64]; 3],
+    right_hand_side: &'a TangentRightHandSide,
+    rows: ChangeRows<'a>,
 }
 
-/// Cuts `memory` into vectors over x and over z.
-fn cut<S: Simd, const X: usize, const Z: usize>(
-    simd: S,
-    memory: &mut [f64],
-    (n, m): (usize, usize),
-) -> ([&mut [V<S>]; X], [&mut [V<S>]; Z]) {
-    let mut rest = V::slice_mut(simd, memory);
-    let mut take = |len: usize| {
-        let (head, tail) = std::mem::take(&mut rest).split_at_mut(len);
-        rest = tail;
-        head
-    };
-    (std::array::from_fn(|_| take(n)), std::array::from_fn(|_| take(m)))
-}
-
-impl LaneTask for SecondGroup<'_> {
+impl LaneTask for ChangeGroup<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { analysis, first, count, .. } = self;
-        let (n, m) = (analysis.n(), analysis.m());
-        let view = &View::<S>::new(simd, analysis, self.state);
-        let work = &mut DerivativeWork::new(simd, analysis, self.work);
-        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-        let no = M::splat(simd, false);
-        // Instances at a kink add nothing either.
-        let mut smooth = zero;
-        for (lane, report) in self.reports[first..].iter().take(count).enumerate() {
-            smooth.set_lane(lane, f64::from(u8::from(!report.is_degenerate())));
-        }
-        let smooth = smooth.gt(V::splat(simd, 0.5));
-        let cost = view.cost_scale;
-        let (cones, products) = (&analysis.cones, &analysis.kkt.products);
-        let mut memory = Buffer::zeros((6 * n + 14 * m) * V::<S>::LANES);
-        let ([gx, dgx, l1, dx, rx, dpl], rest) =
-            cut::<S, 6, 14>(simd, memory.as_mut_slice(), (n, m));
-        let [
-            gz,
-            dgz,
-            gs,
-            dgs,
-            adjoint,
-            dz,
-            dv,
-            w,
-            curved_w,
-            curved_gs,
-            dal,
-            through,
-            change,
-            spare,
-        ] = rest;
+        let Self { analysis, state, work, group, rows, .. } = self;
+        let equations = Change { analysis, group, direction: self.direction };
+        let point = &Point::new(simd, analysis, state);
+        let (work, own) = work.split_at_mut(Work::<S>::len(analysis) * V::<S>::LANES);
+        let own = &mut SecondOrderVectors::of(simd, analysis, own);
+        let work = &mut DerivativeWork::new(simd, analysis, work);
+        // Instances at a kink add nothing, nor do those without a solution.
+        let smooth = group.lanes(simd, self.reports, |report| !report.is_degenerate());
+        let none = M::splat(simd, false);
+        let method = LinearMethod { method: Method::Direct, stop: Stop::never() };
 
-        // Everything in the units of the scaled program.
-        let load = |rows: Option<&[f64]>, out: &mut [V<S>], scale: &dyn Fn(usize) -> V<S>| {
-            gather(rows, first, count, out, zero);
-            for (k, out) in out.iter_mut().enumerate() {
-                *out = smooth.select(*out * scale(k), zero);
-            }
-        };
-        for (cotangent, x, z, s) in [
-            (self.cotangent, &mut *gx, &mut *gz, &mut *gs),
-            (self.cotangent_change, &mut *dgx, &mut *dgz, &mut *dgs),
-        ] {
-            load(cotangent.x, x, &|j| view.x_scale[j]);
-            load(cotangent.z, z, &|i| view.row_scale[i] / cost);
-            load(cotangent.s, s, &|i| one / view.row_scale[i]);
-        }
+        load_tangent(point, work, self.right_hand_side, group, smooth);
+        solve_tangent(point, work, method, none);
+        own.dx.copy_from_slice(work.linear.x);
+        own.dz.copy_from_slice(work.linear.z);
 
-        // How the point moves.
-        load(Some(self.r1), work.vectors.rhs_x, &|j| cost * view.x_scale[j]);
-        load(Some(self.r2), work.vectors.rhs_z, &|i| view.row_scale[i]);
-        dv.copy_from_slice(work.vectors.rhs_z);
-        system::solve(simd, analysis, view, work, (Method::Direct, Stop::never()), no);
-        dx.copy_from_slice(work.vectors.solution_x);
-        dz.copy_from_slice(work.vectors.solution_z);
-        products.multiply(
-            simd,
-            view.values,
-            dx,
-            dz,
-            work.system.px,
-            work.system.ax,
-            work.system.atz,
-        );
-        for i in 0..m {
-            dv[i] = dv[i] - work.system.ax[i] - dz[i];
-        }
+        load_cotangent(point, work, self.cotangent, group, smooth);
+        solve_adjoint(point, work, self.cotangent.s.is_some(), method, (smooth, none));
+        own.l1.copy_from_slice(work.linear.x);
+        own.l2.copy_from_slice(work.linear.z);
+        write_w(point, work, own);
 
-        // The adjoint: rhs_z is r2.
-        cones.apply(simd, view.projection, Function::Derivative, gs, through, work.system.cones);
-        rx.fill(zero);
-        products.multiply(
-            simd,
-            view.values,
-            rx,
-            through,
-            work.system.px,
-            work.system.ax,
-            work.system.atz,
-        );
-        for j in 0..n {
-            work.vectors.rhs_x[j] = gx[j] - work.system.atz[j];
-        }
-        for i in 0..m {
-            work.vectors.rhs_z[i] = gz[i] - through[i];
-            w[i] = work.vectors.rhs_z[i];
-        }
-        system::solve(simd, analysis, view, work, (Method::Direct, Stop::never()), no);
-        l1.copy_from_slice(work.vectors.solution_x);
-        adjoint.copy_from_slice(work.vectors.solution_z);
-        products.multiply(
-            simd,
-            view.values,
-            l1,
-            adjoint,
-            work.system.px,
-            work.system.ax,
-            work.system.atz,
-        );
-        for i in 0..m {
-            w[i] = work.system.ax[i] - w[i] + adjoint[i];
-        }
+        derivative_along(point, work, own);
 
-        // The curvature of the projection.
-        derivative_along(
-            simd,
-            analysis,
-            view,
-            (w, gs),
-            dv,
-            (curved_w, curved_gs),
-            work.system.cones,
-        );
-
-        // The adjoint's change.
-        let direction = Direction { analysis, direction: self.direction, first, count };
-        direction.multiply(view, (l1, adjoint), (dpl, dal), zero);
-        cones.apply(simd, view.projection, Function::Derivative, dgs, change, work.system.cones);
-        for i in 0..m {
-            // D'gs + D gs'.
-            change[i] += curved_gs[i];
-        }
-        products.multiply(
-            simd,
-            view.values,
-            rx,
-            change,
-            work.system.px,
-            work.system.ax,
-            work.system.atz,
-        );
-        for j in 0..n {
-            work.vectors.rhs_x[j] = dgx[j] - work.system.atz[j] - dpl[j];
-        }
-        // dA'D gs.
-        direction.multiply(view, (rx, through), (dpl, spare), zero);
-        for j in 0..n {
-            work.vectors.rhs_x[j] -= dpl[j];
-        }
-        for i in 0..m {
-            work.vectors.rhs_z[i] = dgz[i] - change[i] - dal[i];
-        }
-        system::solve_with(simd, analysis, view, work, Some(curved_w), no);
-        let (dl1, dm) = (&*work.vectors.solution_x, &*work.vectors.solution_z);
-
-        let [l1_out, dl1_out, dx_out] = self.over_x;
-        let [l2_out, dl2_out, dz_out] = self.over_z;
-        for lane in 0..count {
-            for j in 0..n {
-                let (at, scale) = (lane * n + j, cost * view.x_scale[j]);
-                l1_out[at] = smooth.select(l1[j] * scale, zero).lane(lane);
-                dl1_out[at] = smooth.select(dl1[j] * scale, zero).lane(lane);
-                dx_out[at] = smooth.select(dx[j] * view.x_scale[j], zero).lane(lane);
-            }
-            for i in 0..m {
-                let (at, scale) = (lane * m + i, view.row_scale[i]);
-                l2_out[at] = smooth.select((adjoint[i] + through[i]) * scale, zero).lane(lane);
-                dl2_out[at] = smooth.select((dm[i] + change[i]) * scale, zero).lane(lane);
-                dz_out[at] = smooth.select(dz[i] * scale / cost, zero).lane(lane);
-            }
-        }
+        load_cotangent(point, work, self.cotangent_change, group, smooth);
+        equations.finish_right_hand_side(point, work, own, smooth);
+        solve_with_factor(point, work, Some(own.curved_w), none);
+        rows.write(point, work, own, smooth);
     }
 }
 
-/// The matrices of a direction.
-struct Direction<'a> {
+/// How the equations of the adjoint change along the direction.
+struct Change<'a> {
     analysis: &'a Analysis,
+    group: Group,
     direction: &'a Tangent<'a>,
-    first: usize,
-    count: usize,
 }
 
-impl Direction<'_> {
+impl Change<'_> {
+    /// The right-hand side of the adjoint's change,
+    /// `[gx' - A'y - dP l1 - dA'l2; gz' - y - dA l1]` with `y = D gs' + D'gs`, which is kept, and
+    /// l2 = l2' + D gs, from the change of the cotangent that was loaded.
+    #[inline(always)]
+    fn finish_right_hand_side<S: Simd>(
+        &self,
+        point: &Point<'_, S>,
+        work: &mut DerivativeWork<'_, S>,
+        own: &mut SecondOrderVectors<'_, S>,
+        smooth: M<S>,
+    ) {
+        let DerivativeWork { system, linear, slack, .. } = work;
+        point.apply(Function::Derivative, slack.gs, own.through_s, system.cones);
+        for (y, &curved_gs) in own.through_s.iter_mut().zip(own.curved_gs.iter()) {
+            *y += curved_gs;
+        }
+        subtract_through_slack(point, system, linear, own.through_s);
+        self.multiply(point, (own.l1, own.l2), (own.moved_x, own.moved_z));
+        for (r1, &moved) in linear.r1.iter_mut().zip(own.moved_x.iter()) {
+            *r1 -= moved;
+        }
+        for (r2, &moved) in linear.r2.iter_mut().zip(own.moved_z.iter()) {
+            *r2 -= moved;
+        }
+        // linear.x is zero still.
+        self.multiply(point, (linear.x, slack.d_gs), (own.moved_x, own.product));
+        for (r1, &moved) in linear.r1.iter_mut().zip(own.moved_x.iter()) {
+            *r1 -= moved;
+        }
+        linear.mask(smooth);
+    }
+
     /// `out_x = dP x + dA'z`, `out_z = dA x`, in the units of the scaled program.
     #[inline(always)]
     fn multiply<S: Simd>(
         &self,
-        view: &View<'_, S>,
+        point: &Point<'_, S>,
         (x, z): (&[V<S>], &[V<S>]),
         (out_x, out_z): (&mut [V<S>], &mut [V<S>]),
-        zero: V<S>,
     ) {
-        let analysis = self.analysis;
+        let (analysis, view, zero) = (self.analysis, &point.view, point.zero());
         out_x.fill(zero);
         out_z.fill(zero);
+        let len = analysis.p_entries.len();
         for (k, &(i, j)) in analysis.p_entries.iter().enumerate() {
             let (i, j) = (i as usize, j as usize);
             let scale = view.cost_scale * view.x_scale[i] * view.x_scale[j];
-            let entry = self.entry(self.direction.p, k, analysis.p_entries.len(), zero) * scale;
+            let entry = self.group.entry(self.direction.p, k, len, zero) * scale;
             out_x[i] = entry.fma(x[j], out_x[i]);
             if i != j {
                 out_x[j] = entry.fma(x[i], out_x[j]);
             }
         }
+        let len = analysis.a_entries.len();
         for (k, &(i, j)) in analysis.a_entries.iter().enumerate() {
             let (i, j) = (i as usize, j as usize);
             let scale = view.row_scale[i] * view.x_scale[j];
-            let entry = self.entry(self.direction.a, k, analysis.a_entries.len(), zero) * scale;
+            let entry = self.group.entry(self.direction.a, k, len, zero) * scale;
             out_x[j] = entry.fma(z[i], out_x[j]);
             out_z[i] = entry.fma(x[j], out_z[i]);
         }
     }
+}
 
-    /// Entry `k` of `len` in lanes.
+impl ChangeRows<'_> {
+    /// Everything in the caller's units, zero in the lanes outside `smooth`.
     #[inline(always)]
-    fn entry<S: Simd>(&self, slot: Option<Slot<'_>>, k: usize, len: usize, zero: V<S>) -> V<S> {
-        let mut entry = zero;
-        if let Some(slot) = slot {
-            for lane in 0..self.count {
-                entry.set_lane(lane, slot.instance(self.first + lane, len)[k]);
-            }
+    fn write<S: Simd>(
+        self,
+        point: &Point<'_, S>,
+        work: &mut DerivativeWork<'_, S>,
+        own: &mut SecondOrderVectors<'_, S>,
+        smooth: M<S>,
+    ) {
+        let DerivativeWork { linear, slack, .. } = work;
+        unscale_adjoint(point, own.l1, own.l2, slack.d_gs, smooth);
+        unscale_adjoint(point, linear.x, linear.z, own.through_s, smooth);
+        unscale_tangent(point, own.dx, own.dz, smooth);
+        for (lanes, rows) in [(&*own.l1, self.l1), (&*linear.x, self.dl1), (&*own.dx, self.dx)] {
+            scatter(lanes, rows);
         }
-        entry
+        for (lanes, rows) in [(&*own.l2, self.l2), (&*linear.z, self.dl2), (&*own.dz, self.dz)] {
+            scatter(lanes, rows);
+        }
     }
 }
 
-/// `out = (d/dt) D(v + t dv) x` for two vectors x.
+/// w = A l1 - r2 + l2', with the right-hand side of the adjoint.
 #[inline(always)]
-fn derivative_along<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    view: &View<'_, S>,
-    x: (&[V<S>], &[V<S>]),
-    dv: &[V<S>],
-    out: (&mut [V<S>], &mut [V<S>]),
-    scratch: &mut [V<S>],
+fn write_w<S: Simd>(
+    point: &Point<'_, S>,
+    work: &mut DerivativeWork<'_, S>,
+    own: &mut SecondOrderVectors<'_, S>,
 ) {
-    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let (cones, m) = (&analysis.cones, dv.len());
-    let data_len = cones.projection_len();
-    let mut memory = Buffer::zeros((8 * m + data_len) * V::<S>::LANES);
-    let ([data], [v, s, y, now_w, now_g, last_w, last_g, _]) =
-        cut::<S, 1, 8>(simd, memory.as_mut_slice(), (data_len, m));
+    let DerivativeWork { system, linear, .. } = work;
+    point.multiply(linear.x, linear.z, system);
+    let (al1, l2) = (system.ax.iter(), linear.z.iter());
+    for (((w, &al1), &r2), &l2) in own.w.iter_mut().zip(al1).zip(linear.r2.iter()).zip(l2) {
+        *w = al1 - r2 + l2;
+    }
+}
+
+/// `D'w` and `D'gs` with `D' = (d/dt) D(v + t dv)`: on each lane the difference that agrees best with that of
+/// the step before.
+#[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "one index over several vectors, as in the formula")]
+fn derivative_along<S: Simd>(
+    point: &Point<'_, S>,
+    work: &mut DerivativeWork<'_, S>,
+    own: &mut SecondOrderVectors<'_, S>,
+) {
+    let (simd, zero) = (point.simd, point.zero());
     let (mut size, mut speed) = (zero, zero);
-    for i in 0..m {
-        size = size.max_abs(view.v[i]);
-        speed = speed.max_abs(dv[i]);
+    for (&v, &dv) in point.view.v.iter().zip(work.slack.dv.iter()) {
+        size = size.max_abs(v);
+        speed = speed.max_abs(dv);
     }
     let moves = speed.gt(zero) & size.gt(zero);
-    let mut step = moves.select(V::splat(simd, FIRST_STEP) * size / speed, one);
+    let mut step = moves.select(V::splat(simd, FIRST_STEP) * size / speed, zero.like(1.0));
     let mut best = V::splat(simd, f64::INFINITY);
     for rung in 0..RUNGS {
-        now_w.fill(zero);
-        now_g.fill(zero);
-        for (k, weight) in WEIGHTS.into_iter().enumerate() {
-            for sign in [1.0, -1.0] {
-                let distance = V::splat(simd, sign * (k + 1) as f64) * step;
-                for i in 0..m {
-                    v[i] = distance.fma(dv[i], view.v[i]);
-                }
-                cones.projection(simd, v, zero, s, data, scratch);
-                let weight = V::splat(simd, sign * weight) / step;
-                for (x, now) in [(x.0, &mut *now_w), (x.1, &mut *now_g)] {
-                    cones.apply(simd, data, Function::Derivative, x, y, scratch);
-                    for i in 0..m {
-                        now[i] = weight.fma(y[i], now[i]);
-                    }
-                }
-            }
-        }
+        central_difference(point, work, own, step);
         let mut change = zero;
-        for i in 0..m {
-            change = change.max_abs(now_w[i] - last_w[i]).max_abs(now_g[i] - last_g[i]);
+        for i in 0..own.w.len() {
+            change = change
+                .max_abs(own.now_w[i] - own.last_w[i])
+                .max_abs(own.now_gs[i] - own.last_gs[i]);
         }
         let better = if rung == 0 { M::splat(simd, true) } else { change.lt(best) };
         if rung > 0 {
             best = better.select(change, best);
         }
-        for i in 0..m {
-            out.0[i] = better.select(now_w[i], out.0[i]);
-            out.1[i] = better.select(now_g[i], out.1[i]);
-            last_w[i] = now_w[i];
-            last_g[i] = now_g[i];
+        for i in 0..own.w.len() {
+            own.curved_w[i] = better.select(own.now_w[i], own.curved_w[i]);
+            own.curved_gs[i] = better.select(own.now_gs[i], own.curved_gs[i]);
         }
+        std::mem::swap(&mut own.now_w, &mut own.last_w);
+        std::mem::swap(&mut own.now_gs, &mut own.last_gs);
         step *= V::splat(simd, RATIO);
     }
-    for i in 0..m {
-        out.0[i] = moves.select(out.0[i], zero);
-        out.1[i] = moves.select(out.1[i], zero);
+    for curved in own.curved_w.iter_mut().chain(own.curved_gs.iter_mut()) {
+        *curved = moves.select(*curved, zero);
+    }
+}
+
+/// The central difference of sixth order of D(v + t dv) w and D(v + t dv) gs, with this step.
+#[inline(always)]
+fn central_difference<S: Simd>(
+    point: &Point<'_, S>,
+    work: &mut DerivativeWork<'_, S>,
+    own: &mut SecondOrderVectors<'_, S>,
+    step: V<S>,
+) {
+    let (simd, zero, cones) = (point.simd, point.zero(), &point.analysis.cones);
+    let (scratch, dv) = (&mut *work.system.cones, &*work.slack.dv);
+    own.now_w.fill(zero);
+    own.now_gs.fill(zero);
+    for (k, weight) in WEIGHTS.into_iter().enumerate() {
+        for sign in [1.0, -1.0] {
+            let distance = V::splat(simd, sign * (k + 1) as f64) * step;
+            for ((place, &v), &dv) in own.v.iter_mut().zip(point.view.v).zip(dv) {
+                *place = distance.fma(dv, v);
+            }
+            cones.projection(simd, own.v, zero, own.s, own.projection, scratch);
+            let weight = V::splat(simd, sign * weight) / step;
+            for (x, now) in [(&*own.w, &mut *own.now_w), (&*work.slack.gs, &mut *own.now_gs)] {
+                let derivative = Function::Derivative;
+                cones.apply(simd, own.projection, derivative, x, own.product, scratch);
+                for (now, &product) in now.iter_mut().zip(own.product.iter()) {
+                    *now = weight.fma(product, *now);
+                }
+            }
+        }
     }
 }

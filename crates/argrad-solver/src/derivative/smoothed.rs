@@ -1,20 +1,15 @@
 //! Points of the central path, which [`Mode::Smoothed`] differentiates.
 
-use std::sync::Mutex;
-
 use pulp::Simd;
 
-use super::adjoint::{lane_masks, split};
 use super::{Differentiation, Method, Mode, OnFailure};
 use crate::lanes::{Buffer, LaneTask, V, dispatch};
-use crate::prepared::Prepared;
-use crate::program::Error;
-use crate::program::{Report, Status};
+use crate::prepared::{Group, Prepared, Rows};
+use crate::program::{Error, Report, Status};
 use crate::solve::polish::{Target, polish};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{State, Work};
 use crate::tape::Tape;
-use crate::threads::for_each;
 
 /// Most Newton steps to a point of the central path.
 const SMOOTHING_STEPS: usize = 50;
@@ -28,58 +23,48 @@ impl Tape {
         how: &Differentiation,
     ) -> Result<Option<SmoothedPoints<'_>>, Error> {
         let Mode::Smoothed(mu) = how.mode else { return Ok(None) };
+        let mut points = self.copied_points();
         let analysis = &self.prepared.analysis;
         let (n, m) = (analysis.n(), analysis.m());
-        let mut points = SmoothedPoints {
-            prepared: &self.prepared,
-            states: self
-                .states
-                .iter()
-                .map(|state| {
-                    let mut copy = self.prepared.take_state();
-                    copy.as_mut_slice().copy_from_slice(state.as_slice());
-                    copy
-                })
-                .collect(),
-            x: self.x.clone(),
-            z: self.z.clone(),
+        let (mut x, mut z) = (Rows::new(&mut points.x, n), Rows::new(&mut points.z, m));
+        let mut states = points.states.iter_mut();
+        let task = |group: Group| SmoothGroup {
+            analysis,
+            state: states.next().map(Buffer::as_mut_slice).unwrap_or_default(),
+            work: &mut [],
+            group,
+            reports: &self.reports,
+            mu,
+            x: x.next(group),
+            z: z.next(group),
         };
-        let lanes = self.prepared.lanes;
-        let mut groups = Vec::with_capacity(points.states.len());
-        let (mut x, mut z) = (&mut points.x[..], &mut points.z[..]);
-        for (index, state) in points.states.iter_mut().enumerate() {
-            let count = lanes.min(self.batch() - index * lanes);
-            groups.push(SmoothGroup {
-                analysis,
-                state: state.as_mut_slice(),
-                work: &mut [],
-                reports: &self.reports,
-                first: index * lanes,
-                mu,
-                x: split(&mut x, count * n),
-                z: split(&mut z, count * m),
-            });
-        }
-        let width = self.prepared.width;
-        let failed = Mutex::new(Vec::new());
-        for_each(
-            groups,
-            SMOOTHING_STEPS * analysis.kkt.values_len,
-            || self.prepared.take_work(),
-            |work, group| {
-                let group = SmoothGroup { work: work.as_mut_slice(), ..group };
-                if let Some(index) = dispatch(width, group) {
-                    let mut failed = failed.lock().unwrap_or_else(|e| e.into_inner());
-                    failed.push((index, Status::NumericalTrouble));
-                }
-            },
-        );
-        let mut failures = failed.into_inner().unwrap_or_else(|e| e.into_inner());
-        failures.sort_unstable_by_key(|&(index, _)| index);
+        let failed = self.prepared.for_groups(self.batch(), SMOOTHING_STEPS, task, |task, work| {
+            dispatch(self.prepared.width, SmoothGroup { work, ..task })
+        });
+        let failures: Vec<(usize, Status)> = failed
+            .into_iter()
+            .flatten()
+            .map(|instance| (instance, Status::NumericalTrouble))
+            .collect();
         if failures.is_empty() {
             Ok(Some(points))
         } else {
             Err(Error::Unsolved { batch: self.batch(), failures })
+        }
+    }
+
+    /// The points of this tape, to be moved.
+    fn copied_points(&self) -> SmoothedPoints<'_> {
+        let copy = |state: &Buffer| {
+            let mut copy = self.prepared.take_state();
+            copy.as_mut_slice().copy_from_slice(state.as_slice());
+            copy
+        };
+        SmoothedPoints {
+            prepared: &self.prepared,
+            states: self.states.iter().map(copy).collect(),
+            x: self.x.clone(),
+            z: self.z.clone(),
         }
     }
 
@@ -123,8 +108,8 @@ struct SmoothGroup<'a> {
     analysis: &'a Analysis,
     state: &'a mut [f64],
     work: &'a mut [f64],
+    group: Group,
     reports: &'a [Report],
-    first: usize,
     mu: f64,
     x: &'a mut [f64],
     z: &'a mut [f64],
@@ -135,26 +120,27 @@ impl LaneTask for SmoothGroup<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Option<usize> {
-        let analysis = self.analysis;
+        let Self { analysis, group, x, z, .. } = self;
         let (n, m) = (analysis.n(), analysis.m());
         let state = &mut State::<S>::new(simd, analysis, self.state);
         let work = &mut Work::new(simd, analysis, self.work);
-        let (_, solved) = lane_masks(simd, self.reports, self.first, true);
+        let solved = group.lanes(simd, self.reports, Report::is_solved);
         // s o z carries the cost scale; the row scales cancel.
         let mu = V::splat(simd, self.mu) * state.cost_scale[0];
         let target = Target { mu, residual: SMOOTHED, max_steps: SMOOTHING_STEPS };
         let polished = polish(simd, analysis, state, work, solved, target);
         let cost = state.cost_scale[0];
-        let count = self.reports[self.first..].len().min(V::<S>::LANES);
-        for lane in 0..count {
+        for lane in 0..group.count {
             if solved.lane(lane) && !polished.solved.lane(lane) {
-                return Some(self.first + lane);
+                return Some(group.first + lane);
             }
-            for j in 0..n {
-                self.x[lane * n + j] = (state.x[j] * state.x_scale[j]).lane(lane);
+            let scaled = state.x.iter().zip(state.x_scale.iter());
+            for (out, (&x, &scale)) in x[lane * n..(lane + 1) * n].iter_mut().zip(scaled) {
+                *out = (x * scale).lane(lane);
             }
-            for i in 0..m {
-                self.z[lane * m + i] = (state.z[i] * state.row_scale[i] / cost).lane(lane);
+            let scaled = state.z.iter().zip(state.row_scale.iter());
+            for (out, (&z, &scale)) in z[lane * m..(lane + 1) * m].iter_mut().zip(scaled) {
+                *out = (z * scale / cost).lane(lane);
             }
         }
         None

@@ -2,7 +2,7 @@
 //!
 //! [`ordering`] picks the elimination order. [`lanes`] factors and multiplies many matrices of one pattern
 //! at once, [`sparse`] one large matrix; [`factorization`] and [`products`] are what the rest sees of
-//! both. [`dense`] is what the cones need of small matrices.
+//! both. [`lsqr`] solves with products alone. [`dense`] is what the cones need of small matrices.
 
 pub(crate) mod dense;
 mod ordering;
@@ -11,6 +11,7 @@ mod lanes;
 mod sparse;
 
 mod factorization;
+pub(crate) mod lsqr;
 mod products;
 
 pub(crate) use factorization::Factorization;

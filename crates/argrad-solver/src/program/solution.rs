@@ -34,6 +34,7 @@ impl std::fmt::Display for Status {
 
 /// How the solve of one instance went, and what its derivative is worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Report {
     /// Why the solve ended.
     pub status: Status,

@@ -103,6 +103,9 @@ pub(crate) struct Lengths {
     /// Over x, and over z or s.
     x: usize,
     z: usize,
+    x_and_z: usize,
+    /// The derivative of a projection.
+    projection: usize,
     /// Cone blocks.
     h: usize,
     /// Scaling data of the interior point.
@@ -122,6 +125,8 @@ impl Lengths {
         Self {
             x,
             z,
+            x_and_z: x + z,
+            projection: analysis.cones.projection_len(),
             h: analysis.cones.h_len(),
             scaling: analysis.cones.scaling_len(),
             convexity: analysis.convexity.len(),
@@ -272,32 +277,73 @@ vectors! {
 }
 
 vectors! {
-    /// A derivative.
-    DerivativeVectors {
-        /// Right-hand side and solution of the linear system.
-        rhs_x: x,
-        rhs_z: z,
-        solution_x: x,
-        solution_z: z,
-        krylov: krylov,
-        /// Of the adjoint: the cotangent gs of s, D gs, and a zero.
-        cotangent_s: z,
-        through_s: z,
-        zero_x: x,
-        /// Of the tangent: r2, kept while the solve works on it, and the change of s and v.
+    /// The linear system of a derivative.
+    LinearVectors {
+        /// Right-hand side.
+        r1: x,
         r2: z,
-        ds: z,
-        dv: z,
-        /// Of LSQR: the vectors u, v, w of the paper, y, and products with E and D.
-        u_x: x,
-        u_z: z,
-        v_x: x,
-        v_z: z,
-        w_x: x,
-        w_z: z,
-        y: z,
+        /// Solution.
+        x: x,
+        z: z,
+        /// For refined solves.
+        krylov: krylov,
+    }
+}
+
+vectors! {
+    /// LSQR on that system.
+    LsqrVectors {
+        u: x_and_z,
+        v: x_and_z,
+        w: x_and_z,
+        /// The solution (x, y) of the symmetric form.
+        xy: x_and_z,
+        /// E y and D y.
         ey: z,
         dy: z,
+    }
+}
+
+vectors! {
+    /// What the slack adds to an adjoint, and what it has in a tangent.
+    SlackVectors {
+        /// The cotangent of s, and D times it.
+        gs: z,
+        d_gs: z,
+        /// The change of s and of v = s - z.
+        ds: z,
+        dv: z,
+    }
+}
+
+vectors! {
+    /// The directional derivative of an adjoint.
+    SecondOrderVectors {
+        /// The adjoint: l1, l2' and w = A l1 - r2 + l2'.
+        l1: x,
+        l2: z,
+        w: z,
+        /// How the point moves.
+        dx: x,
+        dz: z,
+        /// Change of D along dv, times w and gs.
+        curved_w: z,
+        curved_gs: z,
+        /// D gs' + (change of D) gs.
+        through_s: z,
+        /// dP l1 + dA'l2' and dA l1, where the direction's dP and dA move the adjoint's equations.
+        moved_x: x,
+        moved_z: z,
+        /// A place on the line through v along dv, its projection, and the data of D there.
+        v: z,
+        s: z,
+        projection: projection,
+        /// D times a vector there; differences at this step and at the one before.
+        product: z,
+        now_w: z,
+        now_gs: z,
+        last_w: z,
+        last_gs: z,
     }
 }
 
@@ -330,7 +376,7 @@ impl<'a, S: Simd> Work<'a, S> {
             .max(StartVectors::<S>::len(lengths))
             .max(InteriorPointVectors::<S>::len(lengths))
             .max(PolishVectors::<S>::len(lengths))
-            .max(DerivativeVectors::<S>::len(lengths))
+            .max(DerivativeWork::<S>::phase_len(lengths))
     }
 
     pub(crate) fn new(simd: S, analysis: &Analysis, buffer: &'a mut [f64]) -> Self {
@@ -349,23 +395,49 @@ impl<'a, S: Simd> Work<'a, S> {
 /// Scratch of a derivative.
 pub(crate) struct DerivativeWork<'a, S: Simd> {
     pub(crate) system: SystemWork<'a, S>,
-    pub(crate) vectors: DerivativeVectors<'a, S>,
+    pub(crate) linear: LinearVectors<'a, S>,
+    pub(crate) lsqr: LsqrVectors<'a, S>,
+    pub(crate) slack: SlackVectors<'a, S>,
 }
 
 impl<'a, S: Simd> DerivativeWork<'a, S> {
+    fn phase_len(lengths: &Lengths) -> usize {
+        LinearVectors::<S>::len(lengths)
+            + LsqrVectors::<S>::len(lengths)
+            + SlackVectors::<S>::len(lengths)
+    }
+
     /// Cuts `buffer`, which has room for a [`Work`].
     pub(crate) fn new(simd: S, analysis: &Analysis, buffer: &'a mut [f64]) -> Self {
         let Work { lengths, system, phase, .. } = Work::new(simd, analysis, buffer);
-        Self { system, vectors: DerivativeVectors::new(&lengths, phase) }
+        let mut arena = Arena::of(phase);
+        Self {
+            system,
+            linear: LinearVectors::new(&lengths, arena.take(LinearVectors::<S>::len(&lengths))),
+            lsqr: LsqrVectors::new(&lengths, arena.take(LsqrVectors::<S>::len(&lengths))),
+            slack: SlackVectors::new(&lengths, arena.take(SlackVectors::<S>::len(&lengths))),
+        }
     }
 }
 
-/// A buffer for a state, and one for scratch.
+impl<'a, S: Simd> SecondOrderVectors<'a, S> {
+    /// Registers that they take, besides a [`Work`].
+    pub(crate) fn registers(analysis: &Analysis) -> usize {
+        Self::len(&Lengths::new(analysis))
+    }
+
+    pub(crate) fn of(simd: S, analysis: &Analysis, buffer: &'a mut [f64]) -> Self {
+        Self::new(&Lengths::new(analysis), V::slice_mut(simd, buffer))
+    }
+}
+
+/// A buffer for a state.
 pub(crate) fn state_buffer(analysis: &Analysis, lanes: usize) -> Buffer {
     // The length in registers does not depend on the instruction set.
     Buffer::zeros(State::<pulp::Scalar>::len(analysis) * lanes)
 }
 
-pub(crate) fn work_buffer(analysis: &Analysis, lanes: usize) -> Buffer {
-    Buffer::zeros(Work::<pulp::Scalar>::len(analysis) * lanes)
+/// Length of a buffer for scratch, with room for `registers` besides a [`Work`].
+pub(crate) fn work_len(analysis: &Analysis, registers: usize, lanes: usize) -> usize {
+    (Work::<pulp::Scalar>::len(analysis) + registers) * lanes
 }

@@ -185,3 +185,19 @@ fn a_step_out_of_the_feasible_set_is_a_failure() {
     let exact = tape.vjp(&cotangent, &ZERO).unwrap();
     assert!(inside.a.iter().chain(&exact.a).all(|a| a.is_finite()));
 }
+
+#[test]
+fn a_tangent_of_the_wrong_length_is_an_error_in_every_mode() {
+    let case = Case::new(generators::random_qp(size(4, 5, 1, 3), 1), 1);
+    let (_, tape) = case.forward();
+    let (short, exact) = (vec![0.0; 11], Differentiation::default());
+    for mode in [Mode::Exact, Mode::Smoothed(1e-3), Mode::Lpgd(1e-3)] {
+        let tangent = Tangent { q: Some(Slot::Each(&short)), ..Tangent::default() };
+        let found = tape.jvp(&tangent, &Differentiation { mode, ..exact });
+        let expected = matches!(
+            found,
+            Err(Error::Length { argument: "tangent.q", expected: 12, found: 11, .. })
+        );
+        assert!(expected, "{mode:?}: {found:?}");
+    }
+}

@@ -1,13 +1,13 @@
 //! Second derivatives: how the gradients change along a direction of the values.
 
-use argrad_conformance::generators::{Objective, normal_vector};
+use argrad_conformance::generators::{self, Objective, normal_vector};
 use argrad_conformance::{Numbers, ProgramBatch, StoredGradients, relative_error};
 use argrad_solver::{
-    Cone, Cotangent, Differentiation, Error, Gradients, Method, Mode, OnFailure, Pattern, Solution,
-    Structure, Tape,
+    Cone, Cotangent, Differentiation, Engine, Error, Gradients, Method, Mode, OnFailure, Pattern,
+    Settings, Solution, Solver, Structure, Tape,
 };
 
-use crate::case::{Case, NAN, ZERO, gradient_error, gradient_norm, gradient_product};
+use crate::case::{Case, NAN, ZERO, gradient_error, gradient_norm, gradient_product, size};
 use crate::families::{Family, families, mixtures};
 
 const COUNT: usize = 12;
@@ -317,4 +317,16 @@ fn instances_without_a_solution_are_refused_or_nan_or_zero() {
         assert!(found.q[..2 * len].iter().all(|v| v.is_finite()));
         assert!(found.q[2 * len..].iter().all(|v| is_expected(*v)));
     }
+}
+
+#[test]
+fn a_solver_without_a_factor_refuses_second_derivatives() {
+    let case = Case::new(generators::random_qp(size(4, 5, 1, 3), 1), 1);
+    let (solution, _) = case.forward();
+    let settings = Settings { engine: Engine::MatrixFree, ..Settings::default() };
+    let solver = Solver::new(case.batch.structure.clone(), settings).unwrap();
+    let (_, tape) = solver.tape_at(&case.batch.values(), &solution).unwrap();
+    let cotangent = case.cotangent();
+    let found = tape.vjp_tangent(&cotangent, &cotangent, &case.tangent(), &ZERO);
+    assert!(matches!(found, Err(Error::Setting { setting: "engine", .. })), "{found:?}");
 }
