@@ -49,8 +49,8 @@ impl Prepared {
         self.states.lock().unwrap_or_else(|e| e.into_inner()).push(buffer);
     }
 
-    /// Scratch of one thread with room for `more` registers than a [`Work`] takes, returned to the pool when
-    /// dropped.
+    /// Scratch of one thread with room for `more` registers than a [`Work`] takes, returned to the
+    /// pool when dropped.
     ///
     /// [`Work`]: crate::system::memory::Work
     fn take_work(&self, more: usize) -> WorkGuard<'_> {

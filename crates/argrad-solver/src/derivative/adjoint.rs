@@ -228,8 +228,9 @@ pub(super) fn load_cotangent<S: Simd>(
     }
 }
 
-/// Solves `K [l1; l2'] = [gx - A'D gs; gz - D gs]` for the cotangent that was loaded: the workspace then holds
-/// l1, l2', D gs, and the right-hand side. `lanes` are those with a solution, and those where it is not unique.
+/// Solves `K [l1; l2'] = [gx - A'D gs; gz - D gs]` for the cotangent that was loaded: the workspace
+/// then holds l1, l2', D gs, and the right-hand side. `lanes` are those with a solution, and those
+/// where it is not unique.
 #[inline(always)]
 pub(super) fn solve_adjoint<S: Simd>(
     point: &Point<'_, S>,

@@ -30,7 +30,8 @@ impl Tape {
 }
 
 impl Differentiation {
-    /// Checks that every number is in its range, and that failed instances are allowed where there are any.
+    /// Checks that every number is in its range, and that failed instances are allowed where there
+    /// are any.
     pub(super) fn check(&self, reports: &[Report]) -> Result<(), Error> {
         let positive = |setting: &'static str, value: f64| match value > 0.0 && value.is_finite() {
             true => Ok(()),

@@ -5,8 +5,8 @@ use super::{Gradients, OnFailure, SolutionTangent};
 use crate::tape::{Shared, Tape};
 
 impl Tape {
-    /// NaN in the adjoint residual of the instances without a solution, and where `on_failure` asks for it
-    /// in the per-instance gradients of these and of the instances in `also`.
+    /// NaN in the adjoint residual of the instances without a solution, and where `on_failure` asks
+    /// for it in the per-instance gradients of these and of the instances in `also`.
     pub(super) fn mark_failures(
         &self,
         gradients: &mut Gradients,

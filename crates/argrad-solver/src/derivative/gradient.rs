@@ -132,8 +132,8 @@ pub(super) enum Which {
     A,
 }
 
-/// Gradient of a matrix: dP or dA of all `terms` added up, over the batch too where the batch shares the
-/// matrix, else an instance a row.
+/// Gradient of a matrix: dP or dA of all `terms` added up, over the batch too where the batch
+/// shares the matrix, else an instance a row.
 pub(super) fn of_matrix(
     pattern: &Pattern,
     which: Which,
@@ -160,7 +160,8 @@ fn add(mut one: Vec<f64>, other: Vec<f64>) -> Vec<f64> {
     one
 }
 
-/// Gradient of a vector of `len` numbers: the rows times `sign`, added up where the batch shares the vector.
+/// Gradient of a vector of `len` numbers: the rows times `sign`, added up where the batch shares
+/// the vector.
 pub(super) fn of_vector(mut rows: Vec<f64>, len: usize, is_shared: bool, sign: f64) -> Vec<f64> {
     if is_shared {
         return sum_rows(&rows, len, sign);

@@ -4,9 +4,9 @@ use super::{Cotangent, Differentiation};
 use crate::program::Error;
 use crate::tape::{Shared, Tape};
 
-/// Jacobians of the solution `(x, z, s)` of each instance with respect to its own values, shared or not:
-/// for each value `batch x (n + 2m) x k` numbers, row-major, with k the number of entries of the
-/// value and rows in the order x, z, s.
+/// Jacobians of the solution `(x, z, s)` of each instance with respect to its own values, shared or
+/// not: for each value `batch x (n + 2m) x k` numbers, row-major, with k the number of entries of
+/// the value and rows in the order x, z, s.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Jacobian {

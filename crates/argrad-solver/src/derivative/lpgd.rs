@@ -1,13 +1,14 @@
 //! Lagrangian proximal gradient descent: derivatives by a finite step (Paulus, Martius, Musil,
-//! "LPGD: A general framework for backpropagation through embedded optimization layers", ICML 2024).
+//! "LPGD: A general framework for backpropagation through embedded optimization layers", ICML
+//! 2024).
 //!
 //! With the Lagrangian L(x, z) = 1/2 x'Px + q'x + z'(Ax - b) and a cotangent g, the saddle point of
 //! L + tau (gx'x + gz'z + gs'(b - Ax)) is the solution of the program with
 //! ```text
 //! q + tau (gx - A'gs)   and   b - tau gz,
 //! ```
-//! and the gradient is the difference of the partial derivatives of that function with respect to the values
-//! at tau and at -tau, over 2 tau. As tau goes to 0 it becomes the adjoint derivative.
+//! and the gradient is the difference of the partial derivatives of that function with respect to
+//! the values at tau and at -tau, over 2 tau. As tau goes to 0 it becomes the adjoint derivative.
 
 use super::gradient::of_vector;
 use super::{Cotangent, Differentiation, Gradients, OnFailure, SolutionTangent, Tangent};

@@ -8,8 +8,8 @@ use crate::lanes::{Kernel, M, V, call};
 use crate::linalg::lsqr::{Bidiagonalization, Iterated, Limits, MatrixProducts, lsqr};
 use crate::system::memory::{DerivativeWork, LsqrVectors, SystemWork};
 
-/// The solution of least norm in the lanes in `lanes`, by LSQR on the symmetric form of the system: with
-/// E = (I - D)^(1/2) and z = E y,
+/// The solution of least norm in the lanes in `lanes`, by LSQR on the symmetric form of the system:
+/// with E = (I - D)^(1/2) and z = E y,
 /// ```text
 /// [ P   A'E ] [x]   [ r1   ]
 /// [ EA  -D  ] [y] = [ E r2 ]

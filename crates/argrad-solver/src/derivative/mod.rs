@@ -1,19 +1,22 @@
-//! Derivative of the solution map: adjoint (VJP), tangent (JVP) and the gradient of the optimal value.
+//! Derivative of the solution map: adjoint (VJP), tangent (JVP) and the gradient of the optimal
+//! value.
 //!
-//! With D the derivative of the projection at v = s - z, a change of the values moves the solution by
+//! With D the derivative of the projection at v = s - z, a change of the values moves the solution
+//! by
 //! ```text
 //! P dx + A'dz = r1,   (I - D)(A dx - r2) - D dz = 0,   ds = D (r2 - A dx - dz),
 //! r1 = -(dP x + dq + dA'z),   r2 = db - dA x,
 //! ```
-//! where dz is eliminated from dv = ds - dz, ds = D dv, A dx + ds = r2. Divided by I - D the matrix is the
-//! one that the polish factored last, K = [P A'; A -H] with H = D (I - D)^-1. K is symmetric, so with
-//! gradients (gx, gz, gs) of a scalar the adjoint solves the same system,
+//! where dz is eliminated from dv = ds - dz, ds = D dv, A dx + ds = r2. Divided by I - D the matrix
+//! is the one that the polish factored last, K = [P A'; A -H] with H = D (I - D)^-1. K is
+//! symmetric, so with gradients (gx, gz, gs) of a scalar the adjoint solves the same system,
 //! ```text
 //! K [l1; l2'] = [gx - A'D gs; gz - D gs],   l2 = l2' + D gs,
 //! dq = -l1,   db = l2,   dP = -sym(l1 x'),   dA = -(l2 x' + z l1').
 //! ```
 
 mod check;
+mod curvature;
 mod failures;
 mod gradient;
 mod lsqr;
@@ -43,9 +46,9 @@ pub enum Mode {
     /// The derivative of the point of the central path at `mu > 0` (in the units of the objective):
     /// defined everywhere.
     Smoothed(f64),
-    /// Lagrangian proximal gradient with the finite step `tau` (Paulus et al. 2024): the program is solved
-    /// again with its objective shifted by `tau` times the cotangent, both ways, and differences are
-    /// taken. It sees past kinks and vertices as far as `tau` reaches.
+    /// Lagrangian proximal gradient with the finite step `tau` (Paulus et al. 2024): the program is
+    /// solved again with its objective shifted by `tau` times the cotangent, both ways, and
+    /// differences are taken. It sees past kinks and vertices as far as `tau` reaches.
     Lpgd(f64),
 }
 
@@ -53,8 +56,8 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Method {
-    /// With the factor that the solve left behind, refined; by LSQR where the system is singular, or
-    /// where there is no factor (then with tolerance 1e-10 and at most 10,000 iterations).
+    /// With the factor that the solve left behind, refined; by LSQR where the system is singular,
+    /// or where there is no factor (then with tolerance 1e-10 and at most 10,000 iterations).
     #[default]
     Direct,
     /// By LSQR (Paige and Saunders 1982) on products alone, for programs whose factor does not fit
@@ -92,8 +95,8 @@ pub enum OnFailure {
 
 /// How to differentiate: what [`Tape::vjp`](crate::Tape::vjp), [`jvp`](crate::Tape::jvp),
 /// [`vjp_tangent`](crate::Tape::vjp_tangent), [`jacobian`](crate::Tape::jacobian) and
-/// [`value_gradient`](crate::Tape::value_gradient) take. The default is exact, direct, and an error where
-/// an instance has no solution.
+/// [`value_gradient`](crate::Tape::value_gradient) take. The default is exact, direct, and an error
+/// where an instance has no solution.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Differentiation {
     /// Which derivative.

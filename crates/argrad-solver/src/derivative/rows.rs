@@ -1,4 +1,5 @@
-//! Rows of a batch, one for each instance: cut by lane groups, read into lanes and written from them.
+//! Rows of a batch, one for each instance: cut by lane groups, read into lanes and written from
+//! them.
 
 use pulp::Simd;
 

@@ -1,5 +1,5 @@
-//! Second order: the directional derivative of the adjoint, hence products with the Hessian of a scalar
-//! of the solution.
+//! Second order: the directional derivative of the adjoint, hence products with the Hessian of a
+//! scalar of the solution.
 //!
 //! The adjoint l = (l1, m) of [`super`] solves, with D at v and w = A l1 - r2 + m,
 //! ```text
@@ -15,14 +15,12 @@
 //! and the gradients change by dq' = -l1', db' = l2' = m' + D'gs + D gs',
 //! dP' = -sym(l1'x' + l1 dx'), dA' = -(l2'x' + l2 dx' + dz l1' + z l1'').
 //!
-//! D' is the only place where the curvature of the projection enters. Away from kinks D is analytic, and
-//! D' is taken by central differences of sixth order, on a ladder of steps of which each lane keeps the
-//! one that agrees best with its neighbour (Ridders 1982): about eleven digits, and exactly zero
-//! where the projection is linear.
+//! D' is the only place where the curvature of the projection enters, see [`super::curvature`].
 
 use pulp::Simd;
 
 use super::adjoint::{load_cotangent, solve_adjoint, subtract_through_slack, unscale_adjoint};
+use super::curvature::{RUNGS, derivative_along};
 use super::gradient::{self, Adjoints, Vectors, Which};
 use super::rows::scatter;
 use super::system::{LinearMethod, PASSES, Point, solve_with_factor};
@@ -36,24 +34,17 @@ use crate::system::analysis::Analysis;
 use crate::system::memory::{DerivativeWork, SecondOrderVectors, Work};
 use crate::tape::Tape;
 
-/// Rungs of the ladder of steps, and the ratio of one to the next.
-const RUNGS: usize = 7;
-const RATIO: f64 = 0.25;
-/// The first step moves v by this share of its size.
-const FIRST_STEP: f64 = 0.05;
-/// Weights of the central difference of sixth order at 1, 2 and 3 steps.
-const WEIGHTS: [f64; 3] = [45.0 / 60.0, -9.0 / 60.0, 1.0 / 60.0];
-
 impl Tape {
     /// Directional derivative of [`Self::vjp`]: how the gradients change when the values move along
     /// `direction` and the cotangent along `cotangent_change`.
     ///
-    /// The product of the Hessian of phi(x, z, s) with a direction has `cotangent` the gradient of phi at the
-    /// solution and `cotangent_change` the Hessian of phi times the [`Self::jvp`] of the direction.
+    /// The product of the Hessian of phi(x, z, s) with a direction has `cotangent` the gradient of
+    /// phi at the solution and `cotangent_change` the Hessian of phi times the [`Self::jvp`] of the
+    /// direction.
     ///
     /// # Errors
-    /// As [`Self::vjp`]; [`Error::NotSmooth`] names the instances whose projection has a kink at the
-    /// solution, or whose solution is not unique. [`Error::Setting`] for other modes than
+    /// As [`Self::vjp`]; [`Error::NotSmooth`] names the instances whose projection has a kink at
+    /// the solution, or whose solution is not unique. [`Error::Setting`] for other modes than
     /// [`Mode::Exact`] with [`Method::Direct`], and for a solver without a factor.
     pub fn vjp_tangent(
         &self,
@@ -136,7 +127,8 @@ impl Tape {
         change
     }
 
-    /// Outer products of the adjoint's change with the point, and of the adjoint with the point's change.
+    /// Outer products of the adjoint's change with the point, and of the adjoint with the point's
+    /// change.
     fn changed_gradients(&self, change: AdjointChange) -> Gradients {
         let structure = &self.prepared.analysis.structure;
         let (n, m, batch, shared) =
@@ -231,7 +223,7 @@ impl LaneTask for ChangeGroup<'_> {
         load_cotangent(point, work, self.cotangent, group, smooth);
         solve_adjoint(point, work, self.cotangent.s.is_some(), method, (smooth, none));
         own.l1.copy_from_slice(work.linear.x);
-        own.l2.copy_from_slice(work.linear.z);
+        own.m.copy_from_slice(work.linear.z);
         write_w(point, work, own);
 
         derivative_along(point, work, own);
@@ -251,9 +243,9 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// The right-hand side of the adjoint's change,
-    /// `[gx' - A'y - dP l1 - dA'l2; gz' - y - dA l1]` with `y = D gs' + D'gs`, which is kept, and
-    /// l2 = l2' + D gs, from the change of the cotangent that was loaded.
+    /// The right-hand side of the adjoint's change, from that of the cotangent, which was loaded:
+    /// `r1' - dP l1 - dA'm` and `r2' - dA l1`, with `r1' = gx' - dA'D gs - A'y`, `r2' = gz' - y`.
+    /// `y = D gs' + D'gs` is kept.
     #[inline(always)]
     fn finish_right_hand_side<S: Simd>(
         &self,
@@ -268,7 +260,7 @@ impl Change<'_> {
             *y += curved_gs;
         }
         subtract_through_slack(point, system, linear, own.through_s);
-        self.multiply(point, (own.l1, own.l2), (own.moved_x, own.moved_z));
+        self.multiply(point, (own.l1, own.m), (own.moved_x, own.moved_z));
         for (r1, &moved) in linear.r1.iter_mut().zip(own.moved_x.iter()) {
             *r1 -= moved;
         }
@@ -326,19 +318,19 @@ impl ChangeRows<'_> {
         smooth: M<S>,
     ) {
         let DerivativeWork { linear, slack, .. } = work;
-        unscale_adjoint(point, own.l1, own.l2, slack.d_gs, smooth);
+        unscale_adjoint(point, own.l1, own.m, slack.d_gs, smooth);
         unscale_adjoint(point, linear.x, linear.z, own.through_s, smooth);
         unscale_tangent(point, own.dx, own.dz, smooth);
         for (lanes, rows) in [(&*own.l1, self.l1), (&*linear.x, self.dl1), (&*own.dx, self.dx)] {
             scatter(lanes, rows);
         }
-        for (lanes, rows) in [(&*own.l2, self.l2), (&*linear.z, self.dl2), (&*own.dz, self.dz)] {
+        for (lanes, rows) in [(&*own.m, self.l2), (&*linear.z, self.dl2), (&*own.dz, self.dz)] {
             scatter(lanes, rows);
         }
     }
 }
 
-/// w = A l1 - r2 + l2', with the right-hand side of the adjoint.
+/// w = A l1 - r2 + m, with the right-hand side of the adjoint.
 #[inline(always)]
 fn write_w<S: Simd>(
     point: &Point<'_, S>,
@@ -347,82 +339,8 @@ fn write_w<S: Simd>(
 ) {
     let DerivativeWork { system, linear, .. } = work;
     point.multiply(linear.x, linear.z, system);
-    let (al1, l2) = (system.ax.iter(), linear.z.iter());
-    for (((w, &al1), &r2), &l2) in own.w.iter_mut().zip(al1).zip(linear.r2.iter()).zip(l2) {
-        *w = al1 - r2 + l2;
-    }
-}
-
-/// `D'w` and `D'gs` with `D' = (d/dt) D(v + t dv)`: on each lane the difference that agrees best with that of
-/// the step before.
-#[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "one index over several vectors, as in the formula")]
-fn derivative_along<S: Simd>(
-    point: &Point<'_, S>,
-    work: &mut DerivativeWork<'_, S>,
-    own: &mut SecondOrderVectors<'_, S>,
-) {
-    let (simd, zero) = (point.simd, point.zero());
-    let (mut size, mut speed) = (zero, zero);
-    for (&v, &dv) in point.view.v.iter().zip(work.slack.dv.iter()) {
-        size = size.max_abs(v);
-        speed = speed.max_abs(dv);
-    }
-    let moves = speed.gt(zero) & size.gt(zero);
-    let mut step = moves.select(V::splat(simd, FIRST_STEP) * size / speed, zero.like(1.0));
-    let mut best = V::splat(simd, f64::INFINITY);
-    for rung in 0..RUNGS {
-        central_difference(point, work, own, step);
-        let mut change = zero;
-        for i in 0..own.w.len() {
-            change = change
-                .max_abs(own.now_w[i] - own.last_w[i])
-                .max_abs(own.now_gs[i] - own.last_gs[i]);
-        }
-        let better = if rung == 0 { M::splat(simd, true) } else { change.lt(best) };
-        if rung > 0 {
-            best = better.select(change, best);
-        }
-        for i in 0..own.w.len() {
-            own.curved_w[i] = better.select(own.now_w[i], own.curved_w[i]);
-            own.curved_gs[i] = better.select(own.now_gs[i], own.curved_gs[i]);
-        }
-        std::mem::swap(&mut own.now_w, &mut own.last_w);
-        std::mem::swap(&mut own.now_gs, &mut own.last_gs);
-        step *= V::splat(simd, RATIO);
-    }
-    for curved in own.curved_w.iter_mut().chain(own.curved_gs.iter_mut()) {
-        *curved = moves.select(*curved, zero);
-    }
-}
-
-/// The central difference of sixth order of D(v + t dv) w and D(v + t dv) gs, with this step.
-#[inline(always)]
-fn central_difference<S: Simd>(
-    point: &Point<'_, S>,
-    work: &mut DerivativeWork<'_, S>,
-    own: &mut SecondOrderVectors<'_, S>,
-    step: V<S>,
-) {
-    let (simd, zero, cones) = (point.simd, point.zero(), &point.analysis.cones);
-    let (scratch, dv) = (&mut *work.system.cones, &*work.slack.dv);
-    own.now_w.fill(zero);
-    own.now_gs.fill(zero);
-    for (k, weight) in WEIGHTS.into_iter().enumerate() {
-        for sign in [1.0, -1.0] {
-            let distance = V::splat(simd, sign * (k + 1) as f64) * step;
-            for ((place, &v), &dv) in own.v.iter_mut().zip(point.view.v).zip(dv) {
-                *place = distance.fma(dv, v);
-            }
-            cones.projection(simd, own.v, zero, own.s, own.projection, scratch);
-            let weight = V::splat(simd, sign * weight) / step;
-            for (x, now) in [(&*own.w, &mut *own.now_w), (&*work.slack.gs, &mut *own.now_gs)] {
-                let derivative = Function::Derivative;
-                cones.apply(simd, own.projection, derivative, x, own.product, scratch);
-                for (now, &product) in now.iter_mut().zip(own.product.iter()) {
-                    *now = weight.fma(product, *now);
-                }
-            }
-        }
+    let (al1, m) = (system.ax.iter(), linear.z.iter());
+    for (((w, &al1), &r2), &m) in own.w.iter_mut().zip(al1).zip(linear.r2.iter()).zip(m) {
+        *w = al1 - r2 + m;
     }
 }

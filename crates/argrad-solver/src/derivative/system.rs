@@ -17,8 +17,8 @@ use crate::system::projection_system::ProjectionSystem;
 pub(super) const PASSES: usize = 8;
 /// Relative residual that refinement must reach, else the system counts as singular.
 const UNREFINED: f64 = 1e-8;
-/// Tolerance of the least-norm solve of a singular system, its iterations per unknown, and the most of
-/// them: a large one is left unfinished, which the gradients report.
+/// Tolerance of the least-norm solve of a singular system, its iterations per unknown, and the most
+/// of them: a large one is left unfinished, which the gradients report.
 const LEAST_NORM: f64 = 1e-13;
 const LEAST_NORM_ITERATIONS: usize = 5;
 const MOST_LEAST_NORM_ITERATIONS: usize = 2000;
@@ -96,8 +96,8 @@ pub(super) struct LinearOutcome<S: Simd> {
 /// ```text
 /// Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0
 /// ```
-/// `work.linear` holds r1, r2 and receives x, z. Lanes in `singular`, and lanes whose refinement fails, get
-/// the least-norm least-squares solution.
+/// `work.linear` holds r1, r2 and receives x, z. Lanes in `singular`, and lanes whose refinement
+/// fails, get the least-norm least-squares solution.
 #[inline(always)]
 pub(super) fn solve<S: Simd>(
     point: &Point<'_, S>,
@@ -128,8 +128,8 @@ pub(super) fn solve<S: Simd>(
     }
 }
 
-/// [`solve`] with the factor, in the lanes outside `singular`; `extra`, where given, is the right-hand side e
-/// of the second equation.
+/// [`solve`] with the factor, in the lanes outside `singular`; `extra`, where given, is the
+/// right-hand side e of the second equation.
 #[inline(always)]
 pub(super) fn solve_with_factor<S: Simd>(
     point: &Point<'_, S>,

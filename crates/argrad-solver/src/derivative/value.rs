@@ -8,7 +8,8 @@ use crate::tape::Tape;
 
 impl Tape {
     /// Gradient of the sum over the batch of `weights[i]` times the optimal value of instance i
-    /// (envelope theorem: dq = x, dP = x x' / 2, dA = z x', db = -z). Of `how` only `on_failure` matters.
+    /// (envelope theorem: dq = x, dP = x x' / 2, dA = z x', db = -z). Of `how` only `on_failure`
+    /// matters.
     ///
     /// # Errors
     /// As [`Self::vjp`].
@@ -43,8 +44,8 @@ impl Tape {
         Ok(gradients)
     }
 
-    /// Each instance's vector of `len` numbers times `factor` and its weight, zero for those without a
-    /// solution.
+    /// Each instance's vector of `len` numbers times `factor` and its weight, zero for those
+    /// without a solution.
     fn weighted(&self, vectors: &[f64], len: usize, weights: &[f64], factor: f64) -> Vec<f64> {
         let mut weighted = vec![0.0; vectors.len()];
         let rows = weighted.chunks_mut(len.max(1)).zip(vectors.chunks(len.max(1)));

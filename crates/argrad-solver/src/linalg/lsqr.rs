@@ -1,7 +1,8 @@
 //! LSQR (Paige and Saunders 1982): least-norm least-squares solves from products alone.
 //!
-//! Bidiagonalization of A by Golub and Kahan, started from b, and a QR factorization of the bidiagonal
-//! matrix that grows with it, so that x is updated in place. From zero, it converges to the solution of least norm.
+//! Bidiagonalization of A by Golub and Kahan, started from b, and a QR factorization of the
+//! bidiagonal matrix that grows with it, so that x is updated in place. From zero, it converges to
+//! the solution of least norm.
 
 use pulp::Simd;
 

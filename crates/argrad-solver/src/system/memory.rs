@@ -319,9 +319,9 @@ vectors! {
 vectors! {
     /// The directional derivative of an adjoint.
     SecondOrderVectors {
-        /// The adjoint: l1, l2' and w = A l1 - r2 + l2'.
+        /// The adjoint: l1, m and w = A l1 - r2 + m.
         l1: x,
-        l2: z,
+        m: z,
         w: z,
         /// How the point moves.
         dx: x,
@@ -331,7 +331,7 @@ vectors! {
         curved_gs: z,
         /// D gs' + (change of D) gs.
         through_s: z,
-        /// dP l1 + dA'l2' and dA l1, where the direction's dP and dA move the adjoint's equations.
+        /// dP l1 + dA'm and dA l1, where dP and dA move the equations of the adjoint.
         moved_x: x,
         moved_z: z,
         /// A place on the line through v along dv, its projection, and the data of D there.
