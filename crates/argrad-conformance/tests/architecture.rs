@@ -28,9 +28,9 @@ const ALLOWANCES: [Allowance; 4] = [
     Allowance::new("argrad-solver", 0, 0, 11, 2),
     // One circle of files is meant: an atom writes a graph, which holds functions of parameters, which are
     // atoms.
-    Allowance::new("argrad", 0, 0, 13, 2),
-    Allowance::new("argrad-burn", 10, 2, 10, 0),
-    Allowance::new("argrad-python", 6, 0, 0, 0),
+    Allowance::new("argrad", 0, 0, 0, 1),
+    Allowance::new("argrad-burn", 0, 0, 0, 0),
+    Allowance::new("argrad-python", 0, 0, 0, 0),
 ];
 
 impl Allowance {
