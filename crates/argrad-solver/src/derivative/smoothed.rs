@@ -127,7 +127,7 @@ impl LaneTask for SmoothGroup<'_> {
         let solved = group.lanes(simd, self.reports, Report::is_solved);
         // s o z carries the cost scale; the row scales cancel.
         let mu = V::splat(simd, self.mu) * state.cost_scale[0];
-        let target = Target { mu, residual: SMOOTHED, max_steps: SMOOTHING_STEPS };
+        let target = Target { mu, residual: SMOOTHED, enough: 0.0, max_steps: SMOOTHING_STEPS };
         let polished = polish(simd, analysis, state, work, solved, target);
         let cost = state.cost_scale[0];
         for lane in 0..group.count {

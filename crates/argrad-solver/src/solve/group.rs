@@ -3,16 +3,17 @@
 use pulp::Simd;
 
 use crate::lanes::{LaneTask, M, MOST_LANES, V};
-use crate::linalg::Pivots;
-use crate::program::Error;
-use crate::program::{Report, Settings, Solution, Status, Stop, Values, check_finite_instances};
-use crate::solve::equilibrate::{INFINITE, equilibrate, load};
-use crate::solve::interior_point::{self, Embedding, Goal};
-use crate::solve::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
-use crate::solve::polish::{Target, polish};
+use crate::program::check_finite_instances;
+use crate::program::{Error, Report, Settings, Solution, Status, Stop, Values};
+use crate::solve::convexity::check_convexity;
+use crate::solve::equilibrate::{equilibrate, load};
+use crate::solve::interior_point::{self, Embedding, Round};
+use crate::solve::measure::measure;
+use crate::solve::polish::{Polished, Target, polish};
+use crate::solve::report::{report, write_rows};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
-use crate::system::memory::{ConvexityVectors, EquilibrationVectors, State, SystemWork, Work};
+use crate::system::memory::{EquilibrationVectors, State, SystemWork, Work};
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next.
@@ -21,9 +22,11 @@ const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 const POLISHED: [f64; 4] = [5e-12, 1e-10, 1e-10, 1e-10];
 /// Residual that accepts a warm start.
 const WARM: f64 = 1e-11;
-/// Growth of the probe under the inverse above which the system counts as singular: a tenth of what the
-/// regularization, and the cap on steep directions, allow.
-const SINGULAR: f64 = 0.1 / (crate::system::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
+/// A tolerance of the caller up to this one does not end a polish: it goes on as long as that pays, which
+/// costs little more. From a looser one ...
+const STRICT: f64 = 1e-9;
+/// ... this share, as a residual of the scaled program, is enough.
+const MARGIN: f64 = 0.1;
 
 /// The part of one group in the solution.
 pub(crate) struct SolutionRows<'a> {
@@ -77,161 +80,245 @@ impl LaneTask for SolveGroup<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
-        let Self {
-            analysis,
-            settings,
-            check_convexity: checks_convexity,
-            values,
-            origin,
-            stop,
-            first,
-            rows,
-            state,
-            work,
-        } = self;
-        let state = &mut State::new(simd, analysis, state);
-        let work = &mut Work::new(simd, analysis, work);
+        let Self { analysis, settings, values, origin, stop, first, rows, .. } = self;
         let count = rows.reports.len();
+        check_finite_instances(&analysis.structure, values, first, count)?;
         // Lanes without an instance of their own repeat the first.
         let instances: [usize; MOST_LANES] =
             std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
+        let instances = &instances[..V::<S>::LANES];
+        let state = &mut State::new(simd, analysis, self.state);
+        let work = &mut Work::new(simd, analysis, self.work);
         let all = M::first(simd, count);
-        check_finite_instances(&analysis.structure, values, first, count)?;
-        load(simd, analysis, values, &instances[..V::<S>::LANES], state);
-        let EquilibrationVectors { column, row } =
-            EquilibrationVectors::new(&work.lengths, work.phase);
-        equilibrate(simd, analysis, state, (column, row));
-        analysis.kkt.write_static(state.values);
-        if checks_convexity && (first == 0 || !values.p.is_shared()) {
-            check_convexity(simd, analysis, settings, values, state, work, first, count)?;
+        let mut group =
+            Group { simd, analysis, settings, state, work, all, outcome: Outcome::new(simd, all) };
+        group.load(values, instances);
+        if self.check_convexity && (first == 0 || !values.p.is_shared()) {
+            let Group { state, work, .. } = &mut group;
+            check_convexity(simd, analysis, settings, values, state, work, first..first + count)?;
         }
-
-        let zero = V::splat(simd, 0.0);
-        let no = M::splat(simd, false);
-        let (mut pending, mut solved, mut growth) = (all, no, zero);
-        let (mut polish_steps, mut factorizations) = (zero, zero);
-        let mut warm = no;
-        let mut factored = false;
-        let mut embedding = None;
-        let target = |residual| Target { mu: zero, residual, max_steps: settings.max_polish_steps };
-        if let Origin::Given(point) = origin {
-            load_start(analysis, point, &instances[..V::<S>::LANES], state);
-            pending = no;
-        }
-        if let Origin::Warm(start) = origin {
-            load_start(analysis, start, &instances[..V::<S>::LANES], state);
-            let polished = polish(simd, analysis, state, work, pending, target(WARM));
-            factored = true;
-            warm = polished.solved & accurate(simd, analysis, settings, state, &mut work.system);
-            solved = warm;
-            polish_steps = polished.steps;
-            factorizations = polished.factorizations;
-            growth = polished.growth;
-            pending = pending & !warm;
-        }
-        if pending.any() {
-            polish_steps = pending.select(zero, polish_steps);
-            factorizations = pending.select(zero, factorizations);
-            growth = pending.select(zero, growth);
-            let mut iterate = interior_point::start(simd, analysis, state, work);
-            for (handover, polished_to) in HANDOVER.into_iter().zip(POLISHED) {
-                let goal = Goal {
-                    residual: handover,
-                    infeasibility: settings.infeasibility_tolerance,
-                    max_iterations: settings.max_iterations,
-                    stop,
-                };
-                interior_point::run(simd, analysis, state, work, &mut iterate, pending, goal);
-                factored = false;
-                pending = pending & !iterate.infeasible() & !iterate.out_of_time;
-                if !pending.any() {
-                    break;
-                }
-                interior_point::publish_point(state, work, &iterate, pending);
-                let polished = polish(simd, analysis, state, work, pending, target(polished_to));
-                factored = true;
-                let good =
-                    polished.solved & accurate(simd, analysis, settings, state, &mut work.system);
-                solved = solved | (good & pending);
-                polish_steps = pending.select(polish_steps + polished.steps, polish_steps);
-                factorizations =
-                    pending.select(factorizations + polished.factorizations, factorizations);
-                growth = pending.select(polished.growth, growth);
-                pending = pending & !good;
-                if !pending.any() {
-                    break;
-                }
-                // Back to the interior point's iterate.
-                interior_point::publish_point(state, work, &iterate, pending);
-                factored = false;
-                pending = pending & !iterate.stuck;
-                if !pending.any() {
-                    break;
-                }
+        match origin {
+            Origin::Given(point) => group.take(point, instances),
+            Origin::Warm(start) => {
+                group.warm_start(start, instances);
+                group.solve_pending(stop);
             }
-            embedding = Some(iterate);
+            Origin::Cold => group.solve_pending(stop),
         }
-        // Certificates and unpolished points: v follows from s and z.
-        if !(solved | !all).all() {
-            for i in 0..state.v.len() {
-                state.v[i] = solved.select(state.v[i], state.s[i] - state.z[i]);
-            }
-            let SystemWork { rows: s, cones, .. } = &mut work.system;
-            analysis.cones.projection(simd, state.v, zero, s, state.projection, cones);
-        }
-        if !factored && analysis.kkt.has_factor() {
-            refactor(simd, analysis, state, work, solved);
-        }
-        let outcome = Outcome { solved, warm, polish_steps, factorizations, growth, embedding };
-        report(simd, analysis, settings, state, work, &outcome, rows.reports);
+        group.project_unpolished();
+        group.factor();
+        let Group { state, work, outcome, .. } = group;
+        report(simd, analysis, settings, state, &mut work.system, &outcome, rows.reports);
         write_rows(analysis, values, state, first, rows);
         Ok(())
     }
 }
 
-/// The lanes whose residuals in the caller's units are within the tolerance.
-#[inline(always)]
-fn accurate<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    settings: &Settings,
-    state: &State<'_, S>,
-    work: &mut SystemWork<'_, S>,
-) -> M<S> {
-    let residual = measure(simd, analysis, state, work).residual();
-    residual.le(V::splat(simd, settings.tolerance))
-}
-
-/// What became of the lanes.
-struct Outcome<S: Simd> {
-    solved: M<S>,
-    warm: M<S>,
-    polish_steps: V<S>,
+/// What became of the lanes: each stage of a solve updates it.
+pub(super) struct Outcome<S: Simd> {
+    /// Lanes that are not solved, and not given up.
+    pending: M<S>,
+    /// Lanes that are solved, with the factor of their point.
+    pub(super) solved: M<S>,
+    /// Lanes that are solved from their start.
+    pub(super) warm: M<S>,
+    pub(super) polish_steps: V<S>,
     /// Of the polishes.
-    factorizations: V<S>,
-    growth: V<S>,
-    embedding: Option<Embedding<S>>,
+    pub(super) factorizations: V<S>,
+    /// Growth of the probe: an estimate of the condition number.
+    pub(super) growth: V<S>,
+    /// Of the interior point, where there was one.
+    pub(super) embedding: Option<Embedding<S>>,
+    /// Whether the factor at hand belongs to the v of all lanes.
+    is_factored: bool,
 }
 
-/// Factors the system of the derivative at the v of all lanes.
-#[inline(always)]
-fn refactor<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    state: &mut State<'_, S>,
-    work: &mut Work<'_, S>,
-    solved: M<S>,
-) {
-    analysis.cones.write_projection_block(simd, state.projection, state.h, work.system.cones);
-    for (h, &kept) in state.h.iter_mut().zip(work.solved_h.iter()) {
-        *h = solved.select(kept, *h);
+impl<S: Simd> Outcome<S> {
+    /// Before the first stage.
+    #[inline(always)]
+    fn new(simd: S, all: M<S>) -> Self {
+        let (zero, no) = (V::splat(simd, 0.0), M::splat(simd, false));
+        Self {
+            pending: all,
+            solved: no,
+            warm: no,
+            polish_steps: zero,
+            factorizations: zero,
+            growth: zero,
+            embedding: None,
+            is_factored: false,
+        }
     }
-    analysis.kkt.factor(
-        simd,
-        state.values,
-        state.h,
-        Factored { inverse_pivots: state.inverse_pivots, scratch: work.system.factor },
-    );
+
+    /// Books a polish of the pending lanes, of which those in `good` are solved by it.
+    #[inline(always)]
+    fn book(&mut self, polished: &Polished<S>, good: M<S>) {
+        let pending = self.pending;
+        let steps = self.polish_steps + polished.steps;
+        self.polish_steps = pending.select(steps, self.polish_steps);
+        let factorizations = self.factorizations + polished.factorizations;
+        self.factorizations = pending.select(factorizations, self.factorizations);
+        self.growth = pending.select(polished.growth, self.growth);
+        self.solved = self.solved | (good & pending);
+        self.pending = pending & !good;
+        self.is_factored = true;
+    }
+
+    /// Forgets what was booked of the lanes that are pending.
+    #[inline(always)]
+    fn forget_pending(&mut self, simd: S) {
+        let zero = V::splat(simd, 0.0);
+        self.polish_steps = self.pending.select(zero, self.polish_steps);
+        self.factorizations = self.pending.select(zero, self.factorizations);
+        self.growth = self.pending.select(zero, self.growth);
+    }
+}
+
+/// A lane group under way.
+struct Group<'r, 's, 'w, S: Simd> {
+    simd: S,
+    analysis: &'r Analysis,
+    settings: &'r Settings,
+    state: &'r mut State<'s, S>,
+    work: &'r mut Work<'w, S>,
+    /// Lanes with an instance of their own.
+    all: M<S>,
+    outcome: Outcome<S>,
+}
+
+impl<S: Simd> Group<'_, '_, '_, S> {
+    /// Loads the programs into lanes, and scales them.
+    #[inline(always)]
+    fn load(&mut self, values: &Values<'_>, instances: &[usize]) {
+        let Self { simd, analysis, state, work, .. } = self;
+        load(*simd, analysis, values, instances, state);
+        let EquilibrationVectors { column, row } =
+            EquilibrationVectors::new(&work.lengths, work.phase);
+        equilibrate(*simd, analysis, state, (column, row));
+        analysis.kkt.write_static(state.values);
+    }
+
+    /// Takes points for the solutions.
+    #[inline(always)]
+    fn take(&mut self, point: &Solution, instances: &[usize]) {
+        load_start(self.analysis, point, instances, self.state);
+        self.outcome.pending = M::splat(self.simd, false);
+    }
+
+    /// Newton's method from the starting points.
+    #[inline(always)]
+    fn warm_start(&mut self, start: &Solution, instances: &[usize]) {
+        load_start(self.analysis, start, instances, self.state);
+        self.polish(WARM, self.enough());
+        self.outcome.warm = self.outcome.solved;
+        self.outcome.forget_pending(self.simd);
+    }
+
+    /// Interior point and polish in turn: each lane is handed over at ever smaller residuals until its
+    /// polish succeeds.
+    #[inline(always)]
+    fn solve_pending(&mut self, stop: Stop<'_>) {
+        if !self.outcome.pending.any() {
+            return;
+        }
+        let mut embedding = interior_point::start(self.simd, self.analysis, self.state, self.work);
+        let mut enough = self.enough();
+        for (handover, polished_to) in HANDOVER.into_iter().zip(POLISHED) {
+            self.interior_point(&mut embedding, handover, stop);
+            if !self.outcome.pending.any() {
+                break;
+            }
+            self.publish(&embedding);
+            self.polish(polished_to, enough);
+            if !self.outcome.pending.any() {
+                break;
+            }
+            // Back to the interior point's iterate.
+            self.publish(&embedding);
+            self.outcome.pending = self.outcome.pending & !embedding.stuck;
+            if !self.outcome.pending.any() {
+                break;
+            }
+            enough = 0.0;
+        }
+        self.outcome.embedding = Some(embedding);
+    }
+
+    /// A round of the interior point to a residual of `handover`.
+    #[inline(always)]
+    fn interior_point(&mut self, embedding: &mut Embedding<S>, handover: f64, stop: Stop<'_>) {
+        let Self { simd, analysis, settings, state, work, outcome, .. } = self;
+        let round = Round {
+            residual: handover,
+            infeasibility: settings.infeasibility_tolerance,
+            max_iterations: settings.max_iterations,
+            stop,
+        };
+        interior_point::run(*simd, analysis, state, work, embedding, outcome.pending, round);
+        outcome.is_factored = false;
+        outcome.pending = outcome.pending & !embedding.infeasible() & !embedding.out_of_time;
+    }
+
+    /// The interior point's iterate as the point of the pending lanes.
+    #[inline(always)]
+    fn publish(&mut self, embedding: &Embedding<S>) {
+        let Self { state, work, outcome, .. } = self;
+        interior_point::publish_point(state, work, embedding, outcome.pending);
+        outcome.is_factored = false;
+    }
+
+    /// Polishes the pending lanes. Those whose residual is below `residual` then, and in the caller's units
+    /// within the tolerance, are solved.
+    #[inline(always)]
+    fn polish(&mut self, residual: f64, enough: f64) {
+        let Self { simd, analysis, settings, state, work, outcome, .. } = self;
+        let mu = V::splat(*simd, 0.0);
+        let target = Target { mu, residual, enough, max_steps: settings.max_polish_steps };
+        let polished = polish(*simd, analysis, state, work, outcome.pending, target);
+        let found = measure(*simd, analysis, state, &mut work.system).residual();
+        let accurate = found.le(V::splat(*simd, settings.tolerance));
+        outcome.book(&polished, polished.solved & accurate);
+    }
+
+    /// Residual of the scaled program that is all that the caller asks for; zero where that is as much as
+    /// can be had.
+    #[inline(always)]
+    fn enough(&self) -> f64 {
+        let tolerance = self.settings.tolerance;
+        if tolerance > STRICT { MARGIN * tolerance } else { 0.0 }
+    }
+
+    /// Certificates and points that were not polished: v follows from s and z.
+    #[inline(always)]
+    fn project_unpolished(&mut self) {
+        let Self { simd, analysis, state, work, all, outcome, .. } = self;
+        let solved = outcome.solved;
+        if (solved | !*all).all() {
+            return;
+        }
+        for i in 0..state.v.len() {
+            state.v[i] = solved.select(state.v[i], state.s[i] - state.z[i]);
+        }
+        let SystemWork { rows: s, cones, .. } = &mut work.system;
+        let zero = V::splat(*simd, 0.0);
+        analysis.cones.projection(*simd, state.v, zero, s, state.projection, cones);
+    }
+
+    /// Factors the system of the derivative at the v of all lanes where that was not done last.
+    #[inline(always)]
+    fn factor(&mut self) {
+        let Self { simd, analysis, state, work, outcome, .. } = self;
+        if outcome.is_factored || !analysis.kkt.has_factor() {
+            return;
+        }
+        let SystemWork { cones, factor: scratch, .. } = &mut work.system;
+        analysis.cones.write_projection_block(*simd, state.projection, state.h, cones);
+        for (h, &kept) in state.h.iter_mut().zip(work.solved_h.iter()) {
+            *h = outcome.solved.select(kept, *h);
+        }
+        let workspace = Factored { inverse_pivots: state.inverse_pivots, scratch };
+        analysis.kkt.factor(*simd, state.values, state.h, workspace);
+    }
 }
 
 /// Scales the starting points into the state.
@@ -263,142 +350,5 @@ fn load_start<S: Simd>(
         state.z[i] = state.z[i] * cost / state.row_scale[i];
         state.s[i] *= state.row_scale[i];
         state.v[i] = state.s[i] - state.z[i];
-    }
-}
-
-/// LDL' of the scaled P, shifted: every pivot must be positive.
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "a step of the function above")]
-fn check_convexity<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    settings: &Settings,
-    values: &Values<'_>,
-    state: &State<'_, S>,
-    work: &mut Work<'_, S>,
-    first: usize,
-    count: usize,
-) -> Result<(), Error> {
-    let zero = V::splat(simd, 0.0);
-    let base = analysis.kkt.p_base;
-    let p = &state.values[base..base + analysis.stored_p.len()];
-    let mut largest = zero;
-    for &entry in p {
-        largest = largest.max_abs(entry);
-    }
-    let shift = (V::splat(simd, settings.convexity_tolerance) * largest)
-        .max(V::splat(simd, f64::MIN_POSITIVE));
-    let convexity = &analysis.convexity;
-    let ConvexityVectors { matrix, inverse_pivots: inverse } =
-        ConvexityVectors::new(&work.lengths, work.phase);
-    matrix.fill(zero);
-    for &address in &analysis.convexity_diagonal {
-        matrix[address as usize] = shift;
-    }
-    for (&address, &entry) in analysis.convexity_address.iter().zip(p) {
-        matrix[address as usize] += entry;
-    }
-    let mut least = zero;
-    convexity.factor(
-        simd,
-        matrix,
-        Pivots {
-            signs: &analysis.plus,
-            smallest: 0.0,
-            replacement: V::splat(simd, 1.0),
-            inverse,
-            least: &mut least,
-        },
-        work.system.factor,
-    );
-    for lane in 0..count {
-        let pivot = least.lane(lane);
-        if pivot <= 0.0 {
-            let instance = (!values.p.is_shared()).then_some(first + lane);
-            return Err(Error::NotConvex { argument: "P", instance, pivot });
-        }
-    }
-    Ok(())
-}
-
-/// Fills the reports of the group.
-#[inline(always)]
-fn report<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    settings: &Settings,
-    state: &mut State<'_, S>,
-    work: &mut Work<'_, S>,
-    outcome: &Outcome<S>,
-    reports: &mut [Report],
-) {
-    let measure = measure(simd, analysis, state, &mut work.system);
-    let residual = measure.residual();
-    let margin =
-        outcome.solved.select(V::splat(simd, WEAK_MARGIN), V::splat(simd, WEAK_MARGIN_UNPOLISHED));
-    let weak = weakly_active(simd, analysis, state, margin, work.system.cones);
-    for (lane, report) in reports.iter_mut().enumerate() {
-        let accurate = residual.lane(lane) <= settings.tolerance;
-        let mut status = if accurate { Status::Solved } else { Status::NumericalTrouble };
-        let (mut iterations, mut started) = (0, 0);
-        if let Some(embedding) = outcome.embedding.filter(|_| !outcome.warm.lane(lane)) {
-            iterations = embedding.iterations.lane(lane) as u32;
-            // One for the starting point.
-            started = iterations + 1;
-            if embedding.primal_infeasible.lane(lane) {
-                status = Status::PrimalInfeasible;
-            } else if embedding.dual_infeasible.lane(lane) {
-                status = Status::DualInfeasible;
-            } else if !accurate && embedding.out_of_time.lane(lane) {
-                status = Status::TimeLimit;
-            } else if !accurate && iterations as usize >= settings.max_iterations {
-                status = Status::IterationLimit;
-            }
-        }
-        let growth = outcome.growth.lane(lane);
-        *report = Report {
-            status,
-            iterations,
-            polish_steps: outcome.polish_steps.lane(lane) as u32,
-            factorizations: outcome.factorizations.lane(lane) as u32 + started,
-            warm_started: outcome.warm.lane(lane),
-            objective: measure.objective.lane(lane),
-            residual: residual.lane(lane),
-            primal_residual: measure.primal_residual.lane(lane),
-            dual_residual: measure.dual_residual.lane(lane),
-            gap: measure.gap.lane(lane),
-            weakly_active: weak.lane(lane) as u32,
-            condition: growth,
-            unique: status == Status::Solved && growth < SINGULAR,
-        };
-    }
-}
-
-/// Unscales the points into the rows of the solution.
-#[inline(always)]
-fn write_rows<S: Simd>(
-    analysis: &Analysis,
-    values: &Values<'_>,
-    state: &mut State<'_, S>,
-    first: usize,
-    rows: SolutionRows<'_>,
-) {
-    let (n, m) = (analysis.n(), analysis.m());
-    let cost = state.cost_scale[0];
-    for lane in 0..rows.reports.len() {
-        let x = &mut rows.x[lane * n..(lane + 1) * n];
-        for (j, out) in x.iter_mut().enumerate() {
-            *out = (state.x[j] * state.x_scale[j]).lane(lane);
-        }
-        let b = values.b.instance(first + lane, m);
-        for i in 0..m {
-            let at = lane * m + i;
-            rows.z[at] = (state.z[i] * state.row_scale[i] / cost).lane(lane);
-            rows.s[at] = if analysis.removable[i] && b[i] >= INFINITE {
-                f64::INFINITY
-            } else {
-                (state.s[i] / state.row_scale[i]).lane(lane)
-            };
-        }
     }
 }

@@ -15,7 +15,7 @@ use pulp::Simd;
 use crate::lanes::{Kernel, M, V, call};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
-use crate::system::memory::{PolishVectors, State, Work};
+use crate::system::memory::{PolishVectors, State, SystemWork, Work};
 use crate::system::projection_system::ProjectionSystem;
 
 /// Residual of the scaled program below which nothing is left to gain.
@@ -47,6 +47,8 @@ pub(crate) struct Target<S: Simd> {
     pub(crate) mu: V<S>,
     /// Residual of the scaled program below which a lane counts as solved.
     pub(crate) residual: f64,
+    /// Residual at which a lane ends although further steps would reduce it; zero for none.
+    pub(crate) enough: f64,
     pub(crate) max_steps: usize,
 }
 
@@ -63,8 +65,7 @@ pub(crate) struct Polished<S: Simd> {
 }
 
 /// Polishes the lanes in `lanes` from `state.x`, `state.v`. On return x, z, s, v of the solved
-/// lanes are the new point, and the factor belongs to the v of all lanes. `probe_x`, `probe_z` are
-/// the condition estimate's vector; it must not be zero.
+/// lanes are the new point, and the factor belongs to the v of all lanes.
 #[inline(always)]
 pub(crate) fn polish<S: Simd>(
     simd: S,
@@ -92,293 +93,363 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
     #[inline(always)]
     fn run(self) -> Polished<S> {
         let Self { simd, analysis, state, work, lanes, target } = self;
-        let Target { mu, residual: goal, max_steps } = target;
-        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-        let no = M::splat(simd, false);
-        let Work { lengths, system, solved_h, phase, .. } = work;
-        let (n, m) = (analysis.n(), analysis.m());
-        let PolishVectors {
-            h,
-            residual_x: r_x,
-            residual_z: r_z,
-            dx: d_x,
-            dz: d_z,
-            krylov,
-            probe_x,
-            probe_z,
-            next_probe_x,
-            next_probe_z,
-            newton_s,
-            newton_z,
-            projected_s,
-            projected_z,
-            factored_v,
-            old_x,
-            old_v,
-            step_v,
-        } = PolishVectors::new(lengths, phase);
-        for (probe, &start) in probe_x.iter_mut().chain(probe_z.iter_mut()).zip(&analysis.probe) {
-            *probe = V::splat(simd, start);
-        }
-        let smooth = mu.gt(zero).any();
-        let mut live = lanes;
-        let mut solved = no;
-        let mut steps = zero;
-        let mut factorizations = zero;
-        let mut growth = zero;
-        // Lanes whose factor is not close to the system.
-        let mut doubtful = no;
-        let mut previous = V::splat(simd, f64::INFINITY);
-        let mut first = previous;
-        // Lanes in which plain steps do not reduce the residual as Newton's method should.
-        let mut slow = no;
-        // The factor at hand belongs to something else.
-        let mut factored = false;
-        project(simd, analysis, state, mu, (projected_s, projected_z), system.cones);
-        commit(state, projected_s, projected_z, live);
-        analysis.kkt.products.multiply(
-            simd,
-            state.values,
-            state.x,
-            state.z,
-            system.px,
-            system.ax,
-            system.atz,
-        );
+        let mut newton = Newton::new(simd, analysis, state, work, lanes, target);
+        newton.project();
+        newton.commit();
+        newton.multiply();
         let mut step = 0;
         loop {
-            // Residual at (x, v), and whether the lane is done with it.
-            let size = residual(simd, state, (system.px, system.ax, system.atz), (r_x, r_z));
-            analysis.cones.write_projection_block(simd, state.projection, h, system.cones);
-            let settled = if factored {
-                let (old, new) = ((&*factored_v, &*state.h), (&*state.v, &*h));
-                analysis.cones.settled(simd, old, new, live)
-            } else {
-                no
-            };
-            let stale = live & !settled;
-            factorizations += stale.select(one, zero);
-            if step == 0 {
-                first = size;
-            } else {
-                // A lane is solved only with the factor of its own active set.
-                let settled = mu.gt(zero) | settled;
-                let stalled = !size.lt(V::splat(simd, GAIN) * previous);
-                let small = size.le(V::splat(simd, FINE)) & growth.lt(V::splat(simd, DELICATE));
-                // The end for a stalled lane whose residual is small, or that refined steps did not help.
-                let fine = size.le(V::splat(simd, ROUNDING))
-                    | (stalled & (small | slow) & size.le(V::splat(simd, FINE)))
-                    | (stalled & slow & previous.le(size));
-                slow = slow | (stalled & size.lt(V::splat(simd, NEAR)) & !small);
-                let done = live & settled & fine & size.le(V::splat(simd, goal));
-                solved = solved | done;
-                live = live & !done & !size.is_nan();
-                if step >= PATIENCE {
-                    live = live & size.lt(first);
-                } else if step + 1 == PATIENCE && !smooth && analysis.cones.is_polyhedral() {
-                    live = live & size.lt(V::splat(simd, HOPELESS));
-                }
-            }
-            previous = live.select(size, previous);
-            let finished = step == max_steps || !live.any();
-            // Also at the end, so that the factor belongs to the final v. Blocks of lanes that have
-            // settled stay, and lanes solved earlier get theirs back: what becomes of one lane must not
-            // depend on whether another needs a factor.
-            if stale.any() {
-                for (k, &wanted) in h.iter().enumerate() {
-                    let other = if factored { state.h[k] } else { solved_h[k] };
-                    state.h[k] = stale.select(wanted, other);
-                }
-                for (factored, &v) in factored_v.iter_mut().zip(state.v.iter()) {
-                    *factored = stale.select(v, *factored);
-                }
-                doubtful = analysis.kkt.factor(
-                    simd,
-                    state.values,
-                    state.h,
-                    Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
-                );
-                factored = true;
-            }
-            if finished {
-                // A lane that ran out of steps at a good point counts as solved.
-                let good = live & size.le(V::splat(simd, goal));
-                for (kept, &h) in solved_h.iter_mut().zip(state.h.iter()) {
-                    *kept = (solved | good).select(h, *kept);
-                }
-                return Polished { solved: solved | good, steps, factorizations, growth };
+            let size = newton.residual();
+            let stale = newton.stale();
+            newton.check_termination(step, size, stale);
+            // Also at the end, so that the factor belongs to the final v.
+            newton.factor(stale);
+            if step == target.max_steps || !newton.live.any() {
+                return newton.finish(size);
             }
             step += 1;
-            {
-                analysis.kkt.solve::<S, 2>(
-                    simd,
-                    state.values,
-                    state.inverse_pivots,
-                    [(&*r_x, &*r_z), (&*probe_x, &*probe_z)],
-                    system.permuted,
-                    [(&mut *d_x, &mut *d_z), (&mut *next_probe_x, &mut *next_probe_z)],
-                );
-                // One step of inverse iteration: normalize, and remember the growth.
-                let mut size = zero;
-                for &p in next_probe_x.iter().chain(next_probe_z.iter()) {
-                    size = size.max_abs(p);
-                }
-                let inverse = one / size;
-                // Such a factor hides a singular value.
-                let size = doubtful.select(V::splat(simd, HIDDEN) * size, size);
-                growth = live.select(size, growth);
-                for (probe, &next) in probe_x.iter_mut().zip(next_probe_x.iter()) {
-                    *probe = live.select(next * inverse, *probe);
-                }
-                for (probe, &next) in probe_z.iter_mut().zip(next_probe_z.iter()) {
-                    *probe = live.select(next * inverse, *probe);
-                }
-            }
-            if (slow & live).any() {
-                let derivative = ProjectionSystem {
-                    analysis,
-                    values: state.values,
-                    inverse_pivots: state.inverse_pivots,
-                    projection: state.projection,
-                };
-                let work = (&mut *system, &mut *krylov);
-                derivative.solve(simd, (r_x, r_z), None, (d_x, d_z), work, slow & live);
-            }
-            steps += live.select(one, zero);
-            if smooth {
-                old_x.copy_from_slice(state.x);
-                old_v.copy_from_slice(state.v);
-            }
-            for j in 0..n {
-                state.x[j] = live.select(state.x[j] + d_x[j], state.x[j]);
-            }
-            for i in 0..m {
-                // z before it is projected again.
-                d_z[i] = state.z[i] + d_z[i];
-                newton_z[i] = live.select(d_z[i], state.z[i]);
-            }
-            analysis.kkt.products.multiply(
-                simd,
-                state.values,
-                state.x,
-                newton_z,
-                system.px,
-                system.ax,
-                system.atz,
-            );
-            // v = s - z with s = b - Ax and z the Newton iterate.
-            for i in 0..m {
-                newton_s[i] = state.b[i] - system.ax[i];
-            }
-            analysis.cones.newton_point(
-                simd,
-                state.projection,
-                (newton_s, newton_z),
-                mu,
-                projected_z,
-            );
-            for i in 0..m {
-                state.v[i] = live.select(projected_z[i], state.v[i]);
-            }
-            project(simd, analysis, state, mu, (projected_s, projected_z), system.cones);
-            let mut moved = no;
-            for i in 0..m {
-                moved = moved | newton_z[i].lt(projected_z[i]) | projected_z[i].lt(newton_z[i]);
-            }
-            commit(state, projected_s, projected_z, live);
-            if (moved & live).any() {
-                analysis.kkt.products.multiply(
-                    simd,
-                    state.values,
-                    state.x,
-                    state.z,
-                    system.px,
-                    system.ax,
-                    system.atz,
-                );
-            }
-            if !smooth {
-                continue;
-            }
-            // Smooth systems need no more than halved steps; kinked ones must be free to cross kinks.
-            for i in 0..m {
-                step_v[i] = state.v[i] - old_v[i];
-            }
-            let mut length = one;
-            for _ in 0..HALVINGS {
-                let size = residual(simd, state, (system.px, system.ax, system.atz), (r_x, r_z));
-                let worse = live & previous.gt(V::splat(simd, goal)) & !size.lt(previous);
-                if !worse.any() {
-                    break;
-                }
-                length = worse.select(length * V::splat(simd, 0.5), length);
-                for j in 0..n {
-                    state.x[j] = worse.select(length.fma(d_x[j], old_x[j]), state.x[j]);
-                }
-                for i in 0..m {
-                    state.v[i] = worse.select(length.fma(step_v[i], old_v[i]), state.v[i]);
-                }
-                project(simd, analysis, state, mu, (projected_s, projected_z), system.cones);
-                commit(state, projected_s, projected_z, live);
-                analysis.kkt.products.multiply(
-                    simd,
-                    state.values,
-                    state.x,
-                    state.z,
-                    system.px,
-                    system.ax,
-                    system.atz,
-                );
+            newton.direction();
+            newton.step();
+            if newton.is_smooth {
+                newton.halve_steps();
             }
         }
     }
 }
 
-/// Newton residuals -H(x, v), and their size relative to their terms (at least one).
-#[inline(always)]
-fn residual<S: Simd>(
+/// All that Newton's method works on.
+struct Newton<'r, 's, 'w, S: Simd> {
     simd: S,
-    state: &State<'_, S>,
-    (px, ax, atz): (&[V<S>], &[V<S>], &[V<S>]),
-    (r_x, r_z): (&mut [V<S>], &mut [V<S>]),
-) -> V<S> {
-    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let (mut x_size, mut x_terms, mut z_size, mut z_terms) = (zero, one, zero, one);
-    let (q, b, s) = (&state.q[..px.len()], &state.b[..ax.len()], &state.s[..ax.len()]);
-    let (r_x, r_z, atz) = (&mut r_x[..px.len()], &mut r_z[..ax.len()], &atz[..px.len()]);
-    for j in 0..px.len() {
-        r_x[j] = -(px[j] + q[j] + atz[j]);
-        x_size = x_size.max_abs(r_x[j]);
-        x_terms = x_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(q[j]);
-    }
-    for i in 0..ax.len() {
-        r_z[i] = b[i] - ax[i] - s[i];
-        z_size = z_size.max_abs(r_z[i]);
-        z_terms = z_terms.max_abs(ax[i]).max_abs(s[i]).max_abs(b[i]);
-    }
-    zero.max_abs(x_size / x_terms).max_abs(z_size / z_terms)
+    analysis: &'r Analysis,
+    target: Target<S>,
+    /// Whether mu is positive.
+    is_smooth: bool,
+    state: &'r mut State<'s, S>,
+    system: &'r mut SystemWork<'w, S>,
+    /// Cone blocks of the factor with which each lane was solved, also by earlier polishes.
+    solved_h: &'r mut [V<S>],
+    vectors: PolishVectors<'r, S>,
+    /// Lanes that still make steps.
+    live: M<S>,
+    /// What is returned.
+    polished: Polished<S>,
+    /// Whether the factor at hand belongs to this polish.
+    is_factored: bool,
+    /// Lanes whose factor is not close to the system.
+    doubtful: M<S>,
+    /// Lanes in which plain steps do not reduce the residual as Newton's method should.
+    slow: M<S>,
+    /// Residual at the start, and before the last step.
+    first: V<S>,
+    previous: V<S>,
 }
 
-/// s, z and the projection data from v.
-#[inline(always)]
-fn project<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    state: &mut State<'_, S>,
-    mu: V<S>,
-    (s, z): (&mut [V<S>], &mut [V<S>]),
-    scratch: &mut [V<S>],
-) {
-    analysis.cones.projection(simd, state.v, mu, s, state.projection, scratch);
-    for i in 0..z.len() {
-        z[i] = s[i] - state.v[i];
+impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
+    #[inline(always)]
+    fn new(
+        simd: S,
+        analysis: &'r Analysis,
+        state: &'r mut State<'s, S>,
+        work: &'r mut Work<'w, S>,
+        lanes: M<S>,
+        target: Target<S>,
+    ) -> Self {
+        let (zero, no) = (V::splat(simd, 0.0), M::splat(simd, false));
+        let infinite = V::splat(simd, f64::INFINITY);
+        let Work { lengths, system, solved_h, phase, .. } = work;
+        let vectors = PolishVectors::new(lengths, phase);
+        let probe = vectors.probe_x.iter_mut().chain(vectors.probe_z.iter_mut());
+        for (probe, &start) in probe.zip(&analysis.probe) {
+            *probe = V::splat(simd, start);
+        }
+        let polished = Polished { solved: no, steps: zero, factorizations: zero, growth: zero };
+        Self {
+            simd,
+            analysis,
+            target,
+            is_smooth: target.mu.gt(zero).any(),
+            state,
+            system,
+            solved_h,
+            vectors,
+            live: lanes,
+            polished,
+            is_factored: false,
+            doubtful: no,
+            slow: no,
+            first: infinite,
+            previous: infinite,
+        }
     }
-}
 
-#[inline(always)]
-fn commit<S: Simd>(state: &mut State<'_, S>, s: &[V<S>], z: &[V<S>], live: M<S>) {
-    for i in 0..s.len() {
-        state.s[i] = live.select(s[i], state.s[i]);
-        state.z[i] = live.select(z[i], state.z[i]);
+    /// One in the lanes in `lanes`, zero in the others.
+    #[inline(always)]
+    fn count(&self, lanes: M<S>) -> V<S> {
+        lanes.select(V::splat(self.simd, 1.0), V::splat(self.simd, 0.0))
+    }
+
+    /// s, z and the projection data from v.
+    #[inline(always)]
+    fn project(&mut self) {
+        let Self { simd, analysis, target, state, system, vectors, .. } = self;
+        let PolishVectors { projected_s: s, projected_z: z, .. } = vectors;
+        analysis.cones.projection(*simd, state.v, target.mu, s, state.projection, system.cones);
+        for ((z, &s), &v) in z.iter_mut().zip(s.iter()).zip(state.v.iter()) {
+            *z = s - v;
+        }
+    }
+
+    /// Takes over the projected s and z in the live lanes.
+    #[inline(always)]
+    fn commit(&mut self) {
+        let Self { state, vectors, live, .. } = self;
+        for (s, &projected) in state.s.iter_mut().zip(vectors.projected_s.iter()) {
+            *s = live.select(projected, *s);
+        }
+        for (z, &projected) in state.z.iter_mut().zip(vectors.projected_z.iter()) {
+            *z = live.select(projected, *z);
+        }
+    }
+
+    /// The products with P, A, A' at (x, z).
+    #[inline(always)]
+    fn multiply(&mut self) {
+        let Self { simd, analysis, state, system, .. } = self;
+        let SystemWork { px, ax, atz, .. } = &mut **system;
+        analysis.kkt.products.multiply(*simd, state.values, state.x, state.z, px, ax, atz);
+    }
+
+    /// Newton residuals -H(x, v), and their size relative to their terms (at least one).
+    #[inline(always)]
+    fn residual(&mut self) -> V<S> {
+        let Self { simd, analysis, state, system, vectors, .. } = self;
+        let (n, m) = (analysis.n(), analysis.m());
+        let (zero, one) = (V::splat(*simd, 0.0), V::splat(*simd, 1.0));
+        let (mut x_size, mut x_terms, mut z_size, mut z_terms) = (zero, one, zero, one);
+        let (px, ax, atz) = (&system.px[..n], &system.ax[..m], &system.atz[..n]);
+        let (q, b, s) = (&state.q[..n], &state.b[..m], &state.s[..m]);
+        let (r_x, r_z) = (&mut vectors.residual_x[..n], &mut vectors.residual_z[..m]);
+        for j in 0..n {
+            r_x[j] = -(px[j] + q[j] + atz[j]);
+            x_size = x_size.max_abs(r_x[j]);
+            x_terms = x_terms.max_abs(px[j]).max_abs(atz[j]).max_abs(q[j]);
+        }
+        for i in 0..m {
+            r_z[i] = b[i] - ax[i] - s[i];
+            z_size = z_size.max_abs(r_z[i]);
+            z_terms = z_terms.max_abs(ax[i]).max_abs(s[i]).max_abs(b[i]);
+        }
+        zero.max_abs(x_size / x_terms).max_abs(z_size / z_terms)
+    }
+
+    /// The blocks at v, and the live lanes whose factor does not serve there.
+    #[inline(always)]
+    fn stale(&mut self) -> M<S> {
+        let Self { simd, analysis, state, system, vectors, live, .. } = self;
+        let (simd, cones) = (*simd, &analysis.cones);
+        cones.write_projection_block(simd, state.projection, vectors.h, system.cones);
+        if !self.is_factored {
+            return *live;
+        }
+        let (old, new) = ((&*vectors.factored_v, &*state.h), (&*state.v, &*vectors.h));
+        *live & !cones.settled(simd, old, new, *live)
+    }
+
+    /// Takes the lanes out of `live` that are solved, or hopeless.
+    #[inline(always)]
+    fn check_termination(&mut self, step: usize, size: V<S>, stale: M<S>) {
+        let scalar = |value: f64| V::splat(self.simd, value);
+        let (live, previous) = (self.live, self.previous);
+        self.polished.factorizations += self.count(stale);
+        if step == 0 {
+            self.first = size;
+        } else {
+            // A lane is solved only with the factor of its own active set.
+            let settled = self.target.mu.gt(scalar(0.0)) | (live & !stale);
+            let stalled = !size.lt(scalar(GAIN) * previous);
+            let growth = self.polished.growth;
+            let small = size.le(scalar(FINE)) & growth.lt(scalar(DELICATE));
+            // The end for a stalled lane whose residual is small, or that refined steps did not help.
+            let fine = size.le(scalar(ROUNDING))
+                | (stalled & (small | self.slow) & size.le(scalar(FINE)))
+                | (stalled & self.slow & previous.le(size));
+            self.slow = self.slow | (stalled & size.lt(scalar(NEAR)) & !small);
+            let done = live
+                & ((settled & fine & size.le(scalar(self.target.residual)))
+                    | size.lt(scalar(self.target.enough)));
+            self.polished.solved = self.polished.solved | done;
+            self.live = live & !done & !size.is_nan();
+            if step >= PATIENCE {
+                self.live = self.live & size.lt(self.first);
+            } else if step + 1 == PATIENCE && !self.is_smooth && self.analysis.cones.is_polyhedral()
+            {
+                self.live = self.live & size.lt(scalar(HOPELESS));
+            }
+        }
+        self.previous = self.live.select(size, previous);
+    }
+
+    /// Factors the system at v where any lane's factor is stale. Blocks of lanes that have settled stay, and
+    /// lanes solved earlier get theirs back: what becomes of one lane must not depend on whether another
+    /// needs a factor.
+    #[inline(always)]
+    fn factor(&mut self, stale: M<S>) {
+        if !stale.any() {
+            return;
+        }
+        let Self { simd, analysis, state, system, vectors, solved_h, .. } = self;
+        for (k, &wanted) in vectors.h.iter().enumerate() {
+            let other = if self.is_factored { state.h[k] } else { solved_h[k] };
+            state.h[k] = stale.select(wanted, other);
+        }
+        for (factored, &v) in vectors.factored_v.iter_mut().zip(state.v.iter()) {
+            *factored = stale.select(v, *factored);
+        }
+        self.doubtful = analysis.kkt.factor(
+            *simd,
+            state.values,
+            state.h,
+            Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
+        );
+        self.is_factored = true;
+    }
+
+    /// The end, at a residual of `size`: a lane that ran out of steps at a good point counts as solved.
+    #[inline(always)]
+    fn finish(self, size: V<S>) -> Polished<S> {
+        let Self { simd, state, solved_h, live, mut polished, target, .. } = self;
+        polished.solved = polished.solved | (live & size.le(V::splat(simd, target.residual)));
+        for (kept, &h) in solved_h.iter_mut().zip(state.h.iter()) {
+            *kept = polished.solved.select(h, *kept);
+        }
+        polished
+    }
+
+    /// The Newton direction, refined in slow lanes; and a step of inverse iteration beside it.
+    #[inline(always)]
+    fn direction(&mut self) {
+        let Self { simd, analysis, state, system, vectors, .. } = self;
+        let simd = *simd;
+        let PolishVectors { residual_x: r_x, residual_z: r_z, dx, dz, krylov, .. } = vectors;
+        analysis.kkt.solve::<S, 2>(
+            simd,
+            state.values,
+            state.inverse_pivots,
+            [(r_x, r_z), (vectors.probe_x, vectors.probe_z)],
+            system.permuted,
+            [(dx, dz), (vectors.next_probe_x, vectors.next_probe_z)],
+        );
+        let refined = self.slow & self.live;
+        if refined.any() {
+            let derivative = ProjectionSystem {
+                analysis,
+                values: state.values,
+                inverse_pivots: state.inverse_pivots,
+                projection: state.projection,
+            };
+            let work = (&mut **system, &mut **krylov);
+            derivative.solve(simd, (r_x, r_z), None, (dx, dz), work, refined);
+        }
+        self.estimate_growth();
+        self.polished.steps += self.count(self.live);
+    }
+
+    /// Normalizes the probe after a step of inverse iteration, and remembers its growth.
+    #[inline(always)]
+    fn estimate_growth(&mut self) {
+        let Self { simd, vectors, live, doubtful, polished, .. } = self;
+        let PolishVectors { probe_x, probe_z, next_probe_x, next_probe_z, .. } = vectors;
+        let mut size = V::splat(*simd, 0.0);
+        for &p in next_probe_x.iter().chain(next_probe_z.iter()) {
+            size = size.max_abs(p);
+        }
+        let inverse = V::splat(*simd, 1.0) / size;
+        // A doubtful factor hides a singular value.
+        let size = doubtful.select(V::splat(*simd, HIDDEN) * size, size);
+        polished.growth = live.select(size, polished.growth);
+        for (probe, &next) in probe_x.iter_mut().zip(next_probe_x.iter()) {
+            *probe = live.select(next * inverse, *probe);
+        }
+        for (probe, &next) in probe_z.iter_mut().zip(next_probe_z.iter()) {
+            *probe = live.select(next * inverse, *probe);
+        }
+    }
+
+    /// Moves x and v of the live lanes, and projects again.
+    #[inline(always)]
+    fn step(&mut self) {
+        let Self { simd, analysis, target, state, system, vectors, live, .. } = self;
+        let (simd, live) = (*simd, *live);
+        if self.is_smooth {
+            vectors.old_x.copy_from_slice(state.x);
+            vectors.old_v.copy_from_slice(state.v);
+        }
+        for (x, &dx) in state.x.iter_mut().zip(vectors.dx.iter()) {
+            *x = live.select(*x + dx, *x);
+        }
+        let PolishVectors { dz, newton_s, newton_z, projected_z: newton_v, .. } = vectors;
+        for ((newton, &z), &dz) in newton_z.iter_mut().zip(state.z.iter()).zip(dz.iter()) {
+            *newton = live.select(z + dz, z);
+        }
+        let SystemWork { px, ax, atz, .. } = &mut **system;
+        analysis.kkt.products.multiply(simd, state.values, state.x, newton_z, px, ax, atz);
+        // v = s - z with s = b - Ax and z the Newton iterate.
+        for ((s, &b), &ax) in newton_s.iter_mut().zip(state.b.iter()).zip(ax.iter()) {
+            *s = b - ax;
+        }
+        let point = (&**newton_s, &**newton_z);
+        analysis.cones.newton_point(simd, state.projection, point, target.mu, newton_v);
+        for (v, &newton) in state.v.iter_mut().zip(newton_v.iter()) {
+            *v = live.select(newton, *v);
+        }
+        self.project();
+        self.commit();
+        if (self.projection_moved() & live).any() {
+            self.multiply();
+        }
+    }
+
+    /// Lanes in which the projection changed the z of the Newton step.
+    #[inline(always)]
+    fn projection_moved(&self) -> M<S> {
+        let mut moved = M::splat(self.simd, false);
+        let PolishVectors { newton_z, projected_z, .. } = &self.vectors;
+        for (&newton, &projected) in newton_z.iter().zip(projected_z.iter()) {
+            moved = moved | newton.lt(projected) | projected.lt(newton);
+        }
+        moved
+    }
+
+    /// Halves steps that made the residual larger. Smooth systems need no more than that; kinked ones must
+    /// be free to cross kinks.
+    #[inline(always)]
+    fn halve_steps(&mut self) {
+        let (simd, live) = (self.simd, self.live);
+        let PolishVectors { step_v, old_v, .. } = &mut self.vectors;
+        for ((step, &v), &old) in step_v.iter_mut().zip(self.state.v.iter()).zip(old_v.iter()) {
+            *step = v - old;
+        }
+        let mut length = V::splat(simd, 1.0);
+        for _ in 0..HALVINGS {
+            let size = self.residual();
+            let is_far = self.previous.gt(V::splat(simd, self.target.residual));
+            let worse = live & is_far & !size.lt(self.previous);
+            if !worse.any() {
+                return;
+            }
+            length = worse.select(length * V::splat(simd, 0.5), length);
+            let Self { state, vectors, .. } = self;
+            let x = state.x.iter_mut().zip(vectors.dx.iter()).zip(vectors.old_x.iter());
+            for ((x, &dx), &old) in x {
+                *x = worse.select(length.fma(dx, old), *x);
+            }
+            let v = state.v.iter_mut().zip(vectors.step_v.iter()).zip(vectors.old_v.iter());
+            for ((v, &step), &old) in v {
+                *v = worse.select(length.fma(step, old), *v);
+            }
+            self.project();
+            self.commit();
+            self.multiply();
+        }
     }
 }

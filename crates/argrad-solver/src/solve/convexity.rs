@@ -1,0 +1,64 @@
+//! The check that P is positive semidefinite.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use crate::lanes::V;
+use crate::linalg::Pivots;
+use crate::program::{Error, Settings, Values};
+use crate::system::analysis::Analysis;
+use crate::system::memory::{ConvexityVectors, State, Work};
+
+/// LDL' of the scaled P, shifted: every pivot must be positive.
+#[inline(always)]
+pub(super) fn check_convexity<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    settings: &Settings,
+    values: &Values<'_>,
+    state: &State<'_, S>,
+    work: &mut Work<'_, S>,
+    samples: Range<usize>,
+) -> Result<(), Error> {
+    let zero = V::splat(simd, 0.0);
+    let base = analysis.kkt.p_base;
+    let p = &state.values[base..base + analysis.stored_p.len()];
+    let mut largest = zero;
+    for &entry in p {
+        largest = largest.max_abs(entry);
+    }
+    let shift = (V::splat(simd, settings.convexity_tolerance) * largest)
+        .max(V::splat(simd, f64::MIN_POSITIVE));
+    let convexity = &analysis.convexity;
+    let ConvexityVectors { matrix, inverse_pivots: inverse } =
+        ConvexityVectors::new(&work.lengths, work.phase);
+    matrix.fill(zero);
+    for &address in &analysis.convexity_diagonal {
+        matrix[address as usize] = shift;
+    }
+    for (&address, &entry) in analysis.convexity_address.iter().zip(p) {
+        matrix[address as usize] += entry;
+    }
+    let mut least = zero;
+    convexity.factor(
+        simd,
+        matrix,
+        Pivots {
+            signs: &analysis.plus,
+            smallest: 0.0,
+            replacement: V::splat(simd, 1.0),
+            inverse,
+            least: &mut least,
+        },
+        work.system.factor,
+    );
+    for (lane, sample) in samples.enumerate() {
+        let pivot = least.lane(lane);
+        if pivot <= 0.0 {
+            let instance = (!values.p.is_shared()).then_some(sample);
+            return Err(Error::NotConvex { argument: "P", instance, pivot });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! What is said of the samples of a group, and their points in the caller's units.
+
+use pulp::Simd;
+
+use crate::lanes::V;
+use crate::program::{Report, Settings, Status, Values};
+use crate::solve::equilibrate::INFINITE;
+use crate::solve::group::{Outcome, SolutionRows};
+use crate::solve::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
+use crate::system::analysis::Analysis;
+use crate::system::memory::{State, SystemWork};
+
+/// Growth of the probe under the inverse above which the system counts as singular: a tenth of what the
+/// regularization, and the cap on steep directions, allow.
+const SINGULAR: f64 = 0.1 / (crate::system::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
+
+/// Fills the reports of the group.
+#[inline(always)]
+pub(super) fn report<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    settings: &Settings,
+    state: &mut State<'_, S>,
+    work: &mut SystemWork<'_, S>,
+    outcome: &Outcome<S>,
+    reports: &mut [Report],
+) {
+    let measure = measure(simd, analysis, state, work);
+    let residual = measure.residual();
+    let margin =
+        outcome.solved.select(V::splat(simd, WEAK_MARGIN), V::splat(simd, WEAK_MARGIN_UNPOLISHED));
+    let weak = weakly_active(simd, analysis, state, margin, work.cones);
+    for (lane, report) in reports.iter_mut().enumerate() {
+        let accurate = residual.lane(lane) <= settings.tolerance;
+        let mut status = if accurate { Status::Solved } else { Status::NumericalTrouble };
+        let (mut iterations, mut started) = (0, 0);
+        if let Some(embedding) = outcome.embedding.filter(|_| !outcome.warm.lane(lane)) {
+            iterations = embedding.iterations.lane(lane) as u32;
+            // One for the starting point.
+            started = iterations + 1;
+            if embedding.primal_infeasible.lane(lane) {
+                status = Status::PrimalInfeasible;
+            } else if embedding.dual_infeasible.lane(lane) {
+                status = Status::DualInfeasible;
+            } else if !accurate && embedding.out_of_time.lane(lane) {
+                status = Status::TimeLimit;
+            } else if !accurate && iterations as usize >= settings.max_iterations {
+                status = Status::IterationLimit;
+            }
+        }
+        let growth = outcome.growth.lane(lane);
+        *report = Report {
+            status,
+            iterations,
+            polish_steps: outcome.polish_steps.lane(lane) as u32,
+            factorizations: outcome.factorizations.lane(lane) as u32 + started,
+            warm_started: outcome.warm.lane(lane),
+            objective: measure.objective.lane(lane),
+            residual: residual.lane(lane),
+            primal_residual: measure.primal_residual.lane(lane),
+            dual_residual: measure.dual_residual.lane(lane),
+            gap: measure.gap.lane(lane),
+            weakly_active: weak.lane(lane) as u32,
+            condition: growth,
+            unique: status == Status::Solved && growth < SINGULAR,
+        };
+    }
+}
+
+/// Unscales the points into the rows of the solution.
+#[inline(always)]
+pub(super) fn write_rows<S: Simd>(
+    analysis: &Analysis,
+    values: &Values<'_>,
+    state: &mut State<'_, S>,
+    first: usize,
+    rows: SolutionRows<'_>,
+) {
+    let (n, m) = (analysis.n(), analysis.m());
+    let cost = state.cost_scale[0];
+    for lane in 0..rows.reports.len() {
+        let x = &mut rows.x[lane * n..(lane + 1) * n];
+        for (j, out) in x.iter_mut().enumerate() {
+            *out = (state.x[j] * state.x_scale[j]).lane(lane);
+        }
+        let b = values.b.instance(first + lane, m);
+        for i in 0..m {
+            let at = lane * m + i;
+            rows.z[at] = (state.z[i] * state.row_scale[i] / cost).lane(lane);
+            rows.s[at] = if analysis.removable[i] && b[i] >= INFINITE {
+                f64::INFINITY
+            } else {
+                (state.s[i] / state.row_scale[i]).lane(lane)
+            };
+        }
+    }
+}
