@@ -37,7 +37,7 @@ fn attempt(draw: &mut Draw) -> Result<(), Error> {
         if each[k] { Slot::Each(numbers) } else { Slot::Shared(numbers) }
     };
     let values = Values { batch, p: slot(0), q: slot(1), a: slot(2), b: slot(3) };
-    let (solution, tape) = solver.forward(&values, None)?;
+    let (solution, tape) = solver.forward(&values)?;
     again(draw, &solver, &values, &solution)?;
     differentiated(draw, &tape, [n, m], [slot(0), slot(1), slot(2), slot(3)])
 }
@@ -149,7 +149,7 @@ fn again(
         start.z = draw.numbers(start.z.len(), 20);
         start.s = draw.numbers(start.s.len(), 20);
     }
-    solver.solve_warm(values, &start)?;
+    solver.solve_from(values, &start)?;
     solver.tape_at(values, &start)?;
     Ok(())
 }

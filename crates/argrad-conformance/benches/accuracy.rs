@@ -156,7 +156,7 @@ fn measure(name: &str, size: Size, seed: u64) -> Result<Case, Error> {
         let cotangent = Cotangent { x: Some(&gx), z: Some(&gz), s: Some(&gs) };
 
         let start = Instant::now();
-        let (solution, tape) = solver.forward(&batch.values(), None)?;
+        let (solution, tape) = solver.forward(&batch.values())?;
         let how = Differentiation { on_failure: OnFailure::Nan, ..Differentiation::default() };
         let gradients = tape.vjp(&cotangent, &how)?;
         solver_seconds += start.elapsed().as_secs_f64();

@@ -65,10 +65,13 @@ impl Solver {
         let start = start.map(|start| self.point(batch, &start)).transpose()?;
         self.run(py, batch, [p, q, a, b], |values| match (differentiable, &start) {
             (true, start) => {
-                let (solution, tape) = self.solver.forward(values, start.as_ref())?;
+                let (solution, tape) = match start {
+                    Some(start) => self.solver.forward_from(values, start)?,
+                    None => self.solver.forward(values)?,
+                };
                 Ok((solution, Some(tape)))
             }
-            (false, Some(start)) => Ok((self.solver.solve_warm(values, start)?, None)),
+            (false, Some(start)) => Ok((self.solver.solve_from(values, start)?, None)),
             (false, None) => Ok((self.solver.solve(values)?, None)),
         })
     }

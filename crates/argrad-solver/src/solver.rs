@@ -77,23 +77,31 @@ impl Solver {
     ///
     /// # Errors
     /// As [`Self::solve`]; also when `start` is not a solution of the same shape.
-    pub fn solve_warm(&self, values: &Values<'_>, start: &Solution) -> Result<Solution, Error> {
+    pub fn solve_from(&self, values: &Values<'_>, start: &Solution) -> Result<Solution, Error> {
         self.run(values, Origin::Warm(start), None, self.prepared.settings.check_convexity)
     }
 
-    /// Solves a batch and keeps what its derivative needs.
+    /// [`Self::solve`], and what derivatives of the solutions need.
     ///
     /// # Errors
-    /// As [`Self::solve_warm`].
-    pub fn forward(
-        &self,
-        values: &Values<'_>,
-        start: Option<&Solution>,
-    ) -> Result<(Solution, Tape), Error> {
-        self.record(values, start.map_or(Origin::Cold, Origin::Warm))
+    /// As [`Self::solve`].
+    pub fn forward(&self, values: &Values<'_>) -> Result<(Solution, Tape), Error> {
+        self.record(values, Origin::Cold)
     }
 
-    /// [`Self::solve_warm`] of programs next to convex ones, which may be indefinite by the distance.
+    /// [`Self::solve_from`], and what derivatives of the solutions need.
+    ///
+    /// # Errors
+    /// As [`Self::solve_from`].
+    pub fn forward_from(
+        &self,
+        values: &Values<'_>,
+        start: &Solution,
+    ) -> Result<(Solution, Tape), Error> {
+        self.record(values, Origin::Warm(start))
+    }
+
+    /// [`Self::solve_from`] of programs next to convex ones, which may be indefinite by the distance.
     pub(crate) fn solve_nearby(
         &self,
         values: &Values<'_>,
@@ -108,7 +116,7 @@ impl Solver {
     /// Whether it is unique is not examined.
     ///
     /// # Errors
-    /// As [`Self::solve_warm`].
+    /// As [`Self::solve_from`].
     pub fn tape_at(
         &self,
         values: &Values<'_>,

@@ -116,7 +116,7 @@ fn forward_and_adjoint_reuse_their_buffers() {
     let gx = generators::normal_vector(SIZE.variables, SIZE.batch, 4);
     let run = |batch: &ProgramBatch| {
         allocations(|| {
-            let (_, tape) = solver.forward(&batch.values(), None).unwrap();
+            let (_, tape) = solver.forward(&batch.values()).unwrap();
             let cotangent = Cotangent { x: Some(&gx), ..Cotangent::default() };
             let how = Differentiation { on_failure: OnFailure::Zero, ..Differentiation::default() };
             tape.vjp(&cotangent, &how).unwrap()

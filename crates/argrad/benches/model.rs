@@ -141,12 +141,12 @@ fn maps() -> Result<(), ModelError> {
         a: Slot::Each(&a_values),
         b: Slot::Each(&h),
     };
-    let (direct, _) = solver.forward(&values, None)?;
+    let (direct, _) = solver.forward(&values)?;
     let (outputs, tape) = layer.forward(&parameters)?;
     assert_eq!(outputs[0], direct.x[..], "the maps give the numbers of the program");
 
     let forward = median(15, || drop(layer.forward(&parameters)));
-    let solve = median(15, || drop(solver.forward(&values, None)));
+    let solve = median(15, || drop(solver.forward(&values)));
     let apply = median(15, || {
         for at in 0..batch {
             let of = |values: &'_ [f64]| values.len() / batch * at..values.len() / batch * (at + 1);
@@ -223,7 +223,10 @@ fn controller() -> Result<(), ModelError> {
             b: Slot::Shared(&b),
         };
         let clock = Instant::now();
-        let (solution, _) = solver.forward(&values, point.as_ref())?;
+        let (solution, _) = match &point {
+            Some(point) => solver.forward_from(&values, point)?,
+            None => solver.forward(&values)?,
+        };
         solves.push(clock.elapsed());
         point = Some(solution);
     }

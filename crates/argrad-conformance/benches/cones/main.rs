@@ -71,7 +71,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         bar.set_message(family.name);
         let batch = family.programs.known_solution().batch;
         let solver = Solver::new(batch.structure.clone(), Settings::default())?;
-        let (solution, tape) = solver.forward(&batch.values(), None)?;
+        let (solution, tape) = solver.forward(&batch.values())?;
         solves.add_row(solve_row(family.name, &solution.reports));
         derivatives.add_row(derivatives::row(family.name, &batch, &solution, &tape)?);
         bar.inc(1);

@@ -99,7 +99,7 @@ fn denoise(
     let structure = batch.structure.clone();
     let (set_up, solver) = timed(|| Solver::new(structure, Settings::default()));
     let solver = solver?;
-    let (forward, result) = timed(|| solver.forward(&batch.values(), None));
+    let (forward, result) = timed(|| solver.forward(&batch.values()));
     let (solution, tape) = result?;
     let gx = cotangent(&solution);
     let cotangent = Cotangent { x: Some(&gx), ..Cotangent::default() };

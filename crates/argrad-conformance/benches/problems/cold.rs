@@ -158,7 +158,7 @@ fn solve_and_differentiate(
     problem: &ProblemFile,
     weights: &[f64],
 ) -> (Result<(Solution, f64), Error>, Duration, Duration) {
-    let (forward, solve) = timed(|| solver.forward(&problem.program.values(), None));
+    let (forward, solve) = timed(|| solver.forward(&problem.program.values()));
     let (solution, tape) = match forward {
         Ok(forward) => forward,
         Err(error) => return (Err(error), solve, Duration::ZERO),

@@ -95,7 +95,7 @@ impl Row {
             if arguments.quick { Budget { rounds: 0, most_rounds: 0, ..BUDGET } } else { BUDGET };
         let times = medians(budget, || {
             let (cold, cold_time) = timed(|| solver.solve(&program.values()));
-            let (warm, warm_time) = timed(|| solver.solve_warm(&program.values(), before));
+            let (warm, warm_time) = timed(|| solver.solve_from(&program.values(), before));
             solutions = Some([cold?, warm?]);
             Ok([cold_time, warm_time])
         })?;

@@ -118,7 +118,7 @@ fn against_clarabel(name: String, batch: &ProgramBatch, budget: Budget) -> Resul
     let mut reports: Vec<Report> = Vec::new();
     let mut clarabel_unsolved = 0;
     let [forward, backward, opponent] = medians(budget, || {
-        let (forward, forward_time) = timed(|| solver.forward(&batch.values(), None));
+        let (forward, forward_time) = timed(|| solver.forward(&batch.values()));
         let (solution, tape) = forward?;
         let (gradients, backward_time) =
             timed(|| tape.vjp(&cotangent, &Differentiation::default()));
@@ -155,7 +155,7 @@ fn warm(name: String, size: Size, change: f64, seed: u64, budget: Budget) -> Res
     let start = solver.solve(&before.values())?;
     let mut reports = Vec::new();
     let [warm, cold] = medians(budget, || {
-        let (warm, warm_time) = timed(|| solver.solve_warm(&after.values(), &start));
+        let (warm, warm_time) = timed(|| solver.solve_from(&after.values(), &start));
         let (cold, cold_time) = timed(|| solver.solve(&after.values()));
         reports = warm?.reports;
         cold?;

@@ -3,8 +3,9 @@
 use pulp::Simd;
 
 use crate::lanes::{LaneTask, M, MOST_LANES, V};
-use crate::program::check_finite_instances;
-use crate::program::{Error, Report, Settings, Solution, Status, Stop, Values};
+use crate::program::{
+    Error, Report, Settings, Solution, Status, Stop, Values, check_finite_instances,
+};
 use crate::solve::convexity::check_convexity;
 use crate::solve::equilibrate::{equilibrate, load};
 use crate::solve::interior_point::{self, Embedding, Round};
@@ -90,11 +91,18 @@ impl LaneTask for SolveGroup<'_> {
         let state = &mut State::new(simd, analysis, self.state);
         let work = &mut Work::new(simd, analysis, self.work);
         let all = M::first(simd, count);
-        let mut group =
-            Group { simd, analysis, settings, state, work, all, outcome: Outcome::new(simd, all) };
+        let mut group = LaneGroup {
+            simd,
+            analysis,
+            settings,
+            state,
+            work,
+            all,
+            outcome: Outcome::new(simd, all),
+        };
         group.load(values, instances);
         if self.check_convexity && (first == 0 || !values.p.is_shared()) {
-            let Group { state, work, .. } = &mut group;
+            let LaneGroup { state, work, .. } = &mut group;
             check_convexity(simd, analysis, settings, values, state, work, first..first + count)?;
         }
         match origin {
@@ -107,7 +115,7 @@ impl LaneTask for SolveGroup<'_> {
         }
         group.project_unpolished();
         group.factor();
-        let Group { state, work, outcome, .. } = group;
+        let LaneGroup { state, work, outcome, .. } = group;
         report(simd, analysis, settings, state, &mut work.system, &outcome, rows.reports);
         write_rows(analysis, values, state, first, rows);
         Ok(())
@@ -175,7 +183,7 @@ impl<S: Simd> Outcome<S> {
 }
 
 /// A lane group under way.
-struct Group<'r, 's, 'w, S: Simd> {
+struct LaneGroup<'r, 's, 'w, S: Simd> {
     simd: S,
     analysis: &'r Analysis,
     settings: &'r Settings,
@@ -186,7 +194,7 @@ struct Group<'r, 's, 'w, S: Simd> {
     outcome: Outcome<S>,
 }
 
-impl<S: Simd> Group<'_, '_, '_, S> {
+impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     /// Loads the programs into lanes, and scales them.
     #[inline(always)]
     fn load(&mut self, values: &Values<'_>, instances: &[usize]) {

@@ -19,7 +19,7 @@ fn error_of(batch: &ProgramBatch) -> Error {
     let solver = solver(batch);
     let error = solver.solve(&batch.values()).unwrap_err();
     // NaN differs from itself, its text does not.
-    let forward = solver.forward(&batch.values(), None).unwrap_err();
+    let forward = solver.forward(&batch.values()).unwrap_err();
     assert_eq!(forward.to_string(), error.to_string());
     error
 }
@@ -130,8 +130,8 @@ fn a_start_of_another_shape_is_refused() {
         shorter.iter().zip([("start.x", 80, 79), ("start.z", 100, 101), ("start.s", 100, 0)])
     {
         for error in [
-            solver.solve_warm(&batch.values(), start).unwrap_err(),
-            solver.forward(&batch.values(), Some(start)).unwrap_err(),
+            solver.solve_from(&batch.values(), start).unwrap_err(),
+            solver.forward_from(&batch.values(), start).unwrap_err(),
         ] {
             assert_mentions(&error, &[name, &expected.to_string(), &found.to_string()]);
         }

@@ -96,12 +96,12 @@ impl Case {
     }
 
     pub fn forward(&self) -> (Solution, Tape) {
-        solver(&self.batch).forward(&self.batch.values(), None).unwrap()
+        solver(&self.batch).forward(&self.batch.values()).unwrap()
     }
 
     /// Solves and differentiates.
     pub fn answer(&self, solver: &Solver, how: &Differentiation) -> Result<Answer, Error> {
-        let (solution, tape) = solver.forward(&self.batch.values(), None)?;
+        let (solution, tape) = solver.forward(&self.batch.values())?;
         let gradients = tape.vjp(&self.cotangent(), how)?;
         let tangent = tape.jvp(&self.tangent(), how)?;
         let ProgramBatch { p, q, a, b, .. } = &self.batch;

@@ -242,9 +242,9 @@ fn a_tape_is_independent_of_later_solves() {
     let case = Case::new(generators::random_qp(size(5, 6, 2, 9), 130), 1);
     let other = generators::random_qp(size(5, 6, 2, 9), 131);
     let solver = solver(&case.batch);
-    let (_, tape) = solver.forward(&case.batch.values(), None).unwrap();
+    let (_, tape) = solver.forward(&case.batch.values()).unwrap();
     let before = tape.vjp(&case.cotangent(), &Default::default()).unwrap();
-    let (_, other_tape) = solver.forward(&other.values(), None).unwrap();
+    let (_, other_tape) = solver.forward(&other.values()).unwrap();
     drop(other_tape);
     solver.solve(&other.values()).unwrap();
     assert_eq!(tape.vjp(&case.cotangent(), &Default::default()).unwrap(), before);

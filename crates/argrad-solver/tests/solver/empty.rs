@@ -27,8 +27,8 @@ fn a_batch_of_none_has_an_empty_solution_and_zero_gradients_of_shared_values() {
     let values = case.batch.values();
     let solution = solver.solve(&values).unwrap();
     assert_eq!((solution.x.len(), solution.z.len(), solution.reports.len()), (0, 0, 0));
-    assert_eq!(solver.solve_warm(&values, &solution).unwrap(), solution);
-    let (same, tape) = solver.forward(&values, Some(&solution)).unwrap();
+    assert_eq!(solver.solve_from(&values, &solution).unwrap(), solution);
+    let (same, tape) = solver.forward_from(&values, &solution).unwrap();
     assert_eq!((same, tape.batch()), (solution, 0));
     for gradients in [
         tape.vjp(&case.cotangent(), &Default::default()).unwrap(),
@@ -70,7 +70,7 @@ fn a_program_without_rows_and_objective_is_zero() {
     let solve = |q: &[f64]| {
         let empty = Slot::Shared(&[]);
         solver
-            .forward(&Values { batch: 1, p: empty, q: Slot::Shared(q), a: empty, b: empty }, None)
+            .forward(&Values { batch: 1, p: empty, q: Slot::Shared(q), a: empty, b: empty })
             .unwrap()
     };
     let (solution, tape) = solve(&[0.0; 3]);
@@ -93,7 +93,7 @@ fn a_program_without_variables_does_not_panic() {
         let solver = Solver::new(structure, Settings::default()).unwrap();
         let empty = Slot::Shared(&[]);
         let values = Values { batch: 3, p: empty, q: empty, a: empty, b: Slot::Shared(&b) };
-        let (solution, tape) = solver.forward(&values, None).unwrap();
+        let (solution, tape) = solver.forward(&values).unwrap();
         assert_eq!(solution.reports[2].status, status, "b = {b:?}");
         assert_eq!(tape.vjp(&Cotangent::default(), &ZERO).unwrap().b.len(), b.len());
     }
@@ -116,7 +116,7 @@ fn columns_and_rows_without_entries_are_legal() {
         a: Slot::Shared(&[1.0]),
         b: Slot::Each(&[3.0, 5.0]),
     };
-    let (solution, tape) = solver.forward(&values, None).unwrap();
+    let (solution, tape) = solver.forward(&values).unwrap();
     assert!(relative_error(&solution.x, &[3.0, -2.0]) < 1e-13);
     assert!(relative_error(&solution.z, &[1.0, 0.0]) < 1e-13);
     assert!(relative_error(&solution.s, &[0.0, 5.0]) < 1e-13);

@@ -125,10 +125,9 @@ fn samples_of_the_sparse_engine_are_the_same_in_any_batch_and_with_any_instructi
 fn a_matrix_free_solver_refuses_to_solve() {
     let batch = mixtures(2)[0].programs.known_solution().batch;
     let solver = with(&batch, Engine::MatrixFree);
-    for error in [
-        solver.solve(&batch.values()).unwrap_err(),
-        solver.forward(&batch.values(), None).unwrap_err(),
-    ] {
+    for error in
+        [solver.solve(&batch.values()).unwrap_err(), solver.forward(&batch.values()).unwrap_err()]
+    {
         assert!(matches!(error, Error::Setting { setting: "engine", .. }), "{error}");
         for part in ["engine", "MatrixFree", "tape_at"] {
             assert!(error.to_string().contains(part), "{error}");

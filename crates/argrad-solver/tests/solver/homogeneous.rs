@@ -82,7 +82,7 @@ impl Program {
 
     fn forward(&self) -> (Solution, Tape) {
         let solver = Solver::new(self.structure.clone(), Settings::default()).unwrap();
-        solver.forward(&self.values(), None).unwrap()
+        solver.forward(&self.values()).unwrap()
     }
 
     /// Random changes of the data; P = 0 stays.

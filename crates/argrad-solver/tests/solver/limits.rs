@@ -32,7 +32,7 @@ fn assert_all_end_with(case: &Case, solver: &Solver, status: Status, name: &str)
     assert!(all_nan(&answer.gradients.q) && all_nan(&answer.gradients.b), "{name}");
     assert!(all_nan(&answer.tangent.x) && all_nan(&answer.tangent.z), "{name}");
 
-    let (_, tape) = solver.forward(&case.batch.values(), None).unwrap();
+    let (_, tape) = solver.forward(&case.batch.values()).unwrap();
     match tape.vjp(&case.cotangent(), &Default::default()).unwrap_err() {
         Error::Unsolved { batch, failures } => {
             assert_eq!(failures, (0..batch).map(|i| (i, status)).collect::<Vec<_>>(), "{name}");
@@ -58,8 +58,7 @@ fn no_time_at_all_gives_finite_points_and_no_derivative() {
 fn one_iteration_gives_finite_points_and_no_derivative() {
     for Family { name, programs } in mixtures(9) {
         let all = Case::new(programs.known_solution().batch, 2);
-        let (solution, _) =
-            limited(&all.batch, 1, None).forward(&all.batch.values(), None).unwrap();
+        let (solution, _) = limited(&all.batch, 1, None).forward(&all.batch.values()).unwrap();
         for (i, report) in solution.reports.iter().enumerate() {
             assert!(report.iterations <= 1, "{name} {i}: {report:?}");
             assert!(!report.is_solved() || report.residual < 1e-9, "{name} {i}: {report:?}");
@@ -153,7 +152,7 @@ fn an_interrupt_ends_the_iterations_of_a_derivative() {
     let interrupt = Interrupt::default();
     let settings = Settings { interrupt: Some(interrupt.clone()), ..Settings::default() };
     let solver = Solver::new(batch.structure.clone(), settings).unwrap();
-    let (solution, tape) = solver.forward(&batch.values(), None).unwrap();
+    let (solution, tape) = solver.forward(&batch.values()).unwrap();
     let ones = vec![1.0; solution.x.len()];
     let cotangent = Cotangent { x: Some(&ones), ..Cotangent::default() };
     // A goal that cannot be met.

@@ -90,7 +90,7 @@ fn square(costs: &[[f64; 2]]) -> Tape {
         a: Slot::Shared(&[1.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, -1.0]),
         b: Slot::Shared(&[1.0, 1.0, 0.0, 0.0]),
     };
-    let (solution, tape) = solver.forward(&values, None).unwrap();
+    let (solution, tape) = solver.forward(&values).unwrap();
     assert!(solution.reports.iter().all(|report| report.is_solved() && report.unique));
     tape
 }

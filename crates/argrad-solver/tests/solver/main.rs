@@ -22,5 +22,6 @@ mod lpgd;
 mod removed_rows;
 mod second_order;
 mod smoothed;
+mod tolerance;
 mod warm;
 mod zeros;

@@ -13,7 +13,7 @@ fn smoothed(mu: f64) -> Differentiation {
 }
 
 fn tape(batch: &ProgramBatch) -> Tape {
-    solver(batch).forward(&batch.values(), None).unwrap().1
+    solver(batch).forward(&batch.values()).unwrap().1
 }
 
 /// x, z and s = b - Ax of the central path, for each instance.
@@ -118,7 +118,7 @@ fn smoothed_gradients_tend_to_the_exact_ones() {
 #[test]
 fn the_central_path_starts_at_the_solution() {
     let batch = generators::random_qp(size(6, 8, 2, 12), 144);
-    let (solution, tape) = solver(&batch).forward(&batch.values(), None).unwrap();
+    let (solution, tape) = solver(&batch).forward(&batch.values()).unwrap();
     let (x, z) = tape.central_points(1e-12).unwrap();
     assert!(relative_error(&x, &solution.x) < 1e-8);
     assert!(relative_error(&z, &solution.z) < 1e-8);
@@ -156,7 +156,7 @@ fn a_smoothed_linear_program_has_a_closed_form() {
         a: Slot::Shared(&[-1.0]),
         b: Slot::Shared(&[0.0]),
     };
-    let (_, tape) = solver.forward(&values, None).unwrap();
+    let (_, tape) = solver.forward(&values).unwrap();
     for mu in [1.0, 1e-2, 1e-6] {
         let (x, z) = tape.central_points(mu).unwrap();
         let expected: Vec<f64> = q.iter().map(|q| mu / q).collect();

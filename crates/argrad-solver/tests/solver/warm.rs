@@ -9,7 +9,7 @@ use crate::case::{Case, differing, size, solution_bits, solver};
 fn cold_and_warm(batch: &ProgramBatch, start: &Solution) -> (Solution, Solution) {
     let solver = solver(batch);
     let values = batch.values();
-    (solver.solve(&values).unwrap(), solver.solve_warm(&values, start).unwrap())
+    (solver.solve(&values).unwrap(), solver.solve_from(&values, start).unwrap())
 }
 
 /// The same points to 1e-12; beyond a condition of 20, to a residual of 5e-14 times the condition.
@@ -63,8 +63,8 @@ fn the_derivative_after_a_warm_start_is_that_after_a_cold_one() {
     let start = solver(&before).solve(&before.values()).unwrap();
     let case = Case::new(perturbed(&before, 1e-3, 105), 1);
     let solver = solver(&case.batch);
-    let (warm, warm_tape) = solver.forward(&case.batch.values(), Some(&start)).unwrap();
-    let (_, cold_tape) = solver.forward(&case.batch.values(), None).unwrap();
+    let (warm, warm_tape) = solver.forward_from(&case.batch.values(), &start).unwrap();
+    let (_, cold_tape) = solver.forward(&case.batch.values()).unwrap();
     assert!(warm.reports.iter().any(|report| report.warm_started));
     let found = warm_tape.vjp(&case.cotangent(), &Default::default()).unwrap();
     let expected = cold_tape.vjp(&case.cotangent(), &Default::default()).unwrap();

@@ -98,7 +98,7 @@ fn solution_and_derivatives_are_those_of_the_whole_structure() {
     let known = whole.clone().with_zeros(p_zeros, a_zeros).unwrap();
     let forward = |structure: Structure| {
         let solver = Solver::new(structure, Settings::default()).unwrap();
-        solver.forward(&numbers.values(), None).unwrap()
+        solver.forward(&numbers.values()).unwrap()
     };
     let (found, tape) = forward(known);
     let (expected, expected_tape) = forward(whole);

@@ -158,7 +158,11 @@ impl Layer {
     ) -> Result<(Outputs, LayerTape), ModelError> {
         let numbers = self.numbers(batch, parameters)?;
         let start = start.map(|outputs| &*outputs.solution);
-        let (solution, tape) = self.solver.forward(&self.values(&numbers).0, start)?;
+        let values = self.values(&numbers).0;
+        let (solution, tape) = match start {
+            Some(start) => self.solver.forward_from(&values, start)?,
+            None => self.solver.forward(&values)?,
+        };
         let outputs = self.outputs_of(&numbers, solution);
         let lengths = numbers.views.iter().map(|values| values.len()).collect();
         let failed = outputs.reports.iter().map(|report| !report.is_solved()).collect();
@@ -219,7 +223,7 @@ impl Layer {
         let numbers = self.numbers(batch, parameters)?;
         let (values, _) = self.values(&numbers);
         let solution = match start {
-            Some(start) => self.solver.solve_warm(&values, &start.solution)?,
+            Some(start) => self.solver.solve_from(&values, &start.solution)?,
             None => self.solver.solve(&values)?,
         };
         Ok(self.outputs_of(&numbers, solution))

@@ -129,7 +129,7 @@ impl QpLayer {
         let start = self.start(values, start)?;
         let assembled = self.assemble(values)?;
         let solver = self.solver_for(values, &assembled)?;
-        let solution = solver.solve_warm(&assembled.values(values.batch), &start)?;
+        let solution = solver.solve_from(&assembled.values(values.batch), &start)?;
         Ok(QpSolution::from_solver(solution, self.maps.constraints.rows()))
     }
 
@@ -172,7 +172,11 @@ impl QpLayer {
     ) -> Result<(QpSolution, QpTape), Error> {
         let assembled = self.assemble(values)?;
         let solver = self.solver_for(values, &assembled)?;
-        let (solution, tape) = solver.forward(&assembled.values(values.batch), start)?;
+        let numbers = assembled.values(values.batch);
+        let (solution, tape) = match start {
+            Some(start) => solver.forward_from(&numbers, start)?,
+            None => solver.forward(&numbers)?,
+        };
         let tape = QpTape {
             tape,
             maps: Arc::clone(&self.maps),
