@@ -7,7 +7,8 @@ use crate::prepared::{Group, Prepared, Rows};
 use crate::program::{
     Error, Report, Settings, Solution, Status, Stop, Structure, Values, check_values,
 };
-use crate::solve::group::{Origin, SolutionRows, SolveGroup};
+use crate::solve::group::{Origin, SolveGroup};
+use crate::solve::outcome::SolutionRows;
 use crate::tape::Tape;
 
 /// A solve reads its values about this many times.

@@ -3,14 +3,13 @@
 use pulp::Simd;
 
 use crate::lanes::{LaneTask, M, MOST_LANES, V};
-use crate::program::{
-    Error, Report, Settings, Solution, Status, Stop, Values, check_finite_instances,
-};
+use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_instances};
 use crate::solve::convexity::check_convexity;
 use crate::solve::equilibrate::{equilibrate, load};
 use crate::solve::interior_point::{self, Embedding, Round};
 use crate::solve::measure::measure;
-use crate::solve::polish::{Polished, Target, polish};
+use crate::solve::outcome::{Outcome, SolutionRows};
+use crate::solve::polish::{Target, polish};
 use crate::solve::report::{report, write_rows};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
@@ -28,28 +27,6 @@ const WARM: f64 = 1e-11;
 const STRICT: f64 = 1e-9;
 /// ... this share, as a residual of the scaled program, is enough.
 const MARGIN: f64 = 0.1;
-
-/// The part of one group in the solution.
-pub(crate) struct SolutionRows<'a> {
-    pub(crate) x: &'a mut [f64],
-    pub(crate) z: &'a mut [f64],
-    pub(crate) s: &'a mut [f64],
-    pub(crate) reports: &'a mut [Report],
-}
-
-impl SolutionRows<'_> {
-    /// Ends instances on which no work was done at zero, where the relative residuals are one.
-    pub(crate) fn leave(self, status: Status) {
-        [self.x, self.z, self.s].into_iter().for_each(|rows| rows.fill(0.0));
-        self.reports.fill(Report {
-            status,
-            residual: 1.0,
-            primal_residual: 1.0,
-            dual_residual: 1.0,
-            ..Report::default()
-        });
-    }
-}
 
 /// Where a group's solutions come from.
 #[derive(Clone, Copy)]
@@ -119,66 +96,6 @@ impl LaneTask for SolveGroup<'_> {
         report(simd, analysis, settings, state, &mut work.system, &outcome, rows.reports);
         write_rows(analysis, values, state, first, rows);
         Ok(())
-    }
-}
-
-/// What became of the lanes: each stage of a solve updates it.
-pub(super) struct Outcome<S: Simd> {
-    /// Lanes that are not solved, and not given up.
-    pending: M<S>,
-    /// Lanes that are solved, with the factor of their point.
-    pub(super) solved: M<S>,
-    /// Lanes that are solved from their start.
-    pub(super) warm: M<S>,
-    pub(super) polish_steps: V<S>,
-    /// Of the polishes.
-    pub(super) factorizations: V<S>,
-    /// Growth of the probe: an estimate of the condition number.
-    pub(super) growth: V<S>,
-    /// Of the interior point, where there was one.
-    pub(super) embedding: Option<Embedding<S>>,
-    /// Whether the factor at hand belongs to the v of all lanes.
-    is_factored: bool,
-}
-
-impl<S: Simd> Outcome<S> {
-    /// Before the first stage.
-    #[inline(always)]
-    fn new(simd: S, all: M<S>) -> Self {
-        let (zero, no) = (V::splat(simd, 0.0), M::splat(simd, false));
-        Self {
-            pending: all,
-            solved: no,
-            warm: no,
-            polish_steps: zero,
-            factorizations: zero,
-            growth: zero,
-            embedding: None,
-            is_factored: false,
-        }
-    }
-
-    /// Books a polish of the pending lanes, of which those in `good` are solved by it.
-    #[inline(always)]
-    fn book(&mut self, polished: &Polished<S>, good: M<S>) {
-        let pending = self.pending;
-        let steps = self.polish_steps + polished.steps;
-        self.polish_steps = pending.select(steps, self.polish_steps);
-        let factorizations = self.factorizations + polished.factorizations;
-        self.factorizations = pending.select(factorizations, self.factorizations);
-        self.growth = pending.select(polished.growth, self.growth);
-        self.solved = self.solved | (good & pending);
-        self.pending = pending & !good;
-        self.is_factored = true;
-    }
-
-    /// Forgets what was booked of the lanes that are pending.
-    #[inline(always)]
-    fn forget_pending(&mut self, simd: S) {
-        let zero = V::splat(simd, 0.0);
-        self.polish_steps = self.pending.select(zero, self.polish_steps);
-        self.factorizations = self.pending.select(zero, self.factorizations);
-        self.growth = self.pending.select(zero, self.growth);
     }
 }
 

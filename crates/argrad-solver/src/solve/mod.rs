@@ -9,5 +9,6 @@ mod equilibrate;
 pub(crate) mod group;
 pub(crate) mod interior_point;
 pub(crate) mod measure;
+pub(crate) mod outcome;
 pub(crate) mod polish;
 mod report;

@@ -5,8 +5,8 @@ use pulp::Simd;
 use crate::lanes::V;
 use crate::program::{Report, Settings, Status, Values};
 use crate::solve::equilibrate::INFINITE;
-use crate::solve::group::{Outcome, SolutionRows};
 use crate::solve::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
+use crate::solve::outcome::{Outcome, SolutionRows};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{State, SystemWork};
 
