@@ -3,8 +3,8 @@
 use argrad_solver::Cone;
 use faer::{MatRef, Side};
 
-use crate::ProgramBatch;
-use crate::psd_triangle;
+use crate::reference::project;
+use crate::{ProgramBatch, dot, psd_triangle};
 
 /// Residuals of the optimality conditions at (x, z, s), each relative to the largest of its terms
 /// or to one, whichever is larger. A NaN anywhere makes a NaN.
@@ -37,8 +37,7 @@ impl KktResidual {
 /// no constraint: only its z, which must be zero, counts.
 ///
 /// # Panics
-/// When the point has other sizes than the program, or a cone has no test of membership here
-/// (exponential and power cones).
+/// When the point has other sizes than the program.
 pub fn kkt_residual(
     batch: &ProgramBatch,
     index: usize,
@@ -125,10 +124,6 @@ fn worse(left: f64, right: f64) -> f64 {
     if left.is_nan() || right.is_nan() { f64::NAN } else { left.max(right) }
 }
 
-fn dot(left: &[f64], right: &[f64]) -> f64 {
-    left.iter().zip(right).map(|(l, r)| l * r).sum()
-}
-
 /// How far `v` lies outside the cone: a norm of what is missing.
 fn outside(cone: &Cone, v: &[f64]) -> f64 {
     match cone {
@@ -137,16 +132,35 @@ fn outside(cone: &Cone, v: &[f64]) -> f64 {
         Cone::SecondOrder(0) => 0.0,
         Cone::SecondOrder(_) => worse(0.0, dot(&v[1..], &v[1..]).sqrt() - v[0]),
         Cone::PsdTriangle(side) => worse(0.0, -least_eigenvalue(*side, v)),
-        other => panic!("no test of membership in {other:?}"),
+        Cone::Exponential | Cone::Power(_) | Cone::GeneralizedPower { .. } => {
+            if v.iter().all(|v| v.is_finite()) {
+                norm(&project(cone, v).dual_point)
+            } else {
+                f64::NAN
+            }
+        }
     }
 }
 
-/// The same for the dual cone. All but the zero cone are their own.
+/// The same for the dual cone.
 fn outside_dual(cone: &Cone, v: &[f64]) -> f64 {
     match cone {
         Cone::Zero(_) => v.iter().fold(0.0, |sum, v| sum + 0.0 * v),
-        other => outside(other, v),
+        Cone::Nonnegative(_) | Cone::SecondOrder(_) | Cone::PsdTriangle(_) => outside(cone, v),
+        Cone::Exponential | Cone::Power(_) | Cone::GeneralizedPower { .. } => {
+            // What is missing is the projection of -v onto the cone (Moreau).
+            let minus: Vec<f64> = v.iter().map(|v| -v).collect();
+            if v.iter().all(|v| v.is_finite()) {
+                norm(&project(cone, &minus).point)
+            } else {
+                f64::NAN
+            }
+        }
     }
+}
+
+fn norm(v: &[f64]) -> f64 {
+    dot(v, v).sqrt()
 }
 
 /// NaN when there is none, +inf for the empty matrix.

@@ -8,7 +8,7 @@
 //! | [`reference`] | the same for programs over any cones, refined from an approximate solution |
 //! | [`mod@clarabel`] | the same batch solved by Clarabel, one instance a task |
 //! | [`problem_file`] | real programs from files, nothing shared |
-//! | [`relative_error()`] | how far two vectors are apart |
+//! | [`dot()`], [`relative_error()`] | the product of two vectors, how far they are apart |
 //! | [`kkt_residual()`] | how far a point is from optimal, measured anew |
 //! | [`operation_count`], [`mod@fma_peak`] | useful operations of a solve, and what the machine could do |
 //! | [`stopwatch`] | medians of interleaved repeats |
@@ -17,6 +17,7 @@
 
 pub mod active_set;
 pub mod clarabel;
+mod dot;
 mod double_double;
 pub mod fma_peak;
 pub mod generators;
@@ -30,6 +31,7 @@ mod relative_error;
 mod sensitivity;
 pub mod stopwatch;
 
+pub use dot::dot;
 pub use kkt_residual::{KktResidual, kkt_residual};
 pub use program_batch::{DenseProgram, Numbers, ProgramBatch};
 pub use relative_error::relative_error;

@@ -4,7 +4,7 @@
 use argrad_conformance::active_set::{ActiveSetError, ActiveSetSolution};
 use argrad_conformance::clarabel::ClarabelBatch;
 use argrad_conformance::generators::{self, Size, normal_vector};
-use argrad_conformance::{DenseProgram, ProgramBatch, relative_error};
+use argrad_conformance::{DenseProgram, ProgramBatch, dot, relative_error};
 
 fn sizes() -> impl Iterator<Item = Size> {
     [(5, 5, 0), (5, 5, 2), (12, 12, 0), (12, 12, 6), (8, 30, 2), (7, 0, 3), (6, 0, 0)]
@@ -41,10 +41,6 @@ fn moved(program: &DenseProgram, direction: &DenseProgram, step: f64) -> DensePr
         numbers.iter_mut().zip(changes).for_each(|(v, d)| *v += step * d);
     }
     moved
-}
-
-fn dot(left: &[f64], right: &[f64]) -> f64 {
-    left.iter().zip(right).map(|(l, r)| l * r).sum()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use argrad_conformance::generators::{
     self, ConePrograms, KnownSolution, Objective, Penalty, Size, normal_vector,
 };
 use argrad_conformance::reference::{ReferenceError, ReferenceSolution};
-use argrad_conformance::{ProgramBatch, SolutionDirection, StoredGradients, relative_error};
+use argrad_conformance::{ProgramBatch, SolutionDirection, StoredGradients, dot, relative_error};
 use argrad_solver::{Cone, Structure};
 
 fn general_power() -> Cone {
@@ -81,10 +81,6 @@ fn random_direction(structure: &Structure, seed: u64) -> StoredGradients {
 fn random_cotangent(structure: &Structure, seed: u64) -> [Vec<f64>; 3] {
     [structure.variables(), structure.rows(), structure.rows()]
         .map(|len| normal_vector(len, 1, seed + len as u64))
-}
-
-fn dot(left: &[f64], right: &[f64]) -> f64 {
-    left.iter().zip(right).map(|(l, r)| l * r).sum()
 }
 
 /// Of z and s apart, relative to the largest entry of both: one of them may vanish.

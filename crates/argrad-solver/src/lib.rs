@@ -27,8 +27,6 @@ mod solver;
 
 mod derivative;
 
-pub mod homogeneous;
-
 pub use derivative::{
     Cotangent, Differentiation, Gradients, Jacobian, Method, Mode, OnFailure, SolutionTangent,
     Tangent,

@@ -2,7 +2,7 @@
 
 use argrad_conformance::generators::normal_vector;
 use argrad_conformance::reference::ReferenceSolution;
-use argrad_conformance::{ProgramBatch, StoredGradients, relative_error};
+use argrad_conformance::{ProgramBatch, StoredGradients, dot, relative_error};
 use argrad_solver::{Cotangent, Differentiation, Error, OnFailure, Slot, Solution, Tangent, Tape};
 use rayon::prelude::*;
 
@@ -151,10 +151,6 @@ fn largest(values: &[f64]) -> f64 {
 /// The largest; NaN counts as larger than any number.
 fn worst<const N: usize>(errors: [f64; N]) -> f64 {
     Quantiles::new(errors.into_iter()).worst()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 fn norm(a: &[f64]) -> f64 {

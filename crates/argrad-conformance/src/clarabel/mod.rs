@@ -66,7 +66,6 @@ impl ClarabelBatch {
                 Cone::GeneralizedPower { alpha, norm_dim } => {
                     SupportedConeT::GenPowerConeT(alpha.clone(), *norm_dim)
                 }
-                other => panic!("no translation of {other:?} to Clarabel"),
             })
             .collect();
         let settings = DefaultSettings {

@@ -4,6 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
+use crate::dot;
+
 /// The numbers of one instance.
 pub(super) struct Draws(ChaCha8Rng);
 
@@ -87,11 +89,6 @@ impl Draws {
 /// `batch * len` numbers N(0, 1), instance by instance: cotangents and tangents for tests.
 pub fn normal_vector(len: usize, batch: usize, seed: u64) -> Vec<f64> {
     (0..batch).flat_map(|i| Draws::of_instance(seed, i).normals(len)).collect()
-}
-
-/// Dot product.
-pub(super) fn dot(left: &[f64], right: &[f64]) -> f64 {
-    left.iter().zip(right).map(|(l, r)| l * r).sum()
 }
 
 /// `L L' / n` for the `n x rank` matrix L, row-major, exactly symmetric.

@@ -1,9 +1,9 @@
 //! Programs without a solution.
 
-use super::draws::{Draws, dot};
+use super::draws::Draws;
 use super::random_qp::random_program;
 use super::{Size, dense_structure};
-use crate::{DenseProgram, ProgramBatch};
+use crate::{DenseProgram, ProgramBatch, dot};
 
 /// Primal infeasible: [`super::random_qp()`] whose last two inequalities are `a'x <= c` and
 /// `-a'x <= -c - 1`.

@@ -1,8 +1,8 @@
 //! Random programs whose solution is known by construction.
 
-use super::draws::{Draws, dot, gram};
+use super::draws::{Draws, gram};
 use super::{Size, dense_structure};
-use crate::{DenseProgram, ProgramBatch};
+use crate::{DenseProgram, ProgramBatch, dot};
 
 /// A batch with its solution.
 #[derive(Clone, Debug, PartialEq)]

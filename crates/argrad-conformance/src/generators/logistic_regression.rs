@@ -2,8 +2,8 @@
 
 use argrad_solver::{Cone, Pattern, Structure};
 
-use super::draws::{Draws, dot};
-use crate::{Numbers, ProgramBatch};
+use super::draws::Draws;
+use crate::{Numbers, ProgramBatch, dot};
 
 /// What keeps the coefficients w of [`logistic_regression()`] small.
 #[derive(Clone, Copy, Debug, PartialEq)]

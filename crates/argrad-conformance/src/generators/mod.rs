@@ -20,6 +20,7 @@ mod random_qp;
 mod rescaling;
 mod sudoku;
 mod total_variation;
+mod vertex;
 
 pub use cone_programs::{ConePrograms, Objective};
 pub use degenerate::{duplicate_equalities, redundant_inequalities, weakly_active};
@@ -34,6 +35,7 @@ pub use random_qp::random_qp;
 pub use rescaling::rescaled;
 pub use sudoku::sudoku_layer;
 pub use total_variation::total_variation;
+pub use vertex::vertex_programs;
 
 use argrad_solver::{Cone, Pattern, Structure};
 

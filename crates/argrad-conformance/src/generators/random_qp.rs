@@ -1,8 +1,8 @@
 //! Random dense quadratic programs that are feasible, bounded and nondegenerate with probability 1.
 
-use super::draws::{Draws, dot, gram};
+use super::draws::{Draws, gram};
 use super::{Size, dense_structure};
-use crate::{DenseProgram, ProgramBatch};
+use crate::{DenseProgram, ProgramBatch, dot};
 
 /// Random quadratic programs: L ~ N(0,1)^{n x n}, Q = LL'/n + 0.01 I; G, A, z0 ~ N(0,1);
 /// h = G z0 + U(0,1), b = A z0; p ~ N(0,1): minimize 1/2 z'Qz + p'z with Gz <= h, Az = b.

@@ -1,6 +1,8 @@
 //! A batch with a direction to differentiate along, and everything the solver says about one of its
 //! instances.
 
+pub use argrad_conformance::dot;
+
 use argrad_conformance::active_set::{ActiveSetError, ActiveSetSolution, StoredGradients};
 use argrad_conformance::generators::{Size, normal_vector};
 use argrad_conformance::reference::{ReferenceError, ReferenceSolution};
@@ -268,12 +270,6 @@ pub fn gradient_product(gradients: &StoredGradients, direction: &StoredGradients
 /// Euclidean norm of all four parts.
 pub fn gradient_norm(gradients: &StoredGradients) -> f64 {
     gradient_product(gradients, gradients).sqrt()
-}
-
-/// Dot product.
-pub fn dot(left: &[f64], right: &[f64]) -> f64 {
-    assert_eq!(left.len(), right.len());
-    left.iter().zip(right).map(|(l, r)| l * r).sum()
 }
 
 /// The largest absolute value; NaN counts as larger than any number.

@@ -73,40 +73,6 @@ fn direction(case: &Case, i: usize) -> DenseProgram {
     directions.program(i)
 }
 
-/// Linear programs with a solution at a vertex: as many active rows as variables.
-pub fn vertex_programs(
-    variables: usize,
-    inequalities: usize,
-    equalities: usize,
-    seed: u64,
-) -> ProgramBatch {
-    const COUNT: usize = 16;
-    let size = size(variables, inequalities, equalities, COUNT);
-    let rows = size.equalities + inequalities;
-    let draw = |len: usize, k: u64| normal_vector(len, COUNT, 10 * seed + k);
-    let (a, x) = (draw(rows * variables, 1), draw(variables, 2));
-    let (slack, dual) = (draw(rows, 3), draw(rows, 4));
-    let programs: Vec<DenseProgram> = (0..COUNT)
-        .map(|i| {
-            let mut program = DenseProgram::zeros(variables, equalities, inequalities);
-            program.a.copy_from_slice(&a[i * rows * variables..][..rows * variables]);
-            let point = &x[i * variables..][..variables];
-            for row in 0..rows {
-                program.b[row] = crate::case::dot(program.row(row), point);
-                if row < variables {
-                    // Active, with a multiplier away from zero.
-                    let z = 0.5 + dual[i * rows + row].abs();
-                    (0..variables).for_each(|j| program.q[j] -= z * program.a[row * variables + j]);
-                } else {
-                    program.b[row] += 0.5 + slack[i * rows + row].abs();
-                }
-            }
-            program
-        })
-        .collect();
-    ProgramBatch::from_programs(generators::dense_structure(size), &programs)
-}
-
 #[test]
 fn gradients_of_random_programs_are_exact() {
     for (n, k, e) in [(1, 1, 0), (3, 5, 1), (8, 8, 4), (20, 20, 0), (20, 30, 10), (40, 40, 0)] {
@@ -126,7 +92,7 @@ fn gradients_of_programs_with_equalities_only_are_exact() {
 #[test]
 fn gradients_of_linear_programs_at_a_vertex_are_exact() {
     for (n, k, e) in [(1, 2, 0), (4, 9, 0), (10, 15, 4), (20, 40, 3)] {
-        let case = Case::new(vertex_programs(n, k, e, 123), 1);
+        let case = Case::new(generators::vertex_programs(size(n, k, e, 16), 123), 1);
         assert!(compare(&case, 1e-10) >= 14);
     }
 }

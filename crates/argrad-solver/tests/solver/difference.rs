@@ -5,7 +5,6 @@ use argrad_conformance::{ProgramBatch, relative_error};
 use argrad_solver::{Differentiation, Gradients, Mode, Slot, Solution, Tangent};
 
 use crate::case::{Case, ZERO, dot, largest, size, solver};
-use crate::derivative::vertex_programs;
 
 const STEP: f64 = 1e-6;
 
@@ -44,7 +43,7 @@ fn cases() -> Vec<Case> {
         generators::random_qp(size(12, 12, 0, 9), 153),
         generators::random_qp(size(6, 0, 3, 9), 154),
         generators::random_qp(size(6, 0, 0, 9), 155),
-        vertex_programs(5, 9, 2, 156),
+        generators::vertex_programs(size(5, 9, 2, 16), 156),
     ];
     batches
         .into_iter()

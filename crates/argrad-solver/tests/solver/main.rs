@@ -13,8 +13,6 @@ mod difference;
 mod empty;
 mod engines;
 mod failures;
-mod homogeneous;
-mod homogeneous_cones;
 mod infeasible;
 mod jacobian;
 mod limits;

@@ -17,8 +17,8 @@ mod unsolvable;
 
 use argrad_solver::{Cone, Pattern, Structure};
 
-use super::draws::{Draws, dot, gram};
-use crate::{Numbers, ProgramBatch};
+use super::draws::{Draws, gram};
+use crate::{Numbers, ProgramBatch, dot};
 
 /// What the quadratic objective looks like.
 #[derive(Clone, Copy, Debug, PartialEq)]

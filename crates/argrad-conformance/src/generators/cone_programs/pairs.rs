@@ -69,7 +69,7 @@ pub(super) fn draw_interior(cone: &Cone, draws: &mut Draws, s: &mut [f64]) {
             let (ratio, y) = (draws.normal(), draws.magnitude());
             s.copy_from_slice(&[ratio * y, y, (1.0 + draws.magnitude()) * y * ratio.exp()]);
         }
-        _ => {
+        Cone::Power(_) | Cone::GeneralizedPower { .. } => {
             let (alpha, _) = exponents(cone);
             let x: Vec<f64> = alpha.iter().map(|_| draws.magnitude()).collect();
             set_inside(&x, &alpha, draws, s);
@@ -92,7 +92,7 @@ pub(super) fn draw_dual_interior(cone: &Cone, draws: &mut Draws, z: &mut [f64]) 
             z.copy_from_slice(&[-size, -size * ratio, (1.0 + draws.magnitude()) * least]);
         }
         // {(u, w): prod (u_i / a_i)^a_i >= |w|}
-        _ => {
+        Cone::Power(_) | Cone::GeneralizedPower { .. } => {
             let (alpha, _) = exponents(cone);
             let ratios: Vec<f64> = alpha.iter().map(|_| draws.magnitude()).collect();
             set_inside(&ratios, &alpha, draws, z);
@@ -142,7 +142,9 @@ fn draw_boundary(cone: &Cone, position: Position, draws: &mut Draws, s: &mut [f6
                 (s[k + i], z[k + i]) = (product * u, -force * u);
             }
         }
-        _ => unreachable!("{cone:?} has no boundary of this kind"),
+        (Cone::Zero(_) | Cone::Nonnegative(_) | Cone::PsdTriangle(_), _) => {
+            unreachable!("{cone:?} has no boundary of this kind")
+        }
     }
 }
 
@@ -155,7 +157,7 @@ fn draw_face(cone: &Cone, draws: &mut Draws, s: &mut [f64], z: &mut [f64]) {
             let half = if draws.below(2) == 0 { s } else { z };
             half[2] = draws.magnitude();
         }
-        _ => {
+        Cone::Power(_) | Cone::GeneralizedPower { .. } => {
             let (alpha, _) = exponents(cone);
             let order = draws.permutation(alpha.len());
             // At least one entry is zero, and one is not.
@@ -163,6 +165,9 @@ fn draw_face(cone: &Cone, draws: &mut Draws, s: &mut [f64], z: &mut [f64]) {
             for (k, i) in order.into_iter().enumerate() {
                 *(if k < zeros { &mut z[i] } else { &mut s[i] }) = draws.magnitude();
             }
+        }
+        Cone::Zero(_) | Cone::Nonnegative(_) | Cone::SecondOrder(_) | Cone::PsdTriangle(_) => {
+            unreachable!("{cone:?} has no flat face")
         }
     }
 }
@@ -199,7 +204,7 @@ fn set_matrix(side: usize, basis: &[f64], eigenvalues: &[f64], point: &mut [f64]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generators::draws::dot;
+    use crate::dot;
 
     #[test]
     fn pairs_are_complementary_wherever_they_lie() {

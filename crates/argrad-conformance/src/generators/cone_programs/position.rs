@@ -67,7 +67,7 @@ impl Atom<'_> {
             Cone::Zero(_) | Cone::Nonnegative(_) => false,
             Cone::SecondOrder(dim) => *dim > 1,
             Cone::PsdTriangle(side) => *side > 1,
-            _ => true,
+            Cone::Exponential | Cone::Power(_) | Cone::GeneralizedPower { .. } => true,
         }
     }
 

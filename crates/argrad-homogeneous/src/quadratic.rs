@@ -1,7 +1,7 @@
 //! How a quadratic objective enters: Q becomes a nonlinear map.
 
-use super::Q;
-use crate::Error;
+use crate::Q;
+use argrad_solver::Error;
 
 /// With the objective 1/2 x'Px + c'x the optimality conditions no longer are linear in (x, y): the
 /// gap is x'Px + c'x + b'y. Made homogeneous with tau (Goulart and Chen 2024, section 2; Healey, Nobel
@@ -87,7 +87,7 @@ impl Q<'_> {
     /// P times the first n entries of u.
     fn multiply_p(&self, u: &[f64]) -> Vec<f64> {
         let mut out = vec![0.0; self.structure.variables()];
-        for ((i, j), p) in self.structure.p.entries().zip(&self.data.p) {
+        for ((i, j), p) in self.structure.p().entries().zip(&self.data.p) {
             out[i] += p * u[j];
             if i != j {
                 out[j] += p * u[i];
@@ -97,7 +97,7 @@ impl Q<'_> {
     }
 
     /// The last entry of u, by which x'Px is divided.
-    pub(super) fn positive_tau(&self, u: &[f64]) -> Result<f64, Error> {
+    pub(crate) fn positive_tau(&self, u: &[f64]) -> Result<f64, Error> {
         let tau = u[u.len() - 1];
         if tau > 0.0 {
             return Ok(tau);

@@ -1,21 +1,24 @@
 //! The parts, each by itself; their composition is tested against the production path in `tests/`.
 
-use super::lsqr::lsqr;
-use super::svd::Svd;
-use super::*;
-use crate::{Cone, Pattern, Structure};
+use argrad_conformance::dot;
+use argrad_solver::{Cone, Error, Pattern, Solution, Structure};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
-/// Numbers spread over (-1, 1), by a linear congruential generator.
-struct Numbers(u64);
+use crate::lsqr::lsqr;
+use crate::svd::Svd;
+use crate::*;
+
+/// Random numbers.
+struct Numbers(ChaCha8Rng);
 
 impl Numbers {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
     fn vector(&mut self, len: usize) -> Vec<f64> {
-        (0..len).map(|_| self.next()).collect()
+        (0..len).map(|_| self.0.random_range(-1.0..1.0)).collect()
     }
 
     /// A point of the embedding, with w = 0.7.
@@ -28,17 +31,12 @@ impl Numbers {
     fn data(&mut self, structure: &Structure) -> Data {
         let (n, m) = (structure.variables(), structure.rows());
         Data {
-            p: self.vector(structure.p.nnz()),
-            a: self.vector(structure.a.nnz()),
+            p: self.vector(structure.p().nnz()),
+            a: self.vector(structure.a().nnz()),
             b: self.vector(m),
             c: self.vector(n),
         }
     }
-}
-
-fn dot(left: &[f64], right: &[f64]) -> f64 {
-    assert_eq!(left.len(), right.len());
-    left.iter().zip(right).map(|(l, r)| l * r).sum()
 }
 
 fn dot_data(left: &Data, right: &Data) -> f64 {
@@ -76,7 +74,7 @@ fn structure() -> Structure {
 
 #[test]
 fn q_is_skew_and_its_products_are_those_of_the_dense_matrix() {
-    let (structure, mut draw) = (structure(), Numbers(1));
+    let (structure, mut draw) = (structure(), Numbers::new(1));
     let data = draw.data(&structure);
     let q = Q::new(&structure, &data).unwrap();
     let (order, dense) = (q.order(), q.dense());
@@ -99,7 +97,7 @@ fn q_is_skew_and_its_products_are_those_of_the_dense_matrix() {
 
 #[test]
 fn the_adjoint_of_dq_matches_dq() {
-    let (structure, mut draw) = (structure(), Numbers(2));
+    let (structure, mut draw) = (structure(), Numbers::new(2));
     let (data, direction) = (draw.data(&structure), draw.data(&structure));
     let q = Q::new(&structure, &data).unwrap();
     let dq = q.differential(&direction).unwrap();
@@ -119,7 +117,7 @@ fn the_adjoint_of_dq_matches_dq() {
 
 #[test]
 fn q_with_p_is_homogeneous_and_its_derivative_matches_differences() {
-    let (structure, mut draw) = (structure(), Numbers(3));
+    let (structure, mut draw) = (structure(), Numbers::new(3));
     let data = draw.data(&structure);
     let q = Q::new(&structure, &data).unwrap();
     let (u, du, g) = (draw.point(q.order()), draw.vector(q.order()), draw.vector(q.order()));
@@ -146,7 +144,7 @@ fn q_with_p_is_homogeneous_and_its_derivative_matches_differences() {
 
 #[test]
 fn m_matches_differences_of_the_residual_map() {
-    let (structure, mut draw) = (structure(), Numbers(4));
+    let (structure, mut draw) = (structure(), Numbers::new(4));
     let data = draw.data(&structure);
     let q = Q::new(&structure, &data).unwrap();
     let map = Residual::new(q);
@@ -170,7 +168,7 @@ fn m_matches_differences_of_the_residual_map() {
 
 #[test]
 fn the_change_of_the_residual_with_the_data_matches_differences() {
-    let (structure, mut draw) = (structure(), Numbers(5));
+    let (structure, mut draw) = (structure(), Numbers::new(5));
     let (data, direction) = (draw.data(&structure), draw.data(&structure));
     let z = draw.point(9);
     let at = |h: f64| {
@@ -191,7 +189,7 @@ fn the_change_of_the_residual_with_the_data_matches_differences() {
 
 #[test]
 fn phi_undoes_embed_and_its_derivative_matches_differences() {
-    let (structure, mut draw) = (structure(), Numbers(6));
+    let (structure, mut draw) = (structure(), Numbers::new(6));
     let projection = Projection::new(&structure);
     let z = draw.point(9);
     let phi = Phi::new(&projection, &z).unwrap();
@@ -225,10 +223,10 @@ fn matrix(order: usize, rank: usize, draw: &mut Numbers) -> Vec<f64> {
 
 #[test]
 fn svd_and_lsqr_find_the_same_least_norm_solution() {
-    let mut draw = Numbers(7);
+    let mut draw = Numbers::new(7);
     for (order, rank) in [(1, 1), (1, 0), (5, 5), (9, 8), (14, 11)] {
         let a = matrix(order, rank, &mut draw);
-        let svd = Svd::new(&a, order, 0.0);
+        let svd = Svd::new(&a, order, 0.0).unwrap();
         assert_eq!(svd.rank(), rank);
         let rhs = draw.vector(order);
         let multiply = |v: &[f64]| Ok(a.chunks(order).map(|row| dot(row, v)).collect::<Vec<_>>());
@@ -252,13 +250,13 @@ fn svd_and_lsqr_find_the_same_least_norm_solution() {
 #[test]
 fn svd_reproduces_known_singular_values() {
     // [3 0; 4 5] has 3 sqrt 5 and sqrt 5.
-    let svd = Svd::new(&[3.0, 0.0, 4.0, 5.0], 2, 0.0);
+    let svd = Svd::new(&[3.0, 0.0, 4.0, 5.0], 2, 0.0).unwrap();
     assert_close(&svd.singular_values(), &[3.0 * 5.0_f64.sqrt(), 5.0_f64.sqrt()], 1e-15);
 }
 
 #[test]
 fn malformed_input_is_an_error_that_names_the_argument() {
-    let (structure, mut draw) = (structure(), Numbers(8));
+    let (structure, mut draw) = (structure(), Numbers::new(8));
     let data = draw.data(&structure);
     let length = |argument| move |e: &Error| matches!(e, Error::Length { argument: a, .. } if *a == argument);
     let linear = |a: &[f64], b: &[f64], c: &[f64]| Data::linear(&structure, a, b, c).unwrap_err();
@@ -307,7 +305,7 @@ fn malformed_input_is_an_error_that_names_the_argument() {
         Error::Setting { setting: "tolerance", .. }
     ));
     assert!(matches!(
-        PrimalDual::of(&structure, &crate::Solution::default(), 0).unwrap_err(),
+        PrimalDual::of(&structure, &Solution::default(), 0).unwrap_err(),
         Error::Shape { argument: "index", .. }
     ));
 }

@@ -1,7 +1,7 @@
 //! What goes into the solution map S and what comes out: the data (A, b, c) and P, and (x, y, s).
 
-use super::check;
-use crate::{Error, Solution, Structure};
+use crate::check;
+use argrad_solver::{Error, Solution, Structure};
 
 /// The data of one program, a direction in which they change, or a gradient with respect to them.
 ///
@@ -16,7 +16,7 @@ pub struct Data {
     pub a: Vec<f64>,
     /// b: m numbers.
     pub b: Vec<f64>,
-    /// c: n numbers (q in the rest of the crate).
+    /// c: n numbers (q in the rest of the workspace).
     pub c: Vec<f64>,
 }
 
@@ -26,14 +26,14 @@ impl Data {
     /// # Errors
     /// As [`Self::quadratic`].
     pub fn linear(structure: &Structure, a: &[f64], b: &[f64], c: &[f64]) -> Result<Self, Error> {
-        Self::quadratic(structure, &vec![0.0; structure.p.nnz()], a, b, c)
+        Self::quadratic(structure, &vec![0.0; structure.p().nnz()], a, b, c)
     }
 
     /// Data of the program with the objective `1/2 x'Px + c'x`.
     ///
     /// # Errors
     /// [`Error::Length`] where a length does not fit the structure, [`Error::NotFinite`] at a number that
-    /// is NaN or infinite: `b = +inf`, which removes a row elsewhere in this crate, has no place
+    /// is NaN or infinite: `b = +inf`, which removes a row in the solver, has no place
     /// in a matrix.
     pub fn quadratic(
         structure: &Structure,
@@ -50,18 +50,18 @@ impl Data {
     /// All zero.
     pub fn zeros(structure: &Structure) -> Self {
         Self {
-            p: vec![0.0; structure.p.nnz()],
-            a: vec![0.0; structure.a.nnz()],
+            p: vec![0.0; structure.p().nnz()],
+            a: vec![0.0; structure.a().nnz()],
             b: vec![0.0; structure.rows()],
             c: vec![0.0; structure.variables()],
         }
     }
 
     /// Lengths and finiteness.
-    pub(super) fn check(&self, structure: &Structure) -> Result<(), Error> {
+    pub(crate) fn check(&self, structure: &Structure) -> Result<(), Error> {
         let (n, m) = (structure.variables(), structure.rows());
-        check("data.p", &self.p, structure.p.nnz(), "entries of the pattern of P")?;
-        check("data.a", &self.a, structure.a.nnz(), "entries of the pattern of A")?;
+        check("data.p", &self.p, structure.p().nnz(), "entries of the pattern of P")?;
+        check("data.a", &self.a, structure.a().nnz(), "entries of the pattern of A")?;
         check("data.b", &self.b, m, "rows")?;
         check("data.c", &self.c, n, "variables")
     }
@@ -72,14 +72,14 @@ impl Data {
 pub struct PrimalDual {
     /// Primal variables: n numbers.
     pub x: Vec<f64>,
-    /// Dual variables: m numbers (z in the rest of the crate).
+    /// Dual variables: m numbers (z in the rest of the workspace).
     pub y: Vec<f64>,
     /// Slacks: m numbers.
     pub s: Vec<f64>,
 }
 
 impl PrimalDual {
-    /// Instance `index` of what [`crate::Solver`] found for a batch of programs of this structure.
+    /// Instance `index` of what [`argrad_solver::Solver`] found for a batch of programs of this structure.
     ///
     /// # Errors
     /// [`Error::Shape`] where there is no such instance, [`Error::Length`] where `solution` belongs to
@@ -112,7 +112,7 @@ impl PrimalDual {
     }
 
     /// Lengths and finiteness.
-    pub(super) fn check(&self, n: usize, m: usize) -> Result<(), Error> {
+    pub(crate) fn check(&self, n: usize, m: usize) -> Result<(), Error> {
         check("x", &self.x, n, "variables")?;
         check("y", &self.y, m, "rows")?;
         check("s", &self.s, m, "rows")

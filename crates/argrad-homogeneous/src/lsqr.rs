@@ -1,11 +1,12 @@
 //! LSQR (Paige and Saunders 1982): least-norm solves from products alone.
 
-use crate::Error;
+use argrad_conformance::dot;
+use argrad_solver::Error;
 
 /// What LSQR ended with.
-pub(super) struct Iterated {
-    pub(super) solution: Vec<f64>,
-    pub(super) iterations: usize,
+pub(crate) struct Iterated {
+    pub(crate) solution: Vec<f64>,
+    pub(crate) iterations: usize,
 }
 
 /// The least-norm least-squares solution of `A x = b`, with `multiply` the product with A and
@@ -14,7 +15,7 @@ pub(super) struct Iterated {
 ///
 /// Ends when the residual, or its part in the range of A, is below `tolerance` relative to that of x = 0,
 /// or after `max_iterations`.
-pub(super) fn lsqr(
+pub(crate) fn lsqr(
     multiply: impl Fn(&[f64]) -> Result<Vec<f64>, Error>,
     multiply_transpose: impl Fn(&[f64]) -> Result<Vec<f64>, Error>,
     b: &[f64],
@@ -62,7 +63,7 @@ fn step(mut product: Vec<f64>, scale: f64, previous: &[f64]) -> Vec<f64> {
 
 /// Divides by the norm, which it returns; leaves zero alone.
 fn normalize(v: &mut [f64]) -> f64 {
-    let norm = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let norm = dot(v, v).sqrt();
     if norm > 0.0 {
         v.iter_mut().for_each(|v| *v /= norm);
     }

@@ -1,7 +1,7 @@
 //! The normalized residual map N(z, Q), zero at solutions of the embedding, and its derivative M.
 
-use super::{Projected, Projection, Q};
-use crate::Error;
+use crate::{Projected, Projection, Q};
+use argrad_solver::Error;
 
 /// The residual map of the embedding (Busseti, Moursi and Boyd 2019) and its normalized form,
 /// ```text
@@ -138,13 +138,13 @@ impl M<'_> {
     }
 
     /// Pi(z / |w|) = (x, y, 1).
-    pub(super) fn normalized_projection(&self) -> Vec<f64> {
+    pub(crate) fn normalized_projection(&self) -> Vec<f64> {
         self.projected.value().iter().map(|u| u / self.w).collect()
     }
 }
 
 /// w, which must be positive for z to stand for a solution.
-pub(super) fn positive_w(z: &[f64]) -> Result<f64, Error> {
+pub(crate) fn positive_w(z: &[f64]) -> Result<f64, Error> {
     let w = z[z.len() - 1];
     if w > 0.0 {
         return Ok(w);

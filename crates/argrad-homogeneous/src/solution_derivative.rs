@@ -1,9 +1,10 @@
 //! DS = Dphi Ds DQ, and its adjoint.
 
-use super::lsqr::lsqr;
-use super::svd::Svd;
-use super::{Data, M, Phi, PrimalDual, Projection, Q, Residual, embed};
-use crate::{Error, Structure};
+use crate::lsqr::lsqr;
+use crate::svd::Svd;
+use crate::{Data, M, Phi, PrimalDual, Projection, Q, Residual, embed};
+use argrad_conformance::dot;
+use argrad_solver::{Error, Structure};
 
 /// How the singular system with M is solved. Both give its least-norm least-squares solution.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -44,7 +45,7 @@ pub struct Solved<T> {
 /// [`Q::evaluate`].
 ///
 /// ```
-/// use argrad_solver::homogeneous::{Data, LinearSolve, PrimalDual, SolutionDerivative};
+/// use argrad_homogeneous::{Data, LinearSolve, PrimalDual, SolutionDerivative};
 /// use argrad_solver::{Cone, Pattern, Structure};
 /// // minimize c x subject to x >= b:  -x + s = -b.  Then x = b, y = c, s = 0.
 /// let structure =
@@ -65,11 +66,11 @@ pub struct SolutionDerivative<'a> {
     residual: f64,
     m: M<'a>,
     phi: Phi,
-    solve: Factored,
+    solve: Prepared,
 }
 
 #[derive(Clone, Debug)]
-enum Factored {
+enum Prepared {
     Svd(Svd),
     Lsqr { tolerance: f64, max_iterations: usize },
 }
@@ -80,7 +81,8 @@ impl<'a> SolutionDerivative<'a> {
     ///
     /// # Errors
     /// [`Error::Length`] or [`Error::NotFinite`] where `data` or `solution` does not fit `structure`;
-    /// [`Error::Setting`] where `solve` is out of its range.
+    /// [`Error::Setting`] where `solve` is out of its range; [`Error::Shape`] where M has no singular value
+    /// decomposition, which only happens where its entries are close to overflow.
     pub fn new(
         structure: &'a Structure,
         data: &'a Data,
@@ -100,7 +102,7 @@ impl<'a> SolutionDerivative<'a> {
                 // singular values that vanish may be.
                 const SAFETY: f64 = 10.0;
                 let left = norm(&m.multiply(&z)?) / norm(&z);
-                Factored::Svd(Svd::new(&m.dense()?, q.order(), SAFETY * left))
+                Prepared::Svd(Svd::new(&m.dense()?, q.order(), SAFETY * left)?)
             }
             LinearSolve::Lsqr { tolerance, max_iterations } => {
                 if !(0.0..1.0).contains(&tolerance) {
@@ -110,7 +112,7 @@ impl<'a> SolutionDerivative<'a> {
                         found: tolerance.to_string(),
                     });
                 }
-                Factored::Lsqr { tolerance, max_iterations }
+                Prepared::Lsqr { tolerance, max_iterations }
             }
         };
         Ok(Self { q, z, residual, m, phi, solve })
@@ -167,8 +169,8 @@ impl<'a> SolutionDerivative<'a> {
     /// Singular values of M, largest first; `None` with LSQR. The last is zero but for rounding.
     pub fn singular_values(&self) -> Option<Vec<f64>> {
         match &self.solve {
-            Factored::Svd(svd) => Some(svd.singular_values()),
-            Factored::Lsqr { .. } => None,
+            Prepared::Svd(svd) => Some(svd.singular_values()),
+            Prepared::Lsqr { .. } => None,
         }
     }
 
@@ -176,8 +178,8 @@ impl<'a> SolutionDerivative<'a> {
     /// differentiable as far as M can tell; `None` with LSQR.
     pub fn is_unique(&self) -> Option<bool> {
         match &self.solve {
-            Factored::Svd(svd) => Some(svd.rank() + 1 >= self.q.order()),
-            Factored::Lsqr { .. } => None,
+            Prepared::Svd(svd) => Some(svd.rank() + 1 >= self.q.order()),
+            Prepared::Lsqr { .. } => None,
         }
     }
 
@@ -186,8 +188,8 @@ impl<'a> SolutionDerivative<'a> {
         let multiply = |v: &[f64]| self.m.multiply(v);
         let transpose = |v: &[f64]| self.m.multiply_transpose(v);
         let (value, iterations) = match &self.solve {
-            Factored::Svd(svd) => (svd.solve(g), 0),
-            &Factored::Lsqr { tolerance, max_iterations } => {
+            Prepared::Svd(svd) => (svd.solve(g), 0),
+            &Prepared::Lsqr { tolerance, max_iterations } => {
                 let found = lsqr(multiply, transpose, g, tolerance, max_iterations)?;
                 (found.solution, found.iterations)
             }
@@ -201,8 +203,8 @@ impl<'a> SolutionDerivative<'a> {
         let multiply = |v: &[f64]| self.m.multiply(v);
         let transpose = |v: &[f64]| self.m.multiply_transpose(v);
         let (value, iterations) = match &self.solve {
-            Factored::Svd(svd) => (svd.solve_transpose(g), 0),
-            &Factored::Lsqr { tolerance, max_iterations } => {
+            Prepared::Svd(svd) => (svd.solve_transpose(g), 0),
+            &Prepared::Lsqr { tolerance, max_iterations } => {
                 let found = lsqr(transpose, multiply, g, tolerance, max_iterations)?;
                 (found.solution, found.iterations)
             }
@@ -220,7 +222,7 @@ fn relative(product: &[f64], rhs: &[f64]) -> f64 {
 }
 
 fn norm(v: &[f64]) -> f64 {
-    v.iter().map(|v| v * v).sum::<f64>().sqrt()
+    dot(v, v).sqrt()
 }
 
 fn largest(v: &[f64]) -> f64 {

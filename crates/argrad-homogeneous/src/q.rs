@@ -1,7 +1,7 @@
 //! Q(A, b, c): from data to a skew-symmetric matrix, the survey's equation (12).
 
-use super::{Data, check};
-use crate::{Error, Structure};
+use crate::{Data, check};
+use argrad_solver::{Error, Structure};
 
 /// The matrix of the homogeneous embedding, of order N = n + m + 1,
 /// ```text
@@ -17,8 +17,8 @@ use crate::{Error, Structure};
 /// nonlinear map that takes the place of the matrix; the functions of this block are those of (12) alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Q<'a> {
-    pub(super) structure: &'a Structure,
-    pub(super) data: &'a Data,
+    pub(crate) structure: &'a Structure,
+    pub(crate) data: &'a Data,
 }
 
 impl<'a> Q<'a> {
@@ -46,7 +46,7 @@ impl<'a> Q<'a> {
         let (n, m) = (self.structure.variables(), self.structure.rows());
         let (x, y, tau) = (&u[..n], &u[n..n + m], u[n + m]);
         let mut out = vec![0.0; n + m + 1];
-        for ((i, j), a) in self.structure.a.entries().zip(&self.data.a) {
+        for ((i, j), a) in self.structure.a().entries().zip(&self.data.a) {
             out[j] += a * y[i];
             out[n + i] -= a * x[j];
         }
@@ -80,7 +80,7 @@ impl<'a> Q<'a> {
             out[row * order + column] = value;
             out[column * order + row] = -value;
         };
-        for ((i, j), &a) in self.structure.a.entries().zip(&self.data.a) {
+        for ((i, j), &a) in self.structure.a().entries().zip(&self.data.a) {
             set(j, n + i, a);
         }
         self.data.c.iter().enumerate().for_each(|(j, &c)| set(j, n + m, c));
@@ -88,7 +88,7 @@ impl<'a> Q<'a> {
         out
     }
 
-    pub(super) fn check_vector(&self, argument: &'static str, u: &[f64]) -> Result<(), Error> {
+    pub(crate) fn check_vector(&self, argument: &'static str, u: &[f64]) -> Result<(), Error> {
         check(argument, u, self.order(), "n + m + 1")
     }
 }

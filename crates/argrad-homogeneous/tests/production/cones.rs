@@ -2,7 +2,7 @@
 
 use argrad_solver::Cone;
 
-use crate::homogeneous::{Program, agrees, count, lsqr_agrees, matches_differences};
+use crate::checks::{Program, agrees, count, lsqr_agrees, matches_differences};
 
 /// Programs for each set of cones.
 const SEEDS: u64 = 12;

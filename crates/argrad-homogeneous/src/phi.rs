@@ -1,15 +1,16 @@
 //! Between points of the embedding and solutions of the program: phi, and s at a known solution.
 
-use super::residual::positive_w;
-use super::{PrimalDual, Projected, Projection, check};
-use crate::Error;
+use crate::residual::positive_w;
+use crate::{PrimalDual, Projected, Projection, check};
+use argrad_conformance::dot;
+use argrad_solver::Error;
 
 /// The survey's map s at a solution that is known: from (x, y, s) to the point
 /// ```text
 /// z = (u, v, w) = (x, y - s, 1)
 /// ```
 /// of the embedding, which [`Phi`] takes back. In general s solves the embedding from Q alone, which is
-/// the business of [`crate::Solver`].
+/// the business of [`argrad_solver::Solver`].
 ///
 /// # Errors
 /// [`Error::Length`] where y and s differ in length; [`Error::NotFinite`] at a number that is NaN or
@@ -103,9 +104,6 @@ impl Phi {
         let mut out = self.projected.multiply(&sum)?;
         out[..n].copy_from_slice(&gradient.x);
         out[n..n + m].iter_mut().zip(&gradient.s).for_each(|(out, gs)| *out -= gs);
-        let dot = |left: &[f64], right: &[f64]| -> f64 {
-            left.iter().zip(right).map(|(l, r)| l * r).sum()
-        };
         out[n + m] = -dot(x, &gradient.x) - dot(y, &gradient.y) - dot(s, &gradient.s);
         out.iter_mut().for_each(|v| *v /= self.w);
         Ok(out)

@@ -7,7 +7,7 @@
 //! minimize  c'x   subject to  Ax + s = b,  s in K;        maximize  -b'y   subject to  A'y + c = 0,  y in K*,
 //! ```
 //! as a composition `S = phi o s o Q`, and differentiates it by the chain rule: `DS = Dphi Ds DQ`. Each
-//! symbol of that text is an item of this module. In this order they make up the forward direction;
+//! symbol of that text is an item of this crate. In this order they make up the forward direction;
 //! each has its adjoint beside it.
 //!
 //! | survey | what it is | here |
@@ -26,12 +26,13 @@
 //!
 //! Vectors of the embedding have N = n + m + 1 entries: z = (u, v, w), and Pi(z) = (x, y, tau). A quadratic
 //! objective makes a nonlinear map of Q; [`Q::evaluate`] says how. Everything here is for one program,
-//! in plain vectors, checked against the production path. That path, [`crate::Tape`], takes
+//! in plain vectors, and shares nothing with the production path against which it is tested: the projections
+//! are those of `argrad-conformance`. That path, [`argrad_solver::Tape`], takes
 //! another equation, H(x, v) = 0 with v = s - y, which fixes the scale that the embedding leaves free, so
 //! that no ray lies in its null space and a factor can solve it.
 //!
 //! ```
-//! use argrad_solver::homogeneous::{Data, LinearSolve, PrimalDual, Q, Residual, SolutionDerivative};
+//! use argrad_homogeneous::{Data, LinearSolve, PrimalDual, Q, Residual, SolutionDerivative};
 //! use argrad_solver::{Cone, Pattern, Settings, Slot, Solver, Structure, Values};
 //! // minimize x1 + 2 x2  subject to  x1 + x2 = 1, x >= 0.
 //! let (a, b, c) = ([1.0, -1.0, 0.0, 1.0, 0.0, -1.0], [1.0, 0.0, 0.0], [1.0, 2.0]);
@@ -105,7 +106,7 @@ pub use q::Q;
 pub use residual::{M, Residual};
 pub use solution_derivative::{LinearSolve, SolutionDerivative, Solved};
 
-use crate::Error;
+use argrad_solver::Error;
 
 /// Length and finiteness of a vector; `meaning` says what its length is.
 fn check(

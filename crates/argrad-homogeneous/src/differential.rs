@@ -1,7 +1,7 @@
 //! DQ, from a change of the data to a change of Q, and its adjoint D'Q.
 
-use super::{Data, Q, check};
-use crate::Error;
+use crate::{Data, Q, check};
+use argrad_solver::Error;
 
 impl<'a> Q<'a> {
     /// DQ(A, b, c) at the direction (dA, db, dc),
@@ -52,9 +52,9 @@ impl<'a> Q<'a> {
         self.check_vector("g", g)?;
         self.check_vector("u", u)?;
         let mut data = self.read_off(|row, column| g[row] * u[column]);
-        if self.structure.p.nnz() > 0 {
+        if self.structure.p().nnz() > 0 {
             let (tau_g, tau_u) = (g[self.order() - 1], self.positive_tau(u)?);
-            for (entry, (i, j)) in data.p.iter_mut().zip(self.structure.p.entries()) {
+            for (entry, (i, j)) in data.p.iter_mut().zip(self.structure.p().entries()) {
                 let outer = g[i] * u[j] + g[j] * u[i] - tau_g / tau_u * (2.0 * u[i] * u[j]);
                 *entry = if i == j { 0.5 * outer } else { outer };
             }
@@ -67,8 +67,8 @@ impl<'a> Q<'a> {
         let (n, m) = (self.structure.variables(), self.structure.rows());
         let skew = |row: usize, column: usize| g(row, column) - g(column, row);
         Data {
-            p: vec![0.0; self.structure.p.nnz()],
-            a: self.structure.a.entries().map(|(i, j)| skew(j, n + i)).collect(),
+            p: vec![0.0; self.structure.p().nnz()],
+            a: self.structure.a().entries().map(|(i, j)| skew(j, n + i)).collect(),
             b: (0..m).map(|i| skew(n + i, n + m)).collect(),
             c: (0..n).map(|j| skew(j, n + m)).collect(),
         }
