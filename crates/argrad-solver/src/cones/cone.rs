@@ -69,6 +69,10 @@ pub(crate) trait LaneCone {
     fn is_symmetric(&self) -> bool {
         true
     }
+    /// Whether the cone is a polyhedron: the projection is piecewise linear.
+    fn is_polyhedral(&self) -> bool {
+        false
+    }
     /// Whether rows may be scaled by different factors.
     fn rows_scale_freely(&self) -> bool {
         false

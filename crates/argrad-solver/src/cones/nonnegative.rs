@@ -29,6 +29,10 @@ impl LaneCone for Nonnegative {
         self.dim
     }
 
+    fn is_polyhedral(&self) -> bool {
+        true
+    }
+
     fn rows_scale_freely(&self) -> bool {
         true
     }

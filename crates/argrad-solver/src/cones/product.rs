@@ -25,7 +25,7 @@ enum AnyCone {
 
 /// One cone with its rows and its parts of the data.
 #[derive(Clone, Debug)]
-struct Factor {
+struct PlacedCone {
     cone: AnyCone,
     rows: Range<usize>,
     h: Range<usize>,
@@ -36,7 +36,7 @@ struct Factor {
 /// K as the solver sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct ConeProduct {
-    factors: Vec<Factor>,
+    cones: Vec<PlacedCone>,
     degree: usize,
     h_len: usize,
     scaling_len: usize,
@@ -46,10 +46,10 @@ pub(crate) struct ConeProduct {
     is_polyhedral: bool,
 }
 
-/// Calls `$body` with `$cone` the lane cone of `$factor`.
+/// Evaluates `$body` with `$cone` the lane cone of `$placed`.
 macro_rules! with_cone {
-    ($factor:expr, $cone:ident => $body:expr) => {
-        match &$factor.cone {
+    ($placed:expr, $cone:ident => $body:expr) => {
+        match &$placed.cone {
             AnyCone::Zero($cone) => $body,
             AnyCone::Nonnegative($cone) => $body,
             AnyCone::SecondOrder($cone) => $body,
@@ -61,10 +61,26 @@ macro_rules! with_cone {
     };
 }
 
+impl From<&Cone> for AnyCone {
+    fn from(cone: &Cone) -> Self {
+        match cone {
+            Cone::Zero(k) => Self::Zero(Zero::new(*k)),
+            Cone::Nonnegative(k) => Self::Nonnegative(Nonnegative::new(*k)),
+            Cone::SecondOrder(k) => Self::SecondOrder(SecondOrder::new(*k)),
+            Cone::PsdTriangle(side) => Self::PsdTriangle(PsdTriangle::new(*side)),
+            Cone::Exponential => Self::Exponential(Exponential),
+            Cone::Power(alpha) => Self::Power(Power { alpha: *alpha }),
+            Cone::GeneralizedPower { alpha, norm_dim } => {
+                Self::GeneralizedPower(GeneralizedPower::new(alpha.clone(), *norm_dim))
+            }
+        }
+    }
+}
+
 impl ConeProduct {
     pub(crate) fn new(cones: &[Cone]) -> Self {
         let mut product = Self {
-            factors: Vec::with_capacity(cones.len()),
+            cones: Vec::with_capacity(cones.len()),
             degree: 0,
             h_len: 0,
             scaling_len: 0,
@@ -75,36 +91,25 @@ impl ConeProduct {
         };
         let mut row = 0;
         for cone in cones {
-            let lane_cone = match cone {
-                Cone::Zero(k) => AnyCone::Zero(Zero::new(*k)),
-                Cone::Nonnegative(k) => AnyCone::Nonnegative(Nonnegative::new(*k)),
-                Cone::SecondOrder(k) => AnyCone::SecondOrder(SecondOrder::new(*k)),
-                Cone::PsdTriangle(side) => AnyCone::PsdTriangle(PsdTriangle::new(*side)),
-                Cone::Exponential => AnyCone::Exponential(Exponential),
-                Cone::Power(alpha) => AnyCone::Power(Power { alpha: *alpha }),
-                Cone::GeneralizedPower { alpha, norm_dim } => {
-                    AnyCone::GeneralizedPower(GeneralizedPower::new(alpha.clone(), *norm_dim))
-                }
-            };
-            let mut factor = Factor {
-                cone: lane_cone,
-                rows: row..row + cone.dim(),
+            let mut placed = PlacedCone {
+                cone: cone.into(),
+                rows: next(&mut row, cone.dim()),
                 h: 0..0,
                 scaling: 0..0,
                 projection: 0..0,
             };
-            row += cone.dim();
-            let (h, scaling, projection) = with_cone!(factor, cone => {
+            with_cone!(placed, cone => {
                 product.degree += cone.degree();
                 product.scratch_len = product.scratch_len.max(cone.scratch_len());
                 product.is_symmetric &= cone.is_symmetric();
-                (cone.h_entries().len(), cone.scaling_len(), cone.projection_len())
+                product.is_polyhedral &= cone.is_polyhedral();
+                (placed.h, placed.scaling, placed.projection) = (
+                    next(&mut product.h_len, cone.h_entries().len()),
+                    next(&mut product.scaling_len, cone.scaling_len()),
+                    next(&mut product.projection_len, cone.projection_len()),
+                );
             });
-            product.is_polyhedral &= matches!(cone, Cone::Zero(_) | Cone::Nonnegative(_));
-            factor.h = next(&mut product.h_len, h);
-            factor.scaling = next(&mut product.scaling_len, scaling);
-            factor.projection = next(&mut product.projection_len, projection);
-            product.factors.push(factor);
+            product.cones.push(placed);
         }
         product
     }
@@ -146,19 +151,16 @@ impl ConeProduct {
 
     /// Signs of the pivots of all auxiliary nodes, which follow the rows of A.
     pub(crate) fn auxiliary(&self) -> Vec<f64> {
-        self.factors
-            .iter()
-            .flat_map(|factor| with_cone!(factor, cone => cone.auxiliary()))
-            .collect()
+        self.cones.iter().flat_map(|placed| with_cone!(placed, cone => cone.auxiliary())).collect()
     }
 
     /// Entries of H as `(row, column)` of A's rows, with auxiliary nodes numbered on from there.
     pub(crate) fn h_entries(&self) -> Vec<(usize, usize)> {
         let mut entries = Vec::with_capacity(self.h_len);
-        let mut auxiliary = self.factors.last().map_or(0, |factor| factor.rows.end);
-        for factor in &self.factors {
-            let (start, dim) = (factor.rows.start, factor.rows.len());
-            with_cone!(factor, cone => {
+        let mut auxiliary = self.cones.last().map_or(0, |placed| placed.rows.end);
+        for placed in &self.cones {
+            let (start, dim) = (placed.rows.start, placed.rows.len());
+            with_cone!(placed, cone => {
                 let node = |k: usize| if k < dim { start + k } else { auxiliary + k - dim };
                 entries.extend(cone.h_entries().into_iter().map(|(i, j)| (node(i), node(j))));
                 auxiliary += cone.auxiliary().len();
@@ -170,9 +172,9 @@ impl ConeProduct {
     /// Makes row scalings equal within the cones that need it.
     #[inline(always)]
     pub(crate) fn unify_scaling<S: Simd>(&self, simd: S, scale: &mut [V<S>]) {
-        for factor in &self.factors {
-            let rows = &mut scale[factor.rows.clone()];
-            if !with_cone!(factor, cone => cone.rows_scale_freely()) {
+        for placed in &self.cones {
+            let rows = &mut scale[placed.rows.clone()];
+            if !with_cone!(placed, cone => cone.rows_scale_freely()) {
                 let mut least = V::splat(simd, f64::INFINITY);
                 for &row in rows.iter() {
                     least = row.min(least);
@@ -190,212 +192,171 @@ fn next(total: &mut usize, len: usize) -> Range<usize> {
     start..*total
 }
 
-/// Defines operations of [`ConeProduct`] that call one of each cone, in turn. Each is compiled as a
-/// function of its own, so the code of a cone exists once an instruction set. `$kernel` is the name of
-/// the call's arguments, `$result` the expression that it returns.
+/// The type of an argument of an operation, by which part of it a cone gets.
+macro_rules! argument {
+    (rows) => { &'a [V<S>] };
+    (rows_mut) => { &'a mut [V<S>] };
+    (pair) => { Pair<'a, S> };
+    (blocks) => { Pair<'a, S> };
+    (h_mut) => { &'a mut [V<S>] };
+    (scaling) => { &'a [V<S>] };
+    (scaling_mut) => { &'a mut [V<S>] };
+    (projection) => { &'a [V<S>] };
+    (projection_mut) => { &'a mut [V<S>] };
+    (scratch) => { &'a mut [V<S>] };
+    (lane) => { V<S> };
+    (mask) => { M<S> };
+    (function) => { Function };
+}
+
+/// That part: its rows, of one vector or of a [`Pair`]; `blocks`, its rows and its entries of H; its entries of
+/// H; its data; the whole of what is scratch or no vector.
+macro_rules! part {
+    (rows, $x:ident, $placed:ident) => {
+        &$x[$placed.rows.clone()]
+    };
+    (rows_mut, $x:ident, $placed:ident) => {
+        &mut $x[$placed.rows.clone()]
+    };
+    (pair, $x:ident, $placed:ident) => {
+        (&$x.0[$placed.rows.clone()], &$x.1[$placed.rows.clone()])
+    };
+    (blocks, $x:ident, $placed:ident) => {
+        (&$x.0[$placed.rows.clone()], &$x.1[$placed.h.clone()])
+    };
+    (h_mut, $x:ident, $placed:ident) => {
+        &mut $x[$placed.h.clone()]
+    };
+    (scaling, $x:ident, $placed:ident) => {
+        &$x[$placed.scaling.clone()]
+    };
+    (scaling_mut, $x:ident, $placed:ident) => {
+        &mut $x[$placed.scaling.clone()]
+    };
+    (projection, $x:ident, $placed:ident) => {
+        &$x[$placed.projection.clone()]
+    };
+    (projection_mut, $x:ident, $placed:ident) => {
+        &mut $x[$placed.projection.clone()]
+    };
+    (scratch, $x:ident, $placed:ident) => {
+        &mut *$x
+    };
+    ($other:ident, $x:ident, $placed:ident) => {
+        $x
+    };
+}
+
+/// Defines operations of [`ConeProduct`] that call that of each cone in turn, with its part of each argument.
+/// Each is compiled as a function of its own, so the code of a cone exists once an instruction set. `$kernel` is
+/// the name of the call's arguments. An operation with a result has a running total: what it starts from, and
+/// what becomes of it with the result of each cone. `$extra` is an argument for the total alone.
 macro_rules! operations {
     ($(
         $(#[$doc:meta])*
-        $name:ident as $kernel:ident ($($argument:ident: $type:ty),* $(,)?) -> $output:ty {
-            |$simd:ident, $cone:ident, $factor:ident| $body:expr; $result:expr
-        }
+        $name:ident as $kernel:ident
+        ($($argument:ident: $part:ident),* $(; $extra:ident: $extra_part:ident)?)
+        $(-> $total:ident: $total_part:ident = $start:expr, |$own:ident| $sum:expr)?;
     )*) => {
         impl ConeProduct {$(
             $(#[$doc])*
             #[inline(always)]
-            pub(crate) fn $name<'a, S: Simd>(&'a self, simd: S, $($argument: $type),*) -> $output {
-                call(simd, $kernel { simd, product: self, $($argument),* })
+            pub(crate) fn $name<'a, S: Simd>(
+                &'a self,
+                simd: S,
+                $($argument: argument!($part),)*
+                $($extra: argument!($extra_part),)?
+            ) $(-> argument!($total_part))? {
+                call(simd, $kernel { simd, product: self, $($argument,)* $($extra,)? })
             }
         )*}
         $(
             struct $kernel<'a, S: Simd> {
                 simd: S,
                 product: &'a ConeProduct,
-                $($argument: $type),*
+                $($argument: argument!($part),)*
+                $($extra: argument!($extra_part),)?
             }
 
             impl<'a, S: Simd> Kernel for $kernel<'a, S> {
-                type Output = $output;
+                type Output = output!($($total_part)?);
 
-                #[allow(unused_mut)]
                 #[inline(always)]
-                fn run(self) -> $output {
-                    let Self { simd: $simd, product, $(mut $argument),* } = self;
-                    for $factor in &product.factors {
-                        with_cone!($factor, $cone => $body);
+                fn run(self) -> Self::Output {
+                    let Self { simd, product, $($argument,)* $($extra,)? } = self;
+                    $(let mut $total = $start;)?
+                    for placed in &product.cones {
+                        let _own = with_cone!(placed, cone => {
+                            cone.$name(simd, $(part!($part, $argument, placed)),*)
+                        });
+                        $(
+                            let $own = _own;
+                            $total = $sum;
+                        )?
                     }
-                    $result
+                    $($total)?
                 }
             }
         )*
     };
 }
 
+/// The type of an operation's result.
+macro_rules! output {
+    () => {
+        ()
+    };
+    ($part:ident) => {
+        argument!($part)
+    };
+}
+
 operations! {
     /// Sets s and z to the point of the central path with mu = 1.
-    unit as Unit(s: &'a mut [V<S>], z: &'a mut [V<S>]) -> () {
-        |simd, cone, f| cone.unit(simd, &mut s[f.rows.clone()], &mut z[f.rows.clone()]); ()
-    }
+    unit as Unit(s: rows_mut, z: rows_mut);
 
     /// Moves s and z inside, see [`LaneCone::shift_inside`].
-    shift_inside as ShiftInside(
-        s: &'a mut [V<S>], z: &'a mut [V<S>], scratch: &'a mut [V<S>],
-    ) -> () {
-        |simd, cone, f|
-        cone.shift_inside(simd, &mut s[f.rows.clone()], &mut z[f.rows.clone()], scratch); ()
-    }
+    shift_inside as ShiftInside(s: rows_mut, z: rows_mut, scratch: scratch);
 
     /// The scaling data at (s, z).
-    scaling as Scaling(
-        point: Pair<'a, S>, mu: V<S>, data: &'a mut [V<S>], scratch: &'a mut [V<S>],
-    ) -> () {
-        |simd, cone, f| cone.scaling(
-            simd,
-            pair(point, &f.rows),
-            mu,
-            &mut data[f.scaling.clone()],
-            scratch,
-        ); ()
-    }
+    scaling as Scaling(point: pair, mu: lane, data: scaling_mut, scratch: scratch);
 
     /// The entries of H at the scaling.
-    write_scaling_block as WriteScalingBlock(data: &'a [V<S>], h: &'a mut [V<S>]) -> () {
-        |simd, cone, f|
-        cone.write_scaling_block(simd, &data[f.scaling.clone()], &mut h[f.h.clone()]); ()
-    }
+    write_scaling_block as WriteScalingBlock(data: scaling, h: h_mut);
 
     /// `y = H x` at the scaling.
-    multiply_scaling as MultiplyScaling(
-        data: &'a [V<S>], x: &'a [V<S>], y: &'a mut [V<S>], scratch: &'a mut [V<S>],
-    ) -> () {
-        |simd, cone, f| cone.multiply_scaling(
-            simd,
-            &data[f.scaling.clone()],
-            &x[f.rows.clone()],
-            &mut y[f.rows.clone()],
-            scratch,
-        ); ()
-    }
+    multiply_scaling as MultiplyScaling(data: scaling, x: rows, y: rows_mut, scratch: scratch);
 
     /// The constant of the affine step.
-    affine_constant as AffineConstant(s: &'a [V<S>], c: &'a mut [V<S>]) -> () {
-        |simd, cone, f| cone.affine_constant(simd, &s[f.rows.clone()], &mut c[f.rows.clone()]); ()
-    }
+    affine_constant as AffineConstant(s: rows, c: rows_mut);
 
     /// The constant of the combined step.
     combined_constant as CombinedConstant(
-        data: &'a [V<S>],
-        point: Pair<'a, S>,
-        affine: Pair<'a, S>,
-        target: V<S>,
-        c: &'a mut [V<S>],
-        scratch: &'a mut [V<S>],
-    ) -> () {
-        |simd, cone, f| cone.combined_constant(
-            simd,
-            &data[f.scaling.clone()],
-            pair(point, &f.rows),
-            pair(affine, &f.rows),
-            target,
-            &mut c[f.rows.clone()],
-            scratch,
-        ); ()
-    }
+        data: scaling, point: pair, affine: pair, target: lane, c: rows_mut, scratch: scratch
+    );
 
     /// The largest step at most `length` that stays inside.
     step_length as StepLength(
-        data: &'a [V<S>],
-        point: Pair<'a, S>,
-        direction: Pair<'a, S>,
-        length: V<S>,
-        scratch: &'a mut [V<S>],
-    ) -> V<S> {
-        |simd, cone, f| length = cone.step_length(
-            simd,
-            &data[f.scaling.clone()],
-            pair(point, &f.rows),
-            pair(direction, &f.rows),
-            length,
-            scratch,
-        ); length
-    }
+        data: scaling, point: pair, direction: pair, length: lane, scratch: scratch
+    ) -> length: lane = length, |own| own;
 
     /// s = P(v), and the projection data.
-    projection as Projection(
-        v: &'a [V<S>], mu: V<S>, s: &'a mut [V<S>], data: &'a mut [V<S>], scratch: &'a mut [V<S>],
-    ) -> () {
-        |simd, cone, f| cone.projection(
-            simd,
-            &v[f.rows.clone()],
-            mu,
-            &mut s[f.rows.clone()],
-            &mut data[f.projection.clone()],
-            scratch,
-        ); ()
-    }
+    projection as Projection(v: rows, mu: lane, s: rows_mut, data: projection_mut, scratch: scratch);
 
     /// The entries of the projection's block H.
-    write_projection_block as WriteProjectionBlock(
-        data: &'a [V<S>], h: &'a mut [V<S>], scratch: &'a mut [V<S>],
-    ) -> () {
-        |simd, cone, f| cone.write_projection_block(
-            simd,
-            &data[f.projection.clone()],
-            &mut h[f.h.clone()],
-            scratch,
-        ); ()
-    }
+    write_projection_block as WriteProjectionBlock(data: projection, h: h_mut, scratch: scratch);
 
     /// `y = f(D) x`.
-    apply as Apply(
-        data: &'a [V<S>], function: Function, x: &'a [V<S>], y: &'a mut [V<S>], scratch: &'a mut [V<S>],
-    ) -> () {
-        |simd, cone, f| cone.apply(
-            simd,
-            &data[f.projection.clone()],
-            function,
-            &x[f.rows.clone()],
-            &mut y[f.rows.clone()],
-            scratch,
-        ); ()
-    }
+    apply as Apply(data: projection, f: function, x: rows, y: rows_mut, scratch: scratch);
 
     /// v after a Newton step to (s, z).
-    newton_point as NewtonPoint(data: &'a [V<S>], point: Pair<'a, S>, mu: V<S>, v: &'a mut [V<S>]) -> () {
-        |simd, cone, f| cone.newton_point(
-            simd,
-            &data[f.projection.clone()],
-            pair(point, &f.rows),
-            mu,
-            &mut v[f.rows.clone()],
-        ); ()
-    }
+    newton_point as NewtonPoint(data: projection, point: pair, mu: lane, v: rows_mut);
 
-    /// Number of weakly active directions, added to `count`.
-    weakly_active as WeaklyActive(
-        v: &'a [V<S>], data: &'a [V<S>], margin: V<S>, count: V<S>, scratch: &'a mut [V<S>],
-    ) -> V<S> {
-        |simd, cone, f| count += cone.weakly_active(
-            simd,
-            &v[f.rows.clone()],
-            &data[f.projection.clone()],
-            margin,
-            scratch,
-        ); count
-    }
+    /// Number of weakly active directions.
+    weakly_active as WeaklyActive(v: rows, data: projection, margin: lane, scratch: scratch)
+        -> count: lane = margin.like(0.0), |own| count + own;
 
     /// The lanes in `lanes` in which D at both points (v, block) is close, see [`LaneCone::settled`].
-    settled as Settled(old: Pair<'a, S>, new: Pair<'a, S>, lanes: M<S>) -> M<S> {
-        |simd, cone, f| lanes = lanes & cone.settled(
-            simd,
-            (&old.0[f.rows.clone()], &old.1[f.h.clone()]),
-            (&new.0[f.rows.clone()], &new.1[f.h.clone()]),
-        ); lanes
-    }
-}
-
-/// A cone's part of a pair.
-#[inline(always)]
-fn pair<'a, S: Simd>(pair: Pair<'a, S>, rows: &Range<usize>) -> Pair<'a, S> {
-    (&pair.0[rows.clone()], &pair.1[rows.clone()])
+    settled as Settled(old: blocks, new: blocks; lanes: mask)
+        -> all: mask = lanes, |own| all & own;
 }

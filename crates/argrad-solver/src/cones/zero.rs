@@ -25,6 +25,10 @@ impl LaneCone for Zero {
         0
     }
 
+    fn is_polyhedral(&self) -> bool {
+        true
+    }
+
     fn rows_scale_freely(&self) -> bool {
         true
     }

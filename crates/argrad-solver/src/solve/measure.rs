@@ -102,6 +102,5 @@ pub(crate) fn weakly_active<S: Simd>(
     for &v in state.v.iter() {
         size = size.max_abs(v);
     }
-    let none = V::splat(simd, 0.0);
-    analysis.cones.weakly_active(simd, state.v, state.projection, margin * size, none, scratch)
+    analysis.cones.weakly_active(simd, state.v, state.projection, margin * size, scratch)
 }

@@ -14,7 +14,7 @@ mod projection;
 
 use pulp::Simd;
 
-use super::three_dimensional::{Barrier, Projected, Rows, Triple, along, dot, scale};
+use super::three_dimensional::{Barrier, Projected, ThreeRows, Triple, along, dot, scale};
 use crate::lanes::{M, V};
 
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl Barrier for Exponential {
     /// are I + k 1 1', k = U/psi, with Cholesky's rows (1, k/(1 + k)) (1 + k)^(1/2) and
     /// (0, 1) ((1 + 2k)/(1 + k))^(1/2). The smaller of U and w comes first: its row is the longer.
     #[inline(always)]
-    fn root<S: Simd>(&self, Local { q, inverse, ratio: k }: Local<S>) -> Rows<S> {
+    fn root<S: Simd>(&self, Local { q, inverse, ratio: k }: Local<S>) -> ThreeRows<S> {
         let [a, b, c] = inverse;
         let (zero, one) = (a.like(0.0), a.like(1.0));
         let part = one / (one + k);

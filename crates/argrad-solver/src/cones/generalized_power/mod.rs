@@ -6,7 +6,7 @@
 
 use pulp::Simd;
 
-use super::power::barrier::{DualPoint, Shape};
+use super::power::barrier::{DualPoint, Parameters};
 use super::power::projection::{
     apply, parts, project, projection_len, projection_scratch_len, weakly_active, write_block,
 };
@@ -26,8 +26,8 @@ impl GeneralizedPower {
     }
 
     #[inline(always)]
-    fn shape(&self) -> Shape<'_> {
-        Shape { alpha: &self.alpha, norm_dim: self.norm_dim }
+    fn parameters(&self) -> Parameters<'_> {
+        Parameters { alpha: &self.alpha, norm_dim: self.norm_dim }
     }
 }
 
@@ -40,7 +40,7 @@ fn scaling_point<'a, S: Simd>(alpha: &'a [f64], data: &'a [V<S>], dim: usize) ->
 
 impl LaneCone for GeneralizedPower {
     fn dim(&self) -> usize {
-        self.shape().dim()
+        self.parameters().dim()
     }
 
     fn degree(&self) -> usize {
@@ -56,16 +56,16 @@ impl LaneCone for GeneralizedPower {
     }
 
     fn projection_len(&self) -> usize {
-        projection_len(self.shape())
+        projection_len(self.parameters())
     }
 
     fn scratch_len(&self) -> usize {
-        projection_scratch_len(self.shape()).max(2 * self.dim())
+        projection_scratch_len(self.parameters()).max(2 * self.dim())
     }
 
     #[inline(always)]
     fn unit<S: Simd>(&self, simd: S, s: &mut [V<S>], z: &mut [V<S>]) {
-        self.shape().unit(simd, s, z);
+        self.parameters().unit(simd, s, z);
     }
 
     #[inline(always)]
@@ -136,7 +136,7 @@ impl LaneCone for GeneralizedPower {
         limit: V<S>,
         _scratch: &mut [V<S>],
     ) -> V<S> {
-        self.shape().step_length(simd, point, direction, limit)
+        self.parameters().step_length(simd, point, direction, limit)
     }
 
     #[inline(always)]
@@ -149,7 +149,7 @@ impl LaneCone for GeneralizedPower {
         data: &mut [V<S>],
         scratch: &mut [V<S>],
     ) {
-        project(simd, self.shape(), v, mu, s, data, scratch);
+        project(simd, self.parameters(), v, mu, s, data, scratch);
     }
 
     #[inline(always)]
@@ -160,7 +160,7 @@ impl LaneCone for GeneralizedPower {
         h: &mut [V<S>],
         scratch: &mut [V<S>],
     ) {
-        write_block(simd, self.shape(), data, h, scratch);
+        write_block(simd, self.parameters(), data, h, scratch);
     }
 
     #[inline(always)]
@@ -173,7 +173,7 @@ impl LaneCone for GeneralizedPower {
         y: &mut [V<S>],
         _scratch: &mut [V<S>],
     ) {
-        apply(simd, self.shape(), data, f, x, y);
+        apply(simd, self.parameters(), data, f, x, y);
     }
 
     #[inline(always)]
@@ -185,8 +185,8 @@ impl LaneCone for GeneralizedPower {
         margin: V<S>,
         _scratch: &mut [V<S>],
     ) -> V<S> {
-        let (s, z) = parts(self.shape(), data);
-        weakly_active(simd, self.shape(), s, z, margin)
+        let (s, z) = parts(self.parameters(), data);
+        weakly_active(simd, self.parameters(), s, z, margin)
     }
 }
 

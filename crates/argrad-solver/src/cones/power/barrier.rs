@@ -21,12 +21,12 @@ use crate::lanes::{M, V};
 
 /// Exponents of a power cone, and the number of rows of w.
 #[derive(Clone, Copy)]
-pub(in crate::cones) struct Shape<'a> {
+pub(in crate::cones) struct Parameters<'a> {
     pub(in crate::cones) alpha: &'a [f64],
     pub(in crate::cones) norm_dim: usize,
 }
 
-impl Shape<'_> {
+impl Parameters<'_> {
     pub(in crate::cones) fn dim(&self) -> usize {
         self.alpha.len() + self.norm_dim
     }

@@ -11,11 +11,11 @@ mod root;
 use pulp::Simd;
 
 use crate::cones::three_dimensional::{
-    Barrier, Projected, Rows, Spectrum, Triple, along, dot, normalized, select,
+    Barrier, Projected, Spectrum, ThreeRows, Triple, along, dot, normalized, select,
 };
 use crate::lanes::{M, V};
-use barrier::{DualPoint, Shape, is_inside};
-use projection::{Solution, not_finite, project, scale, weakly_active};
+use barrier::{DualPoint, Parameters, is_inside};
+use projection::{SolvedEquation, not_finite, project, scale, weakly_active};
 use root::Equation;
 
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ impl Barrier for Power {
     /// (4 / (g^2 h)) (w - o h m)^2 + (a b (1 + 2/g) + d^2 h/(1 + h)) e^2 + (1 + h) (m + d e / (1 + h))^2
     /// ```
     #[inline(always)]
-    fn root<S: Simd>(&self, at: Local<S>) -> Rows<S> {
+    fn root<S: Simd>(&self, at: Local<S>) -> ThreeRows<S> {
         let alpha = self.exponents();
         let point = DualPoint::read(&alpha, &at.z, &at.memory);
         let (one, two) = (point.gap.like(1.0), point.gap.like(2.0));
@@ -160,7 +160,7 @@ impl Barrier for Power {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         let alpha = self.exponents();
         let (x, norm, unit) = scaled(simd, v);
-        let solution = Solution::new(simd, Equation::new(simd, &alpha, &x, norm, zero));
+        let solution = SolvedEquation::new(simd, Equation::new(simd, &alpha, &x, norm, zero));
         let (x0, z0) = solution.parts(simd, 0);
         let (x1, z1) = solution.parts(simd, 1);
         let point = [x0 * unit, x1 * unit, v[2] * solution.shares.0];
@@ -198,9 +198,9 @@ impl Barrier for Power {
         exact: Projected<S>,
     ) -> Projected<S> {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-        let shape = Shape { alpha: &self.exponents(), norm_dim: 1 };
+        let parameters = Parameters { alpha: &self.exponents(), norm_dim: 1 };
         let (mut point, mut data) = ([zero; 3], [zero; PROJECTION_LEN]);
-        project(simd, shape, &v, mu, &mut point, &mut data, &mut [zero; SCRATCH_LEN]);
+        project(simd, parameters, &v, mu, &mut point, &mut data, &mut [zero; SCRATCH_LEN]);
         let sign = v[2].lt(zero).select(-one, one);
         let basis = [0, 3, 6].map(|i| [data[i], data[i + 1], sign * data[i + 2]]);
         let spectrum = Spectrum {
@@ -215,13 +215,14 @@ impl Barrier for Power {
     #[inline(always)]
     fn kinks<S: Simd>(&self, simd: S, v: Triple<S>, margin: V<S>) -> V<S> {
         let zero = V::splat(simd, 0.0);
-        let shape = Shape { alpha: &self.exponents(), norm_dim: 1 };
+        let parameters = Parameters { alpha: &self.exponents(), norm_dim: 1 };
         let (x, norm, unit) = scaled(simd, v);
-        let solution = Solution::new(simd, Equation::new(simd, shape.alpha, &x, norm, zero));
+        let solution =
+            SolvedEquation::new(simd, Equation::new(simd, parameters.alpha, &x, norm, zero));
         let parts = [solution.parts(simd, 0), solution.parts(simd, 1)];
         let (x, z) = (parts.map(|(x, _)| x * unit), parts.map(|(_, z)| z * unit));
         let (r, t) = (solution.r * unit, solution.t * unit);
-        weakly_active(simd, shape, (&x, r), (&z, t), margin)
+        weakly_active(simd, parameters, (&x, r), (&z, t), margin)
     }
 }
 

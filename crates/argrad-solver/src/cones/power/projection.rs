@@ -18,12 +18,12 @@
 
 use pulp::Simd;
 
-use super::barrier::Shape;
+use super::barrier::Parameters;
 use super::root::{Equation, Split};
 use crate::cones::{FREE, Function, STEEPEST};
 use crate::lanes::{M, V};
 use crate::linalg::dense::householder::{congruence, dot, normalize, reflect, reflector};
-use crate::linalg::dense::{eigen, eigen_scratch_len};
+use crate::linalg::dense::{eigen, eigen_scratch_len, set_both};
 
 /// Where the data of a projection are.
 struct Layout {
@@ -36,9 +36,9 @@ struct Layout {
 
 impl Layout {
     #[inline(always)]
-    fn new(shape: Shape<'_>) -> Self {
-        let k = shape.alpha.len();
-        Self { k, n: k + 1, norm_dim: shape.norm_dim }
+    fn new(parameters: Parameters<'_>) -> Self {
+        let k = parameters.alpha.len();
+        Self { k, n: k + 1, norm_dim: parameters.norm_dim }
     }
 
     #[inline(always)]
@@ -48,7 +48,7 @@ impl Layout {
     }
 
     #[inline(always)]
-    fn read<'a, S: Simd>(&self, data: &'a [V<S>]) -> Data<'a, S> {
+    fn read<'a, S: Simd>(&self, data: &'a [V<S>]) -> ProjectionData<'a, S> {
         let Self { k, n, norm_dim } = *self;
         let (basis, data) = data.split_at(n * n);
         let (d, data) = data.split_at(n);
@@ -57,11 +57,22 @@ impl Layout {
         let (x, data) = data.split_at(k);
         let (z, rest) = data.split_at(k);
         let across = (rest[0], rest[1]);
-        Data { basis, d, complement, axis, x, z, across, delta: rest[2], r: rest[3], t: rest[4] }
+        ProjectionData {
+            basis,
+            d,
+            complement,
+            axis,
+            x,
+            z,
+            across,
+            delta: rest[2],
+            r: rest[3],
+            t: rest[4],
+        }
     }
 
     #[inline(always)]
-    fn write<'a, S: Simd>(&self, data: &'a mut [V<S>]) -> DataMut<'a, S> {
+    fn write<'a, S: Simd>(&self, data: &'a mut [V<S>]) -> ProjectionDataMut<'a, S> {
         let Self { k, n, norm_dim } = *self;
         let (basis, data) = data.split_at_mut(n * n);
         let (d, data) = data.split_at_mut(n);
@@ -69,12 +80,12 @@ impl Layout {
         let (axis, data) = data.split_at_mut(norm_dim);
         let (x, data) = data.split_at_mut(k);
         let (z, rest) = data.split_at_mut(k);
-        DataMut { basis, d, complement, axis, x, z, rest }
+        ProjectionDataMut { basis, d, complement, axis, x, z, rest }
     }
 }
 
 /// The data of a projection.
-struct Data<'a, S: Simd> {
+struct ProjectionData<'a, S: Simd> {
     /// Eigenvectors in the coordinates (x, ŵ'w), one a row.
     basis: &'a [V<S>],
     /// Their eigenvalues d and 1 - d.
@@ -93,7 +104,7 @@ struct Data<'a, S: Simd> {
 }
 
 /// The same, to be written; the single registers are in `rest`, in the order above.
-struct DataMut<'a, S: Simd> {
+struct ProjectionDataMut<'a, S: Simd> {
     basis: &'a mut [V<S>],
     d: &'a mut [V<S>],
     complement: &'a mut [V<S>],
@@ -103,7 +114,7 @@ struct DataMut<'a, S: Simd> {
     rest: &'a mut [V<S>],
 }
 
-impl<S: Simd> Data<'_, S> {
+impl<S: Simd> ProjectionData<'_, S> {
     /// The function at eigenvector `j`.
     #[inline(always)]
     fn at(&self, f: Function, j: usize) -> V<S> {
@@ -117,12 +128,12 @@ impl<S: Simd> Data<'_, S> {
     }
 }
 
-pub(in crate::cones) fn projection_len(shape: Shape<'_>) -> usize {
-    Layout::new(shape).len()
+pub(in crate::cones) fn projection_len(parameters: Parameters<'_>) -> usize {
+    Layout::new(parameters).len()
 }
 
-pub(in crate::cones) fn projection_scratch_len(shape: Shape<'_>) -> usize {
-    let n = shape.alpha.len() + 1;
+pub(in crate::cones) fn projection_scratch_len(parameters: Parameters<'_>) -> usize {
+    let n = parameters.alpha.len() + 1;
     n * n + 5 * n + eigen_scratch_len(n)
 }
 
@@ -165,7 +176,7 @@ impl<S: Simd> Cases<S> {
 }
 
 /// The equation's solution.
-pub(in crate::cones) struct Solution<'a, S: Simd> {
+pub(in crate::cones) struct SolvedEquation<'a, S: Simd> {
     pub(in crate::cones) equation: Equation<'a, S>,
     pub(in crate::cones) cases: Cases<S>,
     /// c = r t, without meaning where D is diagonal.
@@ -176,7 +187,7 @@ pub(in crate::cones) struct Solution<'a, S: Simd> {
     pub(in crate::cones) t: V<S>,
 }
 
-impl<'a, S: Simd> Solution<'a, S> {
+impl<'a, S: Simd> SolvedEquation<'a, S> {
     #[inline(always)]
     pub(in crate::cones) fn new(simd: S, equation: Equation<'a, S>) -> Self {
         let log = equation.solve(simd);
@@ -240,14 +251,13 @@ impl<'a, S: Simd> Solution<'a, S> {
         let outer = sign * (self.r - self.t);
         for i in 0..k {
             let hb = h * slopes[i];
-            for j in 0..k {
-                matrix[i * n + j] = hb * (outer * slopes[j]);
+            for j in 0..i {
+                set_both(n, matrix, (i, j), hb * (outer * slopes[j]));
             }
             // X / S or Z / S.
             let share = slopes[i] * V::splat(simd, 1.0 / alpha[i]);
-            matrix[i * n + i] += near.select(z[i], s[i]) * share;
-            matrix[i * n + k] = -(sign * hb);
-            matrix[k * n + i] = -(sign * hb);
+            matrix[i * n + i] = hb * (outer * slopes[i]) + near.select(z[i], s[i]) * share;
+            set_both(n, matrix, (i, k), -(sign * hb));
         }
         let (on_r, on_t) = (self.shares.0 * slope_r, self.shares.1 * slope_t);
         matrix[k * n + k] = near.select(on_t, on_r) * inverse;
@@ -279,14 +289,14 @@ impl<'a, S: Simd> Solution<'a, S> {
 #[inline(always)]
 pub(in crate::cones) fn project<S: Simd>(
     simd: S,
-    shape: Shape<'_>,
+    parameters: Parameters<'_>,
     v: &[V<S>],
     mu: V<S>,
     s: &mut [V<S>],
     data: &mut [V<S>],
     scratch: &mut [V<S>],
 ) {
-    let layout = Layout::new(shape);
+    let layout = Layout::new(parameters);
     let (x, scratch) = scratch.split_at_mut(layout.k);
     let (v_x, v_w) = v.split_at(layout.k);
     let unit = scale(simd, v, mu);
@@ -297,7 +307,7 @@ pub(in crate::cones) fn project<S: Simd>(
     }
     let norm = length(simd, v_w, inverse) + poison;
     let mu = mu * inverse * inverse;
-    let solution = Solution::new(simd, Equation::new(simd, shape.alpha, x, norm, mu));
+    let solution = SolvedEquation::new(simd, Equation::new(simd, parameters.alpha, x, norm, mu));
 
     let data = layout.write(data);
     let shares = solution.shares;
@@ -321,7 +331,7 @@ pub(in crate::cones) fn project<S: Simd>(
 #[inline(always)]
 fn diagonalize<S: Simd>(
     simd: S,
-    solution: &Solution<'_, S>,
+    solution: &SolvedEquation<'_, S>,
     basis: &mut [V<S>],
     d: &mut [V<S>],
     complement: &mut [V<S>],
@@ -363,12 +373,12 @@ fn diagonalize<S: Simd>(
 #[inline(always)]
 pub(in crate::cones) fn write_block<S: Simd>(
     simd: S,
-    shape: Shape<'_>,
+    parameters: Parameters<'_>,
     data: &[V<S>],
     h: &mut [V<S>],
     scratch: &mut [V<S>],
 ) {
-    let layout = Layout::new(shape);
+    let layout = Layout::new(parameters);
     let Layout { k, n, norm_dim } = layout;
     let data = layout.read(data);
     let (scaled, last) = scratch[..n * n + n].split_at_mut(n * n);
@@ -420,13 +430,13 @@ pub(in crate::cones) fn write_block<S: Simd>(
 #[inline(always)]
 pub(in crate::cones) fn apply<S: Simd>(
     simd: S,
-    shape: Shape<'_>,
+    parameters: Parameters<'_>,
     data: &[V<S>],
     f: Function,
     x: &[V<S>],
     y: &mut [V<S>],
 ) {
-    let layout = Layout::new(shape);
+    let layout = Layout::new(parameters);
     let Layout { k, n, norm_dim } = layout;
     let data = layout.read(data);
     let along = dot(data.axis, &x[k..]);
@@ -462,7 +472,7 @@ pub(in crate::cones) fn apply<S: Simd>(
 #[inline(always)]
 pub(in crate::cones) fn weakly_active<S: Simd>(
     simd: S,
-    shape: Shape<'_>,
+    parameters: Parameters<'_>,
     (x, r): (&[V<S>], V<S>),
     (z, t): (&[V<S>], V<S>),
     margin: V<S>,
@@ -470,7 +480,7 @@ pub(in crate::cones) fn weakly_active<S: Simd>(
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     let small = |x: V<S>| x.le(margin);
     let (mut rows, mut weak, mut balance) = (zero, zero, zero);
-    for (i, &alpha) in shape.alpha.iter().enumerate() {
+    for (i, &alpha) in parameters.alpha.iter().enumerate() {
         let (x, z, alpha) = (x[i], z[i], V::splat(simd, alpha));
         let is_weak = small(x) & small(z);
         rows += is_weak.select(one, zero);
@@ -479,19 +489,19 @@ pub(in crate::cones) fn weakly_active<S: Simd>(
     }
     let some = rows.gt(zero);
     let undecided = some & balance.abs().le(weak) & small(r) & small(t);
-    let on_w = undecided.select(V::splat(simd, shape.norm_dim as f64), zero);
-    let near_k = is_near(simd, shape.alpha, (x, r), (z, t), margin, false);
-    let near_polar = is_near(simd, shape.alpha, (z, t), (x, r), margin, true);
+    let on_w = undecided.select(V::splat(simd, parameters.norm_dim as f64), zero);
+    let near_k = is_near(simd, parameters.alpha, (x, r), (z, t), margin, false);
+    let near_polar = is_near(simd, parameters.alpha, (z, t), (x, r), margin, true);
     some.select(rows + on_w, (near_k | near_polar).select(one, zero))
 }
 
 /// X, Z, r and t among the data of a projection.
 #[inline(always)]
 pub(in crate::cones) fn parts<'a, S: Simd>(
-    shape: Shape<'_>,
+    parameters: Parameters<'_>,
     data: &'a [V<S>],
 ) -> ((&'a [V<S>], V<S>), (&'a [V<S>], V<S>)) {
-    let data = Layout::new(shape).read(data);
+    let data = Layout::new(parameters).read(data);
     ((data.x, data.r), (data.z, data.t))
 }
 

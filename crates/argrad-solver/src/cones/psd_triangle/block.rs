@@ -16,7 +16,7 @@ use std::f64::consts::SQRT_2;
 use pulp::Simd;
 
 use crate::lanes::{Kernel, V, call};
-use crate::linalg::dense::{Shape, Support, row_products, triangle_index, triangle_len};
+use crate::linalg::dense::{Entries, Support, row_products, triangle_index, triangle_len};
 
 /// The block of X -> W X W.
 #[inline(always)]
@@ -82,8 +82,8 @@ pub(super) fn write_divided_differences<S: Simd>(
             }
         }
     }
-    row_products(simd, side, (g, Support::Full), f, (Shape::Full, product));
-    row_products(simd, side, (product, Support::Full), g, (Shape::Triangle, h));
+    row_products(simd, side, (g, Support::Full), f, (Entries::Full, product));
+    row_products(simd, side, (product, Support::Full), g, (Entries::Triangle, h));
     call(simd, Symmetrize { simd, side, h });
 }
 

@@ -32,7 +32,7 @@ use pulp::Simd;
 use super::{FREE, Function, LaneCone, Pair, STEEPEST};
 use crate::lanes::{M, V};
 use crate::linalg::dense::{
-    Shape, Support, cholesky, congruence, divide_by_factor, eigen, eigen_scratch_len,
+    Entries, Support, cholesky, congruence, divide_by_factor, eigen, eigen_scratch_len,
     least_eigenvalues, least_scratch_len, row_products, scale_off_diagonals, set_both, transpose,
     triangle_index, triangle_len, unpack,
 };
@@ -54,7 +54,7 @@ fn cut<'a, S: Simd>(memory: &mut &'a mut [V<S>], len: usize) -> &'a mut [V<S>] {
 }
 
 /// The data of the scaling. Matrices are row by row.
-struct Scaling<'a, S: Simd> {
+struct ScalingData<'a, S: Simd> {
     lambda: &'a [V<S>],
     /// lambda^(-1/2).
     inverse_roots: &'a [V<S>],
@@ -68,7 +68,7 @@ struct Scaling<'a, S: Simd> {
     w: &'a [V<S>],
 }
 
-impl<'a, S: Simd> Scaling<'a, S> {
+impl<'a, S: Simd> ScalingData<'a, S> {
     #[inline(always)]
     fn of(side: usize, data: &'a [V<S>]) -> Self {
         let (lambda, data) = data.split_at(side);
@@ -81,7 +81,7 @@ impl<'a, S: Simd> Scaling<'a, S> {
 }
 
 /// The data of the projection.
-struct Projection<'a, S: Simd> {
+struct ProjectionData<'a, S: Simd> {
     delta: V<S>,
     /// Eigenvalues of V.
     values: &'a [V<S>],
@@ -94,7 +94,7 @@ struct Projection<'a, S: Simd> {
     u: &'a [V<S>],
 }
 
-impl<'a, S: Simd> Projection<'a, S> {
+impl<'a, S: Simd> ProjectionData<'a, S> {
     #[inline(always)]
     fn of(side: usize, data: &'a [V<S>]) -> Self {
         let (delta, data) = data.split_at(1);
@@ -116,16 +116,16 @@ impl PsdTriangle {
     fn scaled_directions<S: Simd>(
         &self,
         simd: S,
-        scaling: &Scaling<'_, S>,
+        scaling: &ScalingData<'_, S>,
         (ds, dz): Pair<'_, S>,
         (scaled_ds, scaled_dz): (&mut [V<S>], &mut [V<S>]),
         (x, t): (&mut [V<S>], &mut [V<S>]),
     ) {
         let n = self.side;
         unpack(simd, n, ds, x);
-        congruence(simd, n, scaling.r_inverse, x, t, (Shape::Symmetric, scaled_ds));
+        congruence(simd, n, scaling.r_inverse, x, t, (Entries::Symmetric, scaled_ds));
         unpack(simd, n, dz, x);
-        congruence(simd, n, scaling.r_transposed, x, t, (Shape::Symmetric, scaled_dz));
+        congruence(simd, n, scaling.r_transposed, x, t, (Entries::Symmetric, scaled_dz));
     }
 
     /// Adds the multiple of the identity that brings the least eigenvalue to a safe distance from
@@ -222,8 +222,8 @@ impl LaneCone for PsdTriangle {
         transpose(n, l, l_transposed);
         unpack(simd, n, z, m);
         let upper = (&*l_transposed, Support::Upper);
-        row_products(simd, n, upper, m, (Shape::Full, product));
-        row_products(simd, n, upper, product, (Shape::Symmetric, m));
+        row_products(simd, n, upper, m, (Entries::Full, product));
+        row_products(simd, n, upper, product, (Entries::Symmetric, m));
 
         // The rows of R^-1 begin as those of Q'.
         eigen(simd, n, m, r_inverse, lambda, scratch);
@@ -231,14 +231,14 @@ impl LaneCone for PsdTriangle {
             lambda[k] = lambda[k].sqrt();
             inverse_roots[k] = V::splat(simd, 1.0) / lambda[k].sqrt();
         }
-        row_products(simd, n, (l, Support::Lower), r_inverse, (Shape::Full, r));
+        row_products(simd, n, (l, Support::Lower), r_inverse, (Entries::Full, r));
         for row in r.chunks_exact_mut(n.max(1)) {
             for (x, &inverse_root) in row.iter_mut().zip(inverse_roots.iter()) {
                 *x *= inverse_root;
             }
         }
         transpose(n, r, r_transposed);
-        row_products(simd, n, (r, Support::Full), r, (Shape::Symmetric, w));
+        row_products(simd, n, (r, Support::Full), r, (Entries::Symmetric, w));
         for k in 0..n {
             let row = &mut r_inverse[k * n..(k + 1) * n];
             let root = lambda[k] * inverse_roots[k];
@@ -251,7 +251,7 @@ impl LaneCone for PsdTriangle {
 
     #[inline(always)]
     fn write_scaling_block<S: Simd>(&self, simd: S, data: &[V<S>], h: &mut [V<S>]) {
-        write_symmetric_products(simd, self.side, Scaling::of(self.side, data).w, h);
+        write_symmetric_products(simd, self.side, ScalingData::of(self.side, data).w, h);
     }
 
     #[inline(always)]
@@ -266,8 +266,8 @@ impl LaneCone for PsdTriangle {
         let n = self.side;
         let (m, scratch) = scratch.split_at_mut(n * n);
         unpack(simd, n, x, m);
-        let w = Scaling::of(n, data).w;
-        congruence(simd, n, w, m, &mut scratch[..n * n], (Shape::Triangle, y));
+        let w = ScalingData::of(n, data).w;
+        congruence(simd, n, w, m, &mut scratch[..n * n], (Entries::Triangle, y));
         scale_off_diagonals(simd, n, y);
     }
 
@@ -285,13 +285,13 @@ impl LaneCone for PsdTriangle {
         mut scratch: &mut [V<S>],
     ) {
         let n = self.side;
-        let scaling = Scaling::of(n, data);
+        let scaling = ScalingData::of(n, data);
         let ds = cut(&mut scratch, n * n);
         let dz = cut(&mut scratch, n * n);
         let x = cut(&mut scratch, n * n);
         let t = cut(&mut scratch, n * n);
         self.scaled_directions(simd, &scaling, affine, (ds, dz), (x, t));
-        row_products(simd, n, (ds, Support::Full), dz, (Shape::Full, t));
+        row_products(simd, n, (ds, Support::Full), dz, (Entries::Full, t));
         let twice_target = target + target;
         for i in 0..n {
             for j in 0..=i {
@@ -301,7 +301,7 @@ impl LaneCone for PsdTriangle {
                 set_both(n, x, (i, j), value);
             }
         }
-        congruence(simd, n, scaling.r, x, t, (Shape::Triangle, c));
+        congruence(simd, n, scaling.r, x, t, (Entries::Triangle, c));
         scale_off_diagonals(simd, n, c);
         for (c, &s) in c.iter_mut().zip(s) {
             *c += s;
@@ -325,7 +325,7 @@ impl LaneCone for PsdTriangle {
         if n == 0 {
             return limit;
         }
-        let scaling = Scaling::of(n, data);
+        let scaling = ScalingData::of(n, data);
         let ds = cut(&mut scratch, n * n);
         let dz = cut(&mut scratch, n * n);
         let x = cut(&mut scratch, n * n);
@@ -382,7 +382,7 @@ impl LaneCone for PsdTriangle {
                 a[i * n + k] = u[i * n + k] * s_values[k];
             }
         }
-        row_products(simd, n, (a, Support::Full), u, (Shape::Triangle, s));
+        row_products(simd, n, (a, Support::Full), u, (Entries::Triangle, s));
         scale_off_diagonals(simd, n, s);
         for (s, &v) in s.iter_mut().zip(v) {
             *s = inside.select(v, *s);
@@ -416,7 +416,7 @@ impl LaneCone for PsdTriangle {
         scratch: &mut [V<S>],
     ) {
         let n = self.side;
-        let data = Projection::of(n, data);
+        let data = ProjectionData::of(n, data);
         let (f, scratch) = scratch.split_at_mut(n * n);
         for j in 0..n {
             for i in 0..=j {
@@ -439,12 +439,12 @@ impl LaneCone for PsdTriangle {
         mut scratch: &mut [V<S>],
     ) {
         let n = self.side;
-        let data = Projection::of(n, data);
+        let data = ProjectionData::of(n, data);
         let a = cut(&mut scratch, n * n);
         let b = cut(&mut scratch, self.dim());
         let t = cut(&mut scratch, n * n);
         unpack(simd, n, x, a);
-        congruence(simd, n, data.vectors, a, t, (Shape::Triangle, b));
+        congruence(simd, n, data.vectors, a, t, (Entries::Triangle, b));
         for j in 0..n {
             for i in 0..=j {
                 let at = triangle_index(i, j);
@@ -452,7 +452,7 @@ impl LaneCone for PsdTriangle {
                 set_both(n, a, (i, j), b[at] * factor);
             }
         }
-        congruence(simd, n, data.u, a, t, (Shape::Triangle, y));
+        congruence(simd, n, data.u, a, t, (Entries::Triangle, y));
         scale_off_diagonals(simd, n, y);
     }
 
@@ -475,7 +475,7 @@ impl LaneCone for PsdTriangle {
     ) -> V<S> {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
         let mut count = zero;
-        for &value in Projection::of(self.side, data).values {
+        for &value in ProjectionData::of(self.side, data).values {
             count += value.abs().le(margin).select(one, zero);
         }
         V::splat(simd, 0.5) * count * (count + one)

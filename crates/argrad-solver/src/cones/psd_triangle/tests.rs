@@ -1,6 +1,7 @@
 //! Full squares in plain f64, row by row, are the reference; eigenvectors of test matrices come
 //! from Gram-Schmidt, so nothing here leans on the code under test.
 
+use argrad_conformance::dot;
 use pulp::{Scalar, Simd};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -58,11 +59,7 @@ fn diagonal(l: &[f64]) -> Vec<f64> {
 }
 
 fn norm(x: &[f64]) -> f64 {
-    x.iter().map(|x| x * x).sum::<f64>().sqrt()
-}
-
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| x * y).sum()
+    dot(x, x).sqrt()
 }
 
 fn plus(x: &[f64], a: f64, y: &[f64]) -> Vec<f64> {
@@ -298,7 +295,7 @@ fn scaling_takes_both_points_to_the_same_diagonal_matrix() {
     for n in [0, 1, 2, 3, 6, 7, 10] {
         for (s, z, _) in interior_points(n, rng) {
             let data = scaling_data(n, &s, &z);
-            let scaling = Scaling::of(n, &data);
+            let scaling = ScalingData::of(n, &data);
             let (r, r_inverse) = (plain(scaling.r), plain(scaling.r_inverse));
             let lambda = diagonal(&plain(scaling.lambda));
             assert_eq!(plain(scaling.r_transposed), transposed(n, &r));
@@ -367,7 +364,7 @@ fn combined_constant_solves_its_equation_in_scaled_coordinates() {
     for n in [0, 1, 2, 3, 6, 7, 10] {
         for (s, z, tolerance) in interior_points(n, rng) {
             let data = scaling_data(n, &s, &z);
-            let scaling = Scaling::of(n, &data);
+            let scaling = ScalingData::of(n, &data);
             let (r, r_inverse) = (plain(scaling.r), plain(scaling.r_inverse));
             let lambda = diagonal(&plain(scaling.lambda));
             let mu = dot(&s, &z) / n.max(1) as f64;
@@ -406,7 +403,7 @@ fn steps_reach_the_boundary_and_no_further() {
     for n in [1, 2, 3, 6, 7, 10] {
         for (s, z, tolerance) in interior_points(n, rng) {
             let data = scaling_data(n, &s, &z);
-            let scaling = Scaling::of(n, &data);
+            let scaling = ScalingData::of(n, &data);
             let (r, r_inverse) = (plain(scaling.r), plain(scaling.r_inverse));
             let size = (dot(&s, &z) / n as f64).sqrt();
             for _ in 0..3 {
@@ -644,7 +641,7 @@ fn derivative_is_symmetric_with_eigenvalues_between_zero_and_one() {
                     let l: Vec<f64> = l.iter().map(|l| scale * l).collect();
                     let v = with_spectrum(&random_rotation(rng, n), &l);
                     let (_, data) = project(n, &v, mu * scale * scale);
-                    let projection = Projection::of(n, &data);
+                    let projection = ProjectionData::of(n, &data);
                     let values = plain(projection.d);
                     let complements = plain(projection.complement);
                     for (d, complement) in values.iter().zip(&complements) {
@@ -724,7 +721,7 @@ fn projection_block_is_that_of_apply() {
 
 /// The largest eigenvalue of the block.
 fn largest(data: &[Lane], n: usize) -> f64 {
-    let data = Projection::of(n, data);
+    let data = ProjectionData::of(n, data);
     let values = data.d.iter().zip(data.complement);
     values.map(|(&d, &c)| Function::Block.at(d, c, data.delta).lane(0)).fold(0.0, f64::max)
 }

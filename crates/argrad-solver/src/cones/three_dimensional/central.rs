@@ -10,7 +10,7 @@ use pulp::Simd;
 
 use super::scaling::{gram, image, transposed_image};
 use super::{
-    Barrier, Projected, Rows, Spectrum, Triple, along, cross, dot, normalized, scale, select,
+    Barrier, Projected, Spectrum, ThreeRows, Triple, along, cross, dot, normalized, scale, select,
 };
 use crate::lanes::{M, V};
 
@@ -95,7 +95,7 @@ fn minimize<B: Barrier + ?Sized, S: Simd>(
 /// orthonormal basis that starts with the longest rows, R'R is graded, and Cholesky's factors are as exact
 /// as for equal lengths.
 #[inline(always)]
-fn solve<S: Simd>(rows: Rows<S>, x: Triple<S>) -> Triple<S> {
+fn solve<S: Simd>(rows: ThreeRows<S>, x: Triple<S>) -> Triple<S> {
     let rows = longest_first(rows);
     let first = normalized(rows[0]);
     let second = along(rows[1], -dot(rows[1], first), first);
@@ -106,7 +106,7 @@ fn solve<S: Simd>(rows: Rows<S>, x: Triple<S>) -> Triple<S> {
 }
 
 #[inline(always)]
-fn longest_first<S: Simd>(mut rows: Rows<S>) -> Rows<S> {
+fn longest_first<S: Simd>(mut rows: ThreeRows<S>) -> ThreeRows<S> {
     for (i, j) in [(0, 1), (1, 2), (0, 1)] {
         let (a, b) = (rows[i], rows[j]);
         let ordered = dot(a, a).ge(dot(b, b));

@@ -24,7 +24,7 @@ use crate::lanes::{M, V};
 pub(crate) type Triple<S> = [V<S>; 3];
 
 /// The rows of a 3 x 3 matrix, one a lane.
-pub(crate) type Rows<S> = [Triple<S>; 3];
+pub(crate) type ThreeRows<S> = [Triple<S>; 3];
 
 /// A cone in R^3 by its two barriers, and the projection onto it.
 ///
@@ -54,7 +54,7 @@ pub(crate) trait Barrier {
     /// Rows r of a root of the Hessian, H* = sum r r'. The rows may differ much in length close to the
     /// boundary; each is accurate relative to its length, and scaled to length one they are far
     /// from dependent.
-    fn root<S: Simd>(&self, at: Self::Local<S>) -> Rows<S>;
+    fn root<S: Simd>(&self, at: Self::Local<S>) -> ThreeRows<S>;
     /// The third derivative D^3 f*[a, b].
     fn third<S: Simd>(&self, at: Self::Local<S>, a: Triple<S>, b: Triple<S>) -> Triple<S>;
     /// z~ with -grad f*(z~) = s, which is -grad f(s).

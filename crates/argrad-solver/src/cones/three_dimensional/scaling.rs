@@ -20,7 +20,7 @@
 
 use pulp::Simd;
 
-use super::{Barrier, Rows, Triple, along, cross, dot, normalized, scale};
+use super::{Barrier, ThreeRows, Triple, along, cross, dot, normalized, scale};
 use crate::lanes::V;
 
 /// Registers of the data: three vectors b with H = sum b b'.
@@ -38,7 +38,7 @@ pub(super) fn factor<B: Barrier + ?Sized, S: Simd>(
     s: Triple<S>,
     z: Triple<S>,
     mean: V<S>,
-) -> Rows<S> {
+) -> ThreeRows<S> {
     let one = mean.like(1.0);
     let at = barrier.local(z);
     let root = barrier.root(at);
@@ -97,25 +97,25 @@ pub(super) fn combined_constant<B: Barrier + ?Sized, S: Simd>(
 
 /// R x.
 #[inline(always)]
-pub(super) fn image<S: Simd>(rows: Rows<S>, x: Triple<S>) -> Triple<S> {
+pub(super) fn image<S: Simd>(rows: ThreeRows<S>, x: Triple<S>) -> Triple<S> {
     [dot(rows[0], x), dot(rows[1], x), dot(rows[2], x)]
 }
 
 /// R'x.
 #[inline(always)]
-pub(super) fn transposed_image<S: Simd>(rows: Rows<S>, x: Triple<S>) -> Triple<S> {
+pub(super) fn transposed_image<S: Simd>(rows: ThreeRows<S>, x: Triple<S>) -> Triple<S> {
     along(along(scale(x[0], rows[0]), x[1], rows[1]), x[2], rows[2])
 }
 
 /// R'R x.
 #[inline(always)]
-pub(super) fn multiply<S: Simd>(rows: Rows<S>, x: Triple<S>) -> Triple<S> {
+pub(super) fn multiply<S: Simd>(rows: ThreeRows<S>, x: Triple<S>) -> Triple<S> {
     transposed_image(rows, image(rows, x))
 }
 
 /// (R'R)^-1 x. The columns of R^-1 are cross products of the rows, over the determinant.
 #[inline(always)]
-pub(super) fn solve_gram<S: Simd>(rows: Rows<S>, x: Triple<S>) -> Triple<S> {
+pub(super) fn solve_gram<S: Simd>(rows: ThreeRows<S>, x: Triple<S>) -> Triple<S> {
     let [a, b, c] = rows;
     let columns = [cross(b, c), cross(c, a), cross(a, b)];
     let inverse = x[0].like(1.0) / dot(a, columns[0]);
@@ -125,22 +125,22 @@ pub(super) fn solve_gram<S: Simd>(rows: Rows<S>, x: Triple<S>) -> Triple<S> {
 
 /// R'R, lower triangle, row by row.
 #[inline(always)]
-pub(super) fn gram<S: Simd>(rows: Rows<S>) -> [V<S>; 6] {
+pub(super) fn gram<S: Simd>(rows: ThreeRows<S>) -> [V<S>; 6] {
     let entry = |i: usize, j: usize| dot(column(rows, i), column(rows, j));
     [entry(0, 0), entry(1, 0), entry(1, 1), entry(2, 0), entry(2, 1), entry(2, 2)]
 }
 
 #[inline(always)]
-fn column<S: Simd>(rows: Rows<S>, i: usize) -> Triple<S> {
+fn column<S: Simd>(rows: ThreeRows<S>, i: usize) -> Triple<S> {
     [rows[0][i], rows[1][i], rows[2][i]]
 }
 
 #[inline(always)]
-pub(super) fn store<S: Simd>(rows: Rows<S>, data: &mut [V<S>]) {
+pub(super) fn store<S: Simd>(rows: ThreeRows<S>, data: &mut [V<S>]) {
     data.copy_from_slice(rows.as_flattened());
 }
 
 #[inline(always)]
-pub(super) fn load<S: Simd>(data: &[V<S>]) -> Rows<S> {
+pub(super) fn load<S: Simd>(data: &[V<S>]) -> ThreeRows<S> {
     [super::triple(&data[..3]), super::triple(&data[3..6]), super::triple(&data[6..9])]
 }

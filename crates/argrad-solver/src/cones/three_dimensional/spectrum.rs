@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::super::{FREE, Function, STEEPEST};
-use super::{Rows, Triple, along, cross, dot, scale, select, triple};
+use super::{ThreeRows, Triple, along, cross, dot, scale, select, triple};
 use crate::lanes::{M, V};
 
 /// Registers of the data.
@@ -13,7 +13,7 @@ pub(super) const LEN: usize = 16;
 #[derive(Clone, Copy)]
 pub(crate) struct Spectrum<S: Simd> {
     /// The eigenvectors u.
-    pub(crate) basis: Rows<S>,
+    pub(crate) basis: ThreeRows<S>,
     /// The eigenvalues d.
     pub(crate) d: Triple<S>,
     /// 1 - d, without cancellation.
@@ -62,7 +62,7 @@ impl<S: Simd> Spectrum<S> {
     /// D = I - (I + mu R'R)^-1, the derivative of the central path's projection when R'R is the Hessian
     /// of f* at z: eigenvalues mu h / (1 + mu h) for the eigenvalues h of R'R.
     #[inline(always)]
-    pub(crate) fn central(root: Rows<S>, mu: V<S>) -> Self {
+    pub(crate) fn central(root: ThreeRows<S>, mu: V<S>) -> Self {
         let one = mu.like(1.0);
         let mut basis = orthogonal_rows(root);
         let (mut d, mut complement) = ([one; 3], [one; 3]);
@@ -153,7 +153,7 @@ impl<S: Simd> Projected<S> {
 /// eigenvalues. One-sided Jacobi rotations (Hestenes), which find small eigenvalues as accurately as
 /// large ones when only the lengths of the rows differ (Demmel and Veselic, 1992).
 #[inline(always)]
-fn orthogonal_rows<S: Simd>(mut rows: Rows<S>) -> Rows<S> {
+fn orthogonal_rows<S: Simd>(mut rows: ThreeRows<S>) -> ThreeRows<S> {
     /// Three to five sweeps suffice.
     const SWEEPS: usize = 12;
     for _ in 0..SWEEPS {
@@ -167,7 +167,7 @@ fn orthogonal_rows<S: Simd>(mut rows: Rows<S>) -> Rows<S> {
 
 /// Rotates two rows so that they become orthogonal, where they are not; true there.
 #[inline(always)]
-fn rotate<S: Simd>(rows: &mut Rows<S>, i: usize, j: usize) -> M<S> {
+fn rotate<S: Simd>(rows: &mut ThreeRows<S>, i: usize, j: usize) -> M<S> {
     /// Square of the cosine that counts as orthogonal.
     const ORTHOGONAL: f64 = 4e-31;
     let (x, y) = (rows[i], rows[j]);

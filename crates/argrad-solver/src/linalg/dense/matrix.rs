@@ -25,7 +25,7 @@ pub(crate) fn triangle_len(side: usize) -> usize {
 
 /// Which entries of A B' are wanted, and where they go.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum Entries {
     /// All of them, row by row.
     Full,
     /// Of a symmetric product: all of them, row by row, computed once a pair.
@@ -53,10 +53,10 @@ pub(crate) fn row_products<S: Simd>(
     len: usize,
     (a, support): (&[V<S>], Support),
     b: &[V<S>],
-    (shape, out): (Shape, &mut [V<S>]),
+    (entries, out): (Entries, &mut [V<S>]),
 ) {
     if len > 0 {
-        call(simd, RowProducts { simd, len, a, support, b, shape, out });
+        call(simd, RowProducts { simd, len, a, support, b, entries, out });
     }
 }
 
@@ -66,7 +66,7 @@ struct RowProducts<'a, S: Simd> {
     a: &'a [V<S>],
     support: Support,
     b: &'a [V<S>],
-    shape: Shape,
+    entries: Entries,
     out: &'a mut [V<S>],
 }
 
@@ -88,7 +88,7 @@ impl<S: Simd> Kernel for RowProducts<'_, S> {
         if i < rows {
             self.tiles::<1>(i, columns);
         }
-        if self.shape == Shape::Symmetric {
+        if self.entries == Entries::Symmetric {
             for i in 0..rows {
                 for j in 0..i {
                     self.out[j * columns + i] = self.out[i * columns + j];
@@ -111,11 +111,11 @@ impl<S: Simd> RowProducts<'_, S> {
         let (mut rows, mut places) = ([&self.a[..0]; H], [0; H]);
         for r in 0..H {
             rows[r] = &self.a[(i + r) * len..][..len][range.clone()];
-            let triangle = self.shape == Shape::Triangle;
+            let triangle = self.entries == Entries::Triangle;
             places[r] = if triangle { triangle_len(i + r) } else { (i + r) * columns };
         }
         // The columns that all rows want, and those that any row wants.
-        let full = self.shape == Shape::Full;
+        let full = self.entries == Entries::Full;
         let (common, end) = if full { (columns & !1, columns) } else { (i, columns.min(i + H)) };
         let mut j = 0;
         while j < common {
@@ -172,9 +172,9 @@ pub(crate) fn congruence<S: Simd>(
     g: &[V<S>],
     x: &[V<S>],
     t: &mut [V<S>],
-    out: (Shape, &mut [V<S>]),
+    out: (Entries, &mut [V<S>]),
 ) {
-    row_products(simd, side, (g, Support::Full), x, (Shape::Full, t));
+    row_products(simd, side, (g, Support::Full), x, (Entries::Full, t));
     row_products(simd, side, (t, Support::Full), g, out);
 }
 
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn row_products_are_those_of_rows_in_every_shape_and_support() {
+    fn row_products_are_those_of_rows_with_all_entries_and_supports() {
         let sizes = [(0, 0, 0), (1, 1, 1), (2, 3, 4), (5, 5, 5), (7, 4, 3), (6, 6, 6), (11, 11, 2)];
         for (rows, columns, len) in sizes {
             for support in [Support::Full, Support::Upper, Support::Lower] {
@@ -306,13 +306,13 @@ mod tests {
                     (0..len).fold(0.0, sum)
                 };
                 let mut out = vec![V::splat(Scalar, 0.0); rows * columns];
-                row_products(Scalar, len, (&a, support), &b, (Shape::Full, &mut out));
+                row_products(Scalar, len, (&a, support), &b, (Entries::Full, &mut out));
                 for (at, value) in out.iter().enumerate() {
                     assert_eq!(value.lane(0), entry(at / columns, at % columns));
                 }
                 if rows == columns {
                     let mut out = vec![V::splat(Scalar, 0.0); triangle_len(rows)];
-                    row_products(Scalar, len, (&a, support), &b, (Shape::Triangle, &mut out));
+                    row_products(Scalar, len, (&a, support), &b, (Entries::Triangle, &mut out));
                     for i in 0..rows {
                         for j in 0..=i {
                             assert_eq!(out[triangle_index(j, i)].lane(0), entry(i, j));
@@ -320,7 +320,7 @@ mod tests {
                     }
                 }
                 if rows == columns && columns == len {
-                    row_products(Scalar, len, (&a, support), &b, (Shape::Symmetric, &mut out));
+                    row_products(Scalar, len, (&a, support), &b, (Entries::Symmetric, &mut out));
                     for (at, value) in out.iter().enumerate() {
                         let (i, j) = (at / columns, at % columns);
                         assert_eq!(value.lane(0), entry(i.max(j), i.min(j)));
@@ -335,7 +335,7 @@ mod tests {
         for n in 0..9 {
             let b = numbers(n * n, 0.1);
             let mut m = vec![V::splat(Scalar, 0.0); n * n];
-            row_products(Scalar, n, (&b, Support::Full), &b, (Shape::Symmetric, &mut m));
+            row_products(Scalar, n, (&b, Support::Full), &b, (Entries::Symmetric, &mut m));
             for k in 0..n {
                 m[k * n + k] += V::splat(Scalar, 1.0);
             }
@@ -343,7 +343,7 @@ mod tests {
             let mut inverses = vec![V::splat(Scalar, 0.0); n];
             cholesky(Scalar, n, &mut l, &mut inverses);
             let mut product = m.clone();
-            row_products(Scalar, n, (&l, Support::Lower), &l, (Shape::Full, &mut product));
+            row_products(Scalar, n, (&l, Support::Lower), &l, (Entries::Full, &mut product));
             for (&product, &m) in product.iter().zip(&m) {
                 assert!((product - m).abs().lane(0) <= 1e-14 * (n as f64));
             }

@@ -7,7 +7,7 @@ mod symmetric_eigen;
 
 pub(crate) use least_eigenvalue::{least_eigenvalues, least_scratch_len};
 pub(crate) use matrix::{
-    Shape, Support, cholesky, congruence, divide_by_factor, row_products, scale_off_diagonals,
+    Entries, Support, cholesky, congruence, divide_by_factor, row_products, scale_off_diagonals,
     set_both, transpose, triangle_index, triangle_len, unpack,
 };
 pub(crate) use symmetric_eigen::{eigen, eigen_scratch_len};

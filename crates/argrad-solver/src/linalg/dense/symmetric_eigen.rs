@@ -47,6 +47,9 @@ pub(crate) fn eigen_scratch_len(side: usize) -> usize {
 /// The eigenvalues of the symmetric matrix `a`, a full square, not sorted, and its eigenvectors as
 /// the rows of `u`, or none where `u` is empty. Destroys `a`. Where a lane is not finite, all its
 /// results are NaN.
+///
+/// `a` must be symmetric to the last bit: a rotation mirrors what it moves, also in lanes that are done,
+/// and there nothing but an exact symmetry makes that change nothing. Compute one triangle and mirror it.
 #[inline(always)]
 pub(crate) fn eigen<S: Simd>(
     simd: S,
@@ -74,6 +77,7 @@ impl<S: Simd> Kernel for Eigen<'_, S> {
     #[inline(always)]
     fn run(self) {
         let Self { simd, side, a, u, values, scratch } = self;
+        debug_assert!(is_symmetric(side, a), "a matrix that is not its own mirror image");
         let (scale, poison) = scale_to_one(simd, a);
         if !u.is_empty() {
             set_identity(simd, side, u);
@@ -106,6 +110,15 @@ impl<S: Simd> Kernel for Eigen<'_, S> {
             *u += poison;
         }
     }
+}
+
+/// Whether every lane is its own mirror image, up to the sign of zeros and where there is a NaN.
+fn is_symmetric<S: Simd>(side: usize, a: &[V<S>]) -> bool {
+    let equal = |x: f64, y: f64| x == y || (x.is_nan() && y.is_nan());
+    (0..side * side).all(|at| {
+        let (entry, mirror) = (&a[at..=at], &a[at % side * side + at / side..][..1]);
+        V::as_floats(entry).iter().zip(V::as_floats(mirror)).all(|(&x, &y)| equal(x, y))
+    })
 }
 
 /// Divides the matrix by a power of two, the size of its largest element. Returns that; and 0, or
@@ -537,6 +550,41 @@ mod tests {
             }
             outputs
         }
+    }
+
+    /// Every matrix has, among others that take more or fewer sweeps, the bits that it has alone.
+    #[test]
+    fn a_lane_that_is_done_keeps_its_numbers_while_others_go_on() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(5);
+        for side in [2, 3, 4, 6, 7] {
+            // Off-diagonals from all that is negligible to all that is not, rounded as products are.
+            let quick = |rng: &mut ChaCha8Rng, k: i32| {
+                let mut a = random_symmetric(rng, side);
+                for at in (0..side * side).filter(|at| at % (side + 1) != 0) {
+                    a[at] *= 10f64.powi(-k);
+                }
+                a
+            };
+            let fast: Vec<_> = (0..=24).map(|k| quick(rng, k)).collect();
+            for slow in (0..4).map(|_| random_symmetric(rng, side)) {
+                for one in &fast {
+                    let matrices = [one.clone(), slow.clone()];
+                    let run = |instructions| {
+                        dispatch(instructions, Interleaved { side, matrices: &matrices })
+                    };
+                    let alone = run(Instructions::Scalar);
+                    assert_eq!(alone, run(Instructions::Avx2));
+                    assert_eq!(alone, run(Instructions::Detect));
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "mirror image")]
+    fn a_matrix_that_is_not_its_own_mirror_image_is_refused_in_debug_builds() {
+        decompose(2, &[1.0, 0.1, 0.1 + f64::EPSILON, 1.0]);
     }
 
     #[test]
