@@ -8,6 +8,7 @@
 //! | [`reference`] | the same for programs over any cones, refined from an approximate solution |
 //! | [`mod@clarabel`] | the same batch solved by Clarabel, one instance a task |
 //! | [`problem_file`] | real programs from files, nothing shared |
+//! | [`missing_kinds()`] | whether a test leaves a cone out |
 //! | [`dot()`], [`relative_error()`] | the product of two vectors, how far they are apart |
 //! | [`kkt_residual()`] | how far a point is from optimal, measured anew |
 //! | [`operation_count`], [`mod@fma_peak`] | useful operations of a solve, and what the machine could do |
@@ -17,6 +18,7 @@
 
 pub mod active_set;
 pub mod clarabel;
+mod cone_kind;
 mod dot;
 mod double_double;
 pub mod fma_peak;
@@ -31,6 +33,7 @@ mod relative_error;
 mod sensitivity;
 pub mod stopwatch;
 
+pub use cone_kind::{CONE_KINDS, cone_kind, missing_kinds};
 pub use dot::dot;
 pub use kkt_residual::{KktResidual, kkt_residual};
 pub use program_batch::{DenseProgram, Numbers, ProgramBatch};

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! {"name": .., "source": .., "P_upper": M, "q": [..], "r": 0, "A": M, "b": [..],
-//!  "cones": [{"zero": 2}, {"nonnegative": 3}, {"second_order": 4}, {"psd_triangle": 2}],
+//!  "cones": [{"zero": 2}, {"nonnegative": 3}, {"second_order": 4}, {"psd_triangle": 2}, "exponential",
+//!            {"power": 0.5}, {"generalized_power": {"alpha": [0.5, 0.5], "norm_dim": 1}}],
 //!  "reference": {"solver": .., "status": .., "objective_without_r": .., "iterations": ..}}
 //! M = {"shape": [rows, columns], "colptr": [..], "rowval": [..], "nzval": [..]}
 //! ```
@@ -112,6 +113,9 @@ enum StoredCone {
     Nonnegative(usize),
     SecondOrder(usize),
     PsdTriangle(usize),
+    Exponential,
+    Power(f64),
+    GeneralizedPower { alpha: Vec<f64>, norm_dim: usize },
 }
 
 impl ProblemFile {
@@ -197,6 +201,11 @@ impl From<StoredCone> for Cone {
             StoredCone::Nonnegative(k) => Cone::Nonnegative(k),
             StoredCone::SecondOrder(k) => Cone::SecondOrder(k),
             StoredCone::PsdTriangle(side) => Cone::PsdTriangle(side),
+            StoredCone::Exponential => Cone::Exponential,
+            StoredCone::Power(alpha) => Cone::Power(alpha),
+            StoredCone::GeneralizedPower { alpha, norm_dim } => {
+                Cone::GeneralizedPower { alpha, norm_dim }
+            }
         }
     }
 }

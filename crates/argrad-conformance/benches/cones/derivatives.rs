@@ -3,7 +3,10 @@
 use argrad_conformance::generators::normal_vector;
 use argrad_conformance::reference::ReferenceSolution;
 use argrad_conformance::{ProgramBatch, StoredGradients, dot, relative_error};
-use argrad_solver::{Cotangent, Differentiation, Error, OnFailure, Slot, Solution, Tangent, Tape};
+use argrad_solver::{
+    Cotangent, Differentiation, Error, Gradients, OnFailure, Slot, Solution, SolutionTangent,
+    Tangent, Tape,
+};
 use rayon::prelude::*;
 
 use crate::quantiles::Quantiles;
@@ -45,82 +48,120 @@ pub fn row(
     solution: &Solution,
     tape: &Tape,
 ) -> Result<Vec<String>, Error> {
-    let (n, m, count) = (batch.variables(), batch.rows(), batch.batch);
-    let (p_len, a_len) = (batch.structure.p().nnz(), batch.structure.a().nnz());
-    let normal = |len: usize, k: u64| normal_vector(len, count, 1000 + k);
-    let (gx, gz, gs) = (normal(n, 1), normal(m, 2), normal(m, 3));
-    let (dp, dq, da, db) = (normal(p_len, 4), normal(n, 5), normal(a_len, 6), normal(m, 7));
+    let directions = Directions::draw(batch);
+    let Directions { x, z, s, p, q, a, b } = &directions;
     let how = Differentiation { on_failure: OnFailure::Nan, ..Differentiation::default() };
     // Shared values get shared gradients: the program is given an instance each.
-    let cotangent = Cotangent { x: Some(&gx), z: Some(&gz), s: Some(&gs) };
+    let cotangent = Cotangent { x: Some(x), z: Some(z), s: Some(s) };
     let gradients = tape.vjp(&cotangent, &how)?;
     let tangent = Tangent {
-        p: Some(Slot::Each(&dp)),
-        q: Some(Slot::Each(&dq)),
-        a: Some(Slot::Each(&da)),
-        b: Some(Slot::Each(&db)),
+        p: Some(Slot::Each(p)),
+        q: Some(Slot::Each(q)),
+        a: Some(Slot::Each(a)),
+        b: Some(Slot::Each(b)),
     };
     let moved = tape.jvp(&tangent, &how)?;
+    let found = Found { batch, solution, gradients: &gradients, moved: &moved };
+    let errors: Vec<Errors> =
+        (0..batch.batch).into_par_iter().map(|i| found.errors(i, &directions)).collect();
+    Ok(cells(name, &errors))
+}
 
-    let errors: Vec<Errors> = (0..count)
-        .into_par_iter()
-        .map(|i| {
-            let part = |values: &[f64], len: usize| values[i * len..(i + 1) * len].to_vec();
-            let flagged = solution.reports[i].is_degenerate();
-            let (x, z, s) = (part(&solution.x, n), part(&solution.z, m), part(&solution.s, m));
-            let Ok(exact) = ReferenceSolution::refine(batch, i, &x, &z, &s) else {
-                let nan = f64::NAN;
-                return Errors { x: nan, vjp: nan, dp: nan, jvp: nan, flagged, confirmed: true };
-            };
-            let (gx, gz, gs) = (part(&gx, n), part(&gz, m), part(&gs, m));
-            let expected = exact.vjp(&gx, &gz, &gs);
-            let direction = StoredGradients {
-                p: part(&dp, p_len),
-                q: part(&dq, n),
-                a: part(&da, a_len),
-                b: part(&db, m),
-            };
-            let found = StoredGradients {
-                p: part(&gradients.p, p_len),
-                q: part(&gradients.q, n),
-                a: part(&gradients.a, a_len),
-                b: part(&gradients.b, m),
-            };
-            let error_dp = relative_error(&found.p, &expected.p);
-            let vjp = worst([
-                error_dp,
-                relative_error(&found.q, &expected.q),
-                relative_error(&found.a, &expected.a),
-                relative_error(&found.b, &expected.b),
-            ]);
-            let expected = exact.jvp(&direction);
-            let (dx, dz, ds) = (part(&moved.x, n), part(&moved.z, m), part(&moved.s, m));
-            let forward = dot(&gx, &dx) + dot(&gz, &dz) + dot(&gs, &ds);
-            let backward = dot(&found.p, &direction.p)
-                + dot(&found.q, &direction.q)
-                + dot(&found.a, &direction.a)
-                + dot(&found.b, &direction.b);
-            // Relative to the size of what is summed: the sum itself may cancel.
-            let size = norm(&gx) * norm(&dx) + norm(&gz) * norm(&dz) + norm(&gs) * norm(&ds);
-            let whole = [&expected.x, &expected.z, &expected.s].map(|part| largest(part));
-            let whole = whole.into_iter().fold(0.0, f64::max);
-            let jvp = worst([
-                relative_to_whole(&dx, &expected.x, whole),
-                relative_to_whole(&dz, &expected.z, whole),
-                relative_to_whole(&ds, &expected.s, whole),
-                (forward - backward) / size,
-            ]);
-            Errors {
-                x: relative_error(&x, &exact.x),
-                vjp,
-                dp: error_dp,
-                jvp,
-                flagged,
-                confirmed: exact.is_degenerate(),
-            }
-        })
-        .collect();
+/// Random gradients with respect to x, z, s, and changes of P, q, A, b, for every instance.
+struct Directions {
+    x: Vec<f64>,
+    z: Vec<f64>,
+    s: Vec<f64>,
+    p: Vec<f64>,
+    q: Vec<f64>,
+    a: Vec<f64>,
+    b: Vec<f64>,
+}
 
+impl Directions {
+    fn draw(batch: &ProgramBatch) -> Self {
+        let (n, m) = (batch.variables(), batch.rows());
+        let normal = |len: usize, k: u64| normal_vector(len, batch.batch, 1000 + k);
+        Self {
+            x: normal(n, 1),
+            z: normal(m, 2),
+            s: normal(m, 3),
+            p: normal(batch.structure.p().nnz(), 4),
+            q: normal(n, 5),
+            a: normal(batch.structure.a().nnz(), 6),
+            b: normal(m, 7),
+        }
+    }
+}
+
+/// What the solver found.
+struct Found<'a> {
+    batch: &'a ProgramBatch,
+    solution: &'a Solution,
+    gradients: &'a Gradients,
+    moved: &'a SolutionTangent,
+}
+
+impl Found<'_> {
+    /// Those of instance `i`.
+    fn errors(&self, i: usize, directions: &Directions) -> Errors {
+        let Self { batch, solution, gradients, moved } = *self;
+        let part = |values: &[f64]| {
+            let len = values.len() / batch.batch;
+            values[i * len..(i + 1) * len].to_vec()
+        };
+        let flagged = solution.reports[i].is_degenerate();
+        let (x, z, s) = (part(&solution.x), part(&solution.z), part(&solution.s));
+        let Ok(exact) = ReferenceSolution::refine(batch, i, &x, &z, &s) else {
+            let nan = f64::NAN;
+            return Errors { x: nan, vjp: nan, dp: nan, jvp: nan, flagged, confirmed: true };
+        };
+        let (gx, gz, gs) = (part(&directions.x), part(&directions.z), part(&directions.s));
+        let expected = exact.vjp(&gx, &gz, &gs);
+        let stored = |[p, q, a, b]: [&[f64]; 4]| StoredGradients {
+            p: part(p),
+            q: part(q),
+            a: part(a),
+            b: part(b),
+        };
+        let direction = stored([&directions.p, &directions.q, &directions.a, &directions.b]);
+        let found = stored([&gradients.p, &gradients.q, &gradients.a, &gradients.b]);
+        let error_dp = relative_error(&found.p, &expected.p);
+        let vjp = worst([
+            error_dp,
+            relative_error(&found.q, &expected.q),
+            relative_error(&found.a, &expected.a),
+            relative_error(&found.b, &expected.b),
+        ]);
+        let expected = exact.jvp(&direction);
+        let (dx, dz, ds) = (part(&moved.x), part(&moved.z), part(&moved.s));
+        let forward = dot(&gx, &dx) + dot(&gz, &dz) + dot(&gs, &ds);
+        let backward = dot(&found.p, &direction.p)
+            + dot(&found.q, &direction.q)
+            + dot(&found.a, &direction.a)
+            + dot(&found.b, &direction.b);
+        // Relative to the size of what is summed: the sum itself may cancel.
+        let size = norm(&gx) * norm(&dx) + norm(&gz) * norm(&dz) + norm(&gs) * norm(&ds);
+        let whole = [&expected.x, &expected.z, &expected.s].map(|part| largest(part));
+        let whole = whole.into_iter().fold(0.0, f64::max);
+        let jvp = worst([
+            relative_to_whole(&dx, &expected.x, whole),
+            relative_to_whole(&dz, &expected.z, whole),
+            relative_to_whole(&ds, &expected.s, whole),
+            (forward - backward) / size,
+        ]);
+        Errors {
+            x: relative_error(&x, &exact.x),
+            vjp,
+            dp: error_dp,
+            jvp,
+            flagged,
+            confirmed: exact.is_degenerate(),
+        }
+    }
+}
+
+fn cells(name: &str, errors: &[Errors]) -> Vec<String> {
     let flagged = errors.iter().filter(|e| e.flagged).count();
     let confirmed = errors.iter().filter(|e| e.flagged && e.confirmed).count();
     let mut cells = vec![name.to_owned()];
@@ -133,7 +174,7 @@ pub fn row(
     }
     cells.push(format!("{flagged} ({confirmed})"));
     cells.push(yes_or_no(met));
-    Ok(cells)
+    cells
 }
 
 /// The error of a part relative to it, or, where all of it is rounding error of the others (z moves by

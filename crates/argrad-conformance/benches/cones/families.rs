@@ -1,6 +1,7 @@
 //! The families of programs: each cone alone, and mixtures.
 
 use argrad_conformance::generators::cone_programs::{ConePrograms, Objective};
+use argrad_conformance::missing_kinds;
 use argrad_solver::Cone;
 
 /// A family of programs of one structure.
@@ -19,7 +20,7 @@ pub fn families(count: usize) -> Vec<Family> {
         name,
         programs: ConePrograms { cones, variables, density, objective, batch: count, seed: 1 },
     };
-    vec![
+    let families = vec![
         family("nonnegative", vec![Cone::Nonnegative(20)], 10, full(10), 1.0),
         family(
             "nonnegative, LP",
@@ -60,5 +61,8 @@ pub fn families(count: usize) -> Vec<Family> {
             full(12),
             0.7,
         ),
-    ]
+    ];
+    let missing = missing_kinds(families.iter().flat_map(|family| &family.programs.cones));
+    assert!(missing.is_empty(), "no family has these cones: {missing:?}");
+    families
 }

@@ -1,5 +1,6 @@
 //! The homogeneous view against the production path on every other cone and on mixtures.
 
+use argrad_conformance::missing_kinds;
 use argrad_solver::Cone;
 
 use crate::checks::{Program, agrees, count, lsqr_agrees, matches_differences};
@@ -29,6 +30,25 @@ fn check(cones: &[Cone]) {
 
 fn generalized(alpha: &[f64], norm_dim: usize) -> Cone {
     Cone::GeneralizedPower { alpha: alpha.to_vec(), norm_dim }
+}
+
+/// One of each.
+fn all_cones() -> Vec<Cone> {
+    vec![
+        Cone::Nonnegative(2),
+        Cone::Exponential,
+        Cone::SecondOrder(3),
+        Cone::PsdTriangle(2),
+        Cone::Power(0.7),
+        generalized(&[0.6, 0.4], 1),
+        Cone::Zero(1),
+    ]
+}
+
+#[test]
+fn no_cone_is_left_out() {
+    let nothing: [&str; 0] = [];
+    assert_eq!(missing_kinds(&all_cones()), nothing);
 }
 
 #[test]
@@ -66,13 +86,5 @@ fn ds_agrees_with_the_production_path_on_mixtures_of_symmetric_cones() {
 #[test]
 fn ds_agrees_with_the_production_path_on_mixtures_of_all_cones() {
     check(&[Cone::Exponential, Cone::Nonnegative(2), Cone::Power(0.4), Cone::Zero(1)]);
-    check(&[
-        Cone::Nonnegative(2),
-        Cone::Exponential,
-        Cone::SecondOrder(3),
-        Cone::PsdTriangle(2),
-        Cone::Power(0.7),
-        generalized(&[0.6, 0.4], 1),
-        Cone::Zero(1),
-    ]);
+    check(&all_cones());
 }

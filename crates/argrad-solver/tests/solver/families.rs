@@ -1,6 +1,7 @@
 //! Programs over every cone alone and over mixtures, with directions to differentiate along.
 
 use argrad_conformance::generators::{ConePrograms, Objective};
+use argrad_conformance::missing_kinds;
 use argrad_solver::Cone;
 
 /// A family of programs of one structure.
@@ -69,4 +70,12 @@ pub fn families(batch: usize) -> Vec<Family> {
     let mut all = single_cones(batch);
     all.extend(mixtures(batch));
     all
+}
+
+#[test]
+fn no_cone_is_without_a_family_or_left_out_of_the_mixtures() {
+    let alone = single_cones(1);
+    let nothing: [&str; 0] = [];
+    assert_eq!(missing_kinds(alone.iter().flat_map(|family| &family.programs.cones)), nothing);
+    assert_eq!(missing_kinds(&all_cones()), nothing);
 }
