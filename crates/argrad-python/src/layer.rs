@@ -13,6 +13,7 @@ use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::program::{Columns, cones, pattern};
 use crate::report;
+use crate::tapes::Counted;
 
 type Indices<'py> = PyReadonlyArray1<'py, i64>;
 type Reals<'py> = PyReadonlyArray1<'py, f64>;
@@ -107,7 +108,8 @@ impl Layer {
         Ok(Self { layer, interrupt, parameters: lengths, outputs: sizes, numbers })
     }
 
-    /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size).
+    /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size). No tape is made unless
+    /// `differentiable`.
     #[pyo3(signature = (batch, parameters, start=None, differentiable=true))]
     fn forward(
         &self,
@@ -135,7 +137,11 @@ impl Layer {
         let each = slots.iter().map(|slot| !slot.is_shared()).collect();
         let start = start.map(|start| &start.solved);
         let (mut solved, tape) = interruptible(py, batch * self.numbers, &self.interrupt, || {
-            self.layer.forward_slots(batch, &slots, start)
+            if differentiable {
+                let (solved, tape) = self.layer.forward_slots(batch, &slots, start)?;
+                return Ok((solved, Some(tape)));
+            }
+            Ok((self.layer.solve_slots(batch, &slots, start)?, None))
         })?
         .map_err(model_error)?;
         let outputs = std::mem::take(&mut solved.values);
@@ -144,7 +150,7 @@ impl Layer {
         Ok(LayerSolved {
             outputs: PyList::new(py, outputs)?.unbind(),
             solved,
-            tape: differentiable.then_some(tape),
+            tape: tape.map(Counted::new),
             layer: self.layer.clone(),
             interrupt: self.interrupt.clone(),
             numbers: self.numbers,
@@ -163,7 +169,7 @@ pub(crate) struct LayerSolved {
     outputs: Py<PyList>,
     /// Without the values of outputs.
     solved: Outputs,
-    tape: Option<LayerTape>,
+    tape: Option<Counted<LayerTape>>,
     layer: argrad::model::Layer,
     interrupt: Interrupt,
     /// Of the program of an instance.
@@ -175,7 +181,7 @@ pub(crate) struct LayerSolved {
 
 impl LayerSolved {
     fn tape(&self) -> PyResult<&LayerTape> {
-        self.tape.as_ref().ok_or_else(no_tape)
+        self.tape.as_deref().ok_or_else(no_tape)
     }
 
     fn gradients(&self, py: Python<'_>, gradients: Vec<Vec<f64>>) -> PyResult<Vec<Py<PyAny>>> {
@@ -206,6 +212,27 @@ impl LayerSolved {
     #[getter]
     fn reports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         report::dict(py, &self.solved.reports)
+    }
+
+    /// Number of instances.
+    #[getter]
+    fn batch(&self) -> usize {
+        self.solved.batch
+    }
+
+    /// The same batch to start from and to look at, without what its derivative needs.
+    fn without_tape(&self, py: Python<'_>) -> Self {
+        Self {
+            outputs: self.outputs.clone_ref(py),
+            solved: self.solved.clone(),
+            tape: None,
+            layer: self.layer.clone(),
+            interrupt: self.interrupt.clone(),
+            numbers: self.numbers,
+            each: self.each.clone(),
+            parameters: self.parameters.clone(),
+            sizes: self.sizes.clone(),
+        }
     }
 
     /// Whether every instance is solved.

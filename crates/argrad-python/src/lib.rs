@@ -18,6 +18,7 @@ mod report;
 mod layer;
 mod qp;
 mod solver;
+mod tapes;
 
 /// Batched convex solver with derivatives, on numpy arrays.
 #[pyo3::pymodule]
@@ -33,6 +34,8 @@ mod _core {
     use super::qp::{Qp, QpSolved};
     #[pymodule_export]
     use super::solver::{Solved, Solver};
+    #[pymodule_export]
+    use super::tapes::held_tapes;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -14,6 +14,7 @@ use crate::error::{no_tape, solver_error};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::report;
+use crate::tapes::Counted;
 
 /// Names as in OptNet, which users of Python know: the quadratic term P is called Q here and the
 /// linear term q is called p; the primal is z and the duals of the equalities and inequalities are
@@ -168,6 +169,7 @@ impl Qp {
         })?
         .map_err(qp_error)?;
         let (layer, interrupt) = (self.layer.clone(), self.interrupt.clone());
+        let tape = tape.map(Counted::new);
         Ok(QpSolved { layer, solution, tape, shapes, each, interrupt })
     }
 }
@@ -177,7 +179,7 @@ impl Qp {
 pub(crate) struct QpSolved {
     layer: QpLayer,
     solution: QpSolution,
-    tape: Option<QpTape>,
+    tape: Option<Counted<QpTape>>,
     shapes: Shapes,
     each: [bool; 6],
     interrupt: Interrupt,
@@ -195,7 +197,7 @@ impl QpSolved {
     }
 
     fn tape(&self) -> PyResult<&QpTape> {
-        self.tape.as_ref().ok_or_else(no_tape)
+        self.tape.as_deref().ok_or_else(no_tape)
     }
 
     fn gradients(&self, py: Python<'_>, gradients: QpGradients) -> PyResult<Six> {
@@ -237,6 +239,24 @@ impl QpSolved {
     #[getter]
     fn slacks(&self, py: Python<'_>) -> Py<PyAny> {
         matrix(py, self.solution.slacks.clone(), self.batch(), self.shapes.inequalities)
+    }
+
+    /// Number of instances.
+    #[getter(batch)]
+    fn size_of_batch(&self) -> usize {
+        self.batch()
+    }
+
+    /// The same batch to start from and to look at, without what its derivative needs.
+    fn without_tape(&self) -> Self {
+        Self {
+            layer: self.layer.clone(),
+            solution: self.solution.clone(),
+            tape: None,
+            shapes: self.shapes,
+            each: self.each,
+            interrupt: self.interrupt.clone(),
+        }
     }
 
     /// Diagnostics, one array per name.

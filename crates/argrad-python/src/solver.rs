@@ -13,6 +13,7 @@ use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
 use crate::program::{Columns, cones, pattern};
 use crate::report;
+use crate::tapes::Counted;
 
 /// Arrays for P, q, A, b.
 type Four = (Py<PyAny>, Py<PyAny>, Py<PyAny>, Py<PyAny>);
@@ -151,7 +152,7 @@ impl Solver {
             z: matrix(py, z, batch, lengths[3]),
             s: matrix(py, s, batch, lengths[3]),
             reports,
-            tape,
+            tape: tape.map(Counted::new),
             interrupt: self.interrupt.clone(),
             lengths,
             each,
@@ -172,7 +173,7 @@ pub(crate) struct Solved {
     #[pyo3(get)]
     s: Py<PyAny>,
     reports: Vec<Report>,
-    tape: Option<Tape>,
+    tape: Option<Counted<Tape>>,
     interrupt: Interrupt,
     lengths: [usize; 4],
     each: [bool; 4],
@@ -180,7 +181,7 @@ pub(crate) struct Solved {
 
 impl Solved {
     fn tape(&self) -> PyResult<&Tape> {
-        self.tape.as_ref().ok_or_else(no_tape)
+        self.tape.as_deref().ok_or_else(no_tape)
     }
 
     fn batch(&self) -> usize {

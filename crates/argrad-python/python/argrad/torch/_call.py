@@ -48,7 +48,8 @@ class Program(Protocol):
         start: Any,
         differentiable: bool,
     ) -> Solution:
-        """Solves a batch; an argument without batch dimension is shared."""
+        """Solves a batch; an argument without batch dimension is shared. Without a derivative
+        unless `differentiable`: then the solution holds no tape."""
         ...
 
 
@@ -88,9 +89,21 @@ def to_tensor(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
 
 
 class Call:
-    """One call of a layer: its program, its policy, and the solves that it led to."""
+    """One call of a layer: its program, its policy, and the solves that it led to.
 
-    __slots__ = ("_lock", "like", "observe", "policy", "program", "solutions", "start")
+    `differentiable` says whether anything can ask for a derivative; if not, no tape is made.
+    """
+
+    __slots__ = (
+        "_lock",
+        "differentiable",
+        "like",
+        "observe",
+        "policy",
+        "program",
+        "solutions",
+        "start",
+    )
 
     def __init__(
         self,
@@ -106,11 +119,12 @@ class Call:
         self.start = start
         self.observe = observe
         self.solutions: dict[int, Solution] = {}
+        self.differentiable = True
         self._lock = threading.Lock()
 
-    def solve(self, batch: int, arrays: Arrays, differentiable: bool) -> Solution:
+    def solve(self, batch: int, arrays: Arrays) -> Solution:
         """Solves, reports to whoever observes, and does what is to be done about failures."""
-        solution = self.program.solve(batch, arrays, self.policy, self.start, differentiable)
+        solution = self.program.solve(batch, arrays, self.policy, self.start, self.differentiable)
         if self.observe is not None:
             self.observe(solution)
         if not solution.all_solved:

@@ -21,7 +21,7 @@ from argrad.torch._call import (
     to_results,
     to_tensor,
 )
-from argrad.torch._transforms import Once, Solve, leading, transformed
+from argrad.torch._transforms import Once, Solve, differentiated, leading, transformed
 
 _is_legacy_batched = torch._C._functorch.is_legacy_batchedtensor
 
@@ -35,15 +35,20 @@ def evaluate(
     `batch` is its size, or None where no tensor has one.
     """
     if transformed():
+        call.differentiable = any(t is not None and differentiated(t) for t in tensors)
         return Solve.apply(call, *tensors)[:-1]
-    graded = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    tracked = graded or forward_ad._current_level >= 0
-    solution = call.solve(
-        1 if batch is None else batch, [optional_array(t) for t in tensors], tracked
-    )
-    if tracked:
+    call.differentiable = any(t is not None and _is_tracked(t) for t in tensors)
+    solution = call.solve(1 if batch is None else batch, [optional_array(t) for t in tensors])
+    if call.differentiable:
         return _Direct.apply(call, solution, batch, *tensors)
     return to_results(call, solution, batch)
+
+
+def _is_tracked(tensor: torch.Tensor) -> bool:
+    """Whether a derivative with respect to a tensor can be asked for, outside of transforms."""
+    if tensor.requires_grad and torch.is_grad_enabled():
+        return True
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None
 
 
 class _Direct(torch.autograd.Function):

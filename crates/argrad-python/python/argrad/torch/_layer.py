@@ -124,12 +124,10 @@ class _LayerProgram:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     value = np.log(value)
             values.append(value)
-        if start is not None and len(start.reports["status"]) != batch:
+        if start is not None and start.batch != batch:
             start = None
         try:
-            solved = self.core.forward(
-                batch, values, start=start and start.core, differentiable=differentiable
-            )
+            solved = self.core.forward(batch, values, start=start, differentiable=differentiable)
         except ValueError:
             batched = [
                 a.ndim > len(p.shape) for a, p in zip(arrays, compiled.parameters, strict=True)
@@ -223,7 +221,7 @@ class CvxpyLayer(torch.nn.Module):
         )
         self._program = _LayerProgram(self._compiled, self._compiled.layer())
         self.warm_start = bool(warm_start)
-        self._last: _LayerSolution | None = None
+        self._last: _core.LayerSolved | None = None
 
     def forward(
         self,
@@ -296,8 +294,8 @@ class CvxpyLayer(torch.nn.Module):
         return first
 
     def _observe(self, solution: _LayerSolution) -> None:
-        """Keeps the solution of a call."""
-        self._last = solution
+        """Keeps the solution of a call, but not what its derivative needs."""
+        self._last = solution.core.without_tape()
 
     @property
     def info(self) -> dict[str, np.ndarray] | None:

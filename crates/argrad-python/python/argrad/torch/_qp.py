@@ -84,11 +84,9 @@ class _QpProgram:
     def solve(
         self, batch: int, arrays: Arrays, policy: Policy, start: Any, differentiable: bool
     ) -> Solution:
-        if start is not None and len(start.outputs[0]) != batch:
+        if start is not None and start.batch != batch:
             start = None
-        solved = self.core.forward(
-            batch, *arrays, start=start and start.core, differentiable=differentiable
-        )
+        solved = self.core.forward(batch, *arrays, start=start, differentiable=differentiable)
         return _QpSolution(solved, self.duals, policy)
 
 

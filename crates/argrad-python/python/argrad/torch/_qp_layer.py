@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from argrad import _options
+from argrad import _core, _options
 from argrad.torch._call import named_reports, opaque
 from argrad.torch._qp import NAMES, run_qp
 
@@ -82,7 +82,7 @@ class QpLayer(torch.nn.Module):
         self.solver_args = dict(solver_args or {})
         _options.solver_options(self.solver_args)
         self.warm_start = bool(warm_start)
-        self._last: Any = None
+        self._last: _core.QpSolved | None = None
 
     def forward(
         self, *args: torch.Tensor, warm_start: bool | None = None, **named: torch.Tensor
@@ -117,8 +117,8 @@ class QpLayer(torch.nn.Module):
         return run(self, tensors, start)
 
     def _observe(self, solution: Any) -> None:
-        """Keeps the solution of a call."""
-        self._last = solution
+        """Keeps the solution of a call, but not what its derivative needs."""
+        self._last = solution.core.without_tape()
 
     @property
     def info(self) -> dict[str, np.ndarray] | None:

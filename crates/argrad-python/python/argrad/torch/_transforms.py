@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd import forward_ad
 
 from argrad.torch._call import (
     Call,
@@ -28,6 +29,25 @@ _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
 
 transformed = torch._C._are_functorch_transforms_active
+_functorch = torch._C._functorch
+
+
+def differentiated(tensor: torch.Tensor) -> bool:
+    """Whether a derivative with respect to a tensor can be asked for, by the transforms that are
+    active or by what is around them."""
+    reverse = torch.is_grad_enabled()
+    forward = any(
+        level.key() == _functorch.TransformType.Jvp for level in _functorch.get_interpreter_stack()
+    )
+    # From the wrapper of the innermost transform to the tensor itself.
+    while _functorch.maybe_get_level(tensor) >= 0:
+        if _functorch.is_gradtrackingtensor(tensor) and (
+            forward or (reverse and tensor.requires_grad)
+        ):
+            return True
+        tensor = _functorch.get_unwrapped(tensor)
+    # Around a transform the tangent of forward mode cannot be looked at, so its level decides.
+    return (reverse and tensor.requires_grad) or (forward_ad._current_level >= 0 and not forward)
 
 
 def _flatten(
@@ -101,13 +121,13 @@ class Solve(torch.autograd.Function):
         arrays = []
         for tensor, rank in zip(tensors, ranks, strict=True):
             array = optional_array(tensor)
-            if array is not None and array.ndim == rank:
+            if array is not None and array.ndim == rank and call.differentiable:
                 # Derivatives are taken sample by sample here, so nothing is shared.
                 size = 1 if batch is None else batch
                 array = np.ascontiguousarray(np.broadcast_to(array, (size, *array.shape)))
             arrays.append(array)
-        solution = call.solve(1 if batch is None else batch, arrays, True)
-        number = call.keep(solution)
+        solution = call.solve(1 if batch is None else batch, arrays)
+        number = call.keep(solution) if call.differentiable else 0
         names = torch.arange(1 if batch is None else batch, dtype=torch.int64)
         names += number << _SHIFT
         return (*to_results(call, solution, batch), names[0] if batch is None else names)
