@@ -3,13 +3,20 @@
 use argrad::model::ModelError;
 use pyo3::PyErr;
 use pyo3::create_exception;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 
 create_exception!(
     argrad,
     SolverError,
     PyRuntimeError,
     "Some samples have no solution, or none was found; the message names them."
+);
+
+create_exception!(
+    argrad,
+    MemoryLimitError,
+    PyMemoryError,
+    "What was asked for does not fit into memory; the message says what is large and what to do."
 );
 
 pub(crate) fn solver_error(error: argrad::Error) -> PyErr {

@@ -27,7 +27,7 @@ mod _core {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
-    use super::error::SolverError;
+    use super::error::{MemoryLimitError, SolverError};
     #[pymodule_export]
     use super::layer::{Layer, LayerSolved};
     #[pymodule_export]

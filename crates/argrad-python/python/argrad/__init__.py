@@ -10,8 +10,16 @@
 Importing ``argrad`` imports numpy and scipy only.
 """
 
-from argrad._core import SolverError, __version__
+from argrad._core import MemoryLimitError, SolverError, __version__
 from argrad._errors import SolverWarning
-from argrad._solve import Solution, Solver, solve
+from argrad._standard import Solution, Solver, solve
 
-__all__ = ["Solution", "Solver", "SolverError", "SolverWarning", "__version__", "solve"]
+__all__ = [
+    "MemoryLimitError",
+    "Solution",
+    "Solver",
+    "SolverError",
+    "SolverWarning",
+    "__version__",
+    "solve",
+]

@@ -1,173 +1,198 @@
 """The extension module. All arrays are float64 in C order unless said otherwise."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Indices = NDArray[np.int64]
-Pattern = tuple[Indices, Indices]
-Map = tuple[Indices, Indices, Array, Array]
-Output = tuple[str, Literal["x", "z"], int, Indices, Indices, Array, Array]
-Mode = Literal["exact"] | tuple[Literal["smoothed", "lpgd"], float]
-OnFailure = Literal["raise", "nan", "zero"]
-Method = Literal["direct"] | tuple[Literal["lsqr"], float, int]
+_Array = NDArray[np.float64]
+_Indices = NDArray[np.int64]
+_Pattern = tuple[_Indices, _Indices]
+_Map = tuple[_Indices, _Indices, _Array, _Array]
+_Output = tuple[str, Literal["x", "z"], int, _Indices, _Indices, _Array, _Array]
+_Mode = Literal["exact"] | tuple[Literal["smoothed", "lpgd"], float]
+_OnFailure = Literal["raise", "nan", "zero"]
+_Method = Literal["direct"] | tuple[Literal["lsqr"], float, int]
+
+__all__ = [
+    "STATUS",
+    "Layer",
+    "LayerSolved",
+    "MemoryLimitError",
+    "Qp",
+    "QpSolved",
+    "Solved",
+    "Solver",
+    "SolverError",
+    "__version__",
+    "held_tapes",
+]
 
 STATUS: tuple[str, ...]
 __version__: str
 
 def held_tapes() -> int: ...
 
+class MemoryLimitError(MemoryError): ...
+
 class SolverError(RuntimeError):
     indices: list[int]
     statuses: list[str]
 
+@final
 class Solver:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         n: int,
         m: int,
-        p_pattern: Pattern,
-        a_pattern: Pattern,
+        p_pattern: _Pattern,
+        a_pattern: _Pattern,
         cones: list[tuple[Any, ...]],
         settings: dict[str, Any] | None = None,
-    ) -> None: ...
+    ) -> Solver: ...
     def forward(
         self,
         batch: int,
-        p: Array,
-        q: Array,
-        a: Array,
-        b: Array,
-        start: tuple[Array, Array, Array] | None = None,
+        p: _Array,
+        q: _Array,
+        a: _Array,
+        b: _Array,
+        start: tuple[_Array, _Array, _Array] | None = None,
         differentiable: bool = True,
     ) -> Solved: ...
     def tape_at(
         self,
         batch: int,
-        p: Array,
-        q: Array,
-        a: Array,
-        b: Array,
-        point: tuple[Array, Array, Array],
+        p: _Array,
+        q: _Array,
+        a: _Array,
+        b: _Array,
+        point: tuple[_Array, _Array, _Array],
     ) -> Solved: ...
 
+@final
 class Solved:
-    x: Array
-    z: Array
-    s: Array
+    @property
+    def x(self) -> _Array: ...
+    @property
+    def z(self) -> _Array: ...
+    @property
+    def s(self) -> _Array: ...
     @property
     def reports(self) -> dict[str, NDArray[Any]]: ...
     @property
     def all_solved(self) -> bool: ...
     def vjp(
         self,
-        dx: Array | None = None,
-        dz: Array | None = None,
-        ds: Array | None = None,
-        mode: Mode | None = None,
-        on_failure: OnFailure | None = None,
-        method: Method | None = None,
-    ) -> tuple[Array, Array, Array, Array]: ...
+        dx: _Array | None = None,
+        dz: _Array | None = None,
+        ds: _Array | None = None,
+        mode: _Mode | None = None,
+        on_failure: _OnFailure | None = None,
+        method: _Method | None = None,
+    ) -> tuple[_Array, _Array, _Array, _Array]: ...
     def jvp(
         self,
-        dp: Array | None = None,
-        dq: Array | None = None,
-        da: Array | None = None,
-        db: Array | None = None,
-        mode: Mode | None = None,
-        on_failure: OnFailure | None = None,
-        method: Method | None = None,
-    ) -> tuple[Array, Array, Array]: ...
+        dp: _Array | None = None,
+        dq: _Array | None = None,
+        da: _Array | None = None,
+        db: _Array | None = None,
+        mode: _Mode | None = None,
+        on_failure: _OnFailure | None = None,
+        method: _Method | None = None,
+    ) -> tuple[_Array, _Array, _Array]: ...
     def value_gradient(
-        self, weights: Array, on_failure: OnFailure | None = None
-    ) -> tuple[Array, Array, Array, Array]: ...
+        self, weights: _Array, on_failure: _OnFailure | None = None
+    ) -> tuple[_Array, _Array, _Array, _Array]: ...
 
+@final
 class Layer:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         n: int,
         m: int,
-        p_pattern: Pattern,
-        a_pattern: Pattern,
+        p_pattern: _Pattern,
+        a_pattern: _Pattern,
         cones: list[tuple[Any, ...]],
-        maps: Sequence[Map],
+        maps: Sequence[_Map],
         parameters: list[tuple[str, int]],
-        outputs: list[Output],
+        outputs: list[_Output],
         maximize: bool = False,
         settings: dict[str, Any] | None = None,
-    ) -> None: ...
+    ) -> Layer: ...
     def forward(
         self,
         batch: int,
-        parameters: Sequence[Array],
+        parameters: Sequence[_Array],
         start: LayerSolved | None = None,
         differentiable: bool = True,
     ) -> LayerSolved: ...
 
+@final
 class LayerSolved:
     @property
-    def outputs(self) -> list[Array]: ...
+    def outputs(self) -> list[_Array]: ...
     @property
     def batch(self) -> int: ...
     def without_tape(self) -> LayerSolved: ...
     @property
-    def objective(self) -> Array: ...
+    def objective(self) -> _Array: ...
     @property
     def reports(self) -> dict[str, NDArray[Any]]: ...
     @property
     def all_solved(self) -> bool: ...
     def vjp(
         self,
-        cotangents: Sequence[Array | None],
-        mode: Mode | None = None,
-        on_failure: OnFailure | None = None,
-        method: Method | None = None,
-    ) -> list[Array]: ...
+        cotangents: Sequence[_Array | None],
+        mode: _Mode | None = None,
+        on_failure: _OnFailure | None = None,
+        method: _Method | None = None,
+    ) -> list[_Array]: ...
     def jvp(
         self,
-        tangents: Sequence[Array | None],
-        mode: Mode | None = None,
-        on_failure: OnFailure | None = None,
-        method: Method | None = None,
-    ) -> list[Array]: ...
+        tangents: Sequence[_Array | None],
+        mode: _Mode | None = None,
+        on_failure: _OnFailure | None = None,
+        method: _Method | None = None,
+    ) -> list[_Array]: ...
     def value_gradient(
-        self, weights: Array, on_failure: OnFailure | None = None
-    ) -> list[Array]: ...
+        self, weights: _Array, on_failure: _OnFailure | None = None
+    ) -> list[_Array]: ...
 
+@final
 class Qp:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         n: int,
         equalities: int,
         inequalities: int,
         settings: dict[str, Any] | None = None,
         symmetry_tolerance: float | None = None,
-    ) -> None: ...
+    ) -> Qp: ...
     def forward(
         self,
         batch: int,
-        Q: Array,
-        p: Array,
-        G: Array | None = None,
-        h: Array | None = None,
-        A: Array | None = None,
-        b: Array | None = None,
+        Q: _Array,
+        p: _Array,
+        G: _Array | None = None,
+        h: _Array | None = None,
+        A: _Array | None = None,
+        b: _Array | None = None,
         start: QpSolved | None = None,
         differentiable: bool = True,
     ) -> QpSolved: ...
 
+@final
 class QpSolved:
     @property
-    def z(self) -> Array: ...
+    def z(self) -> _Array: ...
     @property
-    def nu(self) -> Array: ...
+    def nu(self) -> _Array: ...
     @property
-    def lam(self) -> Array: ...
+    def lam(self) -> _Array: ...
     @property
-    def slacks(self) -> Array: ...
+    def slacks(self) -> _Array: ...
     @property
     def batch(self) -> int: ...
     def without_tape(self) -> QpSolved: ...
@@ -177,23 +202,23 @@ class QpSolved:
     def all_solved(self) -> bool: ...
     def vjp(
         self,
-        dz: Array | None = None,
-        dnu: Array | None = None,
-        dlam: Array | None = None,
-        dslacks: Array | None = None,
-        mode: Mode | None = None,
-        on_failure: OnFailure | None = None,
-        method: Method | None = None,
-    ) -> list[Array | None]: ...
+        dz: _Array | None = None,
+        dnu: _Array | None = None,
+        dlam: _Array | None = None,
+        dslacks: _Array | None = None,
+        mode: _Mode | None = None,
+        on_failure: _OnFailure | None = None,
+        method: _Method | None = None,
+    ) -> list[_Array | None]: ...
     def jvp(
         self,
-        dQ: Array | None = None,
-        dp: Array | None = None,
-        dG: Array | None = None,
-        dh: Array | None = None,
-        dA: Array | None = None,
-        db: Array | None = None,
-        mode: Mode | None = None,
-        on_failure: OnFailure | None = None,
-        method: Method | None = None,
-    ) -> tuple[Array, Array, Array, Array]: ...
+        dQ: _Array | None = None,
+        dp: _Array | None = None,
+        dG: _Array | None = None,
+        dh: _Array | None = None,
+        dA: _Array | None = None,
+        db: _Array | None = None,
+        mode: _Mode | None = None,
+        on_failure: _OnFailure | None = None,
+        method: _Method | None = None,
+    ) -> tuple[_Array, _Array, _Array, _Array]: ...

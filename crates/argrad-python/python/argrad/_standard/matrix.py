@@ -1,183 +1,25 @@
-"""What `solve` takes, checked and brought to the form of the core: cones, vectors, matrices."""
+"""The patterns of P and A: matrices, checked and brought to the form of the core, and back."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-#: Cone names and what their tuple holds after the name.
-CONES = {
-    "zero": "number of rows",
-    "nonnegative": "number of rows",
-    "second_order": "number of rows, the bound first",
-    "psd_triangle": "side of the matrix",
-    "exponential": "number of cones of three rows",
-    "power": "exponent between 0 and 1",
-    "generalized_power": "exponents, norm_dim",
-}
+from argrad._standard.values import (
+    Value,
+    doubles,
+    index_of,
+    is_list,
+    numbers,
+    says_single,
+    single_of,
+)
 
 #: Relative asymmetry of P that is averaged away, by whether it is single precision.
 SYMMETRY_TOLERANCE = {False: 1e-12, True: 1e-6}
-
-# Cones
-
-
-def size_of(value: Any, where: str, meaning: str) -> int:
-    try:
-        if isinstance(value, (bool, np.bool_)):
-            raise TypeError
-        size = operator.index(value)
-    except TypeError:
-        raise ValueError(f"{where}: expected an integer ({meaning}), found {value!r}") from None
-    if size < 0:
-        raise ValueError(f"{where}: expected at least 0 ({meaning}), found {size}")
-    return size
-
-
-def _exponent(value: Any, where: str) -> float:
-    try:
-        alpha = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{where}: expected an exponent, found {value!r}") from None
-    if not 0.0 < alpha <= 1.0:
-        raise ValueError(f"{where}: expected an exponent between 0 and 1, found {alpha}")
-    return alpha
-
-
-def check_cones(cones: Any) -> tuple[list[tuple], list[int]]:
-    """Cones in the form that the core takes, and the rows of A that each takes.
-
-    Cones without rows are left out. Raises ValueError that names the position in the list.
-    """
-    known = ", ".join(f"({name!r}, {meaning})" for name, meaning in CONES.items())
-    if isinstance(cones, (str, dict)) or not isinstance(cones, Sequence):
-        raise ValueError(f"cones: expected a list of tuples {known}; found {cones!r}")
-    checked: list[tuple] = []
-    rows: list[int] = []
-    for index, cone in enumerate(cones):
-        where = f"cones[{index}]"
-        is_tuple = isinstance(cone, (tuple, list)) and len(cone) > 0
-        if not is_tuple or not isinstance(cone[0], str):
-            raise ValueError(f"{where}: expected one of {known}; found {cone!r}")
-        name, *rest = cone
-        if name not in CONES:
-            raise ValueError(f"{where}: unknown cone {name!r}; known are {', '.join(CONES)}")
-        expected = 2 if name == "generalized_power" else 1
-        if len(rest) != expected:
-            raise ValueError(f"{where}: expected ({name!r}, {CONES[name]}), found {cone!r}")
-        if name == "power":
-            alpha = _exponent(rest[0], where)
-            if alpha == 1.0:
-                raise ValueError(f"{where}: expected an exponent below 1, found {alpha}")
-            item, taken = (name, alpha), 3
-        elif name == "generalized_power":
-            if isinstance(rest[0], str) or not np.iterable(rest[0]):
-                raise ValueError(f"{where}: expected a list of exponents, found {rest[0]!r}")
-            alphas = [_exponent(alpha, where) for alpha in rest[0]]
-            norm_dim = size_of(rest[1], where, "norm_dim")
-            if not alphas or abs(sum(alphas) - 1.0) > 1e-9:
-                raise ValueError(
-                    f"{where}: expected exponents that add up to 1, found {alphas} with the "
-                    f"sum {sum(alphas)}"
-                )
-            if norm_dim == 0:
-                raise ValueError(f"{where}: expected norm_dim of at least 1, found 0")
-            total = sum(alphas)
-            alphas = [alpha / total for alpha in alphas]
-            item, taken = (name, alphas, norm_dim), len(alphas) + norm_dim
-        else:
-            size = size_of(rest[0], where, CONES[name])
-            taken = {"psd_triangle": size * (size + 1) // 2, "exponential": 3 * size}.get(
-                name, size
-            )
-            item = (name, size)
-        if taken > 0:
-            checked.append(item)
-            rows.append(taken)
-    return checked, rows
-
-
-# Values
-
-
-class Value(NamedTuple):
-    """An argument as the core takes it, with what is needed to answer in the form it had."""
-
-    data: np.ndarray  # (k,) shared by the batch, or (batch, k); float64, C order
-    form: Any
-    is_single: bool | None  # float32; None where the argument has no say (integers, lists)
-
-    @property
-    def batch(self) -> int | None:
-        return self.data.shape[0] if self.data.ndim == 2 else None
-
-
-def _is_list(value: Any) -> bool:
-    """Whether this is a list of matrices, not a matrix written as nested lists."""
-    return isinstance(value, (list, tuple)) and any(
-        sp.issparse(item) or getattr(item, "ndim", 0) >= 2 for item in value
-    )
-
-
-def _is_single(dtype: np.dtype) -> bool | None:
-    return dtype == np.float32 if dtype.kind == "f" else None
-
-
-def numbers(name: str, value: Any) -> np.ndarray:
-    """An array of real numbers, not yet converted; names the argument where it is none."""
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}: cannot be read as an array of numbers: {error}") from error
-    if array.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{name}: expected real numbers, found an array of {array.dtype} and shape "
-            f"{array.shape}"
-        )
-    return array
-
-
-def doubles(array: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(array, dtype=np.float64)
-
-
-def _says_single(value: Any, array: np.ndarray) -> bool | None:
-    return _is_single(array.dtype) if hasattr(value, "dtype") else None
-
-
-def vector(name: str, value: Any, length: int) -> Value:
-    array = numbers(name, value)
-    if array.ndim not in (1, 2) or array.shape[-1] != length:
-        raise ValueError(
-            f"{name}: expected shape ({length},) or (batch, {length}), found {array.shape}"
-        )
-    return Value(doubles(array), None, _says_single(value, array))
-
-
-def check_finite(name: str, data: np.ndarray, allowed: np.ndarray | None = None) -> None:
-    """Raises ValueError for the first entry that is not finite, nor +inf where that is allowed."""
-    finite = np.isfinite(data)
-    if finite.all():
-        return
-    bad = ~finite
-    hint = ""
-    if allowed is not None:
-        bad &= ~((data == np.inf) & allowed)
-        hint = " (or +inf in a nonnegative row, which removes it)"
-    if bad.any():
-        where = np.unravel_index(np.flatnonzero(bad)[0], data.shape)
-        raise ValueError(f"{name}{_index(where)} is {data[where]}, expected a finite number{hint}")
-
-
-def _index(where: Sequence[int]) -> str:
-    return f"[{', '.join(str(int(i)) for i in where)}]"
-
-
-# Patterns
 
 
 class Matrix:
@@ -191,7 +33,7 @@ class Matrix:
     def __init__(self, name: str, given: Any, shape: tuple[int, int] | None, symmetric: bool):
         self.name = name
         self.symmetric = symmetric
-        items = list(given) if _is_list(given) else [given]
+        items = list(given) if is_list(given) else [given]
         items = [item if sp.issparse(item) else numbers(name, item) for item in items]
         for item in items:
             if item.ndim not in (2, 3) or (item.ndim == 3 and sp.issparse(item)):
@@ -231,9 +73,9 @@ class Matrix:
             self.indices = union.indices.astype(np.int64)
         self.size = self.indices.size
         major = np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
-        self.rows, self.columns = (
-            (major, self.indices) if self.layout == "csr" else (self.indices, major)
-        )
+        is_row = self.layout == "csr"
+        self.rows: np.ndarray = major if is_row else self.indices
+        self.columns: np.ndarray = self.indices if is_row else major
         self.keys = major * self._stride + self.indices
 
     @property
@@ -274,14 +116,14 @@ class Matrix:
     def read(self, value: Any, name: str | None = None, is_item: bool = False) -> Value:
         """The numbers of a matrix, a batch of matrices, or values on the pattern."""
         name = name or self.name
-        if not is_item and _is_list(value):
+        if not is_item and is_list(value):
             return self._read_list(value, name)
         if sp.issparse(value):
             if value.shape != self.shape:
                 raise ValueError(f"{name}: expected shape {self.shape}, found {value.shape}")
             form = ("sparse", value.format, not sp.isspmatrix(value))
             data = self._read_sparse(value, name)
-            return self._value(name, data, form, _is_single(value.dtype))
+            return self._value(name, data, form, single_of(value.dtype))
         return self._read_array(value, name, is_item)
 
     def _read_list(self, value: Sequence, name: str) -> Value:
@@ -331,14 +173,14 @@ class Matrix:
 
     def _refuse_entry(self, name: str, where: tuple[int, int]) -> None:
         raise ValueError(
-            f"{name}{_index(where)} is not in the pattern of {self.name} that the solver was "
+            f"{name}{index_of(where)} is not in the pattern of {self.name} that the solver was "
             f"built for; build the Solver with a matrix that has all entries that can occur "
             f"(zeros may be stored)"
         )
 
     def _read_array(self, value: Any, name: str, is_item: bool) -> Value:
         array = numbers(name, value)
-        single = _says_single(value, array)
+        single = says_single(value, array)
         is_matrix = array.ndim >= 2 and array.shape[-2:] == self.shape
         if array.ndim == 2 and array.shape[1] == self.size and not (self.is_dense or is_item):
             if is_matrix and self.size > 0:
@@ -402,7 +244,7 @@ class Matrix:
             )
 
     def _entry(self, name: str, sample: Sequence[int], slot: int) -> str:
-        return f"{name}{_index([*sample, self.rows[slot], self.columns[slot]])}"
+        return f"{name}{index_of([*sample, self.rows[slot], self.columns[slot]])}"
 
     # Back to the caller
 
@@ -445,20 +287,5 @@ class Matrix:
 
 def has_values(given: Any) -> bool:
     """False for a pattern: a matrix of booleans."""
-    items = given if _is_list(given) else [given]
+    items = given if is_list(given) else [given]
     return not any(getattr(item, "dtype", None) == np.bool_ for item in items)
-
-
-def owned(value: Value) -> Value:
-    return value._replace(data=value.data.copy())
-
-
-def batch_of(values: dict[str, Value | None]) -> int | None:
-    found = {name: v.batch for name, v in values.items() if v is not None and v.batch is not None}
-    if len(set(found.values())) > 1:
-        sizes = ", ".join(f"{name} has {batch}" for name, batch in found.items())
-        raise ValueError(
-            f"batch sizes differ: {sizes}; give one size, or no leading axis to what the batch "
-            f"shares"
-        )
-    return next(iter(found.values()), None)

@@ -1,0 +1,66 @@
+"""What a problem must be to become a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cvxpy as cp
+
+
+def check_problem(
+    problem: cp.Problem,
+    parameters: Sequence[cp.Parameter],
+    variables: Sequence[cp.Variable],
+    gp: bool,
+) -> None:
+    """Raises ValueError if the problem or the lists are not what a layer needs."""
+    if gp:
+        if not problem.is_dpp("dgp"):
+            raise ValueError("Problem must be DPP for geometric programming.")
+    elif not problem.is_dpp(quad_form_dpp="qp"):
+        raise ValueError(
+            "Problem must be DPP. Note: quad_form(x, P) with parametric P "
+            "is only supported in the objective, not in constraints."
+        )
+    _check_parameters(problem, parameters)
+    _check_variables(problem, variables)
+
+
+def _check_parameters(problem: cp.Problem, parameters: Sequence[cp.Parameter]) -> None:
+    """Raises ValueError unless the list holds each parameter once, none of them complex."""
+    if set(problem.parameters()) != set(parameters):
+        raise ValueError("The layer's parameters must exactly match problem.parameters")
+    if not isinstance(parameters, (list, tuple)):
+        raise ValueError("The layer's parameters must be provided as a list or tuple")
+    if len(set(parameters)) != len(parameters):
+        raise ValueError(
+            "The layer's parameters must exactly match problem.parameters: one is listed twice"
+        )
+    for parameter in parameters:
+        if parameter.is_complex():
+            raise NotImplementedError("Complex parameters are not yet supported.")
+
+
+def _check_variables(problem: cp.Problem, variables: Sequence[cp.Variable]) -> None:
+    """Raises ValueError unless the list holds variables and dual variables of the problem, which
+    has some, all of them real."""
+    if not isinstance(variables, (list, tuple)):
+        raise ValueError("The layer's variables must be provided as a list or tuple")
+    own = set(problem.variables())
+    duals = {dual.id for con in problem.constraints for dual in con.dual_variables}
+    for variable in variables:
+        if variable not in own and getattr(variable, "id", None) not in duals:
+            raise ValueError(
+                f"Variable {variable} must be a subset of problem.variables "
+                "or a constraint dual variable"
+            )
+    if not own:
+        raise ValueError("The problem has no variables: there is nothing to solve for")
+    for variable in own:
+        if variable.attributes["boolean"] or variable.attributes["integer"]:
+            raise ValueError(
+                f"Variable {variable.name()} is boolean or integer; a layer needs a continuous "
+                "problem (relax it, for instance with bounds=[0, 1])"
+            )
+        if variable.is_complex():
+            raise NotImplementedError("Complex variables are not yet supported.")
