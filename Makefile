@@ -20,14 +20,14 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 	--config profile.release.package.argrad-solver.codegen-units=16
 .PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
 .PHONY: bench accuracy cones large model
-.PHONY: venv python python-lint python-test wheel bench-peers test-tensorflow
+.PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow
 .NOTPARALLEL:
 
 ## Everything that is checked before a change is accepted.
 # The package with the features of the other checks, see there, so that its dependencies are
 # compiled already.
 test: MATURIN_ARGS := --features whole-workspace
-test: format deny lint docs features unit checked sudoku-smoke python-lint python-test
+test: format deny lint docs features unit checked sudoku-smoke python-lint python-types python-test
 
 format:
 	$(CARGO) fmt --all --check
@@ -118,12 +118,18 @@ python-lint: venv
 	$(RUFF) format --check $(PACKAGE)
 	$(RUFF) check $(PACKAGE)
 
+## Types of the package, and its stub of the extension module against the module.
+python-types: python
+	cd $(PACKAGE) && $(CURDIR)/$(VENV)/bin/mypy
+	cd $(PACKAGE) && $(CURDIR)/$(VENV)/bin/stubtest argrad._core
+
 python-test: python
 	cd $(PACKAGE) && $(CURDIR)/$(VENV)/bin/python -m pytest
 
 ## A wheel for this platform, into dist/.
 wheel: venv
 	$(VENV)/bin/maturin build --release -m $(PACKAGE)/Cargo.toml --out dist
+	$(VENV)/bin/twine check --strict dist/*.whl
 
 ## The race against the Python peers, installed into .venv-peers. BENCH_ARGS="--quick" for a smoke
 ## run.

@@ -139,10 +139,10 @@ class CvxpyProgram:
             for value, want in zip(solved.values, wanted, strict=True)
         ]
         for (at, log), gradient in zip(self.compiled.inputs, gradients, strict=True):
-            if wanted[at]:
-                value = solved.values[at]
+            total, value = totals[at], solved.values[at]
+            if total is not None:
                 gradient = gradient.reshape(value.shape)
-                totals[at] += gradient / value if log else gradient
+                total += gradient / value if log else gradient
         return totals
 
     def tape_bytes(self, batch: int) -> int:

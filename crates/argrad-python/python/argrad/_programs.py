@@ -20,8 +20,13 @@ class Program(Protocol):
     and cotangents have the shapes `outputs` with a leading batch axis. Equality is identity.
     """
 
-    inputs: Sequence[Shape]
-    outputs: Sequence[Shape]
+    @property
+    def inputs(self) -> Sequence[Shape]:
+        """Shapes of the values."""
+
+    @property
+    def outputs(self) -> Sequence[Shape]:
+        """Shapes of the outputs."""
 
     def forward(self, batch: int, values: list[np.ndarray], differentiable: bool) -> Any:
         """Solves; the result holds the solution and, if `differentiable`, what derivatives need.

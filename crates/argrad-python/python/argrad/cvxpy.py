@@ -105,6 +105,82 @@ def _with_bounds(A: Any, b: np.ndarray, cones: list, lower: Any, upper: Any) -> 
     return sp.vstack([A, rows], format="csc"), np.concatenate([b, sides]), cones + extra
 
 
+class _Program(NamedTuple):
+    """A cone program as the core takes it."""
+
+    P: Any
+    """The upper triangle."""
+    q: np.ndarray
+    A: Any
+    b: np.ndarray
+    cones: list
+    rows: int
+    """Rows of CVXPY's constraints; those for bounds on variables come after them."""
+
+    @classmethod
+    def read(cls, data: dict) -> _Program:
+        """From what CVXPY hands to a solver."""
+        q = np.ascontiguousarray(data[s.C], dtype=np.float64)
+        right = np.asarray(data[s.B], dtype=np.float64)
+        A, b, cones = _with_bounds(
+            sp.csc_array(data[s.A]),
+            right,
+            cones_of(data[ConicSolver.DIMS]),
+            data.get(s.LOWER_BOUNDS),
+            data.get(s.UPPER_BOUNDS),
+        )
+        n = q.size
+        P = sp.csc_array((n, n)) if data.get(s.P) is None else sp.csc_array(data[s.P])
+        P = sp.triu((P + P.T) / 2, format="csc")
+        A.sum_duplicates()
+        P.sum_duplicates()
+        return cls(P, q, A, b, [cone for cone in cones if cone[1] != 0], right.size)
+
+    @property
+    def patterns(self) -> tuple:
+        """Those of P and A."""
+        return pattern_of(self.P), pattern_of(self.A)
+
+    def key(self, settings: dict[str, Any]) -> tuple:
+        """Equal for programs that one solver of the core can solve."""
+        arrays = [array.tobytes() for pattern in self.patterns for array in pattern]
+        return self.A.shape, arrays, self.cones, settings
+
+    def solver(self, settings: dict[str, Any]) -> _core.Solver:
+        """The core's solver for programs like this one."""
+        p, a = self.patterns
+        return _core.Solver(self.q.size, self.b.size, p, a, self.cones, settings)
+
+    def solve(
+        self, solver: _core.Solver, settings: dict[str, Any], start: tuple | None
+    ) -> _core.Solved:
+        """Solves, without what a derivative needs."""
+        parts = (self.P.data, self.q, self.A.data, self.b)
+        p, q, a, b = (np.ascontiguousarray(part, np.float64) for part in parts)
+        try:
+            return solver.forward(1, p, q, a, b, start=start, differentiable=False)
+        except ValueError as error:
+            if "negative eigenvalue" not in str(error):
+                raise
+            # CVXPY takes slightly negative eigenvalues of its quadratic forms, P / 2, for zeros.
+            if not is_psd_within_tol((self.P + sp.triu(self.P, 1).T) / 2, s.EIGVAL_TOL):
+                raise SolverError(f"ARGRAD: {error}") from error
+            forgiving = self.solver({**settings, "check_convexity": False})
+            return forgiving.forward(1, p, q, a, b, start=start, differentiable=False)
+
+
+def _summary(report: dict[str, Any], program: _Program, seconds: float) -> str:
+    """What `verbose` says about a solve."""
+    n, m, entries = program.q.size, program.b.size, f"{program.A.nnz} + {program.P.nnz}"
+    return (
+        f"argrad: {report['status'].replace('_', ' ')}, objective {report['objective']:.10g}, "
+        f"residual {report['residual']:.1e}, {report['iterations']} iterations, "
+        f"{report['polish_steps']} polish steps"
+        f"{' from the last solution' if report['warm_started'] else ''}, "
+        f"{seconds:.3g} s; {n} variables, {m} rows, {entries} entries"
+    )
+
+
 class ARGRAD(ConicSolver):
     """argrad as a solver of CVXPY: `problem.solve(solver=ARGRAD())`.
 
@@ -121,6 +197,9 @@ class ARGRAD(ConicSolver):
     `problem.solver_stats.extra_stats` is a dictionary with residuals and further diagnostics. A
     solve that ends without proof is "optimal_inaccurate" where its relative residual is at most
     1e-5, and a solver error otherwise. Quadratic objectives are passed as they are.
+
+    An inequality whose side is 1e19 or more (once all that is constant is on one side), or a bound
+    of a variable, is no constraint: its dual is 0 and its slack infinite.
     """
 
     MIP_CAPABLE = False
@@ -180,42 +259,13 @@ class ARGRAD(ConicSolver):
         begin = time.perf_counter()
         given = {key: value for key, value in solver_opts.items() if key not in _OF_CVXPY}
         settings = {**self.settings, **_options.solver_options(given, strict=True).settings}
-        q = np.ascontiguousarray(data[s.C], dtype=np.float64)
-        n = q.size
-        A = sp.csc_array(data[s.A])
-        b = np.asarray(data[s.B], dtype=np.float64)
-        rows = b.size
-        A, b, cones = _with_bounds(
-            A, b, cones_of(data[self.DIMS]), data.get(s.LOWER_BOUNDS), data.get(s.UPPER_BOUNDS)
-        )
-        P = sp.csc_array((n, n)) if data.get(s.P) is None else sp.csc_array(data[s.P])
-        P = sp.triu((P + P.T) / 2, format="csc")
-        A.sum_duplicates()
-        P.sum_duplicates()
-        cones = [cone for cone in cones if cone[1] != 0]
-        patterns = (pattern_of(P), pattern_of(A))
-        key = (
-            A.shape,
-            [array.tobytes() for pattern in patterns for array in pattern],
-            cones,
-            settings,
-        )
+        program = _Program.read(data)
+        key = program.key(settings)
         cached = solver_cache.get(self.name()) if warm_start and solver_cache is not None else None
         if not isinstance(cached, _Cached) or cached.key != key:
-            core = _core.Solver(n, b.size, *patterns, cones, settings)
-            cached = _Cached(key, core, None)
+            cached = _Cached(key, program.solver(settings), None)
         setup = time.perf_counter()
-        arrays = [np.ascontiguousarray(v, np.float64) for v in (P.data, q, A.data, b)]
-        try:
-            solved = cached.solver.forward(1, *arrays, start=cached.point, differentiable=False)
-        except ValueError as error:
-            if "negative eigenvalue" not in str(error):
-                raise
-            # CVXPY takes slightly negative eigenvalues of its quadratic forms, P / 2, for zeros.
-            if not is_psd_within_tol((P + sp.triu(P, 1).T) / 2, s.EIGVAL_TOL):
-                raise SolverError(f"ARGRAD: {error}") from error
-            core = _core.Solver(n, b.size, *patterns, cones, {**settings, "check_convexity": False})
-            solved = core.forward(1, *arrays, start=cached.point, differentiable=False)
+        solved = program.solve(cached.solver, settings, cached.point)
         end = time.perf_counter()
         report = {name: values[0].item() for name, values in solved.reports.items()}
         status = _core.STATUS[report["status"]]
@@ -224,14 +274,8 @@ class ARGRAD(ConicSolver):
             point = (solved.x, solved.z, solved.s) if status == "solved" else None
             solver_cache[self.name()] = _Cached(key, cached.solver, point)
         if verbose:
-            print(
-                f"argrad: {status.replace('_', ' ')}, objective {report['objective']:.10g}, "
-                f"residual {report['residual']:.1e}, {report['iterations']} iterations, "
-                f"{report['polish_steps']} polish steps"
-                f"{' from the last solution' if report['warm_started'] else ''}, "
-                f"{end - begin:.3g} s; {n} variables, {b.size} rows, {A.nnz} + {P.nnz} entries"
-            )
-        z = solved.z[0, :rows]
+            print(_summary(report, program, end - begin))
+        z = solved.z[0, : program.rows]
         return _Result(status, solved.x[0], z, report, setup - begin, end - setup)
 
     def invert(self, solution: _Result, inverse_data: Any) -> Solution:
@@ -248,7 +292,7 @@ class ARGRAD(ConicSolver):
             s.EXTRA_STATS: report,
         }
         zero = inverse_data[self.DIMS].zero
-        duals = {}
+        duals: dict[int, Any] = {}
         for z, constraints in (
             (solution.z[:zero], self.EQ_CONSTR),
             (solution.z[zero:], self.NEQ_CONSTR),

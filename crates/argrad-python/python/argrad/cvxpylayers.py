@@ -22,7 +22,8 @@ def interface(
     """A `SolverInterface` for the argument `solver` of cvxpylayers' `CvxpyLayer`.
 
     Quadratic objectives are passed as they are, so `quad_form` may have a parametric matrix; a
-    batch is solved at once; PSD duals come in the order that cvxpylayers unpacks.
+    batch is solved at once; PSD duals come in the order that cvxpylayers unpacks. An
+    inequality whose side is 1e19 or more is no constraint: its dual is 0 and its slack infinite.
 
     Args:
         derivative: "exact", ("smoothed", mu) or ("lpgd", tau).
@@ -175,7 +176,7 @@ class _Structure:
             return np.zeros(size)
         given = (P[:1] if self.p_is_constant else P) * self.p_weight
         values = np.zeros((given.shape[0], size))
-        np.add.at(values, (slice(None), self.p_slot), given)
+        np.add.at(values.T, self.p_slot, given.T)
         return values[0] if self.p_is_constant else values
 
     def gradients(self, batch: int, dp: Any, dq: Any, da: Any, db: Any) -> tuple:
@@ -274,8 +275,8 @@ class ArgradInterface(SolverInterface):
         self, P: Any, q: Any, A: Any, dims: Any, solver_args: dict, needs_grad: bool
     ) -> tuple:
         """Solves a batch of numpy arrays, batch first."""
-        given = (None if v is None else np.asarray(v, np.float64) for v in (P, q, A))
-        return self._solve(*given, dims, solver_args, needs_grad)
+        P, q, A = (None if v is None else np.asarray(v, np.float64) for v in (P, q, A))
+        return self._solve(P, q, A, dims, solver_args, needs_grad)
 
     def derivative_numpy_batch(self, dprimal: Any, ddual: Any, saved_state: Any) -> tuple:
         """Gradients of a batch of numpy arrays, batch first."""
@@ -290,18 +291,19 @@ class ArgradInterface(SolverInterface):
         """Solves a batch of torch tensors, batch first."""
         import torch
 
-        given = (None if v is None else v.detach().cpu().double().numpy() for v in (P, q, A))
-        x, z, saved = self._solve(*given, dims, solver_args, needs_grad)
-        out = (torch.from_numpy(v).to(dtype=q.dtype, device=q.device) for v in (x, z))
+        like = {"dtype": q.dtype, "device": q.device}
+        P, q, A = (None if v is None else v.detach().cpu().double().numpy() for v in (P, q, A))
+        x, z, saved = self._solve(P, q, A, dims, solver_args, needs_grad)
+        out = (torch.from_numpy(v).to(**like) for v in (x, z))
         return (*out, saved)
 
     def derivative_torch_batch(self, dprimal: Any, ddual: Any, saved_state: Any) -> tuple:
         """Gradients of a batch of torch tensors, batch first."""
         import torch
 
-        given = (v.detach().cpu().double().numpy() for v in (dprimal, ddual))
-        gradients = self._derivative(*given, saved_state)
         like = {"dtype": dprimal.dtype, "device": dprimal.device}
+        dprimal, ddual = (v.detach().cpu().double().numpy() for v in (dprimal, ddual))
+        gradients = self._derivative(dprimal, ddual, saved_state)
         return tuple(None if g is None else torch.from_numpy(g).to(**like) for g in gradients)
 
     def solve_jax_batch(
@@ -338,7 +340,7 @@ class _JaxData:
     def __init__(self, context: _JaxContext, P: Any, q: Any, A: Any):
         self.context = context
         self.is_batched = q.ndim == 2
-        self.given = tuple(v if v is None else self._first(v) for v in (P, q, A))
+        self.P, self.q, self.A = (v if v is None else self._first(v) for v in (P, q, A))
 
     def _first(self, array: Any) -> Any:
         return array.T if self.is_batched else array[None]
@@ -347,15 +349,15 @@ class _JaxData:
         return array if array is None else array.T if self.is_batched else array[0]
 
     def jax_solve(self, solver_args: dict | None = None) -> tuple:
-        context = self.context
-        return context.solver.solve_jax_batch(*self.given, context.dims, solver_args or {}, True)
+        return self._solve(solver_args, True)
 
     def jax_solve_only(self, solver_args: dict | None = None) -> tuple:
-        context = self.context
-        x, z, _ = context.solver.solve_jax_batch(
-            *self.given, context.dims, solver_args or {}, False
-        )
+        x, z, _ = self._solve(solver_args, False)
         return x, z
+
+    def _solve(self, solver_args: dict | None, needs_grad: bool) -> tuple:
+        solver, dims = self.context.solver, self.context.dims
+        return solver.solve_jax_batch(self.P, self.q, self.A, dims, solver_args or {}, needs_grad)
 
     def jax_derivative(self, dprimal: Any, ddual: Any, saved: Any) -> tuple:
         gradients = self.context.solver.derivative_jax_batch(dprimal, ddual, saved)

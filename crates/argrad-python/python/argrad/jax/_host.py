@@ -102,7 +102,7 @@ def cotangents(
         return [
             _cast(gradient, shape, dtype)
             for gradient, shape, want in zip(gradients, shapes, wanted, strict=True)
-            if want
+            if want and gradient is not None
         ]
 
     if extra is None:

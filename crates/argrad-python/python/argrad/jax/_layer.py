@@ -22,7 +22,8 @@ class CvxpyLayer(CvxpyFunction):
     Arguments:
         problem: a CVXPY problem that follows the rules of disciplined parametrized programming
             (`problem.is_dpp()`); parametric matrices in a `quad_form` of the objective are
-            allowed.
+            allowed. An inequality whose side is 1e19 or more (bring all that is constant to one
+            side) is no constraint: its dual is 0 and its slack infinite.
         parameters: all parameters of the problem, in the order in which values will be passed.
         variables: what to return: variables of the problem, or dual variables of its constraints.
         solver: accepted for compatibility; the solver is argrad.

@@ -111,7 +111,7 @@ def working_arrays(values: Sequence[Any]) -> tuple[list[Any], np.dtype]:
     # Conversions that change nothing still cost in JAX, so they are not asked for.
     arrays = [v if isinstance(v, jax.Array) else jnp.asarray(v) for v in values]
     dtypes = {array.dtype for array in arrays}
-    dtype = dtypes.pop() if len(dtypes) == 1 else jnp.result_type(*(arrays or [float]))
+    dtype = dtypes.pop() if len(dtypes) == 1 else jnp.result_type(*(arrays or [jnp.zeros(())]))
     if jnp.issubdtype(dtype, jnp.complexfloating):
         raise TypeError(f"arguments must be real; found {dtype}")
     if not jnp.issubdtype(dtype, jnp.floating):

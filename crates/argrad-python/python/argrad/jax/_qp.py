@@ -64,7 +64,8 @@ class _QpProgram:
         values = [_symmetric(values[0], self.rounding), *values[1:]]
         single = self.rounding > 1e-15
         solver = _solver(self.n, self.equalities, self.inequalities, self.settings, single)
-        solved = solver.forward(batch, *self._places(values), differentiable=differentiable)
+        Q, p, G, h, A, b = self._places(values)
+        solved = solver.forward(batch, Q, p, G, h, A, b, differentiable=differentiable)
         self.policy.check(solved)
         return solved
 
@@ -75,7 +76,8 @@ class _QpProgram:
     def tangents(
         self, solved: _core.QpSolved, tangents: list[np.ndarray | None]
     ) -> list[np.ndarray]:
-        outputs = solved.jvp(*self._places(tangents), *self.policy.derivative_options)
+        dQ, dp, dG, dh, dA, db = self._places(tangents)
+        outputs = solved.jvp(dQ, dp, dG, dh, dA, db, *self.policy.derivative_options)
         return list(outputs[: len(self.outputs)])
 
     def cotangents(
@@ -84,8 +86,8 @@ class _QpProgram:
         cotangents: list[np.ndarray | None],
         wanted: Flags,
     ) -> list[np.ndarray | None]:
-        padded = [*cotangents, None, None, None][:4]
-        gradients = solved.vjp(*padded, *self.policy.derivative_options)
+        dz, dnu, dlam = [*cotangents, None, None][:3]
+        gradients = solved.vjp(dz, dnu, dlam, None, *self.policy.derivative_options)
         return [g for g, given in zip(gradients, self.given, strict=True) if given]
 
     def tape_bytes(self, batch: int) -> int:
@@ -177,7 +179,8 @@ def qp(
         Q: (n, n), symmetric positive semidefinite. Its gradient is symmetric.
         p: (n,).
         G: (k, n); None (or empty), like h, if there are no inequalities.
-        h: (k,); an entry `inf` removes its row.
+        h: (k,). From 1e19 on, and `inf`, an entry is no constraint: its row is left out, its dual
+            is 0 and its slack infinite.
         A: (e, n); None (or empty), like b, if there are no equalities.
         b: (e,).
         duals: return (z, nu, lam), where Qz + p + A'nu + G'lam = 0 and lam >= 0.

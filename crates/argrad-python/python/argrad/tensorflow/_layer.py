@@ -23,7 +23,8 @@ class CvxpyLayer(CvxpyFunction):
     Arguments:
         problem: a CVXPY problem that follows the rules of disciplined parametrized programming
             (`problem.is_dpp()`); parametric matrices in a `quad_form` of the objective are
-            allowed.
+            allowed. An inequality whose side is 1e19 or more (bring all that is constant to one
+            side) is no constraint: its dual is 0 and its slack infinite.
         parameters: all parameters of the problem, in the order in which values will be passed.
         variables: what to return: variables of the problem, or dual variables of its constraints.
         solver: accepted for compatibility; the solver is argrad.
@@ -115,8 +116,24 @@ class CvxpyLayer(CvxpyFunction):
         return any(t.shape.rank > len(p.shape) for t, p in pairs), None
 
 
+try:
+    from tensorflow.python.eager import record as _record
+except ImportError:
+    _record = None
+
+
+def _is_watched(tensors: Sequence[tf.Tensor]) -> bool:
+    """Whether a gradient tape watches one of these tensors, outside of graphs. TensorFlow has no
+    public way to ask; where the private one is gone, every call counts as watched."""
+    return _record is None or bool(_record.should_record_backprop(list(tensors)))
+
+
 class _Call:
-    """One call, or one place in a graph: the solve, its gradient, and the refusal of a second."""
+    """One call, or one place in a graph: the solve, its gradient, and the refusal of a second.
+
+    A solution keeps what its derivative needs only where one can be asked for: outside of graphs
+    where a gradient tape watches, in a graph where its gradient is part of it.
+    """
 
     def __init__(
         self, program: CvxpyProgram, dtype: tf.DType, batched: bool, batch: int | None
@@ -124,21 +141,26 @@ class _Call:
         self._program = program
         self._dtype = dtype
         self._lead = (batch,) if batched else ()
+        self._differentiable = False
 
     def __call__(self, *tensors: tf.Tensor) -> list[tf.Tensor]:
+        self._differentiable = tf.executing_eagerly() and _is_watched(tensors)
         return tf.custom_gradient(self._solve)(*tensors)
 
     def _solve(self, *tensors: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., Any]]:
-        program, kept = self._program, []
+        program = self._program
+        kept: list[Any] = []
 
         def forward(*arrays: Any) -> list[np.ndarray]:
             batch, lead = self._batch(arrays)
+            keep = self._differentiable
             if eager:
-                values = [double(array, copy=True) for array in arrays]
-                solved = program.forward(batch, values, True)
-                kept.append(solved)
+                values = [double(array, copy=keep) for array in arrays]
+                solved = program.forward(batch, values, keep)
+                if keep:
+                    kept.append(solved)
             else:
-                solved = solve(program, batch, arrays, True)
+                solved = solve(program, batch, arrays, keep)
             outputs, status = program.results(solved)
             shaped = [
                 self._cast(out, (*lead, *shape))
@@ -147,18 +169,19 @@ class _Call:
             return [*shaped, np.asarray(status, np.int32).reshape(lead)]
 
         def backward(*arrays: Any) -> list[np.ndarray]:
-            values, cotangents = arrays[: len(tensors)], arrays[len(tensors) + 1 :]
+            values, rows = arrays[: len(tensors)], arrays[len(tensors) + 1 :]
             batch, _ = self._batch(values)
             # A solution made outside of any graph belongs to this closure.
             solved = kept[0] if kept else recall(program, batch, values)
-            cotangents = [
+            cotangents: list[np.ndarray | None] = [
                 double(value).reshape((batch, *shape))
-                for value, shape in zip(cotangents, program.outputs, strict=True)
+                for value, shape in zip(rows, program.outputs, strict=True)
             ]
             found = program.cotangents(solved, cotangents, (True,) * len(tensors))
             return [
                 self._cast(gradient, np.shape(value))
                 for gradient, value in zip(found, values, strict=True)
+                if gradient is not None
             ]
 
         # A graph has no use for what an eager call has kept, nor the reverse.
@@ -169,6 +192,7 @@ class _Call:
         status = outputs[-1]
 
         def gradient(*cotangents: tf.Tensor) -> list[tf.Tensor]:
+            self._differentiable = True
             # The status is an operand so that the solve has left its tape before.
             operands = [*tensors, status, *cotangents[:-1]]
             return _only_once(backward, operands, [self._dtype] * len(tensors), tensors)

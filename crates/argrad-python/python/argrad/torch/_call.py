@@ -19,9 +19,17 @@ class Solution(Protocol):
     """A solved batch with its derivatives, in numpy. Arrays have a leading batch dimension, those
     of arguments that were shared by the batch excepted."""
 
-    reports: Mapping[str, np.ndarray]
-    all_solved: bool
     outputs: list[np.ndarray]
+
+    @property
+    def reports(self) -> Mapping[str, np.ndarray]:
+        """Diagnostics, one array a name."""
+        ...
+
+    @property
+    def all_solved(self) -> bool:
+        """Whether every sample is solved."""
+        ...
 
     def vjp(self, cotangents: Sequence[np.ndarray | None]) -> Arrays:
         """Gradients of the arguments; of shared ones, summed over the batch."""
@@ -35,10 +43,15 @@ class Solution(Protocol):
 class Program(Protocol):
     """A family of convex programs that differ in numbers only."""
 
-    arguments: Sequence[tuple[int, ...] | None]
-    """Shapes of the arguments of one sample; None for an absent one."""
-    results: Sequence[tuple[int, ...]]
-    """Shapes of the outputs of one sample."""
+    @property
+    def arguments(self) -> Sequence[tuple[int, ...] | None]:
+        """Shapes of the arguments of one sample; None for an absent one."""
+        ...
+
+    @property
+    def results(self) -> Sequence[tuple[int, ...]]:
+        """Shapes of the outputs of one sample."""
+        ...
 
     def solve(
         self,
@@ -111,7 +124,7 @@ class Call:
         policy: Policy,
         like: torch.Tensor,
         start: Any = None,
-        observe: Callable[[Solution], None] | None = None,
+        observe: Callable[[Any], None] | None = None,
     ) -> None:
         self.program = program
         self.policy = policy

@@ -83,12 +83,12 @@ class _Direct(torch.autograd.Function):
         return (None, None, None, *grads)
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+    def jvp(ctx: Any, *tangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         tangents = tangents[3:]
         found = ctx.solution.jvp([optional_array(t) for t in tangents])
         if ctx.batch is None:
             found = [one[0, ...] for one in found]
-        results = [to_tensor(one, ctx.call.like) for one in found]
+        results: list[torch.Tensor | None] = [to_tensor(one, ctx.call.like) for one in found]
         if torch.is_grad_enabled():
             results = _first_only(results, (*tangents, *ctx.tensors))
         return tuple(results)
@@ -117,8 +117,9 @@ def _stacked_vjp(
     ctx: Any, cotangents: Sequence[torch.Tensor | None], stacked: Sequence[bool], count: int
 ) -> list[torch.Tensor | None]:
     """`_direct_vjp` for `count` cotangents, some of them stacked along their first dimension."""
+    pairs = list(zip(cotangents, stacked, strict=True))
     each = [
-        _direct_vjp(ctx, [c[k] if at else c for c, at in zip(cotangents, stacked, strict=True)])
+        _direct_vjp(ctx, [c[k] if at and c is not None else c for c, at in pairs])
         for k in range(count)
     ]
     return [
@@ -134,10 +135,11 @@ def _legacy_vjp(ctx: Any, cotangents: Sequence[torch.Tensor | None]) -> list[tor
     level -= 1
     stacked = [c is not None and _is_legacy_batched(c) for c in cotangents]
     plain = [
-        torch._remove_batch_dim(c, level, 1, 0) if at else c
+        torch._remove_batch_dim(c, level, 1, 0) if at and c is not None else c
         for c, at in zip(cotangents, stacked, strict=True)
     ]
-    count = next(len(c) for c, at in zip(plain, stacked, strict=True) if at)
+    pairs = zip(plain, stacked, strict=True)
+    count = next(len(c) for c, at in pairs if at and c is not None)
     grads = _stacked_vjp(ctx, plain, stacked, count)
     return [None if g is None else torch._add_batch_dim(g, 0, level) for g in grads]
 
@@ -182,7 +184,7 @@ class _DirectVjp(Once):
             )
         stacked = [dim is not None for dim in in_dims[1:]]
         first = [
-            c.movedim(dim, 0) if dim is not None else c
+            c.movedim(dim, 0) if c is not None and dim is not None else c
             for c, dim in zip(cotangents, in_dims[1:], strict=True)
         ]
         grads = tuple(_stacked_vjp(node, first, stacked, info.batch_size))

@@ -23,7 +23,11 @@ class _LayerSolution:
     __slots__ = ("_compiled", "_exponentials", "_logged", "_policy", "_shapes", "core", "outputs")
 
     def __init__(
-        self, core: _core.LayerSolved, compiled: Compiled, arrays: Arrays, policy: Policy
+        self,
+        core: _core.LayerSolved,
+        compiled: Compiled,
+        arrays: Sequence[np.ndarray],
+        policy: Policy,
     ) -> None:
         self.core = core
         self._compiled = compiled
@@ -48,12 +52,6 @@ class _LayerSolution:
     @property
     def all_solved(self) -> bool:
         return self.core.all_solved
-
-    @property
-    def objective(self) -> np.ndarray:
-        """The value of the problem, (batch,)."""
-        value = self.core.objective
-        return np.exp(value) if self._compiled.log_objective else value
 
     def vjp(self, cotangents: Sequence[np.ndarray | None]) -> Arrays:
         asked = []
@@ -117,9 +115,11 @@ class _LayerProgram:
         self, batch: int, arrays: Arrays, policy: Policy, start: Any, differentiable: bool
     ) -> Solution:
         compiled = self.compiled
+        # No parameter is ever absent.
+        given = [array for array in arrays if array is not None]
         values = []
         for number, log in compiled.inputs:
-            value = _rows(arrays[number], compiled.parameters[number])
+            value = _rows(given[number], compiled.parameters[number])
             if log:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     value = np.log(value)
@@ -130,11 +130,11 @@ class _LayerProgram:
             solved = self.core.forward(batch, values, start=start, differentiable=differentiable)
         except ValueError:
             batched = [
-                a.ndim > len(p.shape) for a, p in zip(arrays, compiled.parameters, strict=True)
+                a.ndim > len(p.shape) for a, p in zip(given, compiled.parameters, strict=True)
             ]
-            compiled.check_values(arrays, batched)
+            compiled.check_values(given, batched)
             raise
-        return _LayerSolution(solved, compiled, arrays, policy)
+        return _LayerSolution(solved, compiled, given, policy)
 
 
 class CvxpyLayer(torch.nn.Module):
@@ -149,6 +149,9 @@ class CvxpyLayer(torch.nn.Module):
         >>> A_value = torch.randn(3, 2, requires_grad=True)
         >>> (solution,) = layer(A_value, torch.randn(3))
         >>> solution.sum().backward()
+
+    An inequality whose side is 1e19 or more (bring all that is constant to one side) is no
+    constraint: its dual is 0 and its slack infinite. Equalities know no such number.
 
     Where a batch has a sample without a solution, see `on_failure`. Second derivatives are refused
     with an error. The module has no state of its own besides the last solution; copies and
@@ -309,7 +312,8 @@ class CvxpyLayer(torch.nn.Module):
         last = self._last
         if last is None:
             return None
-        return {**named_reports(last.reports), "objective": last.objective}
+        objective = np.exp(last.objective) if self._compiled.log_objective else last.objective
+        return {**named_reports(last.reports), "objective": objective}
 
     def extra_repr(self) -> str:
         inner = ", ".join(f"{p.name}: {p.shape}" for p in self._compiled.parameters)

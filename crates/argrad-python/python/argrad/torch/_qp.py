@@ -39,7 +39,8 @@ class _QpSolution:
         return list(self.core.vjp(dz, dnu, dlam, None, *self._policy.derivative_options))
 
     def jvp(self, tangents: Sequence[np.ndarray | None]) -> list[np.ndarray]:
-        found = self.core.jvp(*tangents, *self._policy.derivative_options)
+        dQ, dp, dG, dh, dA, db = tangents
+        found = self.core.jvp(dQ, dp, dG, dh, dA, db, *self._policy.derivative_options)
         return list(found[: len(self.outputs)])
 
 
@@ -86,7 +87,11 @@ class _QpProgram:
     ) -> Solution:
         if start is not None and start.batch != batch:
             start = None
-        solved = self.core.forward(batch, *arrays, start=start, differentiable=differentiable)
+        Q, p, G, h, A, b = arrays
+        assert Q is not None and p is not None
+        solved = self.core.forward(
+            batch, Q, p, G, h, A, b, start=start, differentiable=differentiable
+        )
         return _QpSolution(solved, self.duals, policy)
 
 
@@ -232,7 +237,8 @@ def qp(
     ones mix:
 
     - Q (n, n): symmetric positive semidefinite, and zero if you like; p (n,)
-    - G (k, n), h (k,): inequalities; both None or empty if there are none; +inf in h removes a row
+    - G (k, n), h (k,): inequalities; both None or empty if there are none. From 1e19 on, and +inf,
+      an entry of h is no constraint: its row is left out, its dual is 0 and its slack infinite
     - A (e, n), b (e,): equalities; both None or empty if there are none
     - `duals`: also return nu (e,) and lam (k,), with Qz + p + A'nu + G'lam = 0 and lam >= 0
     - `derivative`: ``"exact"``, ``("smoothed", mu)`` (that of the central path at mu, in units of
@@ -286,7 +292,7 @@ def run_qp(
             _options.method(method),
             limited,
         )
-    shapes = []
+    shapes: list[tuple[int, ...] | None] = []
     # The usual case: float64 throughout, on the CPU.
     usual = True
     for tensor in tensors:
@@ -297,15 +303,17 @@ def run_qp(
             raise _no_tensor(tensors)
         shapes.append(tensor.shape)
         usual = usual and tensor.dtype is torch.float64 and tensor.is_cpu
-    single = tensors[1] is not None and tensors[1].dtype is torch.float32
+    like = tensors[1]
+    single = like is not None and like.dtype is torch.float32
     plan = _plan(tuple(shapes), settings, duals, single)
+    assert like is not None
     if not usual:
         _check_tensors(tensors)
     if plan.absent[2] or plan.absent[4]:
         tensors = [
             None if gone else tensor for tensor, gone in zip(tensors, plan.absent, strict=True)
         ]
-    call = Call(plan.program, policy, tensors[1], start, observe)
+    call = Call(plan.program, policy, like, start, observe)
     results = evaluate(call, tensors, plan.batch)
     return results if duals else results[0]
 

@@ -22,7 +22,8 @@ class QpLayer(torch.nn.Module):
     `n` is the number of variables, `inequalities` and `equalities` are the numbers of rows. Q, p,
     G, h, A, b given here as `torch.nn.Parameter` are learned, given as tensors they are fixed
     (buffers, so they move and are saved with the module), and those not given are passed to each
-    call, in this order or by name. The options are those of `qp`. Whatever changes a learned Q must
+    call, in this order or by name. The options are those of `qp`, and as there an entry of h from
+    1e19 on is no constraint, with an infinite slack. Whatever changes a learned Q must
     keep it positive semidefinite, for instance by learning a factor L and feeding L L' instead.
 
     `info` describes the last call. Copies and pickles hold everything but `info` and the last

@@ -275,7 +275,7 @@ def _by_sample(
     flat = names.reshape(-1).numpy()
     count = flat.size
     rows = [
-        None if t is None else to_array(t).reshape(count, *shape)
+        None if t is None or shape is None else to_array(t).reshape(count, *shape)
         for t, shape in zip(tensors, shapes_in, strict=True)
     ]
     results = [None if shape is None else np.zeros((count, *shape)) for shape in shapes_out]
@@ -293,7 +293,7 @@ def _by_sample(
         for k in range(int(rounds.max(initial=-1)) + 1):
             chosen = mine[rounds == k]
             at = flat[chosen] & _MASK
-            asked = []
+            asked: list[np.ndarray | None] = []
             for row in rows:
                 if row is None:
                     asked.append(None)
