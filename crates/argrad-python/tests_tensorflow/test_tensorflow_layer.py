@@ -13,6 +13,7 @@ import tensorflow as tf
 
 import argrad
 from argrad import _cvxpy_program, _options
+from argrad._core import held_tapes
 from argrad._tapes import tapes
 from argrad.tensorflow import CvxpyLayer
 
@@ -237,6 +238,65 @@ def test_a_gradient_without_any_store_is_the_same(regression, solves):
     assert solves == [3, 3]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def held_by(call):
+    """How many more tapes there are after a call, whose result is kept."""
+    tapes.clear()
+    before = held_tapes()
+    kept = call()
+    held = held_tapes() - before
+    del kept
+    tapes.clear()
+    return held
+
+
+def test_no_tape_where_nothing_is_watched(regression):
+    values = [
+        tf.constant(random(k, *p.shape)) for k, p in enumerate(regression._compiled.parameters)
+    ]
+
+    def watched(*watch):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(list(watch))
+            return regression(*values), tape
+
+    assert held_by(lambda: regression(*values)) == 0
+    assert held_by(watched) == 0
+    assert held_by(lambda: watched(values[0])) == 1
+
+
+def test_a_graph_without_a_gradient_makes_no_tape(regression):
+    values = [
+        tf.constant(random(k, *p.shape)) for k, p in enumerate(regression._compiled.parameters)
+    ]
+    predict = tf.function(lambda *values: regression(*values)[0])
+    assert held_by(lambda: predict(*values)) == 0
+
+    @tf.function
+    def train(*values):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = tf.reduce_sum(regression(*values)[0])
+        return tape.gradient(loss, values)
+
+    assert held_by(lambda: train(*values)) == 1
+    assert held_by(lambda: predict(*values)) == 0
+
+
+def test_the_gradient_of_a_graph_from_outside(regression, solves):
+    values = [
+        tf.constant(random(k, *p.shape)) for k, p in enumerate(regression._compiled.parameters)
+    ]
+    function = tf.function(lambda *values: regression(*values)[0])
+    function(*values)
+    solves.clear()
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        loss = tf.reduce_sum(function(*values))
+    found = tape.gradient(loss, values)
+    assert all(np.isfinite(gradient).all() for gradient in found)
+    assert len(solves) == 1
 
 
 def test_vectorized_map_falls_back_to_a_loop(regression):
