@@ -106,7 +106,7 @@ def test_the_limit_is_known():
     assert most is not None and most > 10**7
     _memory.check("nothing", 0, "do nothing")
     with pytest.raises(
-        argrad.MemoryLimitError, match=r"it would take 1,000,000 TB .*; ask for less"
+        argrad.MemoryLimitError, match=r"it would take 1,000,000 TB, more .*; ask for less"
     ):
         _memory.check("it", 10**18, "ask for less")
 
