@@ -108,8 +108,8 @@ impl Layer {
         Ok(Self { layer, interrupt, parameters: lengths, outputs: sizes, numbers })
     }
 
-    /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size). No tape is made unless
-    /// `differentiable`.
+    /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size). No tape is made
+    /// unless `differentiable`.
     #[pyo3(signature = (batch, parameters, start=None, differentiable=true))]
     fn forward(
         &self,

@@ -122,7 +122,7 @@ impl Qp {
     }
 
     /// Solves a batch; each argument is that of one instance (shared), or has a batch dimension in
-    /// front.
+    /// front. No tape is made unless `differentiable`.
     #[pyo3(signature = (batch, Q, p, G=None, h=None, A=None, b=None, start=None, differentiable=true))]
     #[expect(clippy::too_many_arguments, non_snake_case, reason = "keywords of Python")]
     fn forward(

@@ -1,5 +1,5 @@
-//! How many tapes are held. A tape is the factorization of every instance of a batch, so one that nobody needs is
-//! the first thing to look for when memory grows.
+//! How many tapes are held. A tape is the factorization of every instance of a batch, so one that
+//! nobody needs is the first thing to look for when memory grows.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -187,8 +187,8 @@ impl Layer {
         ))
     }
 
-    /// Solves a batch, as [`Self::forward`] does bit for bit, without what a derivative needs: no tape is
-    /// made, whose memory is that of a factorization per instance.
+    /// Solves a batch, as [`Self::forward`] does bit for bit, without what a derivative needs: no tape
+    /// is made, whose memory is that of a factorization per instance.
     ///
     /// # Errors
     /// As [`Self::forward`].
