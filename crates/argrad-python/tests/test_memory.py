@@ -70,6 +70,7 @@ class TestMaps:
     def test_what_may_be_small_is_not_refused(self, make):
         check_products(cp.Problem(cp.Minimize(0), [make() == 0]))
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
     def test_a_process_with_little_memory_goes_on(self):
         printed = run_limited(
             500,
