@@ -3,9 +3,10 @@
 use pulp::Simd;
 
 use super::gradient::{self, Adjoint, Adjoints, Vectors, Which};
-use super::point::TapePoint;
+use super::outcome::{LinearOutcome, LinearReports, LinearRows};
+use super::point::{Point, TapePoint};
 use super::rows::scatter;
-use super::system::{self, LinearMethod, LinearOutcome, LinearReports, LinearRows, Point};
+use super::system::{self, LinearMethod};
 use super::{Cotangent, Differentiation, Gradients, Mode};
 use crate::cones::Function;
 use crate::lanes::{LaneTask, M, V, dispatch};

@@ -6,7 +6,7 @@
 
 use pulp::Simd;
 
-use super::system::Point;
+use super::point::Point;
 use crate::cones::Function;
 use crate::lanes::{M, V};
 use crate::system::memory::{DerivativeWork, SecondOrderVectors};

@@ -2,7 +2,8 @@
 
 use pulp::Simd;
 
-use super::system::{LinearOutcome, Point};
+use super::outcome::LinearOutcome;
+use super::point::Point;
 use crate::cones::Function;
 use crate::lanes::{Kernel, M, V, call};
 use crate::linalg::lsqr::{Bidiagonalization, Iterated, Limits, MatrixProducts, lsqr};

@@ -20,6 +20,7 @@ mod curvature;
 mod failures;
 mod gradient;
 mod lsqr;
+mod outcome;
 mod point;
 mod rows;
 mod system;

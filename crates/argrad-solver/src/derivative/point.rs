@@ -1,7 +1,12 @@
-//! Where a tape is differentiated.
+//! Where a tape is differentiated: all of it, and one lane group.
+
+use pulp::Simd;
 
 use super::smoothed::SmoothedPoints;
-use crate::lanes::Buffer;
+use crate::cones::Function;
+use crate::lanes::{Buffer, V};
+use crate::system::analysis::Analysis;
+use crate::system::memory::{SystemWork, View};
 use crate::tape::Tape;
 
 /// What is known of the points that are differentiated: those of a tape, or others nearby.
@@ -21,5 +26,45 @@ impl Tape {
             Some(SmoothedPoints { states, x, z, .. }) => TapePoint { states, x, z },
             None => TapePoint { states: &self.states, x: &self.x, z: &self.z },
         }
+    }
+}
+
+/// A lane group at the point that is differentiated.
+pub(super) struct Point<'a, S: Simd> {
+    pub(super) simd: S,
+    pub(super) analysis: &'a Analysis,
+    pub(super) view: View<'a, S>,
+}
+
+impl<'a, S: Simd> Point<'a, S> {
+    #[inline(always)]
+    pub(super) fn new(simd: S, analysis: &'a Analysis, state: &'a [f64]) -> Self {
+        Self { simd, analysis, view: View::new(simd, analysis, state) }
+    }
+
+    #[inline(always)]
+    pub(super) fn zero(&self) -> V<S> {
+        V::splat(self.simd, 0.0)
+    }
+
+    /// A function of the derivative D of the projection, times `x`.
+    #[inline(always)]
+    pub(super) fn apply(
+        &self,
+        function: Function,
+        x: &[V<S>],
+        out: &mut [V<S>],
+        scratch: &mut [V<S>],
+    ) {
+        let Self { simd, analysis, view } = self;
+        analysis.cones.apply(*simd, view.projection, function, x, out, scratch);
+    }
+
+    /// P x, A x and A'z, into the workspace.
+    #[inline(always)]
+    pub(super) fn multiply(&self, x: &[V<S>], z: &[V<S>], work: &mut SystemWork<'_, S>) {
+        let SystemWork { px, ax, atz, .. } = work;
+        let Self { simd, analysis, view } = self;
+        analysis.kkt.products.multiply(*simd, view.values, x, z, px, ax, atz);
     }
 }

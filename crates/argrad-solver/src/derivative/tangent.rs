@@ -2,9 +2,10 @@
 
 use pulp::Simd;
 
-use super::point::TapePoint;
+use super::outcome::{LinearOutcome, LinearReports, LinearRows};
+use super::point::{Point, TapePoint};
 use super::rows::scatter;
-use super::system::{self, LinearMethod, LinearOutcome, LinearReports, LinearRows, Point};
+use super::system::{self, LinearMethod};
 use super::{Differentiation, Mode, SolutionTangent, Tangent};
 use crate::cones::Function;
 use crate::lanes::{LaneTask, M, V, dispatch};
