@@ -84,10 +84,10 @@ pub(super) fn write_rows<S: Simd>(
             *out = (state.x[j] * state.x_scale[j]).lane(lane);
         }
         let b = values.b.instance(first + lane, m);
-        for i in 0..m {
+        for (i, &b) in b.iter().enumerate() {
             let at = lane * m + i;
             rows.z[at] = (state.z[i] * state.row_scale[i] / cost).lane(lane);
-            rows.s[at] = if analysis.removable[i] && b[i] >= INFINITE {
+            rows.s[at] = if analysis.removable[i] && b >= INFINITE {
                 f64::INFINITY
             } else {
                 (state.s[i] / state.row_scale[i]).lane(lane)

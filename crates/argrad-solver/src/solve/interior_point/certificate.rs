@@ -6,6 +6,7 @@ use crate::lanes::{M, V};
 
 /// Whether z is a certificate of primal, (x, s) of dual infeasibility, judged in unscaled norms.
 #[inline(always)]
+#[expect(clippy::type_complexity, reason = "vectors that belong together travel as tuples")]
 pub(super) fn certificates<S: Simd>(
     simd: S,
     (x_scale, row_scale, cost): (&[V<S>], &[V<S>], V<S>),
