@@ -77,7 +77,7 @@ pub fn run(draw: &mut Draw) -> Outcome {
         .parameters()
         .map(|(_, len)| {
             let len = if draw.once_in(2) { len } else { len * batch };
-            draw.numbers(len, 200)
+            draw.parameter(len)
         })
         .collect();
     let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();

@@ -39,7 +39,7 @@ fn attempt(draw: &mut Draw) -> Result<(), ModelError> {
     let problem = problem.subject_to(constraints).with_settings(settings);
     let _ = problem.explain();
     let layer = problem.compile([parameter], [x, y])?;
-    let values = draw.numbers(2 * parameter.size(), 100);
+    let values = draw.parameter(2 * parameter.size());
     let (outputs, tape) = layer.forward(&[&values])?;
     let cotangents: Vec<Vec<f64>> =
         outputs.values.iter().map(|output| draw.numbers(output.len(), 100)).collect();

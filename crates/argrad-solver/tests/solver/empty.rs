@@ -3,8 +3,8 @@
 use argrad_conformance::generators::{self, ConePrograms, Objective};
 use argrad_conformance::{Numbers, ProgramBatch, relative_error};
 use argrad_solver::{
-    Cone, Cotangent, Differentiation, Pattern, Settings, Slot, Solver, Status, Structure, Tangent,
-    Values,
+    Cone, Cotangent, Differentiation, Method, Pattern, Settings, Slot, Solver, Status, Structure,
+    Tangent, Values,
 };
 
 use crate::case::{Case, ZERO, gradient_error, size, solver};
@@ -44,6 +44,22 @@ fn a_batch_of_none_has_an_empty_solution_and_zero_gradients_of_shared_values() {
     };
     assert_eq!(tape.jvp(&tangent, &Default::default()).unwrap().x.len(), 0);
     assert_eq!(tape.central_points(1e-3).unwrap().0.len(), 0);
+}
+
+#[test]
+fn a_program_of_nothing_has_empty_derivatives_with_every_method() {
+    let none = || Pattern::empty(0, 0);
+    let structure = Structure::new(none(), none(), vec![]).unwrap();
+    let solver = Solver::new(structure, Settings::default()).unwrap();
+    let nothing = Slot::Each(&[]);
+    let values = Values { batch: 3, p: nothing, q: nothing, a: nothing, b: nothing };
+    let (solution, tape) = solver.forward(&values).unwrap();
+    assert_eq!(solution.reports.len(), 3);
+    for method in [Method::Direct, Method::Lsqr { tolerance: 1e-10, max_iterations: 10 }] {
+        let how = Differentiation { method, ..Default::default() };
+        assert!(tape.vjp(&Cotangent::default(), &how).unwrap().q.is_empty());
+        assert!(tape.jvp(&Tangent::default(), &how).unwrap().x.is_empty());
+    }
 }
 
 #[test]

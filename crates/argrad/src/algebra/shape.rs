@@ -65,7 +65,7 @@ impl Shape {
         self.dims[1]
     }
 
-    /// Number of elements.
+    /// Number of elements; the largest that there is where they cannot be counted.
     pub fn size(&self) -> usize {
         self.dims[0].saturating_mul(self.dims[1])
     }

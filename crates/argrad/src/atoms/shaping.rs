@@ -243,11 +243,11 @@ fn ends(range: &impl std::ops::RangeBounds<usize>, len: usize) -> (usize, usize)
     use std::ops::Bound::{Excluded, Included, Unbounded};
     let start = match range.start_bound() {
         Included(s) => *s,
-        Excluded(s) => s + 1,
+        Excluded(s) => s.saturating_add(1),
         Unbounded => 0,
     };
     let end = match range.end_bound() {
-        Included(e) => e + 1,
+        Included(e) => e.saturating_add(1),
         Excluded(e) => *e,
         Unbounded => len,
     };

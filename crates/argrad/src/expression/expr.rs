@@ -137,9 +137,12 @@ impl Model {
         Expr::new(self, self.push(Op::Constant(values.into()), shape, Location::caller()))
     }
 
-    /// Records what is wrong and returns a poisoned expression, so that writing can go on.
+    /// Records what is wrong and returns a poisoned expression, so that writing can go on. It has the
+    /// shape that was asked for, unless that is too large for anything to be made of it.
     #[track_caller]
     pub(crate) fn issue(&self, message: String, shape: Shape) -> Expr<'_> {
+        const LARGEST: usize = 1 << 24;
+        let shape = if shape.size() <= LARGEST { shape } else { Shape::SCALAR };
         self.record(message, Location::caller());
         Expr::new(self, self.push(Op::Poison, shape, Location::caller()))
     }

@@ -29,6 +29,16 @@ fn shape_errors_are_collected_with_their_places() {
 }
 
 #[test]
+fn sizes_that_cannot_be_counted_are_refused() {
+    let model = Model::new();
+    let x = model.variable(3);
+    let wraps_to_zero = x.slice(3..).reshape((1 << 32, 1 << 32));
+    let from_there_on = x.reshape(usize::MAX).cumsum().sum() + x.slice(..=usize::MAX).sum();
+    let problem = Problem::minimize(from_there_on + wraps_to_zero.sum());
+    says(problem.check(), &["reshape: a vector of 0", "reshape: a vector of 3", "slice 0.."]);
+}
+
+#[test]
 fn every_operator_says_where_it_was_written() {
     let model = Model::new();
     let (x, y, m) = (model.variable(3), model.variable(4), model.variable((2, 3)));

@@ -68,6 +68,12 @@ fn a_layer_read_from_a_file_is_the_same() -> Result<(), Box<dyn std::error::Erro
     // What does not fit together is refused.
     let broken = text.replacen("\"variables\":", "\"variables\":1", 1);
     assert!(serde_json::from_str::<Layer>(&broken).is_err());
+    // An argument whose end wraps around to a place that there is.
+    let mut wrapped: serde_json::Value = serde_json::from_str(&text)?;
+    let steps = wrapped["program"]["steps"].as_array_mut().ok_or("no steps")?;
+    let offset = steps.iter_mut().find_map(|step| step.pointer_mut("/0/Atom/args/0/offset"));
+    *offset.ok_or("no derived parameter is an atom")? = u64::MAX.into();
+    assert!(serde_json::from_value::<Layer>(wrapped).is_err());
     let unknown = text.replacen("\"exp\"", "\"mystery\"", 1);
     let error = serde_json::from_str::<Layer>(&unknown).unwrap_err().to_string();
     assert!(error.contains("mystery") && error.contains("register"), "{error}");
