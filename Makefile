@@ -19,7 +19,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 	--config profile.release.package.argrad-solver.opt-level=1 \
 	--config profile.release.package.argrad-solver.codegen-units=16
 .PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
-.PHONY: bench accuracy cones large model
+.PHONY: bench accuracy cones large model miri
 .PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow
 .NOTPARALLEL:
 
@@ -77,6 +77,12 @@ sudoku-smoke:
 	$(CARGO) run --all-features --release --example sudoku -- \
 		--train 300 --test 50 --epochs 2 --batch 50 --plot $(SMOKE_PLOT)
 	test -s $(SMOKE_PLOT)
+
+## The unsafe kernels, and a small solve of each engine, in an interpreter that sees undefined
+## behaviour. Needs `rustup component add miri rust-src --toolchain nightly`; not part of `test`.
+miri:
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks" RAYON_NUM_THREADS=1 \
+		$(CARGO) +nightly miri test -p argrad-solver --lib -- small::
 
 ## Speed, against Clarabel in one run. BENCH_ARGS="--quick" for a smoke test.
 bench:

@@ -2,7 +2,8 @@
 #![deny(missing_docs)]
 // Loops over an index shared by several vectors read like the formulas they compute.
 #![allow(clippy::needless_range_loop)]
-// Points and directions travel as tuples of lane slices, next to the data and the scratch they need.
+// Points and directions travel as tuples of lane slices, next to the data and the scratch they
+// need.
 #![allow(clippy::type_complexity, clippy::too_many_arguments)]
 // `x - x` is zero for finite numbers and NaN for the others, lane by lane.
 #![allow(clippy::eq_op)]
@@ -26,6 +27,9 @@ mod tape;
 mod solver;
 
 mod derivative;
+
+#[cfg(test)]
+mod tests;
 
 pub use derivative::{
     Cotangent, Differentiation, Gradients, Jacobian, Method, Mode, OnFailure, SolutionTangent,

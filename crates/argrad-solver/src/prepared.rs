@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 
 use crate::lanes::{Buffer, Width, lane_count};
-use crate::program::{Error, Settings, Structure};
+use crate::program::{Error, MemoryLimit, Settings, Structure, bytes};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{state_buffer, work_len};
+use crate::system::memory::{state_len, work_len};
 use crate::threads::for_each;
 
 /// What solver and tapes share.
@@ -16,6 +16,7 @@ pub(crate) struct Prepared {
     pub(crate) width: Width,
     /// Instances a group.
     pub(crate) lanes: usize,
+    limit: MemoryLimit,
     states: Mutex<Vec<Buffer>>,
     works: Mutex<Vec<Buffer>>,
 }
@@ -23,17 +24,27 @@ pub(crate) struct Prepared {
 impl Prepared {
     pub(crate) fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
         settings.check()?;
-        let analysis = Analysis::new(structure, settings.engine)?;
+        let analysis = Analysis::new(structure, &settings)?;
         let width = if analysis.kkt.takes_one_lane() {
             Width::One
         } else {
             Width::Vector(settings.instructions)
         };
+        let lanes = lane_count(width);
+        let limit = MemoryLimit::new(&settings);
+        let numbers = state_len(&analysis, lanes) + work_len(&analysis, 0, lanes);
+        limit.check_program(bytes(numbers, size_of::<f64>()), || {
+            let (order, entries) = (analysis.kkt.order(), analysis.kkt.values_len);
+            format!(
+                "{lanes} samples at once, a system of order {order} and {entries} entries each,"
+            )
+        })?;
         Ok(Self {
             analysis,
             settings,
             width,
-            lanes: lane_count(width),
+            lanes,
+            limit,
             states: Mutex::new(Vec::new()),
             works: Mutex::new(Vec::new()),
         })
@@ -41,8 +52,34 @@ impl Prepared {
 
     /// A buffer for a group's state, from the pool where there is one.
     pub(crate) fn take_state(&self) -> Buffer {
+        self.try_take_state().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_take_state(&self) -> Result<Buffer, Error> {
         let pooled = self.states.lock().unwrap_or_else(|e| e.into_inner()).pop();
-        pooled.unwrap_or_else(|| state_buffer(&self.analysis, self.lanes))
+        pooled.map_or_else(|| Buffer::try_zeros(state_len(&self.analysis, self.lanes)), Ok)
+    }
+
+    /// States of so many groups, to keep.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when they take more than the limit, or more than the system gives.
+    pub(crate) fn take_states(&self, groups: usize) -> Result<Vec<Buffer>, Error> {
+        let state = state_len(&self.analysis, self.lanes);
+        self.limit.check_batch(bytes(groups, state * size_of::<f64>()), || {
+            format!("the tape of a batch of {} samples", groups * self.lanes)
+        })?;
+        let mut states = Vec::with_capacity(groups);
+        for _ in 0..groups {
+            match self.try_take_state() {
+                Ok(state) => states.push(state),
+                Err(error) => {
+                    states.into_iter().for_each(|state| self.return_state(state));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(states)
     }
 
     pub(crate) fn return_state(&self, buffer: Buffer) {

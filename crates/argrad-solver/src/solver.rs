@@ -44,7 +44,8 @@ impl Solver {
     /// Analyses `structure` once: ordering, supernodes and every index list.
     ///
     /// # Errors
-    /// [`Error::Setting`] when a setting is out of its range.
+    /// [`Error::Setting`] when a setting is out of its range; [`Error::Memory`] when the system of one
+    /// sample takes more than [`Settings::memory_limit`].
     pub fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
         Ok(Self { prepared: Arc::new(Prepared::new(structure, settings)?) })
     }
@@ -129,7 +130,7 @@ impl Solver {
     /// Solves and keeps the states.
     fn record(&self, values: &Values<'_>, origin: Origin<'_>) -> Result<(Solution, Tape), Error> {
         let groups = values.batch.div_ceil(self.prepared.lanes);
-        let mut states: Vec<Buffer> = (0..groups).map(|_| self.prepared.take_state()).collect();
+        let mut states = self.prepared.take_states(groups)?;
         match self.run(values, origin, Some(&mut states), self.prepared.settings.check_convexity) {
             Ok(solution) => {
                 let tape = Tape::new(self.prepared.clone(), states, values, &solution);

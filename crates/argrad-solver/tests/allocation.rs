@@ -6,33 +6,40 @@ use std::cell::Cell;
 use argrad_conformance::ProgramBatch;
 use argrad_conformance::generators::{self, Size};
 use argrad_solver::{
-    Cotangent, Differentiation, OnFailure, Settings, Slot, Solution, Solver, Tangent,
+    Cone, Cotangent, Differentiation, Error, OnFailure, Pattern, Settings, Slot, Solution, Solver,
+    Structure, Tangent,
 };
 
-/// Counts the allocations of each thread.
+/// Counts the allocations of each thread, and the bytes of its largest.
 struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    static LARGEST: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count(size: usize) {
+    COUNT.set(COUNT.get() + 1);
+    LARGEST.set(LARGEST.get().max(size));
 }
 
 // SAFETY: every call is passed on to the system's allocator; counting touches a thread-local number
 // that needs neither allocation nor destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
+        count(layout.size());
         // SAFETY: the caller's promises are those of the system's allocator.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
+        count(layout.size());
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
+        count(size);
         // SAFETY: as above.
         unsafe { System.realloc(block, layout, size) }
     }
@@ -153,4 +160,78 @@ fn a_derivative_of_many_groups_allocates_as_often_as_that_of_few() {
         ]
     };
     assert_eq!(counts(320), counts(32), "VJP, JVP and the tangent of the VJP");
+}
+
+/// What `work` ends with, which has to be a refusal, and the bytes of its largest allocation.
+fn refused<T>(work: impl FnOnce() -> Result<T, Error>) -> (String, usize) {
+    LARGEST.set(0);
+    let result = work();
+    let largest = LARGEST.get();
+    match result {
+        Err(error @ Error::Memory { needed, limit: Some(limit), .. }) => {
+            assert!(needed > limit, "{error}");
+            (error.to_string(), largest)
+        }
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("not refused"),
+    }
+}
+
+fn limited(structure: Structure, limit: usize) -> Result<Solver, Error> {
+    Solver::new(structure, Settings { memory_limit: Some(limit), ..Settings::default() })
+}
+
+fn assert_says(message: &str, parts: &[&str]) {
+    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+}
+
+#[test]
+fn a_cone_whose_block_does_not_fit_is_refused_before_it_is_allocated() {
+    let rows = 250 * 251 / 2;
+    let structure = Structure::new(
+        Pattern::diagonal(1),
+        Pattern::empty(rows, 1),
+        vec![Cone::Nonnegative(0), Cone::PsdTriangle(250)],
+    )
+    .unwrap();
+    let (message, largest) = refused(|| limited(structure, 1 << 30));
+    assert_says(&message, &["cone 1", "PsdTriangle(250)", "31375 rows", "49.2 GB", "1.1 GB"]);
+    assert_says(&message, &["memory_limit", "split"]);
+    assert!(largest < 10_000_000, "{largest} bytes");
+}
+
+#[test]
+fn a_factor_that_does_not_fit_is_refused_before_it_is_allocated() {
+    // Rows that tie variables far apart together fill the factor.
+    let (n, mut rowval) = (3000, Vec::new());
+    let mut colptr = vec![0];
+    for j in 0..n {
+        rowval.extend(std::collections::BTreeSet::from([j, (j * 577 + 1) % n, (j * 1291 + 2) % n]));
+        colptr.push(rowval.len());
+    }
+    let a = Pattern::new(n, n, colptr, rowval).unwrap();
+    let structure = Structure::new(Pattern::empty(n, n), a, vec![Cone::Zero(n)]).unwrap();
+    let (message, largest) = refused(|| limited(structure.clone(), 3_000_000));
+    assert_says(&message, &["factor", "order 6000", "entries", "limit of 3.0 MB", "memory_limit"]);
+    assert!(largest < 3_000_000, "{largest} bytes");
+    assert!(limited(structure, usize::MAX).is_ok());
+}
+
+#[test]
+fn samples_at_once_that_do_not_fit_are_refused() {
+    let n = 900;
+    let structure = Structure::new(Pattern::diagonal(n), Pattern::empty(0, n), Vec::new()).unwrap();
+    let (message, largest) = refused(|| limited(structure, 150_000));
+    assert_says(&message, &["at once", "order 900", "limit of 150.0 kB"]);
+    assert!(largest < 150_000, "{largest} bytes");
+}
+
+#[test]
+fn a_tape_that_does_not_fit_is_refused_and_the_solve_without_one_is_not() {
+    let batch = generators::random_qp(Size { batch: 2000, ..SIZE }, 3);
+    let solver = limited(batch.structure.clone(), 2_000_000).unwrap();
+    let (message, largest) = refused(|| solver.forward(&batch.values()));
+    assert_says(&message, &["tape", "2000 samples", "limit of 2.0 MB", "smaller batches"]);
+    assert!(largest < 2_000_000, "{largest} bytes");
+    assert!(solver.solve(&batch.values()).is_ok());
 }

@@ -87,6 +87,10 @@ pub(crate) trait LaneCone {
     fn h_entries(&self) -> Vec<(usize, usize)> {
         (0..self.dim()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect()
     }
+    /// Their number, without a list of them.
+    fn h_len(&self) -> usize {
+        self.dim().saturating_mul(self.dim() + 1) / 2
+    }
     /// Registers of the scaling data.
     fn scaling_len(&self) -> usize;
     /// Registers of the projection data.

@@ -41,6 +41,10 @@ impl LaneCone for Nonnegative {
         (0..self.dim).map(|i| (i, i)).collect()
     }
 
+    fn h_len(&self) -> usize {
+        self.dim
+    }
+
     fn scaling_len(&self) -> usize {
         self.dim
     }

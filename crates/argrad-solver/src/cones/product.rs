@@ -104,7 +104,7 @@ impl ConeProduct {
                 product.is_symmetric &= cone.is_symmetric();
                 product.is_polyhedral &= cone.is_polyhedral();
                 (placed.h, placed.scaling, placed.projection) = (
-                    next(&mut product.h_len, cone.h_entries().len()),
+                    next(&mut product.h_len, cone.h_len()),
                     next(&mut product.scaling_len, cone.scaling_len()),
                     next(&mut product.projection_len, cone.projection_len()),
                 );
@@ -122,6 +122,12 @@ impl ConeProduct {
     /// Number of entries of H.
     pub(crate) fn h_len(&self) -> usize {
         self.h_len
+    }
+
+    /// The cone with the most entries of H, and how many it has.
+    pub(crate) fn largest_block(&self) -> Option<(usize, usize)> {
+        let lens = self.cones.iter().map(|cone| cone.h.len());
+        lens.enumerate().max_by_key(|&(_, len)| len)
     }
 
     /// Registers of the scaling data.
@@ -188,7 +194,7 @@ impl ConeProduct {
 /// The next `len` of a running total.
 fn next(total: &mut usize, len: usize) -> Range<usize> {
     let start = *total;
-    *total += len;
+    *total = total.saturating_add(len);
     start..*total
 }
 

@@ -37,6 +37,10 @@ impl LaneCone for Zero {
         (0..self.dim).map(|i| (i, i)).collect()
     }
 
+    fn h_len(&self) -> usize {
+        self.dim
+    }
+
     fn scaling_len(&self) -> usize {
         0
     }

@@ -4,6 +4,7 @@ use aligned_vec::{AVec, ConstAlign};
 use pulp::Simd;
 
 use super::V;
+use crate::program::{Error, bytes, not_given};
 
 /// A block of f64 that starts on a cache line.
 #[derive(Clone, Debug)]
@@ -11,8 +12,22 @@ pub(crate) struct Buffer(AVec<f64, ConstAlign<64>>);
 
 impl Buffer {
     /// `len` zeros.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when the system has no memory for them.
+    pub(crate) fn try_zeros(len: usize) -> Result<Self, Error> {
+        let mut numbers = AVec::new(64);
+        numbers.try_reserve_exact(len).map_err(|_| not_given(bytes(len, size_of::<f64>())))?;
+        numbers.resize(len, 0.0);
+        Ok(Self(numbers))
+    }
+
+    /// `len` zeros.
+    ///
+    /// # Panics
+    /// When the system has no memory for them.
     pub(crate) fn zeros(len: usize) -> Self {
-        Self(AVec::__from_elem(64, 0.0, len))
+        Self::try_zeros(len).unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub(crate) fn as_slice(&self) -> &[f64] {

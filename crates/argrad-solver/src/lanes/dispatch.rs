@@ -113,8 +113,8 @@ impl<K: Kernel> WithSimd for Call<K> {
     }
 }
 
-/// Calls `kernel` with the instructions of `simd`. Never inlined into the caller's body: a function that
-/// holds several of them takes the compiler many times as long.
+/// Calls `kernel` with the instructions of `simd`. Never inlined into the caller's body: a function
+/// that holds several of them takes the compiler many times as long.
 #[inline(never)]
 pub(crate) fn call<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
     if S::F64_LANES == 1 { one_lane(Call(kernel)) } else { simd.vectorize(Call(kernel)) }

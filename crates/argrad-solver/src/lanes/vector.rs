@@ -51,6 +51,13 @@ impl<S: Simd> V<S> {
         lanes
     };
 
+    /// A register is as many f64 as it has lanes: neither padded nor aligned to more than one of
+    /// them. What casts between slices of both relies on it.
+    const fn assert_layout() {
+        assert!(size_of::<S::f64s>() == Self::LANES * size_of::<f64>());
+        assert!(align_of::<S::f64s>() == align_of::<f64>());
+    }
+
     /// The same number in every lane.
     #[inline(always)]
     pub(crate) fn splat(simd: S, value: f64) -> Self {
@@ -67,18 +74,17 @@ impl<S: Simd> V<S> {
     #[inline(always)]
     pub(crate) fn slice(_: S, values: &[f64]) -> &[Self] {
         debug_assert_eq!(values.len() % Self::LANES, 0);
-        // SAFETY: V is transparent over an array of LANES f64, any bits are valid, and the
-        // alignment of pulp's vector types is that of f64.
-        unsafe {
-            const { assert!(align_of::<S::f64s>() <= 64) };
-            std::slice::from_raw_parts(values.as_ptr().cast(), values.len() / Self::LANES)
-        }
+        const { Self::assert_layout() };
+        // SAFETY: V is transparent over LANES f64 with the alignment of one, and any bits are
+        // valid.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len() / Self::LANES) }
     }
 
     /// Mutable slice of interleaved numbers as registers.
     #[inline(always)]
     pub(crate) fn slice_mut(_: S, values: &mut [f64]) -> &mut [Self] {
         debug_assert_eq!(values.len() % Self::LANES, 0);
+        const { Self::assert_layout() };
         // SAFETY: as in `slice`; the borrow is unique.
         unsafe {
             std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len() / Self::LANES)
@@ -88,13 +94,15 @@ impl<S: Simd> V<S> {
     /// The numbers of registers, interleaved.
     #[inline(always)]
     pub(crate) fn as_floats(values: &[Self]) -> &[f64] {
-        // SAFETY: V is transparent over an array of LANES f64.
+        const { Self::assert_layout() };
+        // SAFETY: V is transparent over LANES f64.
         unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len() * Self::LANES) }
     }
 
     /// The numbers of registers, interleaved.
     #[inline(always)]
     pub(crate) fn as_floats_mut(values: &mut [Self]) -> &mut [f64] {
+        const { Self::assert_layout() };
         // SAFETY: as in `as_floats`; the borrow is unique.
         unsafe {
             std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len() * Self::LANES)
@@ -170,8 +178,8 @@ impl<S: Simd> V<S> {
         self.bits().subtracted_from(2046 << 52).number()
     }
 
-    /// The power of two that brings a positive number to at least one half and less than two when it is
-    /// multiplied by its square.
+    /// The power of two that brings a positive number to at least one half and less than two when
+    /// it is multiplied by its square.
     #[inline(always)]
     pub(crate) fn inverse_root_power_of_two(self) -> Self {
         // With self = 2^e f, 1 <= f < 2, it is 2^-k, k = floor((e + 1) / 2).
@@ -205,19 +213,21 @@ impl<S: Simd> V<S> {
     }
 
     /// Number in lane `lane`.
+    ///
+    /// # Panics
+    /// When there is no such lane.
     #[inline(always)]
     pub(crate) fn lane(self, lane: usize) -> f64 {
-        debug_assert!(lane < Self::LANES);
-        // SAFETY: V is transparent over an array of LANES f64, and lane < LANES.
-        unsafe { *(&raw const self).cast::<f64>().add(lane) }
+        Self::as_floats(std::slice::from_ref(&self))[lane]
     }
 
     /// Replaces the number in lane `lane`.
+    ///
+    /// # Panics
+    /// When there is no such lane.
     #[inline(always)]
     pub(crate) fn set_lane(&mut self, lane: usize, value: f64) {
-        assert!(lane < Self::LANES);
-        // SAFETY: V is transparent over an array of LANES f64, and lane < LANES.
-        unsafe { *(&raw mut *self).cast::<f64>().add(lane) = value }
+        Self::as_floats_mut(std::slice::from_mut(self))[lane] = value;
     }
 }
 
@@ -420,6 +430,12 @@ mod tests {
             let value = 2.0_f64.powi(exponent);
             assert_eq!(lane(value).inverse_power_of_two().lane(0), 1.0 / value, "2^{exponent}");
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "out of bounds")]
+    fn a_lane_that_is_not_there_is_refused() {
+        let _ = V::splat(pulp::Scalar256b, 1.0).lane(4);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pulp::Simd;
 use super::lanes::{Pivots, Symbolic, factor, solve};
 use super::sparse::SparseLdl;
 use crate::lanes::V;
-use crate::program::Error;
+use crate::program::{Error, Instructions, MemoryLimit};
 
 #[derive(Debug)]
 pub(crate) enum Factorization {
@@ -27,10 +27,12 @@ impl Factorization {
         order: usize,
         entries: &[(usize, usize)],
         signs: &[f64],
+        instructions: Instructions,
+        limit: MemoryLimit,
     ) -> Result<Self, Error> {
         let entries: Vec<(u32, u32)> = entries.iter().map(|&(i, j)| (i as u32, j as u32)).collect();
         let signs: Vec<i8> = signs.iter().map(|&sign| if sign > 0.0 { 1 } else { -1 }).collect();
-        Ok(Self::Sparse(Box::new(SparseLdl::new(order, &entries, &signs)?)))
+        Ok(Self::Sparse(Box::new(SparseLdl::new(order, &entries, &signs, instructions, limit)?)))
     }
 
     /// Registers of the value buffer that matrix and factor take.

@@ -1,5 +1,70 @@
 //! Elimination order: approximate minimum degree, then a postorder of the elimination tree.
 
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::sparse::SymbolicSparseColMatRef;
+use faer::sparse::linalg::amd;
+
+use crate::program::Error;
+
+/// Approximate minimum degree (Amestoy, Davis, Duff 1996): the step of each node of the matrix with
+/// these off-diagonal entries, each pair once.
+///
+/// # Errors
+/// [`Error::Pattern`] when there is no memory for it.
+pub(super) fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
+    let too_large = || Error::Pattern {
+        found: format!("{} entries, too many to order in the memory there is", entries.len()),
+    };
+    let identity: Vec<u32> = (0..order as u32).collect();
+    let (start, rows) = rows_of(order, entries, &identity);
+    let pattern = SymbolicSparseColMatRef::new_unsorted_checked(order, order, &start, None, &rows);
+    let mut perm = identity;
+    let mut step = vec![0u32; order];
+    let scratch = amd::order_maybe_unsorted_scratch::<u32>(order, entries.len());
+    let mut memory = MemBuffer::try_new(scratch).map_err(|_| too_large())?;
+    amd::order_maybe_unsorted(
+        &mut perm,
+        &mut step,
+        pattern,
+        amd::Control::default(),
+        MemStack::new(&mut memory),
+    )
+    .map_err(|_| too_large())?;
+    Ok(step)
+}
+
+/// The columns below the diagonal of each row, for the order `step`.
+pub(super) fn rows_of(order: usize, entries: &[(u32, u32)], step: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let row = |&(a, b): &(u32, u32)| step[a as usize].max(step[b as usize]);
+    let (start, mut columns) = bucket(order, entries.iter().map(row));
+    for column in &mut columns {
+        let (a, b) = entries[*column as usize];
+        *column = step[a as usize].min(step[b as usize]);
+    }
+    (start, columns)
+}
+
+/// Counting sort: where each key starts, and the indices of the items by ascending key.
+pub(super) fn bucket(
+    keys: usize,
+    items: impl Iterator<Item = u32> + Clone,
+) -> (Vec<u32>, Vec<u32>) {
+    let mut start = vec![0u32; keys + 1];
+    for key in items.clone() {
+        start[key as usize + 1] += 1;
+    }
+    for key in 0..keys {
+        start[key + 1] += start[key];
+    }
+    let mut next = start.clone();
+    let mut sorted = vec![0; start[keys] as usize];
+    for (item, key) in items.enumerate() {
+        sorted[next[key as usize] as usize] = item as u32;
+        next[key as usize] += 1;
+    }
+    (start, sorted)
+}
+
 /// Adjacency of a symmetric matrix: for each node its neighbours, ascending, itself left out.
 pub(crate) struct Graph {
     pub(crate) neighbours: Vec<Vec<usize>>,
@@ -75,24 +140,19 @@ pub(crate) fn inverse(perm: &[usize]) -> Vec<usize> {
 /// variables they touch act as a penalty of the size of the inverse regularization, as the active
 /// inequality rows of a polish always do; refinement makes up for it.
 pub(crate) fn eliminate(graph: &Graph) -> Vec<usize> {
-    postorder(graph, &minimum_degree(graph))
+    postorder(graph, &minimum_degree_of(graph))
 }
 
-fn minimum_degree(graph: &Graph) -> Vec<usize> {
+/// Nodes by approximate minimum degree.
+fn minimum_degree_of(graph: &Graph) -> Vec<usize> {
     let n = graph.order();
-    if n == 0 {
-        return Vec::new();
-    }
-    let mut colptr = vec![0usize];
-    let mut rowval = Vec::new();
+    let mut entries = Vec::new();
     for (j, list) in graph.neighbours.iter().enumerate() {
-        rowval.extend(list.iter().copied().filter(|&i| i < j));
-        rowval.push(j);
-        colptr.push(rowval.len());
+        entries.extend(list.iter().take_while(|&&i| i < j).map(|&i| (j as u32, i as u32)));
     }
-    match amd::order(n, &colptr, &rowval, &amd::Control::default()) {
-        Ok((perm, _, _)) => perm,
-        // The pattern above is valid by construction; any order is correct, if slower.
+    match minimum_degree(n, &entries) {
+        Ok(step) => inverse(&step.iter().map(|&step| step as usize).collect::<Vec<_>>()),
+        // Any order is correct, if slower.
         Err(_) => (0..n).collect(),
     }
 }
@@ -121,4 +181,56 @@ fn postorder(graph: &Graph, perm: &[usize]) -> Vec<usize> {
         }
     }
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A symmetric pattern of up to 24 nodes, of any density.
+    fn pattern() -> impl Strategy<Value = (usize, Vec<(usize, usize)>)> {
+        (1usize..24, 0.01..0.7).prop_flat_map(|(order, density)| {
+            let pairs: Vec<_> = (0..order).flat_map(|i| (0..i).map(move |j| (i, j))).collect();
+            let chosen = prop::collection::vec(prop::bool::weighted(density), pairs.len());
+            chosen.prop_map(move |chosen| {
+                let entries = pairs.iter().zip(chosen).filter(|(_, chosen)| *chosen);
+                (order, entries.map(|(&pair, _)| pair).collect())
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn fill_is_that_of_an_elimination_of_the_dense_matrix((order, entries) in pattern()) {
+            let graph = Graph::new(order, entries.iter().copied());
+            let perm = eliminate(&graph);
+            let step = inverse(&perm);
+            let mut dense = vec![vec![false; order]; order];
+            for &(i, j) in &entries {
+                let (i, j) = (step[i], step[j]);
+                dense[i.max(j)][i.min(j)] = true;
+            }
+            for k in 0..order {
+                for j in k + 1..order {
+                    for i in j + 1..order {
+                        dense[i][j] |= dense[i][k] && dense[j][k];
+                    }
+                }
+            }
+            for (j, column) in graph.fill(&perm).iter().enumerate() {
+                let expected: Vec<u32> =
+                    (j + 1..order).filter(|&i| dense[i][j]).map(|i| i as u32).collect();
+                prop_assert_eq!(column, &expected);
+            }
+        }
+
+        #[test]
+        fn an_order_has_every_node_once((order, entries) in pattern()) {
+            let mut perm = eliminate(&Graph::new(order, entries.into_iter()));
+            perm.sort_unstable();
+            prop_assert!(perm.into_iter().eq(0..order));
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Malformed input. A solve that ends without a solution is a [`crate::Status`], not an error.
 
+use super::memory::readable;
+
 /// What is wrong with the input: which argument, what was expected, what was found, what to do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -91,6 +93,24 @@ pub enum Error {
         expected: &'static str,
         /// What was found.
         found: String,
+    },
+    /// The call would take more memory than it may, or than the system gives. It was refused before
+    /// it allocated anything of that size.
+    #[error(
+        "{what} would take {}, more than {}; {remedy}",
+        readable(*needed),
+        limit.map_or("the system gives".into(), |limit| format!("the limit of {}", readable(limit)))
+    )]
+    Memory {
+        /// What is large.
+        what: String,
+        /// Bytes that it takes, at least.
+        needed: u64,
+        /// Bytes that it may take ([`crate::Settings::memory_limit`]); `None` when the system gave
+        /// none.
+        limit: Option<u64>,
+        /// What to do.
+        remedy: &'static str,
     },
     /// Some instances are not solved and the caller asked for an error in that case.
     #[error("{} of {batch} instances not solved: {}", failures.len(), list(failures))]

@@ -7,6 +7,7 @@
 
 mod error;
 mod interrupt;
+mod memory;
 mod settings;
 mod solution;
 mod structure;
@@ -20,4 +21,5 @@ pub use structure::{Cone, Pattern, Structure};
 pub use values::{Slot, Values};
 
 pub(crate) use interrupt::Stop;
+pub(crate) use memory::{MemoryLimit, bytes, not_given};
 pub(crate) use values::{check_finite_instances, check_slot, check_values};

@@ -18,14 +18,14 @@ pub enum Instructions {
     Avx2,
 }
 
-/// How linear systems are solved. The choice of [`Self::Auto`] depends on the structure alone, never on
-/// the batch, so that results do not either.
+/// How linear systems are solved. The choice of [`Self::Auto`] depends on the structure alone,
+/// never on the batch, so that results do not either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Engine {
-    /// [`Self::Lanes`] up to 1000 unknowns of the KKT system (variables, rows, auxiliary nodes of large
-    /// second-order cones) where the factor of one instance stays in the cache (100,000 entries), else
-    /// [`Self::Sparse`].
+    /// [`Self::Lanes`] up to 1000 unknowns of the KKT system (variables, rows, auxiliary nodes of
+    /// large second-order cones) where the factor of one instance stays in the cache (100,000
+    /// entries), else [`Self::Sparse`].
     #[default]
     Auto,
     /// As many instances as a vector register has lanes at once.
@@ -49,8 +49,9 @@ pub struct Settings {
     pub infeasibility_tolerance: f64,
     /// Most interior-point iterations.
     pub max_iterations: usize,
-    /// Time that one call may take. Instances not solved by then end with [`crate::Status::TimeLimit`] at
-    /// their last point. Results then depend on the machine's speed.
+    /// Time that one call may take. Instances not solved by then end with
+    /// [`crate::Status::TimeLimit`] at their last point. Results then depend on the machine's
+    /// speed.
     pub time_limit: Option<Duration>,
     /// Ends solves from outside.
     pub interrupt: Option<Interrupt>,
@@ -59,9 +60,14 @@ pub struct Settings {
     /// Check that each P is positive semidefinite, at the cost of one factorization of P. Turn off
     /// where P is so by construction.
     pub check_convexity: bool,
-    /// How far below zero an eigenvalue of P may be in that check, relative to the largest entry of P in
-    /// absolute value. For a P rounded to single precision, 1e-5.
+    /// How far below zero an eigenvalue of P may be in that check, relative to the largest entry of
+    /// P in absolute value. For a P rounded to single precision, 1e-5.
     pub convexity_tolerance: f64,
+    /// Most bytes that one call may take for its factors, tapes and results: what would need more
+    /// is refused ([`Error::Memory`]). `None` is the memory of the machine, or of the control group
+    /// the process is in; not what is free of it, so that the answer does not depend on what else
+    /// runs.
+    pub memory_limit: Option<usize>,
     /// Vector instructions of the lanes.
     pub instructions: Instructions,
     /// How linear systems are solved.
@@ -79,6 +85,7 @@ impl Default for Settings {
             max_polish_steps: 10,
             check_convexity: true,
             convexity_tolerance: 1e-10,
+            memory_limit: None,
             instructions: Instructions::Detect,
             engine: Engine::Auto,
         }

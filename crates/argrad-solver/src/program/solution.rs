@@ -88,7 +88,7 @@ pub struct Solution {
     pub x: Vec<f64>,
     /// Dual points, `batch * m`.
     pub z: Vec<f64>,
-    /// Slacks, `batch * m`; `+inf` in a row removed by `b = +inf`.
+    /// Slacks, `batch * m`; `+inf` in a row removed by a b from 1e19 on.
     pub s: Vec<f64>,
     /// One report an instance.
     pub reports: Vec<Report>,

@@ -22,8 +22,8 @@ pub enum Cone {
     Exponential,
     /// `{(x, y, z): x^a y^(1-a) >= |z|, x, y >= 0}` with this exponent a, strictly between 0 and 1.
     Power(f64),
-    /// `{(x, w): prod x_i^a_i >= |w|, x >= 0}` with x first: exponents a, positive with sum 1, one for
-    /// each entry of x, then `norm_dim` entries of w.
+    /// `{(x, w): prod x_i^a_i >= |w|, x >= 0}` with x first: exponents a, positive with sum 1, one
+    /// for each entry of x, then `norm_dim` entries of w.
     GeneralizedPower {
         /// The exponents.
         alpha: Vec<f64>,
@@ -169,8 +169,8 @@ impl Pattern {
         Self { rows, cols, colptr, rowval }
     }
 
-    /// The pattern without the entries flagged in `zeros` (none where that is empty), and the position
-    /// that each of the others had.
+    /// The pattern without the entries flagged in `zeros` (none where that is empty), and the
+    /// position that each of the others had.
     fn without(&self, zeros: &[bool]) -> (Self, Vec<u32>) {
         let is_kept = |k: usize| !zeros.get(k).copied().unwrap_or(false);
         let source: Vec<u32> = (0..self.nnz()).filter(|&k| is_kept(k)).map(|k| k as u32).collect();
@@ -232,8 +232,8 @@ impl Structure {
     /// and `cones` whose dimensions add up to m.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the sizes do not fit together or a cone's parameter is out of its range,
-    /// [`Error::Pattern`] when `p` has an entry below the diagonal.
+    /// [`Error::Shape`] when the sizes do not fit together or a cone's parameter is out of its
+    /// range, [`Error::Pattern`] when `p` has an entry below the diagonal.
     pub fn new(p: Pattern, a: Pattern, cones: Vec<Cone>) -> Result<Self, Error> {
         let shape = |argument, expected: String, found: String| {
             Err(Error::Shape { argument, expected, found })
@@ -268,8 +268,8 @@ impl Structure {
     }
 
     /// The same structure for programs in which some entries of P and A are zero: `p_zeros` and
-    /// `a_zeros` say which, entry by entry of the patterns. The solver does not look at their values
-    /// and leaves them out of its factor; they have derivatives like every other entry.
+    /// `a_zeros` say which, entry by entry of the patterns. The solver does not look at their
+    /// values and leaves them out of its factor; they have derivatives like every other entry.
     ///
     /// # Errors
     /// [`Error::Length`] when a list does not have one flag for each entry.
@@ -295,8 +295,8 @@ impl Structure {
         known.then(|| Self { p_zeros: Vec::new(), a_zeros: Vec::new(), ..self.clone() })
     }
 
-    /// The entries that are not zero throughout: a structure of their own, and where each entry of its
-    /// P and of its A is among those of this one.
+    /// The entries that are not zero throughout: a structure of their own, and where each entry of
+    /// its P and of its A is among those of this one.
     pub(crate) fn nonzero(&self) -> (Self, Vec<u32>, Vec<u32>) {
         let (p, p_source) = self.p.without(&self.p_zeros);
         let (a, a_source) = self.a.without(&self.a_zeros);

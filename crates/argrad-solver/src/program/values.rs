@@ -51,8 +51,10 @@ pub struct Values<'a> {
     pub q: Slot<'a>,
     /// A, in the order of its pattern.
     pub a: Slot<'a>,
-    /// Right-hand side b: m numbers. `+inf`, or any number from 1e19 on, in a nonnegative row removes the
-    /// row.
+    /// Right-hand side b: m numbers. In a nonnegative row 1e19 and more, `+inf` among them, is no
+    /// constraint: the row is removed, with z = 0, s = `+inf` and zero gradients. Below 1e19 a
+    /// bound is a constraint, and in rows of other cones a number of 1e19 or more is one like any
+    /// other.
     pub b: Slot<'a>,
 }
 

@@ -3,7 +3,7 @@
 use crate::cones::ConeProduct;
 use crate::linalg::{Factorization, Symbolic};
 use crate::program::Error;
-use crate::program::{Engine, Pattern, Structure};
+use crate::program::{MemoryLimit, Pattern, Settings, Structure, bytes};
 use crate::system::kkt::Kkt;
 
 #[derive(Debug)]
@@ -39,16 +39,19 @@ pub(crate) struct Stored {
 }
 
 impl Analysis {
-    pub(crate) fn new(structure: Structure, engine: Engine) -> Result<Self, Error> {
+    pub(crate) fn new(structure: Structure, settings: &Settings) -> Result<Self, Error> {
+        let instructions = settings.instructions;
+        let limit = MemoryLimit::new(settings);
         let cones = ConeProduct::new(&structure.cones);
+        check_entries(&structure, &cones, limit)?;
         let (nonzero, p_source, a_source) = structure.nonzero();
-        let kkt = Kkt::new(&nonzero, &cones, engine)?;
+        let kkt = Kkt::new(&nonzero, &cones, settings, limit)?;
         let n = structure.variables();
         let off_diagonal: Vec<(usize, usize)> =
             nonzero.p.entries().filter(|(i, j)| i != j).collect();
         let plus = vec![1.0; n];
         let convexity = if kkt.takes_one_lane() {
-            Factorization::sparse(n, &off_diagonal, &plus)?
+            Factorization::sparse(n, &off_diagonal, &plus, instructions, limit)?
         } else {
             Factorization::Lanes(Symbolic::new(n, &off_diagonal))
         };
@@ -96,6 +99,30 @@ impl Analysis {
     pub(crate) fn m(&self) -> usize {
         self.structure.rows()
     }
+}
+
+/// Bytes that an entry of the KKT matrix takes at least: in the lists from which the elimination
+/// order is found, in the matrix, in its factor.
+const ENTRY: usize = 100;
+
+/// Refuses a program whose KKT matrix has too many entries, and names the largest part.
+fn check_entries(
+    structure: &Structure,
+    cones: &ConeProduct,
+    limit: MemoryLimit,
+) -> Result<(), Error> {
+    let given = structure.p.nnz() + structure.a.nnz();
+    let entries = given.saturating_add(cones.h_len());
+    limit.check_program(bytes(entries, ENTRY), || match cones.largest_block() {
+        Some((index, len)) if len >= given => {
+            let cone = &structure.cones[index];
+            let rows = cone.dim();
+            format!(
+                "a system with a block of {len} entries for cone {index}, {cone:?} ({rows} rows),"
+            )
+        }
+        _ => format!("a linear system with the {given} entries of P and A"),
+    })
 }
 
 /// Number `k` of a low-discrepancy sequence in [-1, 1] (Weyl, golden ratio).

@@ -15,27 +15,29 @@ use crate::linalg::{
     Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows,
 };
 use crate::program::Error;
-use crate::program::{Engine, Structure};
+use crate::program::{Engine, MemoryLimit, Settings, Structure};
 
 /// Added to the diagonal of P, subtracted from that of -H.
 pub(crate) const REGULARIZATION: f64 = 1e-8;
 /// Pivots of the wrong sign or smaller than this are replaced by the regularization.
 const SMALLEST_PIVOT: f64 = 1e-10;
-/// A pivot this far on the wrong side is no first rounding error: earlier ones were replaced by so small a
-/// number that their columns, rounding errors too, grew. The lane is factored again, ...
+/// A pivot this far on the wrong side is no first rounding error: earlier ones were replaced by so
+/// small a number that their columns, rounding errors too, grew. The lane is factored again, ...
 const WRONG: f64 = 1e-3;
-/// ... with this in place of such pivots. Solves are refined; singular systems are then harder to tell.
+/// ... with this in place of such pivots. Solves are refined; singular systems are then harder to
+/// tell.
 const LARGE_REPLACEMENT: f64 = 1e-4;
-/// The lane engine serves where the system has at most this many unknowns: a single instance of a larger one
-/// is usually so sparse that four at once take twice the time of one in the sparse engine.
+/// The lane engine serves where the system has at most this many unknowns: a single instance of a
+/// larger one is usually so sparse that four at once take twice the time of one in the sparse
+/// engine.
 const LANE_ORDER: usize = 1000;
 /// And where one factor has at most this many entries, ...
 const LANE_FACTOR: usize = 100_000;
 /// ... which is not even computed where the matrix itself has more entries than this.
 const LANE_MATRIX: usize = 100_000;
 
-/// Addresses of everything in the value buffer of a lane group: `[factor][A][P]`, where entries of A
-/// that stand in the factor unchanged are not stored again.
+/// Addresses of everything in the value buffer of a lane group: `[factor][A][P]`, where entries of
+/// A that stand in the factor unchanged are not stored again.
 #[derive(Debug)]
 pub(crate) struct Kkt {
     factorization: Factorization,
@@ -52,6 +54,14 @@ pub(crate) struct Kkt {
     m: usize,
     /// Sign of each pivot in elimination order.
     signs: Vec<f64>,
+    assembly: Assembly,
+    /// Place of each variable, row and auxiliary node in a right-hand side.
+    step: Vec<u32>,
+}
+
+/// How the matrix gets its entries.
+#[derive(Debug, Default)]
+struct Assembly {
     /// `(from, to)`: copied into the factor before each factorization.
     copies: Vec<(u32, u32)>,
     /// `(from, to)`: entries of A that static panels hold a second time, copied once a program.
@@ -63,159 +73,42 @@ pub(crate) struct Kkt {
     /// Entry of H, in the order of the cones, in the factor; and what is added to its negative: the
     /// regularization with the sign of the pivot on the diagonal, else zero.
     h_address: Vec<(u32, f64)>,
-    /// Place of each variable, row and auxiliary node in a right-hand side.
-    step: Vec<u32>,
 }
 
 impl Kkt {
     pub(crate) fn new(
         structure: &Structure,
         cones: &ConeProduct,
-        engine: Engine,
+        settings: &Settings,
+        limit: MemoryLimit,
     ) -> Result<Self, Error> {
         let (n, m) = (structure.variables(), structure.rows());
-        let auxiliary = cones.auxiliary();
-        let order = n + m + auxiliary.len();
-        let h_entries = cones.h_entries();
-        let mut entries: Vec<(usize, usize)> =
-            structure.p.entries().filter(|(i, j)| i != j).collect();
-        let p_count = entries.len();
-        entries.extend(structure.a.entries().map(|(i, j)| (n + i, j)));
-        entries.extend(h_entries.iter().filter(|(i, j)| i != j).map(|&(i, j)| (n + i, n + j)));
-        let mut node_signs = vec![-1.0; order];
-        node_signs[..n].fill(1.0);
-        node_signs[n + m..].copy_from_slice(&auxiliary);
-        let factorization = choose(order, &entries, &node_signs, engine)?;
-        let mut a_address = vec![u32::MAX; structure.a.nnz()];
-        let mut end = factorization.len();
-        let blocks = match &factorization {
-            Factorization::Lanes(symbolic) => {
-                place_blocks(structure, symbolic, &mut end, &mut a_address)
-            }
-            Factorization::Sparse(_) | Factorization::None { .. } => {
-                for address in &mut a_address {
-                    *address = end as u32;
-                    end += 1;
-                }
-                Vec::new()
-            }
+        let matrix = Entries::new(structure, cones);
+        let factorization = choose(&matrix, settings, limit)?;
+        let storage = Storage::new(structure, &factorization);
+        let (assembly, signs, step) = if let Factorization::None { .. } = factorization {
+            (Assembly::default(), Vec::new(), Vec::new())
+        } else {
+            (
+                Assembly::new(structure, &matrix, &storage, &factorization),
+                factorization.in_elimination_order(&matrix.signs),
+                factorization.steps(),
+            )
         };
-        let p_base = end;
-        end += structure.p.nnz();
-        let products = match &factorization {
-            Factorization::Lanes(_) => Products::Blocks(Blocks::new(&structure.p, p_base, blocks)),
-            Factorization::Sparse(_) | Factorization::None { .. } => {
-                Products::Sparse(SparseProducts::new(structure, p_base, factorization.len()))
-            }
-        };
-
-        if let Factorization::None { .. } = factorization {
-            return Ok(Self::without_factor(
-                factorization,
-                products,
-                end,
-                p_base,
-                a_address,
-                (n, m),
-            ));
-        }
-        let addresses = factorization.addresses(&entries);
-        let diagonal = factorization.diagonal_addresses();
-        let static_len = factorization.static_len();
-        let mut copies = Vec::with_capacity(entries.len());
-        let mut static_copies = Vec::new();
-        let mut copy = |from: u32, to: u32| match (from == to, (to as usize) < static_len) {
-            (true, _) => {}
-            (false, true) => static_copies.push((from, to)),
-            (false, false) => copies.push((from, to)),
-        };
-        for (&from, &to) in a_address.iter().zip(&addresses[p_count..]) {
-            copy(from, to);
-        }
-        let mut x_diagonal: Vec<(u32, bool)> =
-            diagonal[..n].iter().map(|&address| (address, false)).collect();
-        let mut off_diagonal = addresses[..p_count].iter();
-        for (entry, (i, j)) in structure.p.entries().enumerate() {
-            let to = if i == j {
-                x_diagonal[j].1 = true;
-                x_diagonal[j].0
-            } else {
-                *off_diagonal.next().expect("as many addresses as entries")
-            };
-            copy((p_base + entry) as u32, to);
-        }
-        copies.sort_unstable_by_key(|&(_, to)| to);
-        let mut h_off_diagonal = addresses[p_count + structure.a.nnz()..].iter();
-        let h_address: Vec<(u32, f64)> = h_entries
-            .iter()
-            .map(|&(i, j)| {
-                if i == j {
-                    (diagonal[n + i], node_signs[n + i] * REGULARIZATION)
-                } else {
-                    (*h_off_diagonal.next().expect("as many addresses as entries"), 0.0)
-                }
-            })
-            .collect();
-        // Off-diagonal blocks of H lie in dynamic storage by construction.
-        debug_assert!(h_address.iter().all(|&(a, _)| a as usize >= static_len));
-        let mut written = vec![false; factorization.len()];
-        for &(_, to) in &copies {
-            written[to as usize] = true;
-        }
-        for address in x_diagonal.iter().map(|&(a, _)| a).chain(h_address.iter().map(|&(a, _)| a)) {
-            written[address as usize] = true;
-        }
-        let zeros = factorization
-            .dynamic_addresses()
-            .into_iter()
-            .filter(|&a| !written[a])
-            .map(|a| a as u32)
-            .collect();
+        let Storage { a_address, p_base, products, len } = storage;
         Ok(Self {
-            signs: factorization.in_elimination_order(&node_signs),
-            step: factorization.steps(),
             pivots_len: factorization.pivots_len(),
             factorization,
             products,
-            values_len: end,
+            values_len: len,
             p_base,
             a_address,
             n,
             m,
-            copies,
-            static_copies,
-            zeros,
-            x_diagonal,
-            h_address,
+            signs,
+            assembly,
+            step,
         })
-    }
-
-    /// P and A alone.
-    fn without_factor(
-        factorization: Factorization,
-        products: Products,
-        values_len: usize,
-        p_base: usize,
-        a_address: Vec<u32>,
-        (n, m): (usize, usize),
-    ) -> Self {
-        Self {
-            factorization,
-            products,
-            values_len,
-            pivots_len: 0,
-            p_base,
-            a_address,
-            n,
-            m,
-            signs: Vec::new(),
-            copies: Vec::new(),
-            static_copies: Vec::new(),
-            zeros: Vec::new(),
-            x_diagonal: Vec::new(),
-            h_address: Vec::new(),
-            step: Vec::new(),
-        }
     }
 
     /// Number of variables, rows and auxiliary nodes.
@@ -241,13 +134,14 @@ impl Kkt {
     /// Copies what static panels hold a second time; once after the values are written.
     #[inline(always)]
     pub(crate) fn write_static<S: Simd>(&self, values: &mut [V<S>]) {
-        for &(from, to) in &self.static_copies {
+        for &(from, to) in &self.assembly.static_copies {
             values[to as usize] = values[from as usize];
         }
     }
 
-    /// Assembles and factors the system with cone blocks `h` (in the order of the cones). Returns the lanes
-    /// whose small pivots were replaced by a large number: the factor is less close to the system there.
+    /// Assembles and factors the system with cone blocks `h` (in the order of the cones). Returns
+    /// the lanes whose small pivots were replaced by a large number: the factor is less close to
+    /// the system there.
     #[inline(always)]
     pub(crate) fn factor<S: Simd>(
         &self,
@@ -256,7 +150,7 @@ impl Kkt {
         h: &[V<S>],
         workspace: Factored<'_, S>,
     ) -> M<S> {
-        assert!(h.len() == self.h_address.len() && values.len() == self.values_len);
+        assert!(h.len() == self.assembly.h_address.len() && values.len() == self.values_len);
         let zero = V::splat(simd, 0.0);
         let regularization = V::splat(simd, REGULARIZATION);
         let mut replacement = regularization;
@@ -293,20 +187,21 @@ impl Kkt {
         let regularization = V::splat(simd, REGULARIZATION);
         let zero = V::splat(simd, 0.0);
         let at = values.as_mut_ptr();
-        // SAFETY: all addresses are below `values_len`, by construction in `new`; `h` has the length
-        // of `h_address`, which `factor` checks.
+        let Assembly { copies, zeros, x_diagonal, h_address, .. } = &self.assembly;
+        // SAFETY: all addresses are below `values_len`, by construction in `new`; `h` has the
+        // length of `h_address`, which `factor` checks.
         unsafe {
-            for &(from, to) in &self.copies {
+            for &(from, to) in copies {
                 *at.add(to as usize) = *at.add(from as usize);
             }
-            for &address in &self.zeros {
+            for &address in zeros {
                 *at.add(address as usize) = zero;
             }
-            for &(address, has_p) in &self.x_diagonal {
+            for &(address, has_p) in x_diagonal {
                 let entry = at.add(address as usize);
                 *entry = if has_p { *entry + regularization } else { regularization };
             }
-            for (&(address, shift), &h) in self.h_address.iter().zip(h) {
+            for (&(address, shift), &h) in h_address.iter().zip(h) {
                 *at.add(address as usize) = V::splat(simd, shift) - h;
             }
         }
@@ -350,14 +245,154 @@ impl Kkt {
     }
 }
 
+/// The matrix: variables first, then rows of A, then auxiliary nodes.
+struct Entries {
+    /// Off the diagonal: `p_count` of P, then all of A, then those of H.
+    entries: Vec<(usize, usize)>,
+    p_count: usize,
+    /// H with its diagonal, in the order of the cones, numbered from its first row.
+    h: Vec<(usize, usize)>,
+    /// Signs of the pivots.
+    signs: Vec<f64>,
+}
+
+impl Entries {
+    fn new(structure: &Structure, cones: &ConeProduct) -> Self {
+        let (n, m) = (structure.variables(), structure.rows());
+        let h = cones.h_entries();
+        let mut entries: Vec<(usize, usize)> =
+            structure.p.entries().filter(|(i, j)| i != j).collect();
+        let p_count = entries.len();
+        entries.extend(structure.a.entries().map(|(i, j)| (n + i, j)));
+        entries.extend(h.iter().filter(|(i, j)| i != j).map(|&(i, j)| (n + i, n + j)));
+        let mut signs = vec![1.0; n];
+        signs.resize(n + m, -1.0);
+        signs.extend(cones.auxiliary());
+        Self { entries, p_count, h, signs }
+    }
+
+    fn order(&self) -> usize {
+        self.signs.len()
+    }
+}
+
+/// Where P and A lie.
+struct Storage {
+    a_address: Vec<u32>,
+    p_base: usize,
+    products: Products,
+    /// Length of the value buffer.
+    len: usize,
+}
+
+impl Storage {
+    fn new(structure: &Structure, factorization: &Factorization) -> Self {
+        let factor_len = factorization.len();
+        match factorization {
+            Factorization::Lanes(symbolic) => {
+                let mut a_address = vec![u32::MAX; structure.a.nnz()];
+                let mut p_base = factor_len;
+                let blocks = place_blocks(structure, symbolic, &mut p_base, &mut a_address);
+                let products = Products::Blocks(Blocks::new(&structure.p, p_base, blocks));
+                Self { a_address, p_base, products, len: p_base + structure.p.nnz() }
+            }
+            Factorization::Sparse(_) | Factorization::None { .. } => {
+                let p_base = factor_len + structure.a.nnz();
+                let a_address = (factor_len..p_base).map(|address| address as u32).collect();
+                let products = Products::Sparse(SparseProducts::new(structure, p_base, factor_len));
+                Self { a_address, p_base, products, len: p_base + structure.p.nnz() }
+            }
+        }
+    }
+}
+
+impl Assembly {
+    fn new(
+        structure: &Structure,
+        matrix: &Entries,
+        storage: &Storage,
+        factorization: &Factorization,
+    ) -> Self {
+        let addresses = factorization.addresses(&matrix.entries);
+        let (of_p, rest) = addresses.split_at(matrix.p_count);
+        let (of_a, of_h) = rest.split_at(structure.a.nnz());
+        let diagonal = factorization.diagonal_addresses();
+        let (x_diagonal, p_address) = place_p(structure, of_p, &diagonal);
+        let h_address = place_h(matrix, of_h, &diagonal[structure.variables()..]);
+        let static_len = factorization.static_len();
+        // Off-diagonal blocks of H lie in dynamic storage by construction.
+        debug_assert!(h_address.iter().all(|&(a, _)| a as usize >= static_len));
+        let mut copies = Vec::with_capacity(matrix.entries.len());
+        let mut static_copies = Vec::new();
+        let stored_p = (storage.p_base as u32..).zip(&p_address);
+        for (from, &to) in storage.a_address.iter().copied().zip(of_a).chain(stored_p) {
+            match (from == to, (to as usize) < static_len) {
+                (true, _) => {}
+                (false, true) => static_copies.push((from, to)),
+                (false, false) => copies.push((from, to)),
+            }
+        }
+        copies.sort_unstable_by_key(|&(_, to)| to);
+        let written = copies.iter().map(|&(_, to)| to);
+        let written = written.chain(x_diagonal.iter().map(|&(to, _)| to));
+        let zeros = unwritten(factorization, written.chain(h_address.iter().map(|&(to, _)| to)));
+        Self { copies, static_copies, zeros, x_diagonal, h_address }
+    }
+}
+
+/// The diagonal of x in the factor, with whether P has that entry, and the address of each entry of
+/// P there.
+fn place_p(
+    structure: &Structure,
+    off_diagonal: &[u32],
+    diagonal: &[u32],
+) -> (Vec<(u32, bool)>, Vec<u32>) {
+    let mut x_diagonal: Vec<(u32, bool)> =
+        diagonal[..structure.variables()].iter().map(|&address| (address, false)).collect();
+    let mut off_diagonal = off_diagonal.iter();
+    let address = |(i, j): (usize, usize)| {
+        if i == j {
+            x_diagonal[j].1 = true;
+            x_diagonal[j].0
+        } else {
+            *off_diagonal.next().expect("as many addresses as entries")
+        }
+    };
+    let addresses = structure.p.entries().map(address).collect();
+    (x_diagonal, addresses)
+}
+
+/// The address of each entry of H in the factor, and what is added to its negative.
+fn place_h(matrix: &Entries, off_diagonal: &[u32], diagonal: &[u32]) -> Vec<(u32, f64)> {
+    let signs = &matrix.signs[matrix.order() - diagonal.len()..];
+    let mut off_diagonal = off_diagonal.iter();
+    let address = |&(i, j): &(usize, usize)| {
+        if i == j {
+            (diagonal[i], signs[i] * REGULARIZATION)
+        } else {
+            (*off_diagonal.next().expect("as many addresses as entries"), 0.0)
+        }
+    };
+    matrix.h.iter().map(address).collect()
+}
+
+/// Addresses that a factorization overwrites and that are not among those written before it.
+fn unwritten(factorization: &Factorization, addresses: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut written = vec![false; factorization.len()];
+    addresses.for_each(|address| written[address as usize] = true);
+    let dynamic = factorization.dynamic_addresses().into_iter();
+    dynamic.filter(|&address| !written[address]).map(|address| address as u32).collect()
+}
+
 /// The engine for a matrix: asked for, or by the size of the factor, never by the size of a batch.
 fn choose(
-    order: usize,
-    entries: &[(usize, usize)],
-    signs: &[f64],
-    engine: Engine,
+    matrix: &Entries,
+    settings: &Settings,
+    limit: MemoryLimit,
 ) -> Result<Factorization, Error> {
-    let sparse = || Factorization::sparse(order, entries, signs);
+    let Settings { engine, instructions, .. } = *settings;
+    let (order, entries) = (matrix.order(), &matrix.entries);
+    let sparse = || Factorization::sparse(order, entries, &matrix.signs, instructions, limit);
     match engine {
         Engine::MatrixFree => Ok(Factorization::None { order }),
         Engine::Sparse => sparse(),

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::lanes::{Arena, Buffer, V};
+use crate::lanes::{Arena, V};
 use crate::system::analysis::Analysis;
 use crate::system::gcr;
 
@@ -431,10 +431,9 @@ impl<'a, S: Simd> SecondOrderVectors<'a, S> {
     }
 }
 
-/// A buffer for a state.
-pub(crate) fn state_buffer(analysis: &Analysis, lanes: usize) -> Buffer {
-    // The length in registers does not depend on the instruction set.
-    Buffer::zeros(State::<pulp::Scalar>::len(analysis) * lanes)
+/// Length of a buffer for a state. The length in registers does not depend on the instruction set.
+pub(crate) fn state_len(analysis: &Analysis, lanes: usize) -> usize {
+    State::<pulp::Scalar>::len(analysis) * lanes
 }
 
 /// Length of a buffer for scratch, with room for `registers` besides a [`Work`].

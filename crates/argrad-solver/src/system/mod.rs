@@ -9,3 +9,6 @@ pub(crate) mod gcr;
 pub(crate) mod kkt;
 pub(crate) mod memory;
 pub(crate) mod projection_system;
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,9 @@
 
 use argrad_conformance::ProgramBatch;
 use argrad_conformance::generators::{self, Size};
-use argrad_solver::{Differentiation, Instructions, Method, Mode, OnFailure, Status};
+use argrad_solver::{
+    Differentiation, Engine, Instructions, Method, Mode, OnFailure, Settings, Solver, Status,
+};
 
 use crate::case::{Bits, Case, NAN, differing, size, solver, solver_with};
 use crate::families::{Family, mixtures, single_cones};
@@ -191,6 +193,50 @@ fn samples_over_each_cone_are_the_same_with_any_instructions() {
         let shuffled: Vec<usize> = (0..9).map(|k| k * 4 % 9).collect();
         assert_same(&case, &alone(&case, &NAN), &shuffled, Instructions::Detect, &NAN);
     }
+}
+
+/// Each sample alone with one lane against all together with the instructions there are.
+fn assert_same_in_the_sparse_engine(case: &Case, how: &Differentiation) {
+    let solver = |instructions| {
+        let settings = Settings { engine: Engine::Sparse, instructions, ..Settings::default() };
+        Solver::new(case.batch.structure.clone(), settings).unwrap()
+    };
+    let one_lane = solver(Instructions::Scalar);
+    let alone: Vec<Bits> = (0..case.batch.batch)
+        .map(|i| case.select(&[i]).answer(&one_lane, how).unwrap().bits(0))
+        .collect();
+    for instructions in [Instructions::Avx2, Instructions::Detect] {
+        let answer = case.answer(&solver(instructions), how).unwrap();
+        for (i, alone) in alone.iter().enumerate() {
+            let different = differing(&answer.bits(i), alone);
+            assert!(
+                different.is_empty(),
+                "{different:?} of instance {i} with {instructions:?}, n = {}, {:?}",
+                case.batch.variables(),
+                answer.solution.reports[i],
+            );
+        }
+    }
+}
+
+#[test]
+fn samples_of_the_sparse_engine_are_the_same_with_any_instructions() {
+    for size in sizes() {
+        let case = Case::new(generators::random_qp(size, 13), 14);
+        assert_same_in_the_sparse_engine(&case, &Differentiation::default());
+    }
+    for family in single_cones(5).into_iter().chain(mixtures(5)) {
+        let case = Case::new(family.programs.known_solution().batch, 24);
+        assert_same_in_the_sparse_engine(&case, &NAN);
+    }
+    assert_same_in_the_sparse_engine(&Case::new(mixed(), 16), &NAN);
+}
+
+#[test]
+fn large_samples_of_the_sparse_engine_are_the_same_with_any_instructions() {
+    // Dense fronts of more columns than are eliminated at once.
+    let case = Case::new(generators::random_qp(size(150, 130, 61, 2), 13), 14);
+    assert_same_in_the_sparse_engine(&case, &Differentiation::default());
 }
 
 #[test]

@@ -29,6 +29,11 @@ pub(super) fn auxiliary(dim: usize) -> Vec<f64> {
     if is_expanded(dim) { vec![1.0, -1.0] } else { Vec::new() }
 }
 
+/// Number of entries.
+pub(super) fn len(dim: usize) -> usize {
+    if is_expanded(dim) { 3 * dim + 1 } else { dim * (dim + 1) / 2 }
+}
+
 /// The entries, in the order in which they are written.
 pub(super) fn entries(dim: usize) -> Vec<(usize, usize)> {
     if !is_expanded(dim) {

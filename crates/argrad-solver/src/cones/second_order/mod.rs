@@ -89,6 +89,10 @@ impl LaneCone for SecondOrder {
         block::entries(self.dim)
     }
 
+    fn h_len(&self) -> usize {
+        block::len(self.dim)
+    }
+
     fn scaling_len(&self) -> usize {
         if self.dim == 0 { 0 } else { scaled::HEADER + 2 * (self.dim - 1) }
     }

@@ -1,7 +1,7 @@
 //! LDL' of many matrices of one pattern, one per lane, and products with their sparse blocks.
 //!
-//! [`symbolic`] turns an elimination order into supernodes and index lists, [`factor`] and [`solve`] run
-//! on them with the register kernels of [`tile`]; [`blocks`] multiplies by P and A.
+//! [`symbolic`] turns an elimination order into supernodes and index lists, [`factor`] and
+//! [`solve`] run on them with the register kernels of [`tile`]; [`blocks`] multiplies by P and A.
 
 mod blocks;
 mod factor;

@@ -4,10 +4,11 @@
 
 use pulp::Simd;
 
-use super::symbolic::{Kind, Symbolic};
+use super::symbolic::{Kind, Supernode, Symbolic};
 use crate::lanes::{Kernel, V, call};
 
-/// Solves K x = r for `R` right-hand sides. `rhs` is `[step][R]` in elimination order; holds x on return.
+/// Solves K x = r for `R` right-hand sides. `rhs` is `[step][R]` in elimination order; holds x on
+/// return.
 pub(crate) fn solve<S: Simd, const R: usize>(
     simd: S,
     symbolic: &Symbolic,
@@ -34,92 +35,116 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
     #[inline(always)]
     fn run(self) {
         let Self { simd, symbolic, values, inverse_pivots, rhs } = self;
-        let values = values.as_ptr();
+        let system = System {
+            zero: V::splat(simd, 0.0),
+            values: values.as_ptr(),
+            inverse_pivots: inverse_pivots.as_ptr(),
+        };
         let rhs = rhs.as_mut_ptr();
-        let zero = V::splat(simd, 0.0);
-        for node in &symbolic.supernodes {
-            let width = node.width;
-            // SAFETY: the lengths were asserted; addresses and rows come from the symbolic
-            // factorization.
-            unsafe {
-                let x = rhs.add(node.start);
-                let inverse = inverse_pivots.as_ptr().add(node.start);
-                if node.kind == Kind::Dense {
-                    let diag = values.add(node.diag);
-                    let mut k = 0;
-                    while k < width {
-                        if width - k >= 4 {
-                            eliminate::<S, R, 4>(zero, diag, width, k, x);
-                            k += 4;
-                        } else {
-                            eliminate::<S, R, 1>(zero, diag, width, k, x);
-                            k += 1;
-                        }
-                    }
-                }
-                for k in 0..width {
-                    for r in 0..R {
-                        (*x.add(k))[r] *= *inverse.add(k);
-                    }
-                }
-                let panel = values.add(node.panel);
-                let rows = node.rows.as_slice();
-                let mut i = 0;
-                while i < rows.len() {
-                    if rows.len() - i >= 4 {
-                        subtract_rows::<S, R, 4>(
-                            zero,
-                            panel.add(i * width),
-                            width,
-                            x,
-                            rhs,
-                            rows.as_ptr().add(i),
-                        );
-                        i += 4;
-                    } else {
-                        subtract_rows::<S, R, 1>(
-                            zero,
-                            panel.add(i * width),
-                            width,
-                            x,
-                            rhs,
-                            rows.as_ptr().add(i),
-                        );
-                        i += 1;
-                    }
-                }
+        // SAFETY: the lengths were asserted; addresses and rows come from the symbolic
+        // factorization.
+        unsafe {
+            for node in &symbolic.supernodes {
+                system.forward(node, rhs);
+            }
+            for node in symbolic.supernodes.iter().rev() {
+                system.backward(node, rhs);
             }
         }
-        for node in symbolic.supernodes.iter().rev() {
-            let width = node.width;
-            // SAFETY: as above.
-            unsafe {
-                let x = rhs.add(node.start);
-                let inverse = inverse_pivots.as_ptr().add(node.start);
-                let panel = values.add(node.panel);
+    }
+}
+
+/// A factored matrix.
+struct System<S: Simd> {
+    zero: V<S>,
+    values: *const V<S>,
+    inverse_pivots: *const V<S>,
+}
+
+impl<S: Simd> System<S> {
+    /// Forward substitution and division by the pivots in the columns of `node`, and their products
+    /// with the rows below subtracted.
+    ///
+    /// # Safety
+    /// `node` belongs to the factorization of the matrix, and `rhs` has an entry for each of its
+    /// steps.
+    #[inline(always)]
+    unsafe fn forward<const R: usize>(&self, node: &Supernode, rhs: *mut [V<S>; R]) {
+        let zero = self.zero;
+        let width = node.width;
+        // SAFETY: by the caller.
+        unsafe {
+            let x = rhs.add(node.start);
+            let inverse = self.inverse_pivots.add(node.start);
+            if node.kind == Kind::Dense {
+                let diag = self.values.add(node.diag);
                 let mut k = 0;
                 while k < width {
-                    let (at, x, inverse) = (panel.add(k), x.add(k), inverse.add(k));
                     if width - k >= 4 {
-                        subtract_columns::<S, R, 4>(zero, at, width, inverse, x, rhs, &node.rows);
+                        eliminate::<S, R, 4>(zero, diag, width, k, x);
                         k += 4;
                     } else {
-                        subtract_columns::<S, R, 1>(zero, at, width, inverse, x, rhs, &node.rows);
+                        eliminate::<S, R, 1>(zero, diag, width, k, x);
                         k += 1;
                     }
                 }
-                if node.kind == Kind::Dense {
-                    let diag = values.add(node.diag);
-                    // The last columns first, those that do not fill a block one by one.
-                    let mut k = width;
-                    while k > 0 {
-                        if k % 4 == 0 {
-                            k -= 4;
-                            substitute::<S, R, 4>(zero, diag, width, k, x);
-                        } else {
-                            k -= 1;
-                            substitute::<S, R, 1>(zero, diag, width, k, x);
-                        }
+            }
+            for k in 0..width {
+                for r in 0..R {
+                    (*x.add(k))[r] *= *inverse.add(k);
+                }
+            }
+            let panel = self.values.add(node.panel);
+            let (rows, count) = (node.rows.as_ptr(), node.rows.len());
+            let mut i = 0;
+            while i < count {
+                let (at, rows) = (panel.add(i * width), rows.add(i));
+                if count - i >= 4 {
+                    subtract_rows::<S, R, 4>(zero, at, width, x, rhs, rows);
+                    i += 4;
+                } else {
+                    subtract_rows::<S, R, 1>(zero, at, width, x, rhs, rows);
+                    i += 1;
+                }
+            }
+        }
+    }
+
+    /// Backward substitution in the columns of `node`, given the unknowns of the rows below.
+    ///
+    /// # Safety
+    /// As for [`Self::forward`].
+    #[inline(always)]
+    unsafe fn backward<const R: usize>(&self, node: &Supernode, rhs: *mut [V<S>; R]) {
+        let zero = self.zero;
+        let width = node.width;
+        // SAFETY: by the caller.
+        unsafe {
+            let x = rhs.add(node.start);
+            let inverse = self.inverse_pivots.add(node.start);
+            let panel = self.values.add(node.panel);
+            let mut k = 0;
+            while k < width {
+                let (at, x, inverse) = (panel.add(k), x.add(k), inverse.add(k));
+                if width - k >= 4 {
+                    subtract_columns::<S, R, 4>(zero, at, width, inverse, x, rhs, &node.rows);
+                    k += 4;
+                } else {
+                    subtract_columns::<S, R, 1>(zero, at, width, inverse, x, rhs, &node.rows);
+                    k += 1;
+                }
+            }
+            if node.kind == Kind::Dense {
+                let diag = self.values.add(node.diag);
+                // The last columns first, those that do not fill a block one by one.
+                let mut k = width;
+                while k > 0 {
+                    if k % 4 == 0 {
+                        k -= 4;
+                        substitute::<S, R, 4>(zero, diag, width, k, x);
+                    } else {
+                        k -= 1;
+                        substitute::<S, R, 1>(zero, diag, width, k, x);
                     }
                 }
             }

@@ -43,7 +43,8 @@ pub(crate) struct Update {
     /// Position in `rows` of the first and past the last column.
     pub(crate) first: usize,
     pub(crate) last: usize,
-    /// Entry (row i, column j) is subtracted at address `row_offset[i - first] + column_offset[j - first]`.
+    /// Entry (row i, column j) is subtracted at address
+    /// `row_offset[i - first] + column_offset[j - first]`.
     pub(crate) row_offset: Vec<u32>,
     pub(crate) column_offset: Vec<u32>,
 }

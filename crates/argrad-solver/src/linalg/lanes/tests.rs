@@ -1,9 +1,10 @@
 //! Factor and solve against the matrix itself, for every instruction set of this machine.
 
-use pulp::Simd;
+use pulp::{Scalar, Scalar128b, Scalar256b, Scalar512b, Simd};
 
 use super::factor::factor;
 use super::solve::solve;
+use super::tile::{SCRATCH, with_tile_width};
 use super::{Pivots, Symbolic};
 use crate::Instructions;
 use crate::lanes::{Buffer, LaneTask, V, dispatch};
@@ -53,10 +54,11 @@ struct Check<'a> {
 }
 
 impl LaneTask for Check<'_> {
-    type Output = f64;
+    /// The largest residual, and the solution in the first lane.
+    type Output = (f64, Vec<f64>);
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
+    fn run<S: Simd>(self, simd: S) -> (f64, Vec<f64>) {
         let Self { case } = self;
         let lanes = V::<S>::LANES;
         let symbolic = Symbolic::new(case.order, &case.entries);
@@ -121,26 +123,94 @@ impl LaneTask for Check<'_> {
                 }
             }
         }
-        worst
+        let first = rhs.as_flattened().iter().map(|x| x.lane(0)).collect();
+        (worst, first)
     }
 }
 
-#[test]
-fn solves_have_small_residuals_for_dense_sparse_and_mixed_patterns() {
+fn cases() -> Vec<Case> {
     let mut cases = vec![Case::banded(40, 3), Case::banded(7, 1), Case::banded(1, 0)];
     for n in [1, 2, 3, 5, 10, 13, 20, 26, 50, 61, 100] {
         cases.push(Case::program(n, n, 0));
         cases.push(Case::program(n, n / 2, n));
         cases.push(Case::program(n, n + n / 2, 3));
     }
-    for (index, case) in cases.iter().enumerate() {
+    cases
+}
+
+#[test]
+fn solves_have_small_residuals_for_dense_sparse_and_mixed_patterns() {
+    for (index, case) in cases().iter().enumerate() {
         for instructions in [Instructions::Detect, Instructions::Scalar, Instructions::Avx2] {
-            let residual = dispatch(instructions, Check { case });
+            let (residual, _) = dispatch(instructions, Check { case });
             assert!(
                 residual < 1e-13,
                 "case {index}, order {}, {instructions:?}: {residual:e}",
                 case.order
             );
+        }
+    }
+}
+
+#[test]
+fn a_lane_has_the_same_bits_in_registers_of_any_width() {
+    for (index, case) in cases().iter().enumerate() {
+        let check = || Check { case };
+        let (_, expected) = check().run(Scalar);
+        for (lanes, (_, found)) in [
+            (2, check().run(Scalar128b)),
+            (4, check().run(Scalar256b)),
+            (8, check().run(Scalar512b)),
+        ] {
+            assert!(expected == found, "case {index}, {lanes} lanes");
+        }
+        for instructions in [Instructions::Detect, Instructions::Scalar, Instructions::Avx2] {
+            let (_, found) = dispatch(instructions, check());
+            assert!(expected == found, "case {index}, {instructions:?}");
+        }
+    }
+}
+
+/// Tiles of three columns serve 16 registers, tiles of six serve 32.
+#[test]
+fn outer_products_have_the_same_bits_in_tiles_of_any_width() {
+    for case in cases() {
+        let symbolic = Symbolic::new(case.order, &case.entries);
+        let start: Vec<f64> = (0..symbolic.len).map(number).collect();
+        let inverse: Vec<f64> = (0..case.order).map(|k| number(k + 7)).collect();
+        let update = |wide: bool| {
+            let (mut values, mut scratch) = (start.clone(), vec![0.0; SCRATCH]);
+            let scratch = V::slice_mut(Scalar, &mut scratch).as_mut_ptr();
+            let at = V::slice_mut(Scalar, &mut values).as_mut_ptr();
+            for node in &symbolic.supernodes {
+                let inverse = V::slice(Scalar, &inverse[node.start..]).as_ptr();
+                // SAFETY: all addresses of a supernode are below the length of the factorization.
+                unsafe {
+                    if wide {
+                        with_tile_width::<Scalar, 6>(Scalar, node, at, inverse, scratch);
+                    } else {
+                        with_tile_width::<Scalar, 3>(Scalar, node, at, inverse, scratch);
+                    }
+                }
+            }
+            values
+        };
+        assert!(update(true) == update(false), "order {}", case.order);
+    }
+}
+
+/// So small that an interpreter gets through it too (`make miri`).
+mod small {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_supernode_in_registers_of_any_width() {
+        for case in [Case::banded(7, 1), Case::program(7, 4, 5), Case::program(5, 7, 2)] {
+            let check = || Check { case: &case };
+            let (residual, expected) = check().run(Scalar);
+            assert!(residual < 1e-13);
+            assert!(check().run(Scalar256b).1 == expected);
+            assert!(check().run(Scalar512b).1 == expected);
         }
     }
 }

@@ -19,8 +19,8 @@ pub(crate) const SCRATCH: usize = DEPTH * COLUMNS;
 /// Subtracts the outer product of the panel of `node` from the later supernodes.
 ///
 /// # Safety
-/// `values` has all the addresses of the symbolic factorization that `node` is part of; `inverse_pivots`
-/// has one entry for each column of `node`; `scratch` has [`SCRATCH`] entries.
+/// `values` has all the addresses of the symbolic factorization that `node` is part of;
+/// `inverse_pivots` has one entry for each column of `node`; `scratch` has [`SCRATCH`] entries.
 #[inline(always)]
 pub(crate) unsafe fn subtract_outer_product<S: Simd>(
     simd: S,
@@ -39,8 +39,10 @@ pub(crate) unsafe fn subtract_outer_product<S: Simd>(
     }
 }
 
+/// # Safety
+/// As for [`subtract_outer_product`].
 #[inline(always)]
-unsafe fn with_tile_width<S: Simd, const NR: usize>(
+pub(super) unsafe fn with_tile_width<S: Simd, const NR: usize>(
     simd: S,
     node: &Supernode,
     values: *mut V<S>,
@@ -97,8 +99,8 @@ unsafe fn with_tile_width<S: Simd, const NR: usize>(
     }
 }
 
-/// Packs columns `first..last` of the result: scratch[tile][k][c] = X(first + tile NR + c, k) / d(k),
-/// zero past the last column.
+/// Packs columns `first..last` of the result: scratch[tile][k][c] = X(first + tile NR + c, k) /
+/// d(k), zero past the last column.
 #[inline(always)]
 unsafe fn pack<S: Simd, const NR: usize>(
     simd: S,

@@ -1,6 +1,8 @@
 //! Dense kernels on panels: columns of `height` numbers, rows contiguous.
 //!
-//! All are `#[inline(always)]` so that they are compiled with the instructions of their caller.
+//! All are `#[inline(always)]` so that they are compiled with the instructions of their caller. An
+//! entry is changed by one fused multiply-add after the other, in the order of the columns, so
+//! results depend neither on the instructions nor on which of these kernels did the work.
 
 use pulp::Simd;
 
@@ -10,6 +12,14 @@ pub(super) const BLOCK: usize = 96;
 const TILE: usize = 4;
 /// Multipliers of the columns of a tile, `[column of the block][column of the tile]`.
 pub(super) type Multipliers = [f64; BLOCK * TILE];
+/// Columns of a tile of a large product: two registers of rows and this many columns fill the 16
+/// registers of AVX2, four and this many the 32 of AVX-512.
+const WIDE_TILE: usize = 6;
+/// Rows of a large product taken at a time. With [`BLOCK`] columns they stay in the second-level
+/// cache.
+pub(super) const ROWS: usize = 64;
+/// Distance of their columns: with a power of two, columns would compete for places in the cache.
+const ROWS_STRIDE: usize = ROWS + 8;
 
 /// Signs by elimination step, and what is done to pivots that contradict them.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +83,7 @@ pub(super) unsafe fn factor_block<S: Simd>(
         let columns = (last - k).min(TILE);
         // SAFETY: k + columns <= last; the tile reads columns first..k and writes k..k + columns.
         unsafe {
-            pack(panel, (k, columns), (first, k - first), pivots, multipliers);
+            pack(panel, (k, columns), first, &pivots[..k - first], tiles(multipliers));
             let depth = k - first;
             let tile = Tile {
                 to: panel.entry(k, k),
@@ -112,7 +122,7 @@ pub(super) unsafe fn solve_rows<S: Simd>(
         let columns = (last - k).min(TILE);
         // SAFETY: as in `factor_block`.
         unsafe {
-            pack(panel, (k, columns), (first, k - first), pivots, multipliers);
+            pack(panel, (k, columns), first, &pivots[..k - first], tiles(multipliers));
             let mut corner = Corner::NONE;
             for t in 0..columns {
                 corner.inverse[t] = *panel.entry(k + t, k + t);
@@ -153,7 +163,7 @@ pub(super) unsafe fn subtract_product<S: Simd>(
         let columns = (below - q).min(TILE);
         // SAFETY: q + columns <= below.
         unsafe {
-            pack(panel, (width + q, columns), (0, width), pivots, multipliers);
+            pack(panel, (width + q, columns), 0, &pivots[..width], tiles(multipliers));
             Tile {
                 to: update.add(q + q * below),
                 to_height: below,
@@ -167,20 +177,119 @@ pub(super) unsafe fn subtract_product<S: Simd>(
     }
 }
 
-/// Writes -L D of rows `row..row + rows`, columns `first..first + depth`.
+/// L D L' subtracted from the lower part of a matrix, for large matrices.
+#[derive(Clone, Copy)]
+pub(super) struct LargeProduct<'a> {
+    /// Columns `block.0..block.1` of this panel are L, at most [`BLOCK`] of them.
+    pub(super) panel: Panel,
+    pub(super) block: (usize, usize),
+    /// D.
+    pub(super) pivots: &'a [f64],
+    /// Rows of the panel that are columns of the product; its rows are these and all below.
+    pub(super) columns: (usize, usize),
+    /// The matrix, its entry on the diagonal of the first of these columns first.
+    pub(super) to: Panel,
+}
+
+impl LargeProduct<'_> {
+    fn depth(&self) -> usize {
+        self.block.1 - self.block.0
+    }
+
+    /// Fused multiply-adds, about.
+    pub(super) fn work(&self) -> usize {
+        let columns = self.columns.1 - self.columns.0;
+        columns * (self.panel.height - self.columns.0 - columns / 2) * self.depth()
+    }
+
+    /// Numbers that [`Self::pack`] writes for a product of `columns` columns.
+    pub(super) fn packed_len(columns: usize, depth: usize) -> usize {
+        columns.next_multiple_of(WIDE_TILE) * depth
+    }
+
+    /// Writes -D L' by tiles, each `[column of the block][column of the tile]`.
+    ///
+    /// # Safety
+    /// The columns of the block lie in the panel and are not written meanwhile.
+    pub(super) unsafe fn pack(&self, multipliers: &mut [f64]) {
+        let (first, last) = self.columns;
+        let tiles = multipliers.chunks_exact_mut(WIDE_TILE * self.depth());
+        for (row, tile) in (first..last).step_by(WIDE_TILE).zip(tiles) {
+            let rows = (last - row).min(WIDE_TILE);
+            // SAFETY: by the caller.
+            unsafe {
+                pack(
+                    self.panel,
+                    (row, rows),
+                    self.block.0,
+                    self.pivots,
+                    tile.as_chunks_mut::<WIDE_TILE>().0,
+                )
+            }
+        }
+    }
+
+    /// Subtracts rows `rows.0..rows.1` of the product, at most [`ROWS`].
+    ///
+    /// # Safety
+    /// The columns of the block lie in the panel and are not written meanwhile; nobody else writes
+    /// to these rows of the matrix; `multipliers` are packed.
+    #[inline(always)]
+    pub(super) unsafe fn subtract_rows<S: Simd>(
+        &self,
+        simd: S,
+        rows: (usize, usize),
+        multipliers: &[f64],
+    ) {
+        let depth = self.depth();
+        assert!(depth <= BLOCK && rows.1 - rows.0 <= ROWS && rows.1 <= self.panel.height);
+        let mut left = [0.0; ROWS_STRIDE * BLOCK];
+        for (k, left) in left.chunks_exact_mut(ROWS_STRIDE).take(depth).enumerate() {
+            // SAFETY: these rows of the panel, by the caller.
+            let from = unsafe {
+                let at = self.panel.entry(rows.0, self.block.0 + k).cast_const();
+                std::slice::from_raw_parts(at, rows.1 - rows.0)
+            };
+            left[..from.len()].copy_from_slice(from);
+        }
+        let (first, last) = self.columns;
+        for column in (first..last.min(rows.1)).step_by(WIDE_TILE) {
+            let start = rows.0.max(column);
+            let multipliers = &multipliers[(column - first) * depth..][..WIDE_TILE * depth];
+            // SAFETY: rows from `start` on lie in the part packed and, by the caller, in the
+            // matrix.
+            unsafe {
+                Tile {
+                    to: self.to.entry(start - first, column - first),
+                    to_height: self.to.height,
+                    from: left.as_ptr().add(start - rows.0),
+                    from_height: ROWS_STRIDE,
+                    depth,
+                }
+                .subtract_wide(
+                    simd,
+                    rows.1 - start,
+                    (last - column).min(WIDE_TILE),
+                    multipliers,
+                );
+            }
+        }
+    }
+}
+
+/// Writes -L D of rows `row..row + rows`, columns from `first` on, one for each of `pivots`.
 ///
 /// # Safety
 /// These rows and columns lie in the panel.
 #[inline(always)]
-unsafe fn pack(
+unsafe fn pack<const TILE: usize>(
     panel: Panel,
     (row, rows): (usize, usize),
-    (first, depth): (usize, usize),
+    first: usize,
     pivots: &[f64],
-    multipliers: &mut Multipliers,
+    packed: &mut [[f64; TILE]],
 ) {
-    let (packed, _) = multipliers.as_chunks_mut::<TILE>();
-    for ((j, packed), pivot) in packed[..depth].iter_mut().enumerate().zip(pivots) {
+    for ((j, packed), pivot) in packed[..pivots.len()].iter_mut().enumerate().zip(pivots) {
         // SAFETY: by the caller.
         unsafe {
             let entry = panel.entry(row, first + j);
@@ -189,6 +298,11 @@ unsafe fn pack(
             }
         }
     }
+}
+
+#[inline(always)]
+fn tiles(multipliers: &mut Multipliers) -> &mut [[f64; TILE]] {
+    multipliers.as_chunks_mut().0
 }
 
 /// The triangle on the diagonal of a tile: L by columns, and the inverse pivots.
@@ -274,22 +388,51 @@ impl Tile {
         // SAFETY: by the caller.
         unsafe {
             match columns {
-                1 => self.columns::<S, 1, FINISH>(simd, rows, multipliers, corner),
-                2 => self.columns::<S, 2, FINISH>(simd, rows, multipliers, corner),
-                3 => self.columns::<S, 3, FINISH>(simd, rows, multipliers, corner),
-                _ => self.columns::<S, TILE, FINISH>(simd, rows, multipliers, corner),
+                1 => self.columns::<S, TILE, 1, FINISH>(simd, rows, multipliers, corner),
+                2 => self.columns::<S, TILE, 2, FINISH>(simd, rows, multipliers, corner),
+                3 => self.columns::<S, TILE, 3, FINISH>(simd, rows, multipliers, corner),
+                _ => self.columns::<S, TILE, TILE, FINISH>(simd, rows, multipliers, corner),
             }
         }
     }
 
+    /// [`Self::subtract`] for a tile of up to [`WIDE_TILE`] columns.
+    ///
+    /// # Safety
+    /// As there; `multipliers` has [`WIDE_TILE`] numbers for each of `depth` columns.
     #[inline(always)]
-    unsafe fn columns<S: Simd, const C: usize, const FINISH: bool>(
+    unsafe fn subtract_wide<S: Simd>(
         self,
         simd: S,
         rows: usize,
-        multipliers: &Multipliers,
+        columns: usize,
+        multipliers: &[f64],
+    ) {
+        const W: usize = WIDE_TILE;
+        let corner = &Corner::NONE;
+        // SAFETY: by the caller.
+        unsafe {
+            match columns {
+                1 => self.columns::<S, W, 1, false>(simd, rows, multipliers, corner),
+                2 => self.columns::<S, W, 2, false>(simd, rows, multipliers, corner),
+                3 => self.columns::<S, W, 3, false>(simd, rows, multipliers, corner),
+                4 => self.columns::<S, W, 4, false>(simd, rows, multipliers, corner),
+                5 => self.columns::<S, W, 5, false>(simd, rows, multipliers, corner),
+                _ => self.columns::<S, W, WIDE_TILE, false>(simd, rows, multipliers, corner),
+            }
+        }
+    }
+
+    /// `C` columns, with multipliers that are `STRIDE` apart.
+    #[inline(always)]
+    unsafe fn columns<S: Simd, const STRIDE: usize, const C: usize, const FINISH: bool>(
+        self,
+        simd: S,
+        rows: usize,
+        multipliers: &[f64],
         corner: &Corner,
     ) {
+        debug_assert!(multipliers.len() >= self.depth * STRIDE);
         let lanes = S::F64_LANES;
         let all = simd.mask_between_m64s(0, lanes as u64);
         let mut row = 0;
@@ -298,19 +441,19 @@ impl Tile {
             if lanes == 8 && C > 1 {
                 while row + 4 * lanes <= rows {
                     let piece = self.below(row);
-                    piece.piece::<S, C, 4, false, FINISH>(simd, all, multipliers, corner);
+                    piece.piece::<S, STRIDE, C, 4, false, FINISH>(simd, all, multipliers, corner);
                     row += 4 * lanes;
                 }
             }
             while row + 2 * lanes <= rows {
                 let piece = self.below(row);
-                piece.piece::<S, C, 2, false, FINISH>(simd, all, multipliers, corner);
+                piece.piece::<S, STRIDE, C, 2, false, FINISH>(simd, all, multipliers, corner);
                 row += 2 * lanes;
             }
             while row < rows {
                 let some = simd.mask_between_m64s(0, (rows - row).min(lanes) as u64);
                 let piece = self.below(row);
-                piece.piece::<S, C, 1, true, FINISH>(simd, some, multipliers, corner);
+                piece.piece::<S, STRIDE, C, 1, true, FINISH>(simd, some, multipliers, corner);
                 row += lanes;
             }
         }
@@ -320,6 +463,7 @@ impl Tile {
     #[inline(always)]
     unsafe fn piece<
         S: Simd,
+        const STRIDE: usize,
         const C: usize,
         const V: usize,
         const MASKED: bool,
@@ -328,7 +472,7 @@ impl Tile {
         self,
         simd: S,
         mask: pulp::MemMask<S::m64s>,
-        multipliers: &Multipliers,
+        multipliers: &[f64],
         corner: &Corner,
     ) {
         let lanes = S::F64_LANES;
@@ -366,18 +510,19 @@ impl Tile {
                 for c in 0..C {
                     let by = simd.splat_f64s(*multiplier.add(c));
                     for v in 0..V {
-                        sum[c][v] = simd.mul_add_e_f64s(column[v], by, sum[c][v]);
+                        sum[c][v] = simd.mul_add_f64s(column[v], by, sum[c][v]);
                     }
                 }
-                from = from.add(self.from_height);
-                multiplier = multiplier.add(TILE);
+                // The last of these may leave the panel; it is not read.
+                from = from.wrapping_add(self.from_height);
+                multiplier = multiplier.wrapping_add(STRIDE);
             }
             if FINISH {
                 for c in 0..C {
                     for u in c + 1..C {
                         let by = simd.splat_f64s(-corner.lower[c][u]);
                         for v in 0..V {
-                            sum[u][v] = simd.mul_add_e_f64s(sum[c][v], by, sum[u][v]);
+                            sum[u][v] = simd.mul_add_f64s(sum[c][v], by, sum[u][v]);
                         }
                     }
                 }

@@ -22,7 +22,11 @@ use solve::Solve;
 
 pub(crate) use products::SparseProducts;
 
-use crate::program::Error;
+use crate::lanes::dispatch;
+use crate::program::{Error, Instructions, MemoryLimit, bytes};
+
+/// Bytes of a number and of its address.
+const NUMBER: u64 = (size_of::<f64>() + size_of::<u32>()) as u64;
 
 /// Symbolic factorization, and scratch for the numeric one.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ pub(crate) struct SparseLdl {
     step: Vec<u32>,
     entry_address: Vec<u32>,
     diagonal_address: Vec<u32>,
+    instructions: Instructions,
     scratch: Pool,
 }
 
@@ -40,21 +45,44 @@ impl SparseLdl {
     /// Analyses the matrix of order `order` with the given off-diagonal entries (each pair once,
     /// either triangle); the diagonal is always there. `signs` are the signs, 1 or -1, of the
     /// pivots, node by node.
+    /// The numeric work uses `instructions`, with the same results for all of them.
     ///
     /// # Errors
     /// [`Error::Pattern`] when a pair is not off the diagonal of the matrix or given twice, or when
-    /// there are too many for 32-bit addresses.
-    pub(crate) fn new(order: usize, entries: &[(u32, u32)], signs: &[i8]) -> Result<Self, Error> {
+    /// there are too many for 32-bit addresses; [`Error::Memory`] when the factor is too large.
+    pub(crate) fn new(
+        order: usize,
+        entries: &[(u32, u32)],
+        signs: &[i8],
+        instructions: Instructions,
+        limit: MemoryLimit,
+    ) -> Result<Self, Error> {
         assert_eq!(signs.len(), order, "one sign a node");
         let pattern = Pattern::new(order, entries)?;
+        let entries = pattern.factor_entries();
+        limit.check_program(entries.saturating_mul(NUMBER), || {
+            format!("the factor of a linear system of order {order}, {entries} entries,")
+        })?;
         let plan = Plan::new(&pattern)?;
+        let numbers = plan.factor_len + plan.stack_len + numeric::scratch_len(&plan);
+        limit.check_program(bytes(numbers, size_of::<f64>()), || {
+            let (factor, stack) = (plan.factor_len, plan.stack_len);
+            format!("factoring a system of order {order}, {factor} entries and {stack} of updates,")
+        })?;
         let mut by_step = vec![0; order];
         for (&sign, &step) in signs.iter().zip(&pattern.step) {
             by_step[step as usize] = sign;
         }
         let Pattern { step, entry_address, diagonal_address, .. } = pattern;
-        let scratch = Pool::default();
-        Ok(Self { plan, signs: by_step, step, entry_address, diagonal_address, scratch })
+        Ok(Self {
+            plan,
+            signs: by_step,
+            step,
+            entry_address,
+            diagonal_address,
+            instructions,
+            scratch: Pool::default(),
+        })
     }
 
     /// Where the value of each entry given goes in the matrix.
@@ -96,7 +124,7 @@ impl SparseLdl {
         self.scratch.with(len, |scratch| {
             let rule = PivotRule { signs: &self.signs, smallest, replacement };
             let plan = &self.plan;
-            pulp::Arch::new().dispatch(Factorize { plan, matrix, factor, scratch, rule })
+            dispatch(self.instructions, Factorize { plan, matrix, factor, scratch, rule })
         })
     }
 
@@ -107,11 +135,11 @@ impl SparseLdl {
         match count {
             1 => self.scratch.with(len, |scratch| {
                 let rhs = rhs.as_chunks_mut::<1>().0;
-                pulp::Arch::new().dispatch(Solve { plan, factor, rhs, scratch });
+                dispatch(self.instructions, Solve { plan, factor, rhs, scratch });
             }),
             2 => self.scratch.with(2 * len, |scratch| {
                 let rhs = rhs.as_chunks_mut::<2>().0;
-                pulp::Arch::new().dispatch(Solve { plan, factor, rhs, scratch });
+                dispatch(self.instructions, Solve { plan, factor, rhs, scratch });
             }),
             _ => {
                 let mut one = vec![0.0; plan.order];

@@ -1,15 +1,15 @@
 //! The numeric factorization.
 
-use faer::linalg::matmul::{matmul, triangular};
-use faer::{Accum, MatMut, MatRef, Par};
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::kernel::{
-    BLOCK, Multipliers, Panel, PivotRule, factor_block, solve_rows, subtract_product,
+    BLOCK, LargeProduct, Multipliers, Panel, PivotRule, ROWS, factor_block, solve_rows,
+    subtract_product,
 };
 use super::pattern::NONE;
 use super::plan::{Front, Plan, Stage};
+use crate::lanes::{Kernel, LaneTask, call};
 
 /// Fused multiply-adds from which on the matrix product for large matrices is faster.
 const LARGE_PRODUCT: usize = 64 * 64 * 32;
@@ -28,12 +28,13 @@ pub(super) struct Factorize<'a> {
     pub(super) rule: PivotRule<'a>,
 }
 
-/// Numbers that [`Factorize`] needs beside the stack: the pivots of a front and a copy of L D.
+/// Numbers that [`Factorize`] needs beside the stack: the pivots of a front and a part of L D.
 pub(super) fn scratch_len(plan: &Plan) -> usize {
     let widest = plan.fronts.iter().map(|front| front.width).max().unwrap_or(0);
     let copied = plan.fronts.iter().map(|front| {
-        let of_block = if front.width > BLOCK { front.width * BLOCK } else { 0 };
-        let of_front = if product_is_large(front) { front.width * front.below } else { 0 };
+        let packed = |columns| LargeProduct::packed_len(columns, front.width.min(BLOCK));
+        let of_block = if front.width > BLOCK { packed(front.width) } else { 0 };
+        let of_front = if product_is_large(front) { packed(front.below) } else { 0 };
         of_block.max(of_front)
     });
     widest + copied.max().unwrap_or(0)
@@ -43,12 +44,12 @@ fn product_is_large(front: &Front) -> bool {
     front.width > BLOCK || front.width * front.below * front.below / 2 >= LARGE_PRODUCT
 }
 
-impl WithSimd for Factorize<'_> {
+impl LaneTask for Factorize<'_> {
     /// The least sign * pivot before any replacement.
     type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+    fn run<S: Simd>(self, simd: S) -> f64 {
         let Self { plan, matrix, factor, scratch, rule } = self;
         assert!(matrix.len() == plan.place.len() && factor.len() == plan.factor_len);
         assert!(rule.signs.len() == plan.order);
@@ -128,7 +129,9 @@ fn eliminate_front<S: Simd>(
     let (width, below, height) = (front.width, front.below, front.height());
     assert!(panel.len() == width * height && update.len() == below * below);
     let (pivots, scratch) = scratch.split_at_mut(width);
-    let columns = Panel { at: panel.as_mut_ptr(), height };
+    // All access from here on is by these pointers.
+    let panel = Panel { at: panel.as_mut_ptr(), height };
+    let update = Panel { at: update.as_mut_ptr(), height: below };
     let mut first = 0;
     while first < width {
         let last = (first + BLOCK).min(width);
@@ -137,41 +140,54 @@ fn eliminate_front<S: Simd>(
         // SAFETY: first < last <= width, at most BLOCK apart, and the panel is `width * height`.
         unsafe {
             let end = if in_threads { last } else { height };
-            factor_block(simd, columns, (first, last, end), multipliers, pivots, &mut pivot);
+            factor_block(simd, panel, (first, last, end), multipliers, pivots, &mut pivot);
         }
         if in_threads {
-            solve_in_threads(simd, columns, (first, last), pivots);
+            solve_in_threads(simd, panel, (first, last), pivots);
         }
         if last < width {
-            update_panel(panel, (first, last), (width, height), pivots, scratch);
+            // SAFETY: the columns behind the block lie in the panel.
+            unsafe {
+                let to = Panel { at: panel.entry(last, last), height };
+                let (block, columns) = ((first, last), (last, width));
+                subtract_large(simd, LargeProduct { panel, block, pivots, columns, to }, scratch);
+            }
         }
         first = last;
     }
     if product_is_large(front) {
-        update_large(panel, (width, below), pivots, update, scratch);
+        for (index, pivots) in pivots.chunks(BLOCK).enumerate() {
+            let block = (index * BLOCK, index * BLOCK + pivots.len());
+            let columns = (width, height);
+            // SAFETY: the update matrix is `below * below`.
+            unsafe {
+                let product = LargeProduct { panel, block, pivots, columns, to: update };
+                subtract_large(simd, product, scratch);
+            }
+        }
     } else if below > 0 {
         // SAFETY: sizes are asserted above, and width <= BLOCK.
         unsafe {
-            let update = update.as_mut_ptr();
-            subtract_product(simd, columns, (width, below), pivots, update, multipliers);
+            subtract_product(simd, panel, (width, below), pivots, update.at, multipliers);
         }
     }
 }
 
 /// Completes columns `first..last` of a tall panel in the rows from `last` on.
 fn solve_in_threads<S: Simd>(simd: S, panel: Panel, (first, last): (usize, usize), pivots: &[f64]) {
-    struct Chunk<'a> {
+    struct Chunk<'a, S> {
+        simd: S,
         panel: Panel,
         columns: (usize, usize),
         rows: (usize, usize),
         pivots: &'a [f64],
     }
-    impl WithSimd for Chunk<'_> {
+    impl<S: Simd> Kernel for Chunk<'_, S> {
         type Output = ();
         #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
+        fn run(self) {
             let mut multipliers: Multipliers = [0.0; _];
-            let Self { panel, columns, rows, pivots } = self;
+            let Self { simd, panel, columns, rows, pivots } = self;
             // SAFETY: `factor_block` was called for these columns, and the rows lie below them.
             unsafe { solve_rows(simd, panel, columns, rows, &mut multipliers, pivots) }
         }
@@ -180,93 +196,49 @@ fn solve_in_threads<S: Simd>(simd: S, panel: Panel, (first, last): (usize, usize
     (0..chunks).into_par_iter().for_each(|chunk| {
         let start = last + chunk * CHUNK;
         let rows = (start, (start + CHUNK).min(panel.height));
-        simd.vectorize(Chunk { panel, columns: (first, last), rows, pivots });
+        call(simd, Chunk { simd, panel, columns: (first, last), rows, pivots });
     });
 }
 
-fn threads(work: usize) -> Par {
-    if work >= THREADS { Par::rayon(0) } else { Par::Seq }
-}
-
-/// Updates the columns of a panel behind the block `first..last`.
-fn update_panel(
-    panel: &mut [f64],
-    (first, last): (usize, usize),
-    (width, height): (usize, usize),
-    pivots: &[f64],
-    scratch: &mut [f64],
-) {
-    let (done, rest) = panel.split_at_mut(last * height);
-    let block = MatRef::from_column_major_slice(&done[first * height..], height, last - first);
-    let behind = width - last;
-    let scaled = scaled_rows(block.subrows(last, behind), pivots, scratch);
-    let mut rest = MatMut::from_column_major_slice_mut(rest, height, behind);
-    let par = threads((height - last) * behind * (last - first));
-    triangular::matmul(
-        rest.as_mut().subrows_mut(last, behind),
-        triangular::BlockStructure::TriangularLower,
-        Accum::Add,
-        block.subrows(last, behind),
-        triangular::BlockStructure::Rectangular,
-        scaled.transpose(),
-        triangular::BlockStructure::Rectangular,
-        -1.0,
-        par,
-    );
-    if height > width {
-        matmul(
-            rest.subrows_mut(width, height - width),
-            Accum::Add,
-            block.subrows(width, height - width),
-            scaled.transpose(),
-            -1.0,
-            par,
-        );
+/// Subtracts a large product, in threads where that pays.
+///
+/// # Safety
+/// The panel of the product and its matrix have the sizes it says, the matrix does not overlap with
+/// the columns of the block, and nobody else uses either.
+unsafe fn subtract_large<S: Simd>(simd: S, product: LargeProduct<'_>, scratch: &mut [f64]) {
+    struct Chunk<'a, S> {
+        simd: S,
+        product: LargeProduct<'a>,
+        rows: (usize, usize),
+        multipliers: &'a [f64],
     }
-}
-
-/// The work of [`subtract_product`] for large matrices.
-fn update_large(
-    panel: &[f64],
-    (width, below): (usize, usize),
-    pivots: &[f64],
-    update: &mut [f64],
-    scratch: &mut [f64],
-) {
-    if below == 0 {
-        return;
-    }
-    let lower = MatRef::from_column_major_slice(panel, width + below, width);
-    let lower = lower.subrows(width, below);
-    let scaled = scaled_rows(lower, pivots, scratch);
-    triangular::matmul(
-        MatMut::from_column_major_slice_mut(update, below, below),
-        triangular::BlockStructure::TriangularLower,
-        Accum::Add,
-        lower,
-        triangular::BlockStructure::Rectangular,
-        scaled.transpose(),
-        triangular::BlockStructure::Rectangular,
-        -1.0,
-        threads(width * below * below / 2),
-    );
-}
-
-/// L D.
-fn scaled_rows<'a>(
-    lower: MatRef<'_, f64>,
-    pivots: &[f64],
-    scratch: &'a mut [f64],
-) -> MatRef<'a, f64> {
-    let (rows, columns) = lower.shape();
-    let scaled = &mut scratch[..rows * columns];
-    for (j, (column, pivot)) in scaled.chunks_exact_mut(rows).zip(pivots).enumerate() {
-        let from = lower.col(j).try_as_col_major().expect("contiguous columns").as_slice();
-        for (to, from) in column.iter_mut().zip(from) {
-            *to = from * pivot;
+    impl<S: Simd> Kernel for Chunk<'_, S> {
+        type Output = ();
+        #[inline(always)]
+        fn run(self) {
+            let Self { simd, product, rows, multipliers } = self;
+            // SAFETY: by the caller of `subtract_large`; each chunk has rows of its own.
+            unsafe { product.subtract_rows(simd, rows, multipliers) }
         }
     }
-    MatRef::from_column_major_slice(scaled, rows, columns)
+    let (first, last) = product.columns;
+    let len = LargeProduct::packed_len(last - first, product.block.1 - product.block.0);
+    let multipliers = &mut scratch[..len];
+    // SAFETY: by the caller.
+    unsafe { product.pack(multipliers) };
+    let multipliers = &*multipliers;
+    let height = product.panel.height;
+    let chunk = |chunk: usize| {
+        let start = first + chunk * ROWS;
+        let rows = (start, (start + ROWS).min(height));
+        call(simd, Chunk { simd, product, rows, multipliers });
+    };
+    let chunks = (height - first).div_ceil(ROWS);
+    if product.work() >= THREADS {
+        (0..chunks).into_par_iter().for_each(chunk);
+    } else {
+        (0..chunks).for_each(chunk);
+    }
 }
 
 /// Adds the update matrix of a front to the panel and the update matrix of its parent.

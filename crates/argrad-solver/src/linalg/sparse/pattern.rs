@@ -1,9 +1,6 @@
 //! Elimination order, elimination tree, and the pattern of the matrix in that order.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::sparse::SymbolicSparseColMatRef;
-use faer::sparse::linalg::amd;
-
+use crate::linalg::ordering::{bucket, minimum_degree, rows_of};
 use crate::program::Error;
 
 /// No parent, no front.
@@ -68,6 +65,11 @@ impl Pattern {
         Self::in_order(entries, step, moved_parent, moved_count)
     }
 
+    /// Entries of L.
+    pub(super) fn factor_entries(&self) -> u64 {
+        self.count.iter().map(|&count| u64::from(count)).sum()
+    }
+
     /// Lays out the entries by columns, for the final order.
     fn in_order(
         entries: &[(u32, u32)],
@@ -123,35 +125,6 @@ impl Pattern {
     }
 }
 
-/// Counting sort: where each key starts, and the indices of the items by ascending key.
-fn bucket(keys: usize, items: impl Iterator<Item = u32> + Clone) -> (Vec<u32>, Vec<u32>) {
-    let mut start = vec![0u32; keys + 1];
-    for key in items.clone() {
-        start[key as usize + 1] += 1;
-    }
-    for key in 0..keys {
-        start[key + 1] += start[key];
-    }
-    let mut next = start.clone();
-    let mut sorted = vec![0; start[keys] as usize];
-    for (item, key) in items.enumerate() {
-        sorted[next[key as usize] as usize] = item as u32;
-        next[key as usize] += 1;
-    }
-    (start, sorted)
-}
-
-/// The columns below the diagonal of each row, for the order `step`.
-fn rows_of(order: usize, entries: &[(u32, u32)], step: &[u32]) -> (Vec<u32>, Vec<u32>) {
-    let row = |&(a, b): &(u32, u32)| step[a as usize].max(step[b as usize]);
-    let (start, mut columns) = bucket(order, entries.iter().map(row));
-    for column in &mut columns {
-        let (a, b) = entries[*column as usize];
-        *column = step[a as usize].min(step[b as usize]);
-    }
-    (start, columns)
-}
-
 /// The step of each node: first those with one neighbour left, which cause no fill, then the others
 /// by approximate minimum degree. (The latter counts no dense rows, and so would not always see
 /// that, say, the row of a bound comes before its variable.)
@@ -195,29 +168,6 @@ fn eliminate(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
     for (node, inner_step) in others.into_iter().zip(minimum_degree(count, &inner)?) {
         step[node as usize] = removed + inner_step;
     }
-    Ok(step)
-}
-
-/// Approximate minimum degree: the step of each node.
-fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
-    let too_large = || Error::Pattern {
-        found: format!("{} entries, too many to order in the memory there is", entries.len()),
-    };
-    let identity: Vec<u32> = (0..order as u32).collect();
-    let (start, rows) = rows_of(order, entries, &identity);
-    let pattern = SymbolicSparseColMatRef::new_unsorted_checked(order, order, &start, None, &rows);
-    let mut perm = identity;
-    let mut step = vec![0u32; order];
-    let scratch = amd::order_maybe_unsorted_scratch::<u32>(order, entries.len());
-    let mut memory = MemBuffer::try_new(scratch).map_err(|_| too_large())?;
-    amd::order_maybe_unsorted(
-        &mut perm,
-        &mut step,
-        pattern,
-        amd::Control::default(),
-        MemStack::new(&mut memory),
-    )
-    .map_err(|_| too_large())?;
     Ok(step)
 }
 

@@ -1,8 +1,9 @@
 //! Forward and backward substitution.
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
 use super::plan::{Front, Plan, Stage};
+use crate::lanes::{LaneTask, MOST_LANES};
 
 /// Columns of a front taken together.
 const TILE: usize = 4;
@@ -21,26 +22,17 @@ pub(super) fn scratch_len(plan: &Plan) -> usize {
     plan.fronts.iter().map(Front::height).max().unwrap_or(0)
 }
 
-impl<const R: usize> WithSimd for Solve<'_, R> {
+impl<const R: usize> LaneTask for Solve<'_, R> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Self { plan, factor, rhs, scratch } = self;
         assert!(factor.len() == plan.factor_len && rhs.len() == plan.order);
         for stage in &plan.stages {
             match *stage {
                 Stage::Slender { first, last, step, .. } => {
-                    for column in first..last {
-                        let start = plan.slender_start[column] as usize;
-                        let x = rhs[step + column - first];
-                        let rows = plan.slender_rows_of(column);
-                        for (&row, l) in rows.iter().zip(&factor[start + 1..]) {
-                            for r in 0..R {
-                                rhs[row as usize][r] -= l * x[r];
-                            }
-                        }
-                    }
+                    forward_slender(plan, factor, (first, last), &mut *rhs, step);
                 }
                 Stage::Front(index) => {
                     let front = &plan.fronts[index];
@@ -52,17 +44,7 @@ impl<const R: usize> WithSimd for Solve<'_, R> {
         for stage in plan.stages.iter().rev() {
             match *stage {
                 Stage::Slender { first, last, step, .. } => {
-                    for column in (first..last).rev() {
-                        let start = plan.slender_start[column] as usize;
-                        let mut x = rhs[step + column - first].map(|x| x * factor[start]);
-                        let rows = plan.slender_rows_of(column);
-                        for (&row, l) in rows.iter().zip(&factor[start + 1..]) {
-                            for r in 0..R {
-                                x[r] -= l * rhs[row as usize][r];
-                            }
-                        }
-                        rhs[step + column - first] = x;
-                    }
+                    backward_slender(plan, factor, (first, last), &mut *rhs, step);
                 }
                 Stage::Front(index) => {
                     let front = &plan.fronts[index];
@@ -71,6 +53,49 @@ impl<const R: usize> WithSimd for Solve<'_, R> {
                 }
             }
         }
+    }
+}
+
+/// Forward substitution of the slender columns `first..last`, which are eliminated from `step` on.
+#[inline(always)]
+fn forward_slender<const R: usize>(
+    plan: &Plan,
+    factor: &[f64],
+    (first, last): (usize, usize),
+    rhs: &mut [[f64; R]],
+    step: usize,
+) {
+    for column in first..last {
+        let start = plan.slender_start[column] as usize;
+        let x = rhs[step + column - first];
+        let rows = plan.slender_rows_of(column);
+        for (&row, l) in rows.iter().zip(&factor[start + 1..]) {
+            for r in 0..R {
+                rhs[row as usize][r] -= l * x[r];
+            }
+        }
+    }
+}
+
+/// Division by the pivots, and backward substitution, of slender columns.
+#[inline(always)]
+fn backward_slender<const R: usize>(
+    plan: &Plan,
+    factor: &[f64],
+    (first, last): (usize, usize),
+    rhs: &mut [[f64; R]],
+    step: usize,
+) {
+    for column in (first..last).rev() {
+        let start = plan.slender_start[column] as usize;
+        let mut x = rhs[step + column - first].map(|x| x * factor[start]);
+        let rows = plan.slender_rows_of(column);
+        for (&row, l) in rows.iter().zip(&factor[start + 1..]) {
+            for r in 0..R {
+                x[r] -= l * rhs[row as usize][r];
+            }
+        }
+        rhs[step + column - first] = x;
     }
 }
 
@@ -183,7 +208,8 @@ fn split<const R: usize>(scratch: &mut [f64], height: usize) -> [&mut [f64]; R] 
     std::array::from_fn(|_| pieces.next().expect("scratch for each right-hand side"))
 }
 
-/// Subtracts `C` columns times the entries `k..k + C` of the work from the entries behind.
+/// Subtracts `C` columns times the entries `k..k + C` of the work from the entries behind: one
+/// fused multiply-add after the other, column by column, in each of them.
 #[inline(always)]
 fn subtract_columns<S: Simd, const R: usize, const C: usize>(
     simd: S,
@@ -194,27 +220,36 @@ fn subtract_columns<S: Simd, const R: usize, const C: usize>(
     let height = work[0].len();
     let columns: [&[f64]; C] =
         std::array::from_fn(|c| &panel[c * height..(c + 1) * height][k + C..]);
-    let by: [[f64; C]; R] = std::array::from_fn(|r| std::array::from_fn(|c| -work[r][k + c]));
     let columns = columns.map(|column| S::as_simd_f64s(column));
-    for r in 0..R {
-        let by_vector = by[r].map(|by| simd.splat_f64s(by));
-        let (head, tail) = S::as_mut_simd_f64s(&mut work[r][k + C..]);
+    for work in work {
+        let by: [S::f64s; C] = std::array::from_fn(|c| simd.splat_f64s(-work[k + c]));
+        let (head, tail) = S::as_mut_simd_f64s(&mut work[k + C..]);
         for (i, to) in head.iter_mut().enumerate() {
             let mut sum = *to;
             for c in 0..C {
-                sum = simd.mul_add_e_f64s(columns[c].0[i], by_vector[c], sum);
+                sum = simd.mul_add_f64s(columns[c].0[i], by[c], sum);
             }
             *to = sum;
         }
-        for (i, to) in tail.iter_mut().enumerate() {
+        if !tail.is_empty() {
+            let mut sum = simd.partial_load_f64s(tail);
             for c in 0..C {
-                *to += columns[c].1[i] * by[r][c];
+                sum = simd.mul_add_f64s(simd.partial_load_f64s(columns[c].1), by[c], sum);
             }
+            simd.partial_store_f64s(tail, sum);
         }
     }
 }
 
+/// Sums that a product consists of, whatever the number of lanes: entry i goes to sum i modulo
+/// this.
+const SUMS: usize = MOST_LANES;
+
 /// Subtracts the products of `C` columns and the work behind from its entries `k..k + C`.
+///
+/// A product is [`SUMS`] sums, each in the order of the entries, of all entries and zeros up to a
+/// multiple of their number; then the upper half of the sums is added to the lower one until one is
+/// left.
 #[inline(always)]
 fn subtract_products<S: Simd, const R: usize, const C: usize>(
     simd: S,
@@ -222,6 +257,7 @@ fn subtract_products<S: Simd, const R: usize, const C: usize>(
     k: usize,
     work: &mut [&mut [f64]; R],
 ) {
+    let registers = const { SUMS / S::F64_LANES };
     let height = work[0].len();
     let columns: [&[f64]; C] =
         std::array::from_fn(|c| &panel[c * height..(c + 1) * height][k + C..]);
@@ -229,18 +265,56 @@ fn subtract_products<S: Simd, const R: usize, const C: usize>(
     for work in work {
         let (front, behind) = work.split_at_mut(k + C);
         let (head, tail) = S::as_simd_f64s(behind);
-        let mut sum = [simd.splat_f64s(0.0); C];
-        for (i, &x) in head.iter().enumerate() {
-            for c in 0..C {
-                sum[c] = simd.mul_add_e_f64s(columns[c].0[i], x, sum[c]);
+        // The first `registers` of each.
+        let mut sums = [[simd.splat_f64s(0.0); SUMS]; C];
+        let whole = head.len() - head.len() % registers;
+        for i in (0..whole).step_by(registers) {
+            for p in 0..registers {
+                let x = head[i + p];
+                for c in 0..C {
+                    sums[c][p] = simd.mul_add_f64s(columns[c].0[i + p], x, sums[c][p]);
+                }
+            }
+        }
+        let rest = head.len() - whole;
+        if rest > 0 || !tail.is_empty() {
+            let entry = |(head, tail): (&[S::f64s], &[f64]), p: usize| match p {
+                p if p < rest => head[whole + p],
+                p if p == rest => simd.partial_load_f64s(tail),
+                _ => simd.splat_f64s(0.0),
+            };
+            for p in 0..registers {
+                let x = entry((head, tail), p);
+                for c in 0..C {
+                    sums[c][p] = simd.mul_add_f64s(entry(columns[c], p), x, sums[c][p]);
+                }
             }
         }
         for c in 0..C {
-            let mut product = simd.reduce_sum_f64s(sum[c]);
-            for (l, x) in columns[c].1.iter().zip(tail) {
-                product += l * x;
-            }
-            front[k + c] -= product;
+            front[k + c] -= total(simd, &mut sums[c]);
         }
     }
+}
+
+/// Adds the upper half of [`SUMS`] sums, several in each register, to the lower half until one is
+/// left.
+#[inline(always)]
+fn total<S: Simd>(simd: S, sums: &mut [S::f64s; SUMS]) -> f64 {
+    let mut half = const { SUMS / S::F64_LANES } / 2;
+    while half > 0 {
+        for p in 0..half {
+            sums[p] = simd.add_f64s(sums[p], sums[p + half]);
+        }
+        half /= 2;
+    }
+    let mut lanes = [0.0; MOST_LANES];
+    S::as_mut_simd_f64s(&mut lanes).0[0] = sums[0];
+    let mut half = S::F64_LANES / 2;
+    while half > 0 {
+        for p in 0..half {
+            lanes[p] += lanes[p + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }

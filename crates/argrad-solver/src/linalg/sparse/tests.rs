@@ -1,4 +1,15 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use pulp::{Scalar, Scalar128b, Scalar256b, Scalar512b};
+
 use super::*;
+use crate::lanes::LaneTask;
+use crate::program::Settings;
+
+fn unlimited() -> MemoryLimit {
+    MemoryLimit::new(&Settings { memory_limit: Some(usize::MAX), ..Settings::default() })
+}
 
 /// Numbers in [-1, 1).
 struct Random(u64);
@@ -50,7 +61,14 @@ impl Quasidefinite {
     }
 
     fn analyse(&self) -> SparseLdl {
-        SparseLdl::new(self.signs.len(), &self.entries, &self.signs).unwrap()
+        SparseLdl::new(
+            self.signs.len(),
+            &self.entries,
+            &self.signs,
+            Instructions::Detect,
+            unlimited(),
+        )
+        .unwrap()
     }
 
     fn matrix(&self, ldl: &SparseLdl) -> Vec<f64> {
@@ -205,6 +223,26 @@ fn solves_random_matrices_of_any_density() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn solves_any_pattern(
+        order in 1usize..60,
+        pairs in prop::collection::vec((0usize..60, 0usize..60), 0..300),
+        seed in 1u64..1000,
+    ) {
+        let entries: BTreeSet<(usize, usize)> = pairs
+            .iter()
+            .map(|&(a, b)| (a % order, b % order))
+            .filter(|(a, b)| a != b)
+            .map(|(a, b)| (a.max(b), a.min(b)))
+            .collect();
+        let entries: Vec<_> = entries.into_iter().collect();
+        Quasidefinite::new(order, &entries, seed).check();
+    }
+}
+
 #[test]
 fn solves_dense_matrices_of_any_order() {
     for order in (1..20).chain([31, 32, 33, 63, 64, 65, 66, 67, 127, 130, 200, 300]) {
@@ -307,6 +345,102 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
     }
 }
 
+/// Runs `task` on registers of 1, 2, 4 or 8 numbers, in software.
+fn with_lanes<T: LaneTask>(lanes: usize, task: T) -> T::Output {
+    match lanes {
+        1 => task.run(Scalar),
+        2 => task.run(Scalar128b),
+        4 => task.run(Scalar256b),
+        8 => task.run(Scalar512b),
+        _ => panic!("{lanes} lanes"),
+    }
+}
+
+/// The bits of the factor, of the least pivot and of the solutions for one and two right-hand
+/// sides.
+fn bits_with_lanes(matrix: &Quasidefinite, lanes: usize) -> Vec<u64> {
+    let ldl = matrix.analyse();
+    let plan = &ldl.plan;
+    let order = plan.order;
+    let mut numbers = vec![0.0; plan.factor_len];
+    let mut scratch = vec![0.0; plan.stack_len + numeric::scratch_len(plan)];
+    let least = with_lanes(
+        lanes,
+        Factorize {
+            plan,
+            matrix: &matrix.matrix(&ldl),
+            factor: &mut numbers,
+            scratch: &mut scratch,
+            rule: PivotRule { signs: &ldl.signs, smallest: 1e-12, replacement: 1e-6 },
+        },
+    );
+    let factor = &numbers.clone();
+    let mut random = Random(92);
+    let mut scratch = vec![0.0; 2 * solve::scratch_len(plan)];
+    let scratch = &mut scratch[..];
+    let mut one: Vec<[f64; 1]> = (0..order).map(|_| [random.number()]).collect();
+    with_lanes(lanes, Solve { plan, factor, rhs: &mut one, scratch: &mut *scratch });
+    let mut two: Vec<[f64; 2]> = (0..order).map(|_| [random.number(), random.number()]).collect();
+    with_lanes(lanes, Solve { plan, factor, rhs: &mut two, scratch });
+    numbers.push(least);
+    numbers.extend(one.as_flattened());
+    numbers.extend(two.as_flattened());
+    numbers.iter().map(|x| x.to_bits()).collect()
+}
+
+/// Small fronts, fronts of all sizes, one that takes the product for large matrices.
+fn matrices_of_any_front() -> Vec<Quasidefinite> {
+    let mut matrices: Vec<Quasidefinite> = [1, 2, 3, 7, 13, 40]
+        .iter()
+        .map(|&order| Quasidefinite::new(order, &dense_entries(order), 5))
+        .collect();
+    matrices.push(Quasidefinite::new(31 * 31, &grid_entries(31), 22));
+    matrices.push(Quasidefinite::new(200, &random_entries(200, 2000, 9), 7));
+    // A wide front, and a front with many rows below.
+    let mut entries = dense_entries(230);
+    entries.extend((230..330).flat_map(|i| (20..60).map(move |j| (i, j))));
+    matrices.push(Quasidefinite::new(330, &entries, 8));
+    matrices
+}
+
+#[test]
+fn factors_and_solutions_are_the_same_bits_for_any_number_of_lanes() {
+    for matrix in matrices_of_any_front() {
+        let order = matrix.signs.len();
+        let expected = bits_with_lanes(&matrix, 1);
+        for lanes in [2, 4, 8] {
+            let found = bits_with_lanes(&matrix, lanes);
+            let differing = expected.iter().zip(&found).filter(|(a, b)| a != b).count();
+            assert_eq!(differing, 0, "{lanes} lanes, order {order}, of {}", expected.len());
+        }
+    }
+}
+
+#[test]
+fn factors_and_solutions_are_the_same_bits_with_any_instructions() {
+    for matrix in matrices_of_any_front() {
+        let order = matrix.signs.len();
+        let bits = |instructions| {
+            let ldl =
+                SparseLdl::new(order, &matrix.entries, &matrix.signs, instructions, unlimited())
+                    .unwrap();
+            let (mut numbers, least) = matrix.factor(&ldl);
+            let rhs: Vec<Vec<f64>> = (0..2)
+                .map(|r| (0..order).map(|i| (2.0 * i as f64 + f64::from(r)).sin()).collect())
+                .collect();
+            let factor = numbers.clone();
+            numbers.extend(matrix.solve(&ldl, &factor, &rhs[..1]).concat());
+            numbers.extend(matrix.solve(&ldl, &factor, &rhs).concat());
+            numbers.push(least);
+            numbers.iter().map(|x| x.to_bits()).collect::<Vec<u64>>()
+        };
+        let expected = bits(Instructions::Scalar);
+        for instructions in [Instructions::Avx2, Instructions::Detect] {
+            assert!(bits(instructions) == expected, "{instructions:?}, order {order}");
+        }
+    }
+}
+
 #[test]
 fn malformed_entries_are_refused() {
     for (entries, expected) in [
@@ -314,7 +448,49 @@ fn malformed_entries_are_refused() {
         (vec![(0, 3)], "of order 3"),
         (vec![(0, 1), (1, 2), (1, 0)], "given twice"),
     ] {
-        let error = SparseLdl::new(3, &entries, &[1, 1, -1]).unwrap_err().to_string();
+        let error = SparseLdl::new(3, &entries, &[1, 1, -1], Instructions::Detect, unlimited())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// Through every kernel on matrices so small that an interpreter gets through them too
+/// (`make miri`).
+mod small {
+    use super::*;
+
+    #[test]
+    fn fronts_with_and_without_rows_below() {
+        for matrix in [
+            Quasidefinite::new(7, &dense_entries(7), 5),
+            Quasidefinite::new(25, &grid_entries(5), 22),
+        ] {
+            matrix.check();
+            let expected = bits_with_lanes(&matrix, 1);
+            assert!([2, 4, 8].iter().all(|&lanes| bits_with_lanes(&matrix, lanes) == expected));
+        }
+    }
+
+    #[test]
+    fn a_front_with_more_columns_than_are_eliminated_at_once() {
+        // Two cliques share their last three nodes.
+        let shared = |wide: usize| move |k: usize| if k < 3 { k } else { k + wide };
+        let mut entries = dense_entries(100);
+        let other = shared(97);
+        entries.extend(
+            dense_entries(20).iter().filter(|(i, _)| *i >= 3).map(|&(i, j)| (other(i), other(j))),
+        );
+        let matrix = Quasidefinite::new(117, &entries, 8);
+        let ldl = matrix.analyse();
+        let wide = ldl.plan.fronts.iter().find(|front| front.width > kernel::BLOCK);
+        assert!(wide.is_some_and(|front| front.below > 0), "{:?}", ldl.plan.fronts);
+        let (factor, least) = matrix.factor(&ldl);
+        assert!(least > 1e-8);
+        let rhs = vec![(0..117).map(|i| f64::from(i).sin()).collect::<Vec<f64>>()];
+        let x = matrix.solve(&ldl, &factor, &rhs).remove(0);
+        for (left, right) in matrix.product(&x).iter().zip(&rhs[0]) {
+            assert!((left - right).abs() < 1e-10, "residual {}", left - right);
+        }
     }
 }
