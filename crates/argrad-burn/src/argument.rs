@@ -15,9 +15,9 @@ use crate::error::Error;
 
 /// The numbers of one argument of a batch of programs.
 ///
-/// A tensor with the shape of one instance's numbers (a matrix for a dense matrix, a vector
+/// A tensor with the shape of one sample's numbers (a matrix for a dense matrix, a vector
 /// otherwise; a flat vector always) is shared by the batch, and its gradient is the sum over the
-/// batch. One with a leading batch dimension has numbers for each instance.
+/// batch. One with a leading batch dimension has numbers for each sample.
 #[derive(Clone, Debug)]
 pub struct Argument {
     pub(crate) numbers: Numbers,
@@ -46,7 +46,7 @@ impl Argument {
         Self::new(tensor, false)
     }
 
-    /// Numbers for each instance; the first dimension is the batch.
+    /// Numbers for each sample; the first dimension is the batch.
     pub fn each<const D: usize>(tensor: Tensor<D>) -> Self {
         Self::new(tensor, true)
     }
@@ -104,7 +104,7 @@ impl Argument {
     }
 }
 
-/// What the numbers of an argument are for one instance.
+/// What the numbers of an argument are for one sample.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     pub(crate) len: usize,

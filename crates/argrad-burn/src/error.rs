@@ -1,6 +1,6 @@
 //! What can be wrong with the input of an op or a module.
 
-/// Malformed input, or, where the caller asked for it, an instance without a solution.
+/// Malformed input, or, where the caller asked for it, a sample without a solution.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 
 use crate::error::Error;
 
-/// Instances without a solution.
+/// Samples without a solution.
 ///
 /// # Errors
 /// [`argrad::Error::Unsolved`] where there are any and they are to be an error.
@@ -22,7 +22,7 @@ pub(crate) fn failures(reports: &[Report], how: &Differentiation) -> Result<Vec<
     Ok(failures.into_iter().map(|(at, _)| at).collect())
 }
 
-/// The outputs one after the other, each batch x its width, with the rows of `failed` instances
+/// The outputs one after the other, each batch x its width, with the rows of `failed` samples
 /// replaced.
 pub(crate) fn pack<'a>(
     outputs: impl IntoIterator<Item = &'a [f64]>,

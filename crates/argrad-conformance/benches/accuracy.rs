@@ -3,8 +3,8 @@
 //! ```text
 //! cargo bench -p argrad-conformance --bench accuracy -- [--count N] [--only NAME]... [--seed N]
 //! ```
-//! Prints one markdown table, then every flagged instance with the oracle's judgement. Fails when a
-//! median exceeds 1e-12, an unflagged instance exceeds 1e-9 or is unsolved, or a flagged instance
+//! Prints one markdown table, then every flagged sample with the oracle's judgement. Fails when a
+//! median exceeds 1e-12, an unflagged sample exceeds 1e-9 or is unsolved, or a flagged sample
 //! is not degenerate.
 
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ use rayon::prelude::*;
 const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench accuracy -- \
                      [--count N] [--only NAME]... [--seed N]";
 
-/// Instances solved together; bounds the memory, and lets the progress bar move.
+/// Samples solved together; bounds the memory, and lets the progress bar move.
 const CHUNK: usize = 100;
 
 const MEDIAN_LIMIT: f64 = 1e-12;
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header([
         "case",
-        "instances",
+        "samples",
         "x median",
         "x worst unflagged",
         "gradients median",
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
     println!(
         "\nErrors are in the maximum norm, relative to the largest entry; for gradients, the worst \
          of P, q, A, b, for random cotangents of x, z and s. Limits: median {MEDIAN_LIMIT:.0e}, \
-         worst unflagged {WORST_LIMIT:.0e}, every flagged instance confirmed degenerate.\n"
+         worst unflagged {WORST_LIMIT:.0e}, every flagged sample confirmed degenerate.\n"
     );
     for line in &flagged {
         println!("{line}");
@@ -113,16 +113,16 @@ fn parse() -> Result<Option<Arguments>, lexopt::Error> {
     Ok(Some(arguments))
 }
 
-/// All instances of one size.
+/// All samples of one size.
 struct Case {
     name: String,
-    instances: Vec<Instance>,
+    samples: Vec<Sample>,
     solver_seconds: f64,
     oracle_seconds: f64,
 }
 
-/// One instance.
-struct Instance {
+/// One sample.
+struct Sample {
     report: Report,
     /// Relative errors of x and of the gradients, margin and condition; or why there are none.
     compared: Result<Compared, String>,
@@ -144,7 +144,7 @@ fn measure(name: &str, size: Size, seed: u64) -> Result<Case, Error> {
     );
     bar.set_prefix(name.to_owned());
     let (mut solver_seconds, mut oracle_seconds) = (0.0, 0.0);
-    let mut instances = Vec::with_capacity(size.batch);
+    let mut samples = Vec::with_capacity(size.batch);
     for (chunk, first) in (0..size.batch).step_by(CHUNK).enumerate() {
         let size = Size { batch: CHUNK.min(size.batch - first), ..size };
         let seed = seed.wrapping_mul(1_000_003).wrapping_add(chunk as u64);
@@ -162,21 +162,21 @@ fn measure(name: &str, size: Size, seed: u64) -> Result<Case, Error> {
         solver_seconds += start.elapsed().as_secs_f64();
 
         let start = Instant::now();
-        let compared: Vec<Instance> = (0..size.batch)
+        let compared: Vec<Sample> = (0..size.batch)
             .into_par_iter()
             .map(|i| {
                 let cotangent =
                     (&gx[i * n..][..n], &gz[i * rows..][..rows], &gs[i * rows..][..rows]);
                 let compared = compare(&batch, i, &solution, &gradients, cotangent);
                 bar.inc(1);
-                Instance { report: solution.reports[i], compared }
+                Sample { report: solution.reports[i], compared }
             })
             .collect();
-        instances.extend(compared);
+        samples.extend(compared);
         oracle_seconds += start.elapsed().as_secs_f64();
     }
     bar.finish();
-    Ok(Case { name: name.to_owned(), instances, solver_seconds, oracle_seconds })
+    Ok(Case { name: name.to_owned(), samples, solver_seconds, oracle_seconds })
 }
 
 fn compare(
@@ -216,11 +216,11 @@ fn worst(errors: impl IntoIterator<Item = f64>) -> f64 {
 impl Case {
     fn errors(&self, unflagged_only: bool, of: fn(&Compared) -> f64) -> Vec<f64> {
         let mut errors: Vec<f64> = self
-            .instances
+            .samples
             .iter()
-            .filter(|instance| !(unflagged_only && instance.report.is_degenerate()))
-            // An unflagged instance without an exact solution is as wrong as can be.
-            .map(|instance| instance.compared.as_ref().map_or(f64::NAN, of).abs())
+            .filter(|sample| !(unflagged_only && sample.report.is_degenerate()))
+            // An unflagged sample without an exact solution is as wrong as can be.
+            .map(|sample| sample.compared.as_ref().map_or(f64::NAN, of).abs())
             .collect();
         errors.sort_unstable_by(f64::total_cmp);
         errors
@@ -236,8 +236,8 @@ impl Case {
     }
 
     fn flagged_count(&self) -> (usize, usize) {
-        let flagged = self.instances.iter().filter(|instance| instance.report.is_degenerate());
-        let confirmed = flagged.clone().filter(|instance| instance.is_confirmed());
+        let flagged = self.samples.iter().filter(|sample| sample.report.is_degenerate());
+        let confirmed = flagged.clone().filter(|sample| sample.is_confirmed());
         (flagged.count(), confirmed.count())
     }
 
@@ -253,7 +253,7 @@ impl Case {
         let (flagged, confirmed) = self.flagged_count();
         vec![
             self.name.clone(),
-            self.instances.len().to_string(),
+            self.samples.len().to_string(),
             format!("{:.1e}", self.median(|c| c.x)),
             format!("{:.1e}", self.worst_unflagged(|c| c.x)),
             format!("{:.1e}", self.median(|c| c.gradients)),
@@ -266,13 +266,13 @@ impl Case {
         ]
     }
 
-    /// One line for each flagged instance.
+    /// One line for each flagged sample.
     fn flagged(&self) -> impl Iterator<Item = String> {
-        self.instances.iter().enumerate().filter(|(_, i)| i.report.is_degenerate()).map(
-            |(index, instance)| {
-                let verdict = if instance.is_confirmed() { "confirmed" } else { "NOT confirmed" };
-                let Report { status, weakly_active, unique, .. } = instance.report;
-                let oracle = match &instance.compared {
+        self.samples.iter().enumerate().filter(|(_, i)| i.report.is_degenerate()).map(
+            |(index, sample)| {
+                let verdict = if sample.is_confirmed() { "confirmed" } else { "NOT confirmed" };
+                let Report { status, weakly_active, unique, .. } = sample.report;
+                let oracle = match &sample.compared {
                     Ok(c) => format!(
                         "margin {:.1e}, condition {:.1e}, error of x {:.1e}, of gradients {:.1e}",
                         c.margin, c.condition, c.x, c.gradients
@@ -280,7 +280,7 @@ impl Case {
                     Err(reason) => reason.clone(),
                 };
                 format!(
-                    "{} instance {index}: flagged ({status}, {weakly_active} weakly active, unique: \
+                    "{} sample {index}: flagged ({status}, {weakly_active} weakly active, unique: \
                      {unique}), {verdict}: {oracle}",
                     self.name
                 )
@@ -289,8 +289,8 @@ impl Case {
     }
 }
 
-impl Instance {
-    /// Whether the oracle agrees that this instance is degenerate. A solvable program left unsolved
+impl Sample {
+    /// Whether the oracle agrees that this sample is degenerate. A solvable program left unsolved
     /// is not.
     fn is_confirmed(&self) -> bool {
         self.report.status == Status::Solved

@@ -33,7 +33,7 @@ impl KktResidual {
     }
 }
 
-/// Measures the point (x, z, s) of instance `index`. A row with b = +inf in a nonnegative cone is
+/// Measures the point (x, z, s) of sample `index`. A row with b = +inf in a nonnegative cone is
 /// no constraint: only its z, which must be zero, counts.
 ///
 /// # Panics
@@ -48,15 +48,15 @@ pub fn kkt_residual(
     let (n, m) = (batch.variables(), batch.rows());
     assert!(x.len() == n && z.len() == m && s.len() == m, "a point of another program");
     let (p, a) = (batch.structure.p(), batch.structure.a());
-    let (q, b) = (batch.q.instance(index, n), batch.b.instance(index, m));
+    let (q, b) = (batch.q.sample(index, n), batch.b.sample(index, m));
     let (mut px, mut atz, mut ax) = (vec![0.0; n], vec![0.0; n], vec![0.0; m]);
-    for ((i, j), &entry) in p.entries().zip(batch.p.instance(index, p.nnz())) {
+    for ((i, j), &entry) in p.entries().zip(batch.p.sample(index, p.nnz())) {
         px[i] += entry * x[j];
         if i != j {
             px[j] += entry * x[i];
         }
     }
-    for ((i, j), &entry) in a.entries().zip(batch.a.instance(index, a.nnz())) {
+    for ((i, j), &entry) in a.entries().zip(batch.a.sample(index, a.nnz())) {
         ax[i] += entry * x[j];
         atz[j] += entry * z[i];
     }

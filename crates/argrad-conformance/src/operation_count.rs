@@ -34,7 +34,7 @@ pub fn residual(size: DenseSize) -> f64 {
     2.0 * n * n + 4.0 * n * (m + p)
 }
 
-/// Useful operations of the forward solve of one instance: the factorizations it needed, three
+/// Useful operations of the forward solve of one sample: the factorizations it needed, three
 /// solves (constant direction, predictor, corrector) and one residual an iteration, one solve and
 /// one residual a polish step. Condition estimates, line searches, equilibration and everything
 /// linear in n + m count as overhead, so a share of peak from this number is a lower bound.

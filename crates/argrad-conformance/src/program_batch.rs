@@ -1,4 +1,4 @@
-//! A batch of programs that owns its numbers, and one instance of it as dense matrices.
+//! A batch of programs that owns its numbers, and one sample of it as dense matrices.
 
 use argrad_solver::{Cone, Slot, Structure, Values};
 
@@ -7,7 +7,7 @@ use argrad_solver::{Cone, Slot, Structure, Values};
 pub enum Numbers {
     /// One copy for the whole batch.
     Shared(Vec<f64>),
-    /// One copy an instance, instance by instance.
+    /// One copy per sample, sample by sample.
     Each(Vec<f64>),
 }
 
@@ -20,9 +20,9 @@ impl Numbers {
         }
     }
 
-    /// The numbers of instance `index`, where one instance has `len` of them.
-    pub fn instance(&self, index: usize, len: usize) -> &[f64] {
-        self.slot().instance(index, len)
+    /// The numbers of sample `index`, where one sample has `len` of them.
+    pub fn sample(&self, index: usize, len: usize) -> &[f64] {
+        self.slot().sample(index, len)
     }
 
     /// All the numbers.
@@ -40,9 +40,9 @@ impl Numbers {
     fn select(&self, indices: &[usize], len: usize) -> Self {
         match self {
             Numbers::Shared(values) => Numbers::Shared(values.clone()),
-            Numbers::Each(_) => Numbers::Each(
-                indices.iter().flat_map(|&i| self.instance(i, len)).copied().collect(),
-            ),
+            Numbers::Each(_) => {
+                Numbers::Each(indices.iter().flat_map(|&i| self.sample(i, len)).copied().collect())
+            }
         }
     }
 }
@@ -52,7 +52,7 @@ impl Numbers {
 pub struct ProgramBatch {
     /// Patterns and cones.
     pub structure: Structure,
-    /// Number of instances.
+    /// Number of samples.
     pub batch: usize,
     /// Upper triangle of P, in the order of its pattern.
     pub p: Numbers,
@@ -65,7 +65,7 @@ pub struct ProgramBatch {
 }
 
 impl ProgramBatch {
-    /// A batch with nothing shared, from dense instances: the entries on the patterns of
+    /// A batch with nothing shared, from dense samples: the entries on the patterns of
     /// `structure` are kept.
     pub fn from_programs(structure: Structure, programs: &[DenseProgram]) -> Self {
         let gather = |f: &dyn Fn(&DenseProgram) -> Vec<f64>| {
@@ -123,7 +123,7 @@ impl ProgramBatch {
         self.rows() - self.equalities()
     }
 
-    /// Instance `index` of a batch of quadratic programs as dense matrices.
+    /// Sample `index` of a batch of quadratic programs as dense matrices.
     ///
     /// # Panics
     /// As [`Self::equalities()`].
@@ -131,19 +131,19 @@ impl ProgramBatch {
         let (n, rows) = (self.variables(), self.rows());
         let mut program = DenseProgram::zeros(n, self.equalities(), self.inequalities());
         let (p, a) = (self.structure.p(), self.structure.a());
-        for ((i, j), &value) in p.entries().zip(self.p.instance(index, p.nnz())) {
+        for ((i, j), &value) in p.entries().zip(self.p.sample(index, p.nnz())) {
             program.p[i * n + j] = value;
             program.p[j * n + i] = value;
         }
-        for ((i, j), &value) in a.entries().zip(self.a.instance(index, a.nnz())) {
+        for ((i, j), &value) in a.entries().zip(self.a.sample(index, a.nnz())) {
             program.a[i * n + j] = value;
         }
-        program.q.copy_from_slice(self.q.instance(index, n));
-        program.b.copy_from_slice(self.b.instance(index, rows));
+        program.q.copy_from_slice(self.q.sample(index, n));
+        program.b.copy_from_slice(self.b.sample(index, rows));
         program
     }
 
-    /// The batch of the instances `indices`, in that order, with repetitions if any.
+    /// The batch of the samples `indices`, in that order, with repetitions if any.
     pub fn select(&self, indices: &[usize]) -> Self {
         Self {
             structure: self.structure.clone(),
@@ -155,7 +155,7 @@ impl ProgramBatch {
         }
     }
 
-    /// The instances of `self`, then those of `other`, with nothing shared.
+    /// The samples of `self`, then those of `other`, with nothing shared.
     ///
     /// # Panics
     /// When the structures differ.
@@ -163,7 +163,7 @@ impl ProgramBatch {
         assert_eq!(self.structure, other.structure, "batches of different structures");
         let join = |left: &Numbers, right: &Numbers, len: usize| {
             let of = |numbers: &Numbers, batch: usize| -> Vec<f64> {
-                (0..batch).flat_map(|i| numbers.instance(i, len).to_vec()).collect()
+                (0..batch).flat_map(|i| numbers.sample(i, len).to_vec()).collect()
             };
             Numbers::Each([of(left, self.batch), of(right, other.batch)].concat())
         };

@@ -17,7 +17,7 @@ fn sizes() -> impl Iterator<Item = Size> {
         .into_iter()
 }
 
-/// Every instance of `batch`, started from Clarabel.
+/// Every sample of `batch`, started from Clarabel.
 fn solve(batch: &ProgramBatch) -> Vec<(DenseProgram, ActiveSetSolution)> {
     let starts = ClarabelBatch::new(batch, 1e-8).solve();
     (0..batch.batch)
@@ -137,7 +137,7 @@ fn jvp_matches_central_finite_differences() {
                 (&tangent.s, difference(&ahead.s, &behind.s)),
             ] {
                 for (f, e) in found.iter().zip(expected) {
-                    assert!((f - e).abs() < 1e-7 * scale, "{size:?} instance {i}: {f} {e}");
+                    assert!((f - e).abs() < 1e-7 * scale, "{size:?} sample {i}: {f} {e}");
                 }
             }
         }
@@ -234,13 +234,13 @@ fn finite_differences_of_clarabel_agree() {
         let at = |step: f64| {
             let moved = moved(&program, &direction, step);
             let batch = ProgramBatch::from_programs(batch.structure.clone(), &[moved]);
-            ClarabelBatch::new(&batch, 1e-13).solve_instance(0).x
+            ClarabelBatch::new(&batch, 1e-13).solve_sample(0).x
         };
         let (ahead, behind) = (at(step), at(-step));
         let difference: Vec<f64> =
             ahead.iter().zip(&behind).map(|(a, b)| (a - b) / (2.0 * step)).collect();
         let error = relative_error(&exact.jvp(&direction).x, &difference);
-        assert!(error < 1e-4, "instance {i}: {error:e}");
+        assert!(error < 1e-4, "sample {i}: {error:e}");
     }
 }
 

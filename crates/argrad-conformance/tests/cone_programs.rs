@@ -55,16 +55,16 @@ fn violation(known: &KnownSolution) -> f64 {
     for i in 0..batch.batch {
         let (x, z) = (&known.x[i * n..][..n], &known.z[i * rows..][..rows]);
         let s = &known.s[i * rows..][..rows];
-        let mut dual = batch.q.instance(i, n).to_vec();
-        let mut primal = batch.b.instance(i, rows).to_vec();
+        let mut dual = batch.q.sample(i, n).to_vec();
+        let mut primal = batch.b.sample(i, rows).to_vec();
         primal.iter_mut().zip(s).for_each(|(b, s)| *b -= s);
-        for ((i, j), value) in p.entries().zip(batch.p.instance(i, p.nnz())) {
+        for ((i, j), value) in p.entries().zip(batch.p.sample(i, p.nnz())) {
             dual[i] += value * x[j];
             if i != j {
                 dual[j] += value * x[i];
             }
         }
-        for ((i, j), value) in a.entries().zip(batch.a.instance(i, a.nnz())) {
+        for ((i, j), value) in a.entries().zip(batch.a.sample(i, a.nnz())) {
             dual[j] += value * z[i];
             primal[i] -= value * x[j];
         }
@@ -139,7 +139,7 @@ fn other_units_change_the_solution_by_powers_of_two() {
 }
 
 #[test]
-fn an_instance_does_not_depend_on_the_batch() {
+fn a_sample_does_not_depend_on_the_batch() {
     for spec in specs() {
         let more = ConePrograms { batch: 9, ..spec.clone() };
         let first = [0, 1, 2, 3, 4];
@@ -182,9 +182,9 @@ fn a_solution_that_is_not_unique_has_another_one() {
         let n = known.batch.variables();
         let solutions = ClarabelBatch::new(&known.batch, 1e-9).solve();
         let objective = |i: usize, x: &[f64]| {
-            let linear: f64 = known.batch.q.instance(i, n).iter().zip(x).map(|(q, x)| q * x).sum();
+            let linear: f64 = known.batch.q.sample(i, n).iter().zip(x).map(|(q, x)| q * x).sum();
             let p = known.batch.structure.p();
-            let values = known.batch.p.instance(i, p.nnz());
+            let values = known.batch.p.sample(i, p.nnz());
             p.entries().zip(values).fold(linear, |sum, ((i, j), p)| {
                 sum + p * x[i] * x[j] * if i == j { 0.5 } else { 1.0 }
             })
@@ -227,7 +227,7 @@ fn the_softmax_program_has_the_softmax_as_its_solution() {
 fn the_nearest_matrix_is_the_projection() {
     let batch = generators::psd_projection(6, 4, 3);
     for (i, found) in ClarabelBatch::new(&batch, 1e-11).solve().iter().enumerate() {
-        let c: Vec<f64> = batch.q.instance(i, 21).iter().map(|q| -q).collect();
+        let c: Vec<f64> = batch.q.sample(i, 21).iter().map(|q| -q).collect();
         let expected = argrad_conformance::reference::project(&Cone::PsdTriangle(6), &c).point;
         let error = relative_error(&found.x, &expected);
         assert!(error < 1e-8, "{i}: {error:e}");
@@ -253,11 +253,11 @@ fn real_world_families_are_solvable_and_of_the_stated_size() {
 fn logistic_regression_minimizes_the_logistic_loss() {
     let (samples, features, weight) = (30, 4, 0.02);
     let batch = generators::logistic_regression(samples, features, Penalty::Ridge(weight), 1, 5);
-    let x = ClarabelBatch::new(&batch, 1e-11).solve_instance(0).x;
+    let x = ClarabelBatch::new(&batch, 1e-11).solve_sample(0).x;
     // Rows of the first exponential cones hold -u_i.
     let a = batch.structure.a();
     let mut signed = vec![0.0; samples * features];
-    for ((i, j), value) in a.entries().zip(batch.a.instance(0, a.nnz())) {
+    for ((i, j), value) in a.entries().zip(batch.a.sample(0, a.nnz())) {
         if j < features {
             signed[(i - samples) / 3 * features + j] = -value;
         }
@@ -280,7 +280,7 @@ fn total_variation_of_a_step_is_shrunk_by_the_weight() {
     // One step of height 1 between 4 + 4 samples: each side moves by weight / 4 towards the other.
     let mut batch = generators::total_variation(8, 0.2, 1, 1);
     batch.q.as_mut_slice()[..8].copy_from_slice(&[0.0, 0.0, 0.0, 0.0, -1.0, -1.0, -1.0, -1.0]);
-    let x = ClarabelBatch::new(&batch, 1e-11).solve_instance(0).x;
+    let x = ClarabelBatch::new(&batch, 1e-11).solve_sample(0).x;
     let expected = [0.05, 0.05, 0.05, 0.05, 0.95, 0.95, 0.95, 0.95];
     assert!(relative_error(&x[..8], &expected) < 1e-8);
 }

@@ -40,7 +40,7 @@ fn kkt_violation(known: &KnownSolution) -> f64 {
 }
 
 #[test]
-fn an_instance_does_not_depend_on_the_batch() {
+fn a_sample_does_not_depend_on_the_batch() {
     let few = generators::random_qp(SIZE, 3);
     let many = generators::random_qp(Size { batch: 9, ..SIZE }, 3);
     assert_eq!(few, many.select(&[0, 1, 2, 3]));
@@ -71,18 +71,18 @@ fn dense_programs_and_stored_entries_are_the_same_numbers() {
     let batch = generators::random_qp(SIZE, 3);
     let programs: Vec<_> = (0..4).map(|i| batch.program(i)).collect();
     assert_eq!(ProgramBatch::from_programs(batch.structure.clone(), &programs), batch);
-    // Column-major entry (row 3, column 2) of the 7 x 6 matrix A of instance 1.
-    assert_eq!(programs[1].row(3)[2], batch.a.instance(1, 42)[2 * 7 + 3]);
+    // Column-major entry (row 3, column 2) of the 7 x 6 matrix A of sample 1.
+    assert_eq!(programs[1].row(3)[2], batch.a.sample(1, 42)[2 * 7 + 3]);
     // Entry (1, 3) of P is the 7 + 1st of the stored upper triangle, in both triangles.
-    assert_eq!(programs[1].p[6 + 3], batch.p.instance(1, 21)[7]);
-    assert_eq!(programs[1].p[3 * 6 + 1], batch.p.instance(1, 21)[7]);
+    assert_eq!(programs[1].p[6 + 3], batch.p.sample(1, 21)[7]);
+    assert_eq!(programs[1].p[3 * 6 + 1], batch.p.sample(1, 21)[7]);
     let (equalities, inequalities) = (programs[0].equality_block(), programs[0].inequality_block());
     assert_eq!((equalities.0.len(), equalities.1.len()), (12, 2));
     assert_eq!((inequalities.0.len(), inequalities.1.len()), (30, 5));
 }
 
 #[test]
-fn joined_batches_keep_their_instances() {
+fn joined_batches_keep_their_samples() {
     let left = generators::random_qp(SIZE, 3);
     let right = generators::unbounded(SIZE, 3);
     let joined = left.join(&right);

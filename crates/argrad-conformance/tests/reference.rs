@@ -49,7 +49,7 @@ fn specs(batch: usize) -> Vec<ConePrograms> {
     ]
 }
 
-/// Reference solution of instance `i`, from its known solution off by `error`.
+/// Reference solution of sample `i`, from its known solution off by `error`.
 fn refined(
     known: &KnownSolution,
     i: usize,
@@ -316,7 +316,7 @@ fn the_derivative_of_a_projection_program_is_that_of_the_projection() {
     let batch = generators::psd_projection(6, 3, 2);
     let dim = 21;
     for i in 0..3 {
-        let c: Vec<f64> = batch.q.instance(i, dim).iter().map(|q| -q).collect();
+        let c: Vec<f64> = batch.q.sample(i, dim).iter().map(|q| -q).collect();
         let projection = argrad_conformance::reference::project(&Cone::PsdTriangle(6), &c);
         let (s, z) = (&projection.point, &projection.dual_point);
         let exact = ReferenceSolution::refine(&batch, i, s, z, s).unwrap();

@@ -79,16 +79,16 @@ pub struct PrimalDual {
 }
 
 impl PrimalDual {
-    /// Instance `index` of what [`argrad_solver::Solver`] found for a batch of programs of this structure.
+    /// Sample `index` of what [`argrad_solver::Solver`] found for a batch of programs of this structure.
     ///
     /// # Errors
-    /// [`Error::Shape`] where there is no such instance, [`Error::Length`] where `solution` belongs to
+    /// [`Error::Shape`] where there is no such sample, [`Error::Length`] where `solution` belongs to
     /// another structure.
     pub fn of(structure: &Structure, solution: &Solution, index: usize) -> Result<Self, Error> {
         if index >= solution.batch {
             return Err(Error::Shape {
                 argument: "index",
-                expected: format!("an instance of a batch of {}", solution.batch),
+                expected: format!("a sample of a batch of {}", solution.batch),
                 found: index.to_string(),
             });
         }

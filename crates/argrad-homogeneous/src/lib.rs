@@ -122,7 +122,7 @@ fn check(
     match values.iter().position(|v| !v.is_finite()) {
         None => Ok(()),
         Some(entry) => {
-            Err(Error::NotFinite { argument, instance: None, entry, found: values[entry] })
+            Err(Error::NotFinite { argument, sample: None, entry, found: values[entry] })
         }
     }
 }

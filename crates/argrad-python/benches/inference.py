@@ -29,7 +29,7 @@ Call = Callable[[], Any]
 
 
 def data(batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Linear terms, one a sample, and the inequalities Gx <= h."""
+    """Linear terms, one per sample, and the inequalities Gx <= h."""
     rng = np.random.default_rng(0)
     linear = rng.normal(size=(batch, VARIABLES))
     matrix = rng.normal(size=(ROWS, VARIABLES))

@@ -46,7 +46,7 @@ impl<'py> Numbers<'py> {
         self.array.shape()
     }
 
-    /// Shared by the batch where its shape is `one`, one per instance where it is `(batch, *one)`.
+    /// Shared by the batch where its shape is `one`, one per sample where it is `(batch, *one)`.
     pub(crate) fn slot(&self, batch: usize, one: &[usize]) -> PyResult<Slot<'_>> {
         match self.shape() {
             shape if shape == one => Ok(Slot::Shared(self.slice()?)),

@@ -19,7 +19,7 @@ const LONG: usize = 300_000;
 /// How often signals are looked at.
 const POLL: Duration = Duration::from_millis(50);
 
-/// The size of a derivative, where an instance has so many numbers: LSQR takes long however small
+/// The size of a derivative, where a sample has so many numbers: LSQR takes long however small
 /// it is, triangular solves hardly ever do.
 pub(crate) fn derivative_size(how: &Differentiation, numbers: usize) -> usize {
     match how.method {

@@ -172,7 +172,7 @@ pub(crate) struct LayerSolved {
     tape: Option<Counted<LayerTape>>,
     layer: argrad::model::Layer,
     interrupt: Interrupt,
-    /// Of the program of an instance.
+    /// Of the program of a sample.
     numbers: usize,
     each: Vec<bool>,
     parameters: Vec<usize>,
@@ -214,7 +214,7 @@ impl LayerSolved {
         report::dict(py, &self.solved.reports)
     }
 
-    /// Number of instances.
+    /// Number of samples.
     #[getter]
     fn batch(&self) -> usize {
         self.solved.batch
@@ -235,7 +235,7 @@ impl LayerSolved {
         }
     }
 
-    /// Whether every instance is solved.
+    /// Whether every sample is solved.
     #[getter]
     fn all_solved(&self) -> bool {
         report::all_solved(&self.solved.reports)

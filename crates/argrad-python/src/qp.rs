@@ -50,7 +50,7 @@ pub(crate) struct Qp {
     shapes: Shapes,
 }
 
-/// Sizes of one instance.
+/// Sizes of one sample.
 #[derive(Clone, Copy)]
 struct Shapes {
     n: usize,
@@ -121,7 +121,7 @@ impl Qp {
         Ok(Self { layer, interrupt, shapes: Shapes { n, equalities, inequalities } })
     }
 
-    /// Solves a batch; each argument is that of one instance (shared), or has a batch dimension in
+    /// Solves a batch; each argument is that of one sample (shared), or has a batch dimension in
     /// front. No tape is made unless `differentiable`.
     #[pyo3(signature = (batch, Q, p, G=None, h=None, A=None, b=None, start=None, differentiable=true))]
     #[expect(clippy::too_many_arguments, non_snake_case, reason = "keywords of Python")]
@@ -241,7 +241,7 @@ impl QpSolved {
         matrix(py, self.solution.slacks.clone(), self.batch(), self.shapes.inequalities)
     }
 
-    /// Number of instances.
+    /// Number of samples.
     #[getter(batch)]
     fn size_of_batch(&self) -> usize {
         self.batch()
@@ -265,7 +265,7 @@ impl QpSolved {
         report::dict(py, &self.solution.reports)
     }
 
-    /// Whether every instance is solved.
+    /// Whether every sample is solved.
     #[getter]
     fn all_solved(&self) -> bool {
         report::all_solved(&self.solution.reports)

@@ -26,7 +26,7 @@ fn code(status: Status) -> i8 {
     }
 }
 
-/// Whether every instance is solved.
+/// Whether every sample is solved.
 pub(crate) fn all_solved(reports: &[Report]) -> bool {
     reports.iter().all(Report::is_solved)
 }

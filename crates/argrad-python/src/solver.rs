@@ -214,7 +214,7 @@ impl Solved {
         report::dict(py, &self.reports)
     }
 
-    /// Whether every instance is solved.
+    /// Whether every sample is solved.
     #[getter]
     fn all_solved(&self) -> bool {
         report::all_solved(&self.reports)

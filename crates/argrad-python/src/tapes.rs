@@ -1,4 +1,4 @@
-//! How many tapes are held. A tape is the factorization of every instance of a batch, so one that
+//! How many tapes are held. A tape is the factorization of every sample of a batch, so one that
 //! nobody needs is the first thing to look for when memory grows.
 
 use std::ops::Deref;

@@ -24,7 +24,7 @@ STEP, DIFFERENCE_TOLERANCE = 1e-6, 1e-9 if PRECISE else 1e-7
 CASES = [case.name for case in cases.all_cases(quick=True)]
 
 
-def instance(case, index: int) -> dict:
+def sample(case, index: int) -> dict:
     """Data of one sample, shared or not."""
     return {
         name: value if name in case.shared else value[index] for name, value in case.data.items()
@@ -46,7 +46,7 @@ def test_gradients_agree_with_differences_of_the_solution(name):
     case = cases.build(name, quick=True)
     random = np.random.default_rng(11)
     for index in range(min(1 if name.startswith("qp-200") else 3, case.batch)):
-        data, cotangent = instance(case, index), case.cotangent[index]
+        data, cotangent = sample(case, index), case.cotangent[index]
         solution, gradients = case.reference(data, cotangent)
         assert solution.shape == cotangent.shape
         assert gradients.keys() == data.keys()
@@ -66,7 +66,7 @@ def test_gradients_agree_with_differences_of_the_solution(name):
 def test_quadratic_solutions_satisfy_the_optimality_conditions(name):
     case = cases.build(name, quick=True)
     for index in range(min(3, case.batch)):
-        data = {k: extended(v) for k, v in instance(case, index).items()}
+        data = {k: extended(v) for k, v in sample(case, index).items()}
         z, gradients = quadratic(data, case.cotangent[index])
         slack = data["h"] - data["G"] @ z
         assert slack.min() >= -1e-16
@@ -85,7 +85,7 @@ def test_quadratic_solutions_satisfy_the_optimality_conditions(name):
 
 def test_the_active_set_is_found_without_a_good_guess(monkeypatch):
     case = cases.build("qp-20-20-5", quick=True)
-    data = instance(case, 0)
+    data = sample(case, 0)
     z, _ = quadratic(data, case.cotangent[0])
     for guess in (0, 4):
         first = np.arange(len(data["h"])) < guess
@@ -107,7 +107,7 @@ def test_a_degenerate_program_is_refused_not_guessed():
 def test_total_variation_satisfies_its_optimality_conditions():
     case = cases.build("total-variation", quick=True)
     for index in range(case.batch):
-        data = instance(case, index)
+        data = sample(case, index)
         x, _ = total_variation(data, case.cotangent[index])
         weight = extended(data["weight"])
         # x - y = D'u with |u| <= weight, and u = -weight sign(Dx) where Dx is not 0.

@@ -14,7 +14,7 @@ pub(crate) struct Prepared {
     pub(crate) analysis: Analysis,
     pub(crate) settings: Settings,
     pub(crate) width: Width,
-    /// Instances a group.
+    /// Samples a group.
     pub(crate) lanes: usize,
     limit: MemoryLimit,
     states: Mutex<Vec<Buffer>>,

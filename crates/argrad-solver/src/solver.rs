@@ -60,7 +60,7 @@ impl Solver {
         &self.prepared.settings
     }
 
-    /// Number of instances that one vector instruction advances.
+    /// Number of samples that one vector instruction advances.
     pub fn lanes(&self) -> usize {
         self.prepared.lanes
     }
@@ -69,12 +69,12 @@ impl Solver {
     ///
     /// # Errors
     /// Malformed values: wrong lengths, NaN or infinity, a P that is not positive semidefinite. An
-    /// instance without a solution is not an error but a [`crate::Status`].
+    /// sample without a solution is not an error but a [`crate::Status`].
     pub fn solve(&self, values: &Values<'_>) -> Result<Solution, Error> {
         self.run(values, Origin::Cold, None, self.prepared.settings.check_convexity)
     }
 
-    /// Solves a batch, each instance from its point in `start` where the Newton steps from there
+    /// Solves a batch, each sample from its point in `start` where the Newton steps from there
     /// reach a proven residual, from scratch otherwise.
     ///
     /// # Errors

@@ -63,7 +63,7 @@ impl Tape {
         }
     }
 
-    /// Number of instances.
+    /// Number of samples.
     pub fn batch(&self) -> usize {
         self.batch
     }
@@ -79,7 +79,7 @@ impl Tape {
         }
     }
 
-    /// The values that were solved, an instance each. They come from the scaled program, whose
+    /// The values that were solved, a sample each. They come from the scaled program, whose
     /// factors are powers of two, so they are those the caller gave, but for the entries of A in removed
     /// rows, which do not matter.
     pub(crate) fn values(&self) -> OwnValues {
@@ -141,7 +141,7 @@ fn appended(values: &mut Vec<f64>, len: usize) -> &mut [f64] {
     &mut values[start..]
 }
 
-/// Values of a batch, an instance each.
+/// Values of a batch, a sample each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OwnValues {
     pub(crate) p: Vec<f64>,

@@ -107,8 +107,8 @@ fn maps() -> Result<(), ModelError> {
         Problem::minimize(0.5 * quad_form(x, q) + p.dot(x)).subject_to([g.matmul(x).leq(h)]);
     let layer = problem.compile([q, p, g, h], [x])?;
     let mut quadratic = Vec::with_capacity(batch * n * n);
-    for instance in 0..batch {
-        let root = numbers(n * n, instance as u64);
+    for sample in 0..batch {
+        let root = numbers(n * n, sample as u64);
         for k in 0..n * n {
             let (i, j) = (k / n, k % n);
             let sum: f64 = (0..n).map(|l| root[i * n + l] * root[j * n + l]).sum();
@@ -122,10 +122,10 @@ fn maps() -> Result<(), ModelError> {
     // The same numbers without the layer, in the order of the program's patterns.
     let entries = |pattern: &Pattern, of: &[f64]| -> Vec<f64> {
         let mut values = Vec::with_capacity(batch * pattern.nnz());
-        for instance in 0..batch {
+        for sample in 0..batch {
             for j in 0..n {
                 for k in pattern.colptr()[j]..pattern.colptr()[j + 1] {
-                    values.push(of[instance * n * n + pattern.rowval()[k] * n + j]);
+                    values.push(of[sample * n * n + pattern.rowval()[k] * n + j]);
                 }
             }
         }

@@ -5,7 +5,7 @@
 
 use argrad_solver::{Error, Slot};
 
-use crate::qp::{check_finite, check_length, each_instance};
+use crate::qp::{check_finite, check_length, each_sample};
 
 /// The map from a factor L (n x n, row-major) to P.
 ///
@@ -47,8 +47,8 @@ impl FactoredQuadratic {
         check_length("L", factor, n * n, batch)?;
         check_finite("L", factor, n * n, false)?;
         let mut p = vec![0.0; factor.as_slice().len()];
-        each_instance(&mut p, n * n, |k, p| {
-            let l = factor.instance(k, n * n);
+        each_sample(&mut p, n * n, |k, p| {
+            let l = factor.sample(k, n * n);
             for i in 0..n {
                 for j in 0..=i {
                     let len = if self.lower { j + 1 } else { n };
@@ -81,8 +81,8 @@ impl FactoredQuadratic {
             });
         }
         let mut gradient = vec![0.0; found];
-        each_instance(&mut gradient, n * n, |k, out| {
-            let l = factor.instance(k, n * n);
+        each_sample(&mut gradient, n * n, |k, out| {
+            let l = factor.sample(k, n * n);
             let dp = &p[k * n * n..(k + 1) * n * n];
             for i in 0..n {
                 let row = &mut out[i * n..(i + 1) * n];

@@ -30,7 +30,7 @@ pub struct FeasibleRhs {
 /// What [`FeasibleRhs::forward`] returns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RightHandSide {
-    /// One number per row of A, for the whole batch or for each instance.
+    /// One number per row of A, for the whole batch or for each sample.
     pub values: Vec<f64>,
     /// Whether the batch shares them: where it shares both A and w.
     pub shared: bool,
@@ -69,10 +69,10 @@ impl FeasibleRhs {
         let shared = a.is_shared() && w.is_shared();
         let point = exp(w);
         let point = same_kind(w, &point);
-        let instances = if shared { 1 } else { batch };
-        let mut values = vec![0.0; instances * self.rows];
-        for k in 0..instances {
-            let (a, point) = (a.instance(k, self.entries.len()), point.instance(k, self.cols));
+        let samples = if shared { 1 } else { batch };
+        let mut values = vec![0.0; samples * self.rows];
+        for k in 0..samples {
+            let (a, point) = (a.sample(k, self.entries.len()), point.sample(k, self.cols));
             let b = &mut values[k * self.rows..(k + 1) * self.rows];
             for (a, &(i, j)) in a.iter().zip(&self.entries) {
                 b[i as usize] += a * point[j as usize];
@@ -105,10 +105,10 @@ impl FeasibleRhs {
             w: vec![0.0; w.as_slice().len()],
         };
         for k in 0..if shared { 1 } else { batch } {
-            let (db, point) = (rhs.instance(k, self.rows), point.instance(k, self.cols));
+            let (db, point) = (rhs.sample(k, self.rows), point.sample(k, self.cols));
             let da = &mut gradients.a[part(a, k, len)];
             let dw = &mut gradients.w[part(w, k, self.cols)];
-            for ((a, da), &(i, j)) in a.instance(k, len).iter().zip(da).zip(&self.entries) {
+            for ((a, da), &(i, j)) in a.sample(k, len).iter().zip(da).zip(&self.entries) {
                 let (i, j) = (i as usize, j as usize);
                 *da += db[i] * point[j];
                 dw[j] += db[i] * a * point[j];
@@ -134,7 +134,7 @@ fn same_kind<'a>(like: Slot<'_>, values: &'a [f64]) -> Slot<'a> {
     if like.is_shared() { Slot::Shared(values) } else { Slot::Each(values) }
 }
 
-/// Where the numbers of instance `k` are.
+/// Where the numbers of sample `k` are.
 fn part(slot: Slot<'_>, k: usize, len: usize) -> std::ops::Range<usize> {
     if slot.is_shared() { 0..len } else { k * len..(k + 1) * len }
 }

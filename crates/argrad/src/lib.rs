@@ -20,10 +20,10 @@
 //! let (solution, tape) = layer.forward(&values)?;
 //! assert!((solution.x[2] - 1.0).abs() < 1e-9 && solution.x[3].abs() < 1e-9);
 //!
-//! // d(x1) / d(everything), for both instances.
+//! // d(x1) / d(everything), for both samples.
 //! let first = QpCotangent { x: Some(&[1., 0., 1., 0.]), ..Default::default() };
 //! let gradients = layer.backward(&tape, &first)?;
-//! assert_eq!(gradients.q.len(), 4); // given per instance: a gradient per instance
+//! assert_eq!(gradients.q.len(), 4); // given per sample: a gradient per sample
 //! assert_eq!(gradients.b.len(), 1); // shared by the batch: the sum over the batch
 //! # Ok::<(), argrad::Error>(())
 //! ```
@@ -33,12 +33,12 @@
 //!
 //! # Conventions
 //! - Batch first, row-major. Each argument is a [`Slot`]: one copy shared by the batch, or one
-//!   per instance. The gradient of a shared argument is the sum over the batch.
+//!   per sample. The gradient of a shared argument is the sum over the batch.
 //! - Any block may be absent: no rows of A or G, P = 0. P may be singular.
 //! - An entry of h that is 1e19 or more, `+inf` above all, is no constraint: the slack is `+inf` there.
-//! - An instance that has no solution is data, not an error: its [`Report`] says why, and the other
-//!   instances are the same to the last bit as without it. Malformed input is an [`Error`] that
-//!   names the argument, the instance and the entry.
+//! - A sample that has no solution is data, not an error: its [`Report`] says why, and the other
+//!   samples are the same to the last bit as without it. Malformed input is an [`Error`] that
+//!   names the argument, the sample and the entry.
 #![deny(missing_docs)]
 #![deny(clippy::too_many_lines, clippy::self_named_module_files)]
 

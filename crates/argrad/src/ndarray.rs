@@ -33,7 +33,7 @@ pub fn shared<'a, S: Data<Elem = f64>, D: Dimension>(
     contiguous(argument, array).map(Slot::Shared)
 }
 
-/// An argument per instance: the first axis is the batch.
+/// An argument per sample: the first axis is the batch.
 ///
 /// # Errors
 /// As [`shared`].

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::node::check_differentiation;
 use crate::weights::Weights;
 
-/// Solves a problem written in the language of [`argrad::model`] for each instance of a batch; some
+/// Solves a problem written in the language of [`argrad::model`] for each sample of a batch; some
 /// of its parameters are learned, some fixed, some fed by the layer before. Made by
 /// [`LayerConfig`](crate::LayerConfig).
 ///
@@ -63,7 +63,7 @@ impl LayerInputs {
         Self::default()
     }
 
-    /// Number of instances. Needed only where no parameter has numbers for each of them.
+    /// Number of samples. Needed only where no parameter has numbers for each of them.
     pub fn batch(mut self, batch: usize) -> Self {
         self.batch = Some(batch);
         self
@@ -75,7 +75,7 @@ impl LayerInputs {
         self
     }
 
-    /// Where to start, instance by instance: the result of an earlier pass.
+    /// Where to start, sample by sample: the result of an earlier pass.
     pub fn start(mut self, start: Arc<Outputs>) -> Self {
         self.start = Some(start);
         self
@@ -91,7 +91,7 @@ impl LayerModule {
     /// Solves the batch.
     ///
     /// # Errors
-    /// Malformed input; a parameter fed that is not expected or expected and not fed; an instance
+    /// Malformed input; a parameter fed that is not expected or expected and not fed; a sample
     /// without a solution, unless the layer was told to live with it.
     pub fn forward(&self, inputs: LayerInputs) -> Result<LayerOutput, Error> {
         let LayerInputs { batch, arguments: mut fed, start } = inputs;

@@ -23,21 +23,21 @@ pub struct LayerOutput {
 }
 
 impl LayerOutput {
-    /// How the solve of each instance went.
+    /// How the solve of each sample went.
     pub fn reports(&self) -> &[Report] {
         &self.outputs.reports
     }
 }
 
-/// Solves a batch of instances of a modelled layer, as a differentiable op.
+/// Solves a batch of samples of a modelled layer, as a differentiable op.
 ///
 /// `arguments` are in the order of the layer's parameters; the batch is `batch`, or else the first
-/// dimension of those that have numbers for each instance. Symmetric matrices in f32 are made
-/// symmetric to the last bit of f64. Instances without a solution are treated as
+/// dimension of those that have numbers for each sample. Symmetric matrices in f32 are made
+/// symmetric to the last bit of f64. Samples without a solution are treated as
 /// [`Layer::differentiation`] says, as by [`qp`](crate::qp()).
 ///
 /// # Errors
-/// [`Error::Model`] for malformed input, [`Error::Program`] for unsolved instances,
+/// [`Error::Model`] for malformed input, [`Error::Program`] for unsolved samples,
 /// [`Error::Backend`] for tensors of other backends.
 pub fn layer(
     layer: &Layer,
@@ -83,7 +83,7 @@ pub fn layer(
 struct Solved {
     layer: Layer,
     tape: Arc<LayerTape>,
-    /// Numbers of each output, all instances together.
+    /// Numbers of each output, all samples together.
     lens: Vec<usize>,
 }
 

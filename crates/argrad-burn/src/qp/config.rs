@@ -99,7 +99,7 @@ impl QpConfig {
         self
     }
 
-    /// How to differentiate, and what to do about instances without a solution (see
+    /// How to differentiate, and what to do about samples without a solution (see
     /// [`qp`](crate::qp())).
     pub fn differentiation(mut self, differentiation: Differentiation) -> Self {
         self.differentiation = differentiation;

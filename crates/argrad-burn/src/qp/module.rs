@@ -11,7 +11,7 @@ use crate::argument::Argument;
 use crate::error::Error;
 use crate::weights::Weights;
 
-/// Solves a quadratic program for each instance of a batch; some of its numbers are learned, some
+/// Solves a quadratic program for each sample of a batch; some of its numbers are learned, some
 /// fixed, some fed by the layer before. Made by [`QpConfig`](crate::QpConfig).
 #[derive(Module, Debug)]
 pub struct QpModule {
@@ -39,7 +39,7 @@ impl QpInputs {
         Self::default()
     }
 
-    /// Number of instances. Needed only where no argument has numbers for each of them.
+    /// Number of samples. Needed only where no argument has numbers for each of them.
     pub fn batch(mut self, batch: usize) -> Self {
         self.batch = Some(batch);
         self
@@ -75,7 +75,7 @@ impl QpInputs {
         self.with(5, h)
     }
 
-    /// Where to start, instance by instance: the result of an earlier pass.
+    /// Where to start, sample by sample: the result of an earlier pass.
     pub fn start(mut self, start: Arc<QpSolution>) -> Self {
         self.start = Some(start);
         self
@@ -97,7 +97,7 @@ impl QpModule {
     /// Solves the batch.
     ///
     /// # Errors
-    /// Malformed input; an argument fed that is not expected or expected and not fed; an instance
+    /// Malformed input; an argument fed that is not expected or expected and not fed; a sample
     /// without a solution, unless the module was configured to live with it.
     pub fn forward(&self, inputs: QpInputs) -> Result<QpOutput, Error> {
         let QpInputs { batch, arguments, start } = inputs;

@@ -15,15 +15,15 @@ use crate::packed::{failures, pack, split, unpack};
 
 /// Solves a batch of quadratic programs, as a differentiable op.
 ///
-/// The derivative is that of [`QpLayer::with_differentiation`], which also says how an instance
+/// The derivative is that of [`QpLayer::with_differentiation`], which also says how a sample
 /// without a solution is treated: with [`Error`](argrad::OnFailure::Error) the whole call fails and
-/// names the instances; with [`Nan`](argrad::OnFailure::Nan) its rows of the output are NaN, with
+/// names the samples; with [`Nan`](argrad::OnFailure::Nan) its rows of the output are NaN, with
 /// [`Zero`](argrad::OnFailure::Zero) they are 0, and so is its gradient. Neither touches the other
-/// instances, nor the gradients of shared arguments. What a derivative needs is kept only where an
+/// samples, nor the gradients of shared arguments. What a derivative needs is kept only where an
 /// argument is tracked.
 ///
 /// # Errors
-/// [`Error::Program`] for malformed input and unsolved instances, [`Error::Backend`] for tensors of
+/// [`Error::Program`] for malformed input and unsolved samples, [`Error::Backend`] for tensors of
 /// other backends.
 pub fn qp(layer: &QpLayer, arguments: &QpArguments) -> Result<QpOutput, Error> {
     Program::new(layer.clone(), None, None)?.run(arguments)

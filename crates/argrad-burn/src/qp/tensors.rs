@@ -10,7 +10,7 @@ use crate::argument::Argument;
 /// The arguments of [`qp`](crate::qp()).
 #[derive(Clone, Debug)]
 pub struct QpArguments {
-    /// Number of instances; `None` to take it from the arguments (1 where all are shared).
+    /// Number of samples; `None` to take it from the arguments (1 where all are shared).
     pub batch: Option<usize>,
     /// P.
     pub p: Argument,
@@ -24,7 +24,7 @@ pub struct QpArguments {
     pub g: Argument,
     /// h. An entry of 1e19 or more is no constraint.
     pub h: Argument,
-    /// Where to start, instance by instance: the result of an earlier solve.
+    /// Where to start, sample by sample: the result of an earlier solve.
     pub start: Option<Arc<QpSolution>>,
 }
 
@@ -71,13 +71,13 @@ pub struct QpOutput {
     pub equality_duals: Tensor<2>,
     /// Duals of the inequalities, batch x inequalities.
     pub inequality_duals: Tensor<2>,
-    /// The same in f64 on the host, with slacks and reports. Where an instance has no solution,
+    /// The same in f64 on the host, with slacks and reports. Where a sample has no solution,
     /// the certificate. A later solve may start here.
     pub solution: Arc<QpSolution>,
 }
 
 impl QpOutput {
-    /// How the solve of each instance went.
+    /// How the solve of each sample went.
     pub fn reports(&self) -> &[Report] {
         &self.solution.reports
     }

@@ -159,7 +159,7 @@ fn what_does_not_fit_is_named() -> Result<(), Error> {
 }
 
 #[test]
-fn an_instance_without_a_solution() -> Result<(), Error> {
+fn a_sample_without_a_solution() -> Result<(), Error> {
     let device = Device::flex().autodiff();
     let model = Model::new();
     let (x, b) = (model.variable(()), model.parameter(()).named("b"));

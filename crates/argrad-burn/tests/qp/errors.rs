@@ -46,7 +46,7 @@ fn numbers_name_their_place() {
     let q = ones([3, N]);
     let q = q.slice_assign([1..2, 2..3], ones([1, 1]) * f64::NAN);
     bad.q = Argument::each(q);
-    assert_eq!(message(&bad), "q: entry 2 of instance 1 is NaN, expected a finite number");
+    assert_eq!(message(&bad), "q: entry 2 of sample 1 is NaN, expected a finite number");
     let mut bad = arguments();
     let skew = ones([N, N]).triu(0);
     bad.p = Argument::shared(skew);
@@ -97,7 +97,7 @@ fn a_mode_that_no_backward_pass_could_take_is_refused_by_the_forward_pass() {
     }
 }
 
-/// Instance 1 of 3 has no feasible point.
+/// Sample 1 of 3 has no feasible point.
 fn spoiled() -> (Program, Program) {
     let mut program = Program::random(3, [true, false, true, true, false, false], 2);
     let good = program.clone();
@@ -110,7 +110,7 @@ fn spoiled() -> (Program, Program) {
 }
 
 #[test]
-fn unsolved_instances_are_an_error_unless_told_otherwise() {
+fn unsolved_samples_are_an_error_unless_told_otherwise() {
     let (program, _) = spoiled();
     let (_, arguments) = leaves(&program, &Device::flex().autodiff(), DType::F64);
     let found = qp(&layer(), &arguments).unwrap_err();
@@ -118,14 +118,14 @@ fn unsolved_instances_are_an_error_unless_told_otherwise() {
         panic!("{found}")
     };
     assert_eq!(failures, &[(1, Status::PrimalInfeasible)]);
-    assert_eq!(found.to_string(), "1 of 3 instances not solved: instance 1: primal infeasible");
+    assert_eq!(found.to_string(), "1 of 3 samples not solved: sample 1: primal infeasible");
     // Without autodiff as well.
     let (_, arguments) = leaves(&program, &Device::flex(), DType::F64);
     assert!(qp(&layer(), &arguments).is_err());
 }
 
 #[test]
-fn unsolved_instances_are_nan_or_zero_and_leave_the_others_alone() {
+fn unsolved_samples_are_nan_or_zero_and_leave_the_others_alone() {
     let (program, good) = spoiled();
     let device = Device::flex().autodiff();
     let good_layer = layer();

@@ -10,7 +10,7 @@ pub const N: usize = 5;
 pub const EQUALITIES: usize = 2;
 pub const INEQUALITIES: usize = 6;
 
-/// P, q, A, b, G, h of a dense layer, each shared or per instance.
+/// P, q, A, b, G, h of a dense layer, each shared or per sample.
 #[derive(Clone)]
 pub struct Program {
     pub batch: usize,

@@ -67,29 +67,29 @@ fn certificate_error(batch: &ProgramBatch, solution: &Solution, i: usize, status
     let mut errors = Vec::new();
     if status == Status::PrimalInfeasible {
         let mut atz = vec![0.0; n];
-        for ((row, column), &entry) in a.entries().zip(batch.a.instance(i, a.nnz())) {
+        for ((row, column), &entry) in a.entries().zip(batch.a.sample(i, a.nnz())) {
             atz[column] += entry * z[row];
         }
         errors.extend(atz);
-        errors.push(dot(batch.b.instance(i, m), z) + 1.0);
+        errors.push(dot(batch.b.sample(i, m), z) + 1.0);
         // z is in K* where the projection of -z onto K is zero.
         let minus: Vec<f64> = z.iter().map(|z| -z).collect();
         errors.extend(by_cone(batch, &minus).flat_map(|projection| projection.0));
     } else {
         let mut px = vec![0.0; n];
-        for ((row, column), &entry) in p.entries().zip(batch.p.instance(i, p.nnz())) {
+        for ((row, column), &entry) in p.entries().zip(batch.p.sample(i, p.nnz())) {
             px[row] += entry * x[column];
             if row != column {
                 px[column] += entry * x[row];
             }
         }
         let mut ax = s.to_vec();
-        for ((row, column), &entry) in a.entries().zip(batch.a.instance(i, a.nnz())) {
+        for ((row, column), &entry) in a.entries().zip(batch.a.sample(i, a.nnz())) {
             ax[row] += entry * x[column];
         }
         errors.extend(px);
         errors.extend(ax);
-        errors.push(dot(batch.q.instance(i, n), x) + 1.0);
+        errors.push(dot(batch.q.sample(i, n), x) + 1.0);
         errors.extend(by_cone(batch, s).flat_map(|projection| projection.1));
     }
     Quantiles::new(errors.into_iter()).worst()

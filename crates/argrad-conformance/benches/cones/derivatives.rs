@@ -30,7 +30,7 @@ pub const HEADER: [&str; 11] = [
     "met",
 ];
 
-/// Errors of one instance.
+/// Errors of one sample.
 struct Errors {
     x: f64,
     vjp: f64,
@@ -51,7 +51,7 @@ pub fn row(
     let directions = Directions::draw(batch);
     let Directions { x, z, s, p, q, a, b } = &directions;
     let how = Differentiation { on_failure: OnFailure::Nan, ..Differentiation::default() };
-    // Shared values get shared gradients: the program is given an instance each.
+    // Shared values get shared gradients: the program is given a sample each.
     let cotangent = Cotangent { x: Some(x), z: Some(z), s: Some(s) };
     let gradients = tape.vjp(&cotangent, &how)?;
     let tangent = Tangent {
@@ -67,7 +67,7 @@ pub fn row(
     Ok(cells(name, &errors))
 }
 
-/// Random gradients with respect to x, z, s, and changes of P, q, A, b, for every instance.
+/// Random gradients with respect to x, z, s, and changes of P, q, A, b, for every sample.
 struct Directions {
     x: Vec<f64>,
     z: Vec<f64>,
@@ -103,7 +103,7 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Those of instance `i`.
+    /// Those of sample `i`.
     fn errors(&self, i: usize, directions: &Directions) -> Errors {
         let Self { batch, solution, gradients, moved } = *self;
         let part = |values: &[f64]| {

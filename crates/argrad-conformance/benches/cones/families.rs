@@ -10,7 +10,7 @@ pub struct Family {
     pub programs: ConePrograms,
 }
 
-/// All families, each of `count` instances.
+/// All families, each of `count` samples.
 pub fn families(count: usize) -> Vec<Family> {
     let repeat = |cone: Cone, times: usize| vec![cone; times];
     let power =

@@ -108,7 +108,7 @@ fn denoise(
     let peak = peak_gigabytes();
     let clarabel = if arguments.clarabel {
         let program = ClarabelBatch::new(batch, 1e-8);
-        format!("{:.2}", timed(|| program.solve_instance(0)).0)
+        format!("{:.2}", timed(|| program.solve_sample(0)).0)
     } else {
         "-".into()
     };

@@ -6,7 +6,7 @@ use argrad_solver::Solution;
 /// Largest residual of a solved program, unless told otherwise: Clarabel's own default.
 pub const TOLERANCE: f64 = 1e-8;
 
-/// Measures the only instance of a batch.
+/// Measures the only sample of a batch.
 pub fn judge(program: &ProgramBatch, solution: &Solution) -> KktResidual {
     kkt_residual(program, 0, &solution.x, &solution.z, &solution.s)
 }

@@ -117,24 +117,25 @@ fn against_clarabel(name: String, batch: &ProgramBatch, budget: Budget) -> Resul
 
     let mut reports: Vec<Report> = Vec::new();
     let mut clarabel_unsolved = 0;
-    let [forward, backward, opponent] = medians(budget, || {
-        let (forward, forward_time) = timed(|| solver.forward(&batch.values()));
-        let (solution, tape) = forward?;
-        let (gradients, backward_time) =
-            timed(|| tape.vjp(&cotangent, &Differentiation::default()));
-        gradients?;
-        // A batch of one gains nothing from the thread pool.
-        let (solutions, clarabel_time) = timed(|| {
-            if batch.batch == 1 { vec![clarabel.solve_instance(0)] } else { clarabel.solve() }
-        });
-        reports = solution.reports;
-        clarabel_unsolved =
-            solutions.iter().filter(|found| found.status != SolverStatus::Solved).count();
-        Ok::<_, Error>([forward_time, backward_time, clarabel_time])
-    })?;
+    let [forward, backward, opponent] =
+        medians(budget, || {
+            let (forward, forward_time) = timed(|| solver.forward(&batch.values()));
+            let (solution, tape) = forward?;
+            let (gradients, backward_time) =
+                timed(|| tape.vjp(&cotangent, &Differentiation::default()));
+            gradients?;
+            // A batch of one gains nothing from the thread pool.
+            let (solutions, clarabel_time) = timed(|| {
+                if batch.batch == 1 { vec![clarabel.solve_sample(0)] } else { clarabel.solve() }
+            });
+            reports = solution.reports;
+            clarabel_unsolved =
+                solutions.iter().filter(|found| found.status != SolverStatus::Solved).count();
+            Ok::<_, Error>([forward_time, backward_time, clarabel_time])
+        })?;
     warn_of_failures(&name, &reports);
     if clarabel_unsolved > 0 {
-        eprintln!("{name}: Clarabel left {clarabel_unsolved} instances unsolved");
+        eprintln!("{name}: Clarabel left {clarabel_unsolved} samples unsolved");
     }
     Ok(Row {
         name,
@@ -177,6 +178,6 @@ fn warm(name: String, size: Size, change: f64, seed: u64, budget: Budget) -> Res
 fn warn_of_failures(name: &str, reports: &[Report]) {
     let unsolved = reports.iter().filter(|report| report.status != Status::Solved).count();
     if unsolved > 0 {
-        eprintln!("{name}: argrad left {unsolved} instances unsolved");
+        eprintln!("{name}: argrad left {unsolved} samples unsolved");
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::ProgramBatch;
 
 /// A batch in Clarabel's form. Making it is not part of a solve, setting up a solver for each
-/// instance is.
+/// sample is.
 pub struct ClarabelBatch {
     programs: Vec<ClarabelProgram>,
     cones: Vec<SupportedConeT<f64>>,
@@ -24,7 +24,7 @@ struct ClarabelProgram {
     b: Vec<f64>,
 }
 
-/// What Clarabel found for one instance.
+/// What Clarabel found for one sample.
 #[derive(Clone, Debug)]
 pub struct ClarabelSolution {
     /// Primal point.
@@ -47,10 +47,10 @@ impl ClarabelBatch {
         let structure = &batch.structure;
         let programs = (0..batch.batch)
             .map(|i| ClarabelProgram {
-                p: matrix(structure.p(), batch.p.instance(i, structure.p().nnz())),
-                q: batch.q.instance(i, batch.variables()).to_vec(),
-                a: matrix(structure.a(), batch.a.instance(i, structure.a().nnz())),
-                b: batch.b.instance(i, batch.rows()).to_vec(),
+                p: matrix(structure.p(), batch.p.sample(i, structure.p().nnz())),
+                q: batch.q.sample(i, batch.variables()).to_vec(),
+                a: matrix(structure.a(), batch.a.sample(i, structure.a().nnz())),
+                b: batch.b.sample(i, batch.rows()).to_vec(),
             })
             .collect();
         let cones = structure
@@ -79,13 +79,13 @@ impl ClarabelBatch {
         Self { programs, cones, settings }
     }
 
-    /// Solves every instance, one rayon task each.
+    /// Solves every sample, one rayon task each.
     pub fn solve(&self) -> Vec<ClarabelSolution> {
         self.programs.par_iter().map(|program| self.solve_program(program)).collect()
     }
 
-    /// Solves instance `index` on this thread.
-    pub fn solve_instance(&self, index: usize) -> ClarabelSolution {
+    /// Solves sample `index` on this thread.
+    pub fn solve_sample(&self, index: usize) -> ClarabelSolution {
         self.solve_program(&self.programs[index])
     }
 

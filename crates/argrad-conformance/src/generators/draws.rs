@@ -1,4 +1,4 @@
-//! Random numbers: one stream an instance, and the few distributions that the generators use.
+//! Random numbers: one stream a sample, and the few distributions that the generators use.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -6,12 +6,12 @@ use rand_distr::StandardNormal;
 
 use crate::dot;
 
-/// The numbers of one instance.
+/// The numbers of one sample.
 pub(super) struct Draws(ChaCha8Rng);
 
 impl Draws {
-    /// Of instance `index`.
-    pub(super) fn of_instance(seed: u64, index: usize) -> Self {
+    /// Of sample `index`.
+    pub(super) fn of_sample(seed: u64, index: usize) -> Self {
         Self::of_stream(seed, index as u64 + 1)
     }
 
@@ -86,9 +86,9 @@ impl Draws {
     }
 }
 
-/// `batch * len` numbers N(0, 1), instance by instance: cotangents and tangents for tests.
+/// `batch * len` numbers N(0, 1), sample by sample: cotangents and tangents for tests.
 pub fn normal_vector(len: usize, batch: usize, seed: u64) -> Vec<f64> {
-    (0..batch).flat_map(|i| Draws::of_instance(seed, i).normals(len)).collect()
+    (0..batch).flat_map(|i| Draws::of_sample(seed, i).normals(len)).collect()
 }
 
 /// `L L' / n` for the `n x rank` matrix L, row-major, exactly symmetric.

@@ -28,7 +28,7 @@ pub fn entropy_softmax(len: usize, batch: usize, seed: u64) -> KnownSolution {
     let b = std::iter::once(1.0).chain((0..len).flat_map(|_| [0.0, 0.0, 1.0])).collect();
     let (mut q, mut x, mut z, mut s) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for i in 0..batch {
-        let y = Draws::of_instance(seed, i).normals(len);
+        let y = Draws::of_sample(seed, i).normals(len);
         let log_sum = y.iter().map(|y| y.exp()).sum::<f64>().ln();
         let softmax: Vec<f64> = y.iter().map(|y| (y - log_sum).exp()).collect();
         let entropy: Vec<f64> = softmax.iter().zip(&y).map(|(p, y)| p * (log_sum - y)).collect();

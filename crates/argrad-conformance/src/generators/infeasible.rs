@@ -79,7 +79,7 @@ pub fn unbounded(size: Size, seed: u64) -> ProgramBatch {
 fn altered(size: Size, seed: u64, alter: impl Fn(&mut DenseProgram, &mut Draws)) -> ProgramBatch {
     let programs: Vec<DenseProgram> = (0..size.batch)
         .map(|i| {
-            let draws = &mut Draws::of_instance(seed, i);
+            let draws = &mut Draws::of_sample(seed, i);
             let mut program = random_program(size, draws);
             alter(&mut program, draws);
             program

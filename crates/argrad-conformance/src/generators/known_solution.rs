@@ -39,7 +39,7 @@ pub(super) fn known_solution_with(
     let (mut x, mut z, mut s) = (Vec::new(), Vec::new(), Vec::new());
     let mut programs = Vec::with_capacity(size.batch);
     for i in 0..size.batch {
-        let draws = &mut Draws::of_instance(seed, i);
+        let draws = &mut Draws::of_sample(seed, i);
         let mut program = DenseProgram::zeros(n, equalities, inequalities);
         program.p = gram(&draws.normals(n * rank), n, rank);
         program.a = draws.normals(program.rows() * n);

@@ -20,7 +20,7 @@ pub enum Penalty {
 /// `t_i >= log(1 + exp(u_i))` is `exp(u_i - t_i) + exp(-t_i) <= 1`: with bounds g and h of the two
 /// terms, the variables are (w, t, g, h) and, for a lasso, bounds r of |w|. Rows: `g + h <= 1`, for
 /// a lasso `w <= r`, `-w <= r`; exponential cones `(u_i - t_i, 1, g_i)`, then `(-t_i, 1, h_i)`. The
-/// features stand in A, an instance's own.
+/// features stand in A, a sample's own.
 pub fn logistic_regression(
     samples: usize,
     features: usize,
@@ -63,8 +63,8 @@ pub fn logistic_regression(
     .expect("sizes fit together");
 
     let mut a = Vec::new();
-    for instance in 0..batch {
-        let draws = &mut Draws::of_instance(seed, instance);
+    for sample in 0..batch {
+        let draws = &mut Draws::of_sample(seed, sample);
         let truth = draws.normals(features);
         // Row i: -y_i f_i.
         let signed: Vec<Vec<f64>> = (0..samples)

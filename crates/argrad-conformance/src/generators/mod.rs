@@ -1,6 +1,6 @@
 //! Seeded random programs.
 //!
-//! Instance `i` depends on the seed and on `i`, not on the size of the batch: the first instances
+//! Sample `i` depends on the seed and on `i`, not on the size of the batch: the first samples
 //! of a larger batch are those of a smaller one.
 //!
 //! Quadratic programs are given by their [`Size`], programs over any cones by [`ConePrograms`], and
@@ -50,7 +50,7 @@ pub struct Size {
     pub inequalities: usize,
     /// Equalities.
     pub equalities: usize,
-    /// Instances.
+    /// Samples.
     pub batch: usize,
 }
 

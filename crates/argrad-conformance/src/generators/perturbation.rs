@@ -33,8 +33,8 @@ fn change(numbers: &mut Numbers, len: usize, seed: u64, how: impl Fn(&mut [f64],
         // No numbers, nothing to change; and a chunk needs a size.
         Numbers::Each(_) if len == 0 => {}
         Numbers::Each(values) => {
-            for (i, instance) in values.chunks_mut(len).enumerate() {
-                how(instance, &mut Draws::of_instance(seed, i));
+            for (i, sample) in values.chunks_mut(len).enumerate() {
+                how(sample, &mut Draws::of_sample(seed, i));
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::{Numbers, ProgramBatch};
 /// `(t, F'x, sqrt(D) x)`.
 ///
 /// mu ~ 0.1 N(0,1), F ~ N(0,1) / sqrt(factors), sqrt(D) ~ U(0.2, 1); gamma = 0.3. Every number but
-/// gamma is an instance's own.
+/// gamma is a sample's own.
 pub fn portfolio(assets: usize, factors: usize, batch: usize, seed: u64) -> ProgramBatch {
     const GAMMA: f64 = 0.3;
     let (risk, exposures) = (1 + assets, 2 + assets);
@@ -38,7 +38,7 @@ pub fn portfolio(assets: usize, factors: usize, batch: usize, seed: u64) -> Prog
 
     let (mut q, mut a) = (Vec::new(), Vec::new());
     for i in 0..batch {
-        let draws = &mut Draws::of_instance(seed, i);
+        let draws = &mut Draws::of_sample(seed, i);
         q.extend((0..assets).map(|_| -0.1 * draws.normal()));
         q.push(GAMMA);
         for _ in 0..assets {

@@ -14,7 +14,7 @@ pub fn psd_projection(side: usize, batch: usize, seed: u64) -> ProgramBatch {
             .expect("sizes fit together");
     let q = (0..batch)
         .flat_map(|i| {
-            let draws = &mut Draws::of_instance(seed, i);
+            let draws = &mut Draws::of_sample(seed, i);
             psd_triangle::pack(side, |_, _| -draws.normal())
         })
         .collect();

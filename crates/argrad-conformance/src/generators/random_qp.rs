@@ -8,7 +8,7 @@ use crate::{DenseProgram, ProgramBatch, dot};
 /// h = G z0 + U(0,1), b = A z0; p ~ N(0,1): minimize 1/2 z'Qz + p'z with Gz <= h, Az = b.
 pub fn random_qp(size: Size, seed: u64) -> ProgramBatch {
     let programs: Vec<DenseProgram> =
-        (0..size.batch).map(|i| random_program(size, &mut Draws::of_instance(seed, i))).collect();
+        (0..size.batch).map(|i| random_program(size, &mut Draws::of_sample(seed, i))).collect();
     ProgramBatch::from_programs(dense_structure(size), &programs)
 }
 

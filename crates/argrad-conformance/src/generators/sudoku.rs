@@ -13,7 +13,7 @@ const BLANKS: usize = 11;
 
 /// The Sudoku layer before training, on random puzzles: n = 64, P = 0.1 I, z >= 0, 40 dense
 /// equalities with A ~ U(0,1) and b = A exp(w), w ~ 0.1 N(0,1), all shared; q = -puzzle, one-hot
-/// by cell (row-major) then digit, 11 of the 16 cells blank (all zero), one an instance.
+/// by cell (row-major) then digit, 11 of the 16 cells blank (all zero), one per sample.
 pub fn sudoku_layer(batch: usize, seed: u64) -> ProgramBatch {
     let mut draws = Draws::of_shared(seed);
     let rows = EQUALITIES + VARIABLES;
@@ -43,7 +43,7 @@ pub fn sudoku_layer(batch: usize, seed: u64) -> ProgramBatch {
         }
         a.push(-1.0);
     }
-    let q = (0..batch).flat_map(|i| puzzle(&mut Draws::of_instance(seed, i))).map(|v| -v).collect();
+    let q = (0..batch).flat_map(|i| puzzle(&mut Draws::of_sample(seed, i))).map(|v| -v).collect();
     ProgramBatch {
         structure,
         batch,
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn puzzles_repeat_no_digit_in_a_row_column_or_block() {
         for i in 0..50 {
-            let encoding = puzzle(&mut Draws::of_instance(7, i));
+            let encoding = puzzle(&mut Draws::of_sample(7, i));
             assert_eq!(encoding.iter().sum::<f64>(), (SIDE * SIDE - BLANKS) as f64);
             for digit in 0..SIDE {
                 let at = |cell: usize| encoding[cell * SIDE + digit];

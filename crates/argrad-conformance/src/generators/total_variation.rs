@@ -49,7 +49,7 @@ pub fn total_variation(samples: usize, weight: f64, batch: usize, seed: u64) -> 
 
     let mut q = Vec::with_capacity(batch * n);
     for i in 0..batch {
-        let draws = &mut Draws::of_instance(seed, i);
+        let draws = &mut Draws::of_sample(seed, i);
         let mut level = draws.normal();
         for _ in 0..samples {
             if draws.below(STEP_LENGTH) == 0 {

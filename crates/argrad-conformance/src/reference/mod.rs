@@ -78,14 +78,14 @@ const MOST_STEPS: usize = 40;
 const SOLVED: f64 = 1e-25;
 
 impl ReferenceSolution {
-    /// Refines an approximate solution of instance `index` of `batch`. From a start with an error of
+    /// Refines an approximate solution of sample `index` of `batch`. From a start with an error of
     /// 1e-6 it takes about three steps; how near a start has to be depends on the program.
     ///
     /// # Errors
     /// See [`ReferenceError`].
     ///
     /// # Panics
-    /// When x, z, s do not have the lengths of one instance.
+    /// When x, z, s do not have the lengths of one sample.
     pub fn refine(
         batch: &ProgramBatch,
         index: usize,

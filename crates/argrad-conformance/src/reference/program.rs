@@ -7,7 +7,7 @@ use super::projection::{Block, project_cone};
 use crate::double_double::{Largest, exact};
 use crate::{ProgramBatch, StoredGradients};
 
-/// The numbers of one instance, in storage order.
+/// The numbers of one sample, in storage order.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     pub(super) structure: Structure,
@@ -23,12 +23,12 @@ impl Program {
     pub(super) fn new(batch: &ProgramBatch, index: usize) -> Self {
         let structure = batch.structure.clone();
         let (p, a) = (structure.p(), structure.a());
-        let b = batch.b.instance(index, batch.rows());
+        let b = batch.b.sample(index, batch.rows());
         let removed: Vec<bool> = b.iter().map(|b| b.is_infinite()).collect();
         let mut program = Self {
-            p: exact(batch.p.instance(index, p.nnz())),
-            q: exact(batch.q.instance(index, batch.variables())),
-            a: exact(batch.a.instance(index, a.nnz())),
+            p: exact(batch.p.sample(index, p.nnz())),
+            q: exact(batch.q.sample(index, batch.variables())),
+            a: exact(batch.a.sample(index, a.nnz())),
             b: exact(b),
             removed,
             structure: structure.clone(),

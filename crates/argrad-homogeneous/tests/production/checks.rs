@@ -15,16 +15,16 @@ pub struct Program {
 }
 
 impl Program {
-    /// Instance `index` of a batch.
+    /// Sample `index` of a batch.
     pub fn of(batch: &ProgramBatch, index: usize) -> Self {
         let structure = batch.structure.clone();
         let (n, m) = (structure.variables(), structure.rows());
         let data = Data::quadratic(
             &structure,
-            batch.p.instance(index, structure.p().nnz()),
-            batch.a.instance(index, structure.a().nnz()),
-            batch.b.instance(index, m),
-            batch.q.instance(index, n),
+            batch.p.sample(index, structure.p().nnz()),
+            batch.a.sample(index, structure.a().nnz()),
+            batch.b.sample(index, m),
+            batch.q.sample(index, n),
         );
         Self { data: data.unwrap(), structure }
     }

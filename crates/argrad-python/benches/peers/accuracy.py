@@ -49,7 +49,7 @@ def exact(case: Case, progress=iter) -> Exact:
 class Errors:
     """Relative errors of a batch.
 
-    `solution` and `gradient` have one number a sample; the gradients of arguments that the batch
+    `solution` and `gradient` have one number per sample; the gradients of arguments that the batch
     shares follow as one more. `failed` samples, which the library itself gave up, have NaN.
     """
 

@@ -20,7 +20,7 @@ Method = str | tuple[str, float, int]
 """``"direct"`` or ``("lsqr", tolerance, max_iterations)``."""
 
 OnFailure = Literal["raise", "nan", "zero"]
-"""What becomes of instances without a solution."""
+"""What becomes of samples without a solution."""
 
 SETTINGS = (
     "tolerance",
@@ -216,7 +216,7 @@ def method(value: Any) -> Method:
 
 
 def on_failure(value: Any) -> OnFailure:
-    """Checks what becomes of instances without a solution: "raise", "nan" or "zero"."""
+    """Checks what becomes of samples without a solution: "raise", "nan" or "zero"."""
     if value in ("raise", "nan", "zero"):
         return value
     raise ValueError(f'on_failure must be "raise", "nan" or "zero"; found {value!r}')

@@ -27,7 +27,7 @@ class Policy(NamedTuple):
         return self.derivative, self.on_failure, self.method
 
     def check(self, solved: Any) -> None:
-        """Raises or warns if an instance of a solution of the core is not solved."""
+        """Raises or warns if a sample of a solution of the core is not solved."""
         if solved.all_solved:
             return
         reports = solved.reports
@@ -51,7 +51,7 @@ class Policy(NamedTuple):
         )
 
     def mask(self, outputs: list[np.ndarray], solved: Any) -> list[np.ndarray]:
-        """The outputs, with NaN for instances without a solution where that was asked for."""
+        """The outputs, with NaN for samples without a solution where that was asked for."""
         if self.on_failure != "nan" or solved.all_solved:
             return outputs
         failed = np.flatnonzero(solved.reports["status"])
@@ -62,7 +62,7 @@ class Policy(NamedTuple):
 
 
 def status_codes(solved: Any, batch: int) -> np.ndarray:
-    """Codes into `argrad._core.STATUS`, one an instance; 0 is solved."""
+    """Codes into `argrad._core.STATUS`, one per sample; 0 is solved."""
     if solved.all_solved:
         return np.zeros(batch, np.int32)
     return solved.reports["status"].astype(np.int32)

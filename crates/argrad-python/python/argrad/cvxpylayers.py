@@ -212,7 +212,7 @@ class _Saved(NamedTuple):
 
 
 class ArgradInterface(SolverInterface):
-    """See `interface`. One instance may serve several layers."""
+    """See `interface`. One sample may serve several layers."""
 
     canon_solver = "CLARABEL"
     supports_quad_obj = True

@@ -55,7 +55,7 @@ pub(crate) const STEEPEST: f64 = 1e7;
 /// A point or a direction: its parts in s and in z.
 pub(crate) type Pair<'a, S> = (&'a [V<S>], &'a [V<S>]);
 
-/// The operations of one cone on its own rows, one number a lane each. Lanes never mix; a lane
+/// The operations of one cone on its own rows, one number per lane. Lanes never mix; a lane
 /// whose iteration is done must keep its numbers bitwise while others go on. No allocation: memory
 /// beyond the arguments comes from `scratch` ([`Self::scratch_len`] registers, contents arbitrary).
 ///

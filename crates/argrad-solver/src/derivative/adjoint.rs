@@ -20,7 +20,7 @@ impl Tape {
     /// Adjoint: gradient of a scalar, given its gradient with respect to x, z, s.
     ///
     /// # Errors
-    /// Wrong lengths; [`Error::Unsolved`] for instances without a solution, unless `how` asks for
+    /// Wrong lengths; [`Error::Unsolved`] for samples without a solution, unless `how` asks for
     /// NaN or zero.
     pub fn vjp(
         &self,
@@ -76,7 +76,7 @@ impl Tape {
         Ok(gradients)
     }
 
-    /// The adjoint of each instance, and the outer products that the batch does not share.
+    /// The adjoint of each sample, and the outer products that the batch does not share.
     fn solve_adjoints(
         &self,
         cotangent: &Cotangent<'_>,
@@ -134,7 +134,7 @@ struct AdjointSolutions {
     linear: LinearReports,
 }
 
-/// Adjoint solve and per-instance outer products of one lane group.
+/// Adjoint solve and per-sample outer products of one lane group.
 struct AdjointGroup<'a> {
     analysis: &'a Analysis,
     state: &'a [f64],
@@ -175,22 +175,22 @@ impl LaneTask for AdjointGroup<'_> {
 }
 
 impl AdjointGroup<'_> {
-    /// dP and dA of the instances with a solution, where the batch does not share them.
+    /// dP and dA of the samples with a solution, where the batch does not share them.
     #[inline(always)]
     fn write_outer_products(&mut self) {
         let Self { analysis, group, reports, at, l1, l2, dp, da, .. } = self;
         let (n, m) = (analysis.n(), analysis.m());
         let (p, a) = (&analysis.structure.p, &analysis.structure.a);
         for lane in 0..group.count {
-            let instance = group.first + lane;
-            if !reports[instance].is_solved() {
+            let sample = group.first + lane;
+            if !reports[sample].is_solved() {
                 continue;
             }
             let adjoint = Adjoint {
                 l1: &l1[lane * n..(lane + 1) * n],
                 l2: &l2[lane * m..(lane + 1) * m],
-                x: &at.x[instance * n..(instance + 1) * n],
-                z: &at.z[instance * m..(instance + 1) * m],
+                x: &at.x[sample * n..(sample + 1) * n],
+                z: &at.z[sample * m..(sample + 1) * m],
             };
             if !dp.is_empty() {
                 adjoint.add(Which::P, p, &mut dp[lane * p.nnz()..(lane + 1) * p.nnz()]);

@@ -30,7 +30,7 @@ impl Tape {
 }
 
 impl Differentiation {
-    /// Checks that every number is in its range, and that failed instances are allowed where there
+    /// Checks that every number is in its range, and that failed samples are allowed where there
     /// are any.
     pub(super) fn check(&self, reports: &[Report]) -> Result<(), Error> {
         let positive = |setting: &'static str, value: f64| match value > 0.0 && value.is_finite() {
@@ -57,7 +57,7 @@ impl Differentiation {
     }
 }
 
-/// The instances without a solution, and why.
+/// The samples without a solution, and why.
 pub(super) fn failures(reports: &[Report]) -> impl Iterator<Item = (usize, Status)> {
     reports.iter().enumerate().filter(|(_, r)| !r.is_solved()).map(|(i, r)| (i, r.status))
 }

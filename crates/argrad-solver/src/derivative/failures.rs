@@ -1,12 +1,12 @@
-//! What the derivatives of instances without a solution are.
+//! What the derivatives of samples without a solution are.
 
 use super::check::failures;
 use super::{Gradients, OnFailure, SolutionTangent};
 use crate::tape::{Shared, Tape};
 
 impl Tape {
-    /// NaN in the adjoint residual of the instances without a solution, and where `on_failure` asks
-    /// for it in the per-instance gradients of these and of the instances in `also`.
+    /// NaN in the adjoint residual of the samples without a solution, and where `on_failure` asks
+    /// for it in the per-sample gradients of these and of the samples in `also`.
     pub(super) fn mark_failures(
         &self,
         gradients: &mut Gradients,
@@ -32,7 +32,7 @@ impl Tape {
         }
     }
 
-    /// NaN in the tangents of the instances without a solution, where `on_failure` asks for it.
+    /// NaN in the tangents of the samples without a solution, where `on_failure` asks for it.
     pub(super) fn mark_failed_tangents(
         &self,
         tangent: &mut SolutionTangent,

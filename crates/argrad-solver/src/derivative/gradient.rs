@@ -5,7 +5,7 @@ use crate::threads::for_each;
 
 use super::rows::split;
 
-/// A vector for each instance of a batch.
+/// A vector for each sample of a batch.
 #[derive(Clone, Copy)]
 pub(super) struct Vectors<'a> {
     values: &'a [f64],
@@ -19,18 +19,18 @@ impl<'a> Vectors<'a> {
         Self { values, len, stride: len }
     }
 
-    /// The same for every instance.
+    /// The same for every sample.
     pub(super) fn repeated(values: &'a [f64]) -> Self {
         Self { values, len: values.len(), stride: 0 }
     }
 
     #[inline(always)]
-    fn instance(&self, index: usize) -> &'a [f64] {
+    fn sample(&self, index: usize) -> &'a [f64] {
         &self.values[index * self.stride..][..self.len]
     }
 }
 
-/// Adjoint and point of each instance, in the caller's units.
+/// Adjoint and point of each sample, in the caller's units.
 #[derive(Clone, Copy)]
 pub(super) struct Adjoints<'a> {
     pub(super) l1: Vectors<'a>,
@@ -41,17 +41,17 @@ pub(super) struct Adjoints<'a> {
 
 impl<'a> Adjoints<'a> {
     #[inline(always)]
-    fn instance(&self, index: usize) -> Adjoint<'a> {
+    fn sample(&self, index: usize) -> Adjoint<'a> {
         Adjoint {
-            l1: self.l1.instance(index),
-            l2: self.l2.instance(index),
-            x: self.x.instance(index),
-            z: self.z.instance(index),
+            l1: self.l1.sample(index),
+            l2: self.l2.sample(index),
+            x: self.x.sample(index),
+            z: self.z.sample(index),
         }
     }
 }
 
-/// Those of one instance.
+/// Those of one sample.
 #[derive(Clone, Copy)]
 pub(super) struct Adjoint<'a> {
     pub(super) l1: &'a [f64],
@@ -106,7 +106,7 @@ impl Adjoint<'_> {
         }
     }
 
-    /// Adds dP or dA of this instance to `out`.
+    /// Adds dP or dA of this sample to `out`.
     #[inline(always)]
     pub(super) fn add(&self, which: Which, pattern: &Pattern, out: &mut [f64]) {
         for (j, ends) in pattern.colptr().windows(2).enumerate() {
@@ -133,7 +133,7 @@ pub(super) enum Which {
 }
 
 /// Gradient of a matrix: dP or dA of all `terms` added up, over the batch too where the batch
-/// shares the matrix, else an instance a row.
+/// shares the matrix, else one row per sample.
 pub(super) fn of_matrix(
     pattern: &Pattern,
     which: Which,
@@ -147,9 +147,9 @@ pub(super) fn of_matrix(
     }
     let len = pattern.nnz();
     let mut gradient = vec![0.0; batch * len];
-    for (instance, out) in gradient.chunks_mut(len.max(1)).enumerate() {
+    for (sample, out) in gradient.chunks_mut(len.max(1)).enumerate() {
         for adjoints in terms {
-            adjoints.instance(instance).add(which, pattern, out);
+            adjoints.sample(sample).add(which, pattern, out);
         }
     }
     gradient
@@ -172,7 +172,7 @@ pub(super) fn of_vector(mut rows: Vec<f64>, len: usize, is_shared: bool, sign: f
     rows
 }
 
-/// Sum over the batch of dP or dA. Every entry is summed in the order of the instances, so the
+/// Sum over the batch of dP or dA. Every entry is summed in the order of the samples, so the
 /// result does not depend on the number of threads.
 fn sum_matrix(pattern: &Pattern, which: Which, batch: usize, adjoints: &Adjoints<'_>) -> Vec<f64> {
     /// Columns summed by one task.
@@ -191,8 +191,8 @@ fn sum_matrix(pattern: &Pattern, which: Which, batch: usize, adjoints: &Adjoints
             let rows = &pattern.rowval()[pattern.colptr()[j]..pattern.colptr()[j + 1]];
             let (column, tail) = out.split_at_mut(rows.len());
             out = tail;
-            for instance in 0..batch {
-                let adjoint = adjoints.instance(instance);
+            for sample in 0..batch {
+                let adjoint = adjoints.sample(sample);
                 match which {
                     Which::P => adjoint.add_p_column(rows, j, column),
                     Which::A => adjoint.add_a_column(rows, j, column),

@@ -4,13 +4,13 @@ use super::{Cotangent, Differentiation};
 use crate::program::Error;
 use crate::tape::{Shared, Tape};
 
-/// Jacobians of the solution `(x, z, s)` of each instance with respect to its own values, shared or
+/// Jacobians of the solution `(x, z, s)` of each sample with respect to its own values, shared or
 /// not: for each value `batch x (n + 2m) x k` numbers, row-major, with k the number of entries of
 /// the value and rows in the order x, z, s.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Jacobian {
-    /// Number of rows of one instance, n + 2m.
+    /// Number of rows of one sample, n + 2m.
     pub rows: usize,
     /// With respect to the stored upper triangle of P (an off-diagonal entry stands for two).
     pub p: Vec<f64>,
@@ -40,13 +40,13 @@ impl Tape {
             (vec![0.0; batch * n], vec![0.0; batch * m], vec![0.0; batch * m]);
         for row in 0..rows {
             let set = |x: &mut [f64], z: &mut [f64], s: &mut [f64], value: f64| {
-                for instance in 0..batch {
+                for sample in 0..batch {
                     if row < n {
-                        x[instance * n + row] = value;
+                        x[sample * n + row] = value;
                     } else if row < n + m {
-                        z[instance * m + row - n] = value;
+                        z[sample * m + row - n] = value;
                     } else {
-                        s[instance * m + row - n - m] = value;
+                        s[sample * m + row - n - m] = value;
                     }
                 }
             };
@@ -56,9 +56,9 @@ impl Tape {
             set(&mut x, &mut z, &mut s, 0.0);
             let found = [&gradients.p, &gradients.q, &gradients.a, &gradients.b];
             for ((out, found), len) in out.iter_mut().zip(found).zip(lengths) {
-                for instance in 0..batch {
-                    out[(instance * rows + row) * len..][..len]
-                        .copy_from_slice(&found[instance * len..][..len]);
+                for sample in 0..batch {
+                    out[(sample * rows + row) * len..][..len]
+                        .copy_from_slice(&found[sample * len..][..len]);
                 }
             }
         }

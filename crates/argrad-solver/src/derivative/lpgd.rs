@@ -44,9 +44,9 @@ impl Tape {
             a: vec![0.0; batch * a_len],
             b: vec![0.0; batch * m],
         };
-        for instance in (0..batch).filter(|i| lost.binary_search(i).is_err()) {
-            let gs = cotangent.s.map(|gs| &gs[instance * m..(instance + 1) * m]);
-            points.write_gradients(structure, instance, gs, &mut each);
+        for sample in (0..batch).filter(|i| lost.binary_search(i).is_err()) {
+            let gs = cotangent.s.map(|gs| &gs[sample * m..(sample + 1) * m]);
+            points.write_gradients(structure, sample, gs, &mut each);
         }
         let mut gradients = Gradients {
             p: of_vector(each.p, p_len, shared.p, 1.0),
@@ -72,10 +72,10 @@ impl Tape {
         };
         if let Some(gs) = cotangent.s {
             let len = structure.a.nnz();
-            for instance in 0..batch {
-                let a = &values.a[instance * len..][..len];
+            for sample in 0..batch {
+                let a = &values.a[sample * len..][..len];
                 for ((i, j), a) in structure.a.entries().zip(a) {
-                    q[instance * n + j] -= a * gs[instance * m + i];
+                    q[sample * n + j] -= a * gs[sample * m + i];
                 }
             }
         }
@@ -126,7 +126,7 @@ impl Tape {
         solver.solve_nearby(&values, &self.start())
     }
 
-    /// The instances that are not solved here or at one of the shifted points.
+    /// The samples that are not solved here or at one of the shifted points.
     fn lost(&self, points: &Shifted, on_failure: OnFailure) -> Result<Vec<usize>, Error> {
         let (mut lost, mut failures) = (Vec::new(), Vec::new());
         for (index, report) in self.reports.iter().enumerate() {
@@ -146,7 +146,7 @@ impl Tape {
     }
 }
 
-/// How q and b move for a unit of tau, an instance a row.
+/// How q and b move for a unit of tau, one row per sample.
 struct Shift {
     q: Vec<f64>,
     b: Vec<f64>,
@@ -164,15 +164,15 @@ impl Shifted {
     fn write_gradients(
         &self,
         structure: &Structure,
-        instance: usize,
+        sample: usize,
         gs: Option<&[f64]>,
         each: &mut OwnValues,
     ) {
         let Self { up, down, tau } = self;
         let (n, m) = (structure.variables(), structure.rows());
-        let (x, z, half) = (instance * n, instance * m, 0.5 / tau);
+        let (x, z, half) = (sample * n, sample * m, 0.5 / tau);
         let gs = |i: usize| gs.map_or(0.0, |gs| gs[i]);
-        let dp = &mut each.p[instance * structure.p.nnz()..];
+        let dp = &mut each.p[sample * structure.p.nnz()..];
         for (dp, (i, j)) in dp.iter_mut().zip(structure.p.entries()) {
             let product = |point: &Solution| point.x[x + i] * point.x[x + j];
             let weight = if i == j { 0.5 } else { 1.0 };
@@ -181,7 +181,7 @@ impl Shifted {
         for ((dq, up), down) in each.q[x..x + n].iter_mut().zip(&up.x[x..]).zip(&down.x[x..]) {
             *dq = half * (up - down);
         }
-        let da = &mut each.a[instance * structure.a.nnz()..];
+        let da = &mut each.a[sample * structure.a.nnz()..];
         for (da, (i, j)) in da.iter_mut().zip(structure.a.entries()) {
             let product = |point: &Solution| point.z[z + i] * point.x[x + j];
             let direct = -0.5 * gs(i) * (up.x[x + j] + down.x[x + j]);
@@ -220,11 +220,11 @@ impl Shifted {
     }
 }
 
-/// `values += step * direction` for an argument of which an instance has `len` numbers.
+/// `values += step * direction` for an argument of which a sample has `len` numbers.
 fn add(values: &mut [f64], direction: Option<Slot<'_>>, len: usize, step: f64) {
     let Some(direction) = direction else { return };
-    for (instance, numbers) in values.chunks_mut(len.max(1)).enumerate() {
-        let moved = numbers.iter_mut().zip(direction.instance(instance, len));
+    for (sample, numbers) in values.chunks_mut(len.max(1)).enumerate() {
+        let moved = numbers.iter_mut().zip(direction.sample(sample, len));
         moved.for_each(|(number, d)| *number += step * d);
     }
 }

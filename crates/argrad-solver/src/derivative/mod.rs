@@ -66,7 +66,7 @@ pub enum Method {
     Lsqr {
         /// Stops at this relative residual, or least-squares optimality.
         tolerance: f64,
-        /// Stops after so many iterations; the instance is then listed as unfinished.
+        /// Stops after so many iterations; the sample is then listed as unfinished.
         max_iterations: usize,
     },
 }
@@ -81,14 +81,14 @@ impl Method {
     }
 }
 
-/// What the derivative of an instance without a solution is.
+/// What the derivative of a sample without a solution is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFailure {
-    /// An error that names the instances.
+    /// An error that names the samples.
     #[default]
     Error,
-    /// NaN in per-instance gradients; the instance adds nothing to gradients of shared values.
+    /// NaN in per-sample gradients; the sample adds nothing to gradients of shared values.
     Nan,
     /// Zero.
     Zero,
@@ -97,12 +97,12 @@ pub enum OnFailure {
 /// How to differentiate: what [`Tape::vjp`](crate::Tape::vjp), [`jvp`](crate::Tape::jvp),
 /// [`vjp_tangent`](crate::Tape::vjp_tangent), [`jacobian`](crate::Tape::jacobian) and
 /// [`value_gradient`](crate::Tape::value_gradient) take. The default is exact, direct, and an error
-/// where an instance has no solution.
+/// where a sample has no solution.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Differentiation {
     /// Which derivative.
     pub mode: Mode,
-    /// What to do with instances that are not solved.
+    /// What to do with samples that are not solved.
     pub on_failure: OnFailure,
     /// How to solve the linear system.
     pub method: Method,
@@ -120,7 +120,7 @@ pub struct Cotangent<'a> {
 }
 
 /// Gradient of a scalar with respect to the values. Each has the length of the value it belongs to:
-/// one instance's numbers where the value is shared (the sum over the batch), else `batch` times
+/// one sample's numbers where the value is shared (the sum over the batch), else `batch` times
 /// that.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -133,12 +133,12 @@ pub struct Gradients {
     pub a: Vec<f64>,
     /// With respect to b.
     pub b: Vec<f64>,
-    /// Relative residual of the adjoint system, one an instance; zero where none was solved
+    /// Relative residual of the adjoint system, one per sample; zero where none was solved
     /// ([`Mode::Lpgd`]).
     pub adjoint_residual: Vec<f64>,
-    /// Iterations of LSQR, one an instance; zero where the factor served.
+    /// Iterations of LSQR, one per sample; zero where the factor served.
     pub iterations: Vec<u32>,
-    /// Instances that LSQR left at its limit of iterations, short of its tolerance.
+    /// Samples that LSQR left at its limit of iterations, short of its tolerance.
     pub unfinished: Vec<usize>,
 }
 
@@ -165,11 +165,11 @@ pub struct SolutionTangent {
     pub z: Vec<f64>,
     /// Of s, `batch * m`.
     pub s: Vec<f64>,
-    /// Relative residual of the linear system, one an instance; zero where none was solved
+    /// Relative residual of the linear system, one per sample; zero where none was solved
     /// ([`Mode::Lpgd`]).
     pub residual: Vec<f64>,
-    /// Iterations of LSQR, one an instance; zero where the factor served.
+    /// Iterations of LSQR, one per sample; zero where the factor served.
     pub iterations: Vec<u32>,
-    /// Instances that LSQR left at its limit of iterations, short of its tolerance.
+    /// Samples that LSQR left at its limit of iterations, short of its tolerance.
     pub unfinished: Vec<usize>,
 }

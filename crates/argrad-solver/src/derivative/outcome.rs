@@ -16,7 +16,7 @@ pub(super) struct LinearOutcome<S: Simd> {
     pub(super) unfinished: M<S>,
 }
 
-/// How the linear solves of a batch went, for each instance.
+/// How the linear solves of a batch went, for each sample.
 pub(super) struct LinearReports {
     pub(super) residual: Vec<f64>,
     pub(super) iterations: Vec<u32>,
@@ -44,7 +44,7 @@ impl LinearReports {
         }
     }
 
-    /// The instances that LSQR left at its limit of iterations.
+    /// The samples that LSQR left at its limit of iterations.
     pub(super) fn unfinished(&self) -> Vec<usize> {
         (0..self.is_unfinished.len()).filter(|&i| self.is_unfinished[i]).collect()
     }
@@ -58,7 +58,7 @@ pub(super) struct LinearRows<'a> {
 }
 
 impl LinearRows<'_> {
-    /// Writes what became of each lane: NaN where the instance has no solution.
+    /// Writes what became of each lane: NaN where the sample has no solution.
     #[inline(always)]
     pub(super) fn write<S: Simd>(&mut self, outcome: &LinearOutcome<S>, has_solution: M<S>) {
         let iterations = self.iterations.iter_mut().zip(self.is_unfinished.iter_mut());

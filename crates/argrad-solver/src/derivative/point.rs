@@ -14,7 +14,7 @@ use crate::tape::Tape;
 pub(super) struct TapePoint<'a> {
     /// One for each lane group.
     pub(super) states: &'a [Buffer],
-    /// In the caller's units, an instance a row.
+    /// In the caller's units, one row per sample.
     pub(super) x: &'a [f64],
     pub(super) z: &'a [f64],
 }

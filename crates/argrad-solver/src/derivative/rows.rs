@@ -1,4 +1,4 @@
-//! Rows of a batch, one for each instance: cut by lane groups, read into lanes and written from
+//! Rows of a batch, one for each sample: cut by lane groups, read into lanes and written from
 //! them.
 
 use pulp::Simd;
@@ -15,7 +15,7 @@ pub(super) fn split<'a, T>(rest: &mut &'a mut [T], len: usize) -> &'a mut [T] {
 }
 
 impl Group {
-    /// Reads the rows of its instances into lanes; zero where there are none.
+    /// Reads the rows of its samples into lanes; zero where there are none.
     #[inline(always)]
     pub(super) fn gather<S: Simd>(&self, rows: Option<&[f64]>, out: &mut [V<S>], zero: V<S>) {
         out.fill(zero);
@@ -40,7 +40,7 @@ impl Group {
         let mut entry = zero;
         if let Some(slot) = slot {
             for lane in 0..self.count {
-                entry.set_lane(lane, slot.instance(self.first + lane, len)[k]);
+                entry.set_lane(lane, slot.sample(self.first + lane, len)[k]);
             }
         }
         entry

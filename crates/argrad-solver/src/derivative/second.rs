@@ -44,7 +44,7 @@ impl Tape {
     /// direction.
     ///
     /// # Errors
-    /// As [`Self::vjp`]; [`Error::NotSmooth`] names the instances whose projection has a kink at
+    /// As [`Self::vjp`]; [`Error::NotSmooth`] names the samples whose projection has a kink at
     /// the solution, or whose solution is not unique. [`Error::Setting`] for other modes than
     /// [`Mode::Exact`] with [`Method::Direct`], and for a solver without a factor.
     pub fn vjp_tangent(
@@ -63,7 +63,7 @@ impl Tape {
             .filter(|&i| self.reports[i].is_solved() && self.reports[i].is_degenerate())
             .collect();
         if how.on_failure == OnFailure::Error && !kinked.is_empty() {
-            return Err(Error::NotSmooth { batch: self.batch(), instances: kinked });
+            return Err(Error::NotSmooth { batch: self.batch(), samples: kinked });
         }
         let change = self.solve_changes(cotangent, cotangent_change, direction);
         let mut gradients = self.changed_gradients(change);
@@ -90,7 +90,7 @@ impl Tape {
         Ok(())
     }
 
-    /// The adjoint of each instance, its change, and the change of the point.
+    /// The adjoint of each sample, its change, and the change of the point.
     fn solve_changes(
         &self,
         cotangent: &Cotangent<'_>,
@@ -159,7 +159,7 @@ impl Tape {
     }
 }
 
-/// The adjoint, its change, and the change of the point, in the caller's units, an instance a row.
+/// The adjoint, its change, and the change of the point, in the caller's units, one row per sample.
 struct AdjointChange {
     l1: Vec<f64>,
     dl1: Vec<f64>,
@@ -211,7 +211,7 @@ impl LaneTask for ChangeGroup<'_> {
         let (work, own) = work.split_at_mut(Work::<S>::len(analysis) * V::<S>::LANES);
         let own = &mut SecondOrderVectors::of(simd, analysis, own);
         let work = &mut DerivativeWork::new(simd, analysis, work);
-        // Instances at a kink add nothing, nor do those without a solution.
+        // Samples at a kink add nothing, nor do those without a solution.
         let smooth = group.lanes(simd, self.reports, |report| !report.is_degenerate());
         let none = M::splat(simd, false);
         let method = LinearMethod { method: Method::Direct, stop: Stop::never() };

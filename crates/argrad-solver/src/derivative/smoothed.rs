@@ -41,11 +41,8 @@ impl Tape {
         let failed = self.prepared.for_groups(self.batch(), SMOOTHING_STEPS, task, |task, work| {
             dispatch(self.prepared.width, SmoothGroup { work, ..task })
         });
-        let failures: Vec<(usize, Status)> = failed
-            .into_iter()
-            .flatten()
-            .map(|instance| (instance, Status::NumericalTrouble))
-            .collect();
+        let failures: Vec<(usize, Status)> =
+            failed.into_iter().flatten().map(|sample| (sample, Status::NumericalTrouble)).collect();
         if failures.is_empty() {
             Ok(Some(points))
         } else {
@@ -103,7 +100,7 @@ impl Drop for SmoothedPoints<'_> {
     }
 }
 
-/// Newton's method to the central path for one lane group; says which instance did not get there.
+/// Newton's method to the central path for one lane group; says which sample did not get there.
 struct SmoothGroup<'a> {
     analysis: &'a Analysis,
     state: &'a mut [f64],

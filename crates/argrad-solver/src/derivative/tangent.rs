@@ -86,12 +86,12 @@ impl Tape {
         let structure = &self.prepared.analysis.structure;
         let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
         let (mut all_r1, mut all_r2) = (vec![0.0; batch * n], vec![0.0; batch * m]);
-        for instance in 0..batch {
-            let (of_x, of_z) = (instance * n..(instance + 1) * n, instance * m..(instance + 1) * m);
+        for sample in 0..batch {
+            let (of_x, of_z) = (sample * n..(sample + 1) * n, sample * m..(sample + 1) * m);
             let (x, z) = (&at.x[of_x.clone()], &at.z[of_z.clone()]);
             let (r1, r2) = (&mut all_r1[of_x], &mut all_r2[of_z]);
             if let Some(dp) = tangent.p {
-                let dp = dp.instance(instance, structure.p.nnz());
+                let dp = dp.sample(sample, structure.p.nnz());
                 for ((i, j), d) in structure.p.entries().zip(dp) {
                     r1[i] -= d * x[j];
                     if i != j {
@@ -100,24 +100,24 @@ impl Tape {
                 }
             }
             if let Some(dq) = tangent.q {
-                r1.iter_mut().zip(dq.instance(instance, n)).for_each(|(r, d)| *r -= d);
+                r1.iter_mut().zip(dq.sample(sample, n)).for_each(|(r, d)| *r -= d);
             }
             if let Some(da) = tangent.a {
-                let da = da.instance(instance, structure.a.nnz());
+                let da = da.sample(sample, structure.a.nnz());
                 for ((i, j), d) in structure.a.entries().zip(da) {
                     r1[j] -= d * z[i];
                     r2[i] -= d * x[j];
                 }
             }
             if let Some(db) = tangent.b {
-                r2.iter_mut().zip(db.instance(instance, m)).for_each(|(r, d)| *r += d);
+                r2.iter_mut().zip(db.sample(sample, m)).for_each(|(r, d)| *r += d);
             }
         }
         TangentRightHandSide { r1: all_r1, r2: all_r2 }
     }
 }
 
-/// Right-hand sides of the linear system, an instance a row.
+/// Right-hand sides of the linear system, one row per sample.
 pub(super) struct TangentRightHandSide {
     r1: Vec<f64>,
     r2: Vec<f64>,

@@ -7,7 +7,7 @@ use crate::program::Error;
 use crate::tape::Tape;
 
 impl Tape {
-    /// Gradient of the sum over the batch of `weights[i]` times the optimal value of instance i
+    /// Gradient of the sum over the batch of `weights[i]` times the optimal value of sample i
     /// (envelope theorem: dq = x, dP = x x' / 2, dA = z x', db = -z). Of `how` only `on_failure`
     /// matters.
     ///
@@ -44,7 +44,7 @@ impl Tape {
         Ok(gradients)
     }
 
-    /// Each instance's vector of `len` numbers times `factor` and its weight, zero for those
+    /// Each sample's vector of `len` numbers times `factor` and its weight, zero for those
     /// without a solution.
     fn weighted(&self, vectors: &[f64], len: usize, weights: &[f64], factor: f64) -> Vec<f64> {
         let mut weighted = vec![0.0; vectors.len()];

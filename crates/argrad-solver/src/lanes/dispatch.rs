@@ -27,7 +27,7 @@ impl<T: LaneTask> WithSimd for Op<T> {
 pub(crate) enum Width {
     /// As wide as the instructions allow.
     Vector(Instructions),
-    /// One lane: a number type of one f64, for one large instance at a time.
+    /// One lane: a number type of one f64, for one large sample at a time.
     One,
 }
 

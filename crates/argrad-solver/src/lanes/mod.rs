@@ -1,8 +1,8 @@
-//! Lanes: one vector register holds the same quantity of several instances.
+//! Lanes: one vector register holds the same quantity of several samples.
 //!
-//! All instances of a batch share the sparsity pattern, so every step of the solver is the same
+//! All samples of a batch share the sparsity pattern, so every step of the solver is the same
 //! operation on different numbers. Values are stored interleaved, `[entry][lane]`, and one vector
-//! instruction advances as many instances as a register has lanes. Lanes never mix: there is no
+//! instruction advances as many samples as a register has lanes. Lanes never mix: there is no
 //! reduction across lanes except to decide whether any lane still has work to do.
 
 mod buffer;

@@ -1,7 +1,7 @@
 //! LDL' of a sparse quasidefinite matrix, by one of two engines.
 //!
-//! *Lanes*: as many instances as a register has lanes at once, for factors that stay in the cache.
-//! *Sparse*: one instance at a time, for large ones, with threads inside. Or by none.
+//! *Lanes*: as many samples as a register has lanes at once, for factors that stay in the cache.
+//! *Sparse*: one sample at a time, for large ones, with threads inside. Or by none.
 
 use pulp::Simd;
 

@@ -37,15 +37,15 @@ pub enum Error {
     /// An entry is NaN or infinite.
     #[error(
         "{argument}: entry {entry}{} is {found}, expected a finite number{}",
-        instance.map(|i| format!(" of instance {i}")).unwrap_or_default(),
+        sample.map(|i| format!(" of sample {i}")).unwrap_or_default(),
         if *argument == "b" || *argument == "h" { " (or +inf in an inequality, which removes it)" } else { "" }
     )]
     NotFinite {
         /// The argument.
         argument: &'static str,
-        /// The instance; `None` when the argument is shared.
-        instance: Option<usize>,
-        /// Position within the instance.
+        /// The sample; `None` when the argument is shared.
+        sample: Option<usize>,
+        /// Position within the sample.
         entry: usize,
         /// What was found.
         found: f64,
@@ -54,13 +54,13 @@ pub enum Error {
     #[error(
         "{argument}: not symmetric{}: entry ({row}, {column}) is {found}, its mirror image {mirror}; \
          give (M + M')/2",
-        instance.map(|i| format!(" in instance {i}")).unwrap_or_default()
+        sample.map(|i| format!(" in sample {i}")).unwrap_or_default()
     )]
     Asymmetric {
         /// The argument.
         argument: &'static str,
-        /// The instance; `None` when the argument is shared.
-        instance: Option<usize>,
+        /// The sample; `None` when the argument is shared.
+        sample: Option<usize>,
         /// Row of the entry.
         row: usize,
         /// Column of the entry.
@@ -74,13 +74,13 @@ pub enum Error {
     #[error(
         "{argument}: expected a positive semidefinite matrix, found a negative eigenvalue{} \
          (pivot {pivot:.3e}); add a multiple of the identity or use a factor LL'",
-        instance.map(|i| format!(" in instance {i}")).unwrap_or_default()
+        sample.map(|i| format!(" in sample {i}")).unwrap_or_default()
     )]
     NotConvex {
         /// The argument.
         argument: &'static str,
-        /// The instance; `None` when the argument is shared.
-        instance: Option<usize>,
+        /// The sample; `None` when the argument is shared.
+        sample: Option<usize>,
         /// The negative pivot of the scaled matrix.
         pivot: f64,
     },
@@ -112,43 +112,42 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
-    /// Some instances are not solved and the caller asked for an error in that case.
-    #[error("{} of {batch} instances not solved: {}", failures.len(), list(failures))]
+    /// Some samples are not solved and the caller asked for an error in that case.
+    #[error("{} of {batch} samples not solved: {}", failures.len(), list(failures))]
     Unsolved {
-        /// Number of instances.
+        /// Number of samples.
         batch: usize,
-        /// Index and status of each instance that is not solved.
+        /// Index and status of each sample that is not solved.
         failures: Vec<(usize, crate::Status)>,
     },
     /// Second derivatives were asked for where the first are not differentiable.
     #[error(
-        "{} of {batch} instances have no second derivative, because the projection has a kink at the \
+        "{} of {batch} samples have no second derivative, because the projection has a kink at the \
          solution or the solution is not unique: {}; ask for zero or NaN there, or leave them out",
-        instances.len(), list_indices(instances)
+        samples.len(), list_indices(samples)
     )]
     NotSmooth {
-        /// Number of instances.
+        /// Number of samples.
         batch: usize,
         /// Their indices.
-        instances: Vec<usize>,
+        samples: Vec<usize>,
     },
 }
 
-/// How many instances an error names.
+/// How many samples an error names.
 const SHOWN: usize = 8;
 
-fn list_indices(instances: &[usize]) -> String {
-    let mut text: Vec<String> =
-        instances.iter().take(SHOWN).map(|i| format!("instance {i}")).collect();
-    if instances.len() > SHOWN {
-        text.push(format!("and {} more", instances.len() - SHOWN));
+fn list_indices(samples: &[usize]) -> String {
+    let mut text: Vec<String> = samples.iter().take(SHOWN).map(|i| format!("sample {i}")).collect();
+    if samples.len() > SHOWN {
+        text.push(format!("and {} more", samples.len() - SHOWN));
     }
     text.join(", ")
 }
 
 fn list(failures: &[(usize, crate::Status)]) -> String {
     let mut text: Vec<String> =
-        failures.iter().take(SHOWN).map(|(i, status)| format!("instance {i}: {status}")).collect();
+        failures.iter().take(SHOWN).map(|(i, status)| format!("sample {i}: {status}")).collect();
     if failures.len() > SHOWN {
         text.push(format!("and {} more", failures.len() - SHOWN));
     }

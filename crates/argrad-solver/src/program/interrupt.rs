@@ -20,9 +20,9 @@ use super::Settings;
 pub struct Interrupt(Arc<AtomicU64>);
 
 impl Interrupt {
-    /// Ends every solve under way whose settings have this interrupt: their unsolved instances end
+    /// Ends every solve under way whose settings have this interrupt: their unsolved samples end
     /// with [`crate::Status::TimeLimit`]. So do the iterations of LSQR in derivatives of such
-    /// solves: their instances are left unfinished ([`crate::Gradients::unfinished`]). What begins
+    /// solves: their samples are left unfinished ([`crate::Gradients::unfinished`]). What begins
     /// later is not affected.
     pub fn interrupt(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);

@@ -22,4 +22,4 @@ pub use values::{Slot, Values};
 
 pub(crate) use interrupt::Stop;
 pub(crate) use memory::{MemoryLimit, bytes, not_given};
-pub(crate) use values::{check_finite_instances, check_slot, check_values};
+pub(crate) use values::{check_finite_samples, check_slot, check_values};

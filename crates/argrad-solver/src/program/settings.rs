@@ -24,13 +24,13 @@ pub enum Instructions {
 #[non_exhaustive]
 pub enum Engine {
     /// [`Self::Lanes`] up to 1000 unknowns of the KKT system (variables, rows, auxiliary nodes of
-    /// large second-order cones) where the factor of one instance stays in the cache (100,000
+    /// large second-order cones) where the factor of one sample stays in the cache (100,000
     /// entries), else [`Self::Sparse`].
     #[default]
     Auto,
-    /// As many instances as a vector register has lanes at once.
+    /// As many samples as a vector register has lanes at once.
     Lanes,
-    /// One instance at a time, with a sparse factorization that uses threads itself.
+    /// One sample at a time, with a sparse factorization that uses threads itself.
     Sparse,
     /// No factorization at all: such a solver differentiates solutions found elsewhere
     /// ([`crate::Solver::tape_at`]), with [`crate::Method::Lsqr`].
@@ -40,7 +40,7 @@ pub enum Engine {
 /// Settings of a solver.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Largest relative KKT residual of a solved instance, in the caller's units. Up to the default of
+    /// Largest relative KKT residual of a solved sample, in the caller's units. Up to the default of
     /// 1e-9 it only judges: the Newton polish goes on as long as that pays, usually several digits
     /// below. A looser one also ends the polish early, which saves factorizations over curved cones; the
     /// solution, and the condition of [`crate::Report`], are then that much less accurate.
@@ -49,7 +49,7 @@ pub struct Settings {
     pub infeasibility_tolerance: f64,
     /// Most interior-point iterations.
     pub max_iterations: usize,
-    /// Time that one call may take. Instances not solved by then end with
+    /// Time that one call may take. Samples not solved by then end with
     /// [`crate::Status::TimeLimit`] at their last point. Results then depend on the machine's
     /// speed.
     pub time_limit: Option<Duration>,

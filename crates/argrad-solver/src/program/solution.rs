@@ -1,4 +1,4 @@
-//! The answer: points, and one report an instance.
+//! The answer: points, and one report per sample.
 
 /// Why a solve ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// How the solve of one instance went, and what its derivative is worth.
+/// How the solve of one sample went, and what its derivative is worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
@@ -42,7 +42,7 @@ pub struct Report {
     pub iterations: u32,
     /// Newton steps on the projection residual.
     pub polish_steps: u32,
-    /// Factorizations that this instance needed, all steps together.
+    /// Factorizations that this sample needed, all steps together.
     pub factorizations: u32,
     /// Whether the warm start was accepted (then `iterations` is 0).
     pub warm_started: bool,
@@ -72,7 +72,7 @@ impl Report {
         self.status == Status::Solved
     }
 
-    /// Whether the derivative at this instance should not be taken at face value: the instance is
+    /// Whether the derivative at this sample should not be taken at face value: the sample is
     /// not solved, weakly active, or not unique.
     pub fn is_degenerate(&self) -> bool {
         self.status != Status::Solved || self.weakly_active > 0 || !self.unique
@@ -82,7 +82,7 @@ impl Report {
 /// Solutions of a batch, row-major.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Solution {
-    /// Number of instances.
+    /// Number of samples.
     pub batch: usize,
     /// Primal points, `batch * n`.
     pub x: Vec<f64>,
@@ -90,12 +90,12 @@ pub struct Solution {
     pub z: Vec<f64>,
     /// Slacks, `batch * m`; `+inf` in a row removed by a b from 1e19 on.
     pub s: Vec<f64>,
-    /// One report an instance.
+    /// One report per sample.
     pub reports: Vec<Report>,
 }
 
 impl Solution {
-    /// Indices and statuses of the instances that are not solved.
+    /// Indices and statuses of the samples that are not solved.
     pub fn failures(&self) -> impl Iterator<Item = (usize, Status)> + '_ {
         self.reports
             .iter()

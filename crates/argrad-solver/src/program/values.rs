@@ -1,4 +1,4 @@
-//! The part of a program that varies: numbers for P, q, A, b, each shared or per instance.
+//! The part of a program that varies: numbers for P, q, A, b, each shared or per sample.
 
 use super::Structure;
 use crate::program::Error;
@@ -8,16 +8,16 @@ use crate::program::Error;
 /// A gradient with respect to a shared argument is the sum over the batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Slot<'a> {
-    /// One copy, used by every instance: length `k`.
+    /// One copy, used by every sample: length `k`.
     Shared(&'a [f64]),
-    /// One copy an instance: length `batch * k`, instance by instance.
+    /// One copy per sample: length `batch * k`, sample by sample.
     Each(&'a [f64]),
 }
 
 impl<'a> Slot<'a> {
-    /// The numbers of instance `index`, where one instance has `len` of them.
+    /// The numbers of sample `index`, where one sample has `len` of them.
     #[inline]
-    pub fn instance(&self, index: usize, len: usize) -> &'a [f64] {
+    pub fn sample(&self, index: usize, len: usize) -> &'a [f64] {
         match *self {
             Slot::Shared(values) => values,
             Slot::Each(values) => &values[index * len..(index + 1) * len],
@@ -43,7 +43,7 @@ impl<'a> Slot<'a> {
 /// meaning.
 #[derive(Clone, Copy, Debug)]
 pub struct Values<'a> {
-    /// Number of instances.
+    /// Number of samples.
     pub batch: usize,
     /// Upper triangle of P, in the order of its pattern.
     pub p: Slot<'a>,
@@ -65,7 +65,7 @@ pub(crate) fn check_values(structure: &Structure, values: &Values<'_>) -> Result
     check_slot("q", values.q, n, values.batch)?;
     check_slot("A", values.a, structure.a.nnz(), values.batch)?;
     check_slot("b", values.b, m, values.batch)?;
-    // Per-instance matrices are checked where they are loaded, group by group.
+    // Per-sample matrices are checked where they are loaded, group by group.
     for (argument, slot, len) in
         [("P", values.p, structure.p.nnz()), ("A", values.a, structure.a.nnz())]
     {
@@ -112,9 +112,9 @@ pub(crate) fn check_slot(
     })
 }
 
-/// Finiteness of the per-instance matrices of `count` instances from `first`.
+/// Finiteness of the per-sample matrices of `count` samples from `first`.
 #[inline(always)]
-pub(crate) fn check_finite_instances(
+pub(crate) fn check_finite_samples(
     structure: &Structure,
     values: &Values<'_>,
     first: usize,
@@ -142,7 +142,7 @@ fn check_finite(argument: &'static str, slot: Slot<'_>, len: usize) -> Result<()
 fn non_finite(argument: &'static str, slot: Slot<'_>, len: usize, at: usize) -> Error {
     Error::NotFinite {
         argument,
-        instance: (!slot.is_shared()).then(|| at / len),
+        sample: (!slot.is_shared()).then(|| at / len),
         entry: at % len,
         found: slot.as_slice()[at],
     }

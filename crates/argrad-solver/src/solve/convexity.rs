@@ -56,8 +56,8 @@ pub(super) fn check_convexity<S: Simd>(
     for (lane, sample) in samples.enumerate() {
         let pivot = least.lane(lane);
         if pivot <= 0.0 {
-            let instance = (!values.p.is_shared()).then_some(sample);
-            return Err(Error::NotConvex { argument: "P", instance, pivot });
+            let sample = (!values.p.is_shared()).then_some(sample);
+            return Err(Error::NotConvex { argument: "P", sample, pivot });
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Loading of instances into lanes, and Ruiz equilibration by powers of two.
+//! Loading of samples into lanes, and Ruiz equilibration by powers of two.
 //!
 //! With x = D x^, s = E^-1 s^, z = E z^ / c the scaled program has P^ = c D P D, q^ = c D q,
 //! A^ = E A D, b^ = E b. All factors are powers of two, so scaling rounds nothing: the scaled
@@ -19,23 +19,23 @@ pub(crate) const INFINITE: f64 = 1e19;
 /// Largest factor, and reciprocal of the smallest.
 const LARGEST: f64 = 1_048_576.0;
 
-/// Writes the instances `instances` (one a lane) into `state`, unscaled, with scales of one.
+/// Writes the samples `samples` (one per lane) into `state`, unscaled, with scales of one.
 #[inline(always)]
 pub(crate) fn load<S: Simd>(
     simd: S,
     analysis: &Analysis,
     values: &Values<'_>,
-    instances: &[usize],
+    samples: &[usize],
     state: &mut State<'_, S>,
 ) {
-    call(simd, Load { simd, analysis, values, instances, state });
+    call(simd, Load { simd, analysis, values, samples, state });
 }
 
 struct Load<'a, 'b, S: Simd> {
     simd: S,
     analysis: &'a Analysis,
     values: &'a Values<'a>,
-    instances: &'a [usize],
+    samples: &'a [usize],
     state: &'a mut State<'b, S>,
 }
 
@@ -44,7 +44,7 @@ impl<S: Simd> Kernel for Load<'_, '_, S> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { simd, analysis, values, instances, state } = self;
+        let Self { simd, analysis, values, samples, state } = self;
         let one = V::splat(simd, 1.0);
         state.x_scale.fill(one);
         state.row_scale.fill(one);
@@ -52,12 +52,12 @@ impl<S: Simd> Kernel for Load<'_, '_, S> {
         let (p_len, a_len) = (analysis.structure.p.nnz(), analysis.structure.a.nnz());
         let p = &mut state.values[analysis.kkt.p_base..][..analysis.stored_p.len()];
         let places = analysis.stored_p.iter().map(|entry| entry.source).zip(0..);
-        interleave(simd, values.p, p_len, instances, places, p);
-        interleave(simd, values.q, analysis.n(), instances, (0..).zip(0..analysis.n()), state.q);
-        interleave(simd, values.b, analysis.m(), instances, (0..).zip(0..analysis.m()), state.b);
+        interleave(simd, values.p, p_len, samples, places, p);
+        interleave(simd, values.q, analysis.n(), samples, (0..).zip(0..analysis.n()), state.q);
+        interleave(simd, values.b, analysis.m(), samples, (0..).zip(0..analysis.m()), state.b);
         let addresses = analysis.kkt.a_address.iter().map(|&address| address as usize);
         let places = analysis.stored_a.iter().map(|entry| entry.source).zip(addresses);
-        interleave(simd, values.a, a_len, instances, places, state.values);
+        interleave(simd, values.a, a_len, samples, places, state.values);
         remove_infinite_rows(simd, analysis, state);
     }
 }
@@ -84,14 +84,14 @@ fn remove_infinite_rows<S: Simd>(simd: S, analysis: &Analysis, state: &mut State
     }
 }
 
-/// Writes numbers of `slot`, of which each instance has `len`, to `out`: from the first of each of
+/// Writes numbers of `slot`, of which each sample has `len`, to `out`: from the first of each of
 /// `places` to the second.
 #[inline(always)]
 fn interleave<S: Simd>(
     simd: S,
     slot: Slot<'_>,
     len: usize,
-    instances: &[usize],
+    samples: &[usize],
     places: impl Iterator<Item = (u32, usize)>,
     out: &mut [V<S>],
 ) {
@@ -103,9 +103,8 @@ fn interleave<S: Simd>(
         }
         Slot::Each(_) => {
             // All lanes of a number at once: one store for each.
-            let rows: [&[f64]; MOST_LANES] = std::array::from_fn(|lane| {
-                slot.instance(instances[lane.min(instances.len() - 1)], len)
-            });
+            let rows: [&[f64]; MOST_LANES] =
+                std::array::from_fn(|lane| slot.sample(samples[lane.min(samples.len() - 1)], len));
             let zero = V::splat(simd, 0.0);
             for (from, to) in places {
                 let mut number = zero;

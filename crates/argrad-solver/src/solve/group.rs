@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use crate::lanes::{LaneTask, M, MOST_LANES, V};
-use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_instances};
+use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_samples};
 use crate::solve::convexity::check_convexity;
 use crate::solve::equilibrate::{equilibrate, load};
 use crate::solve::interior_point::{self, Embedding, Round};
@@ -39,7 +39,7 @@ pub(crate) enum Origin<'a> {
     Given(&'a Solution),
 }
 
-/// Solves the instances `first..first + rows.reports.len()`, at most as many as there are lanes.
+/// Solves the samples `first..first + rows.reports.len()`, at most as many as there are lanes.
 pub(crate) struct SolveGroup<'a> {
     pub(crate) analysis: &'a Analysis,
     pub(crate) settings: &'a Settings,
@@ -60,11 +60,11 @@ impl LaneTask for SolveGroup<'_> {
     fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
         let Self { analysis, settings, values, origin, stop, first, rows, .. } = self;
         let count = rows.reports.len();
-        check_finite_instances(&analysis.structure, values, first, count)?;
-        // Lanes without an instance of their own repeat the first.
-        let instances: [usize; MOST_LANES] =
+        check_finite_samples(&analysis.structure, values, first, count)?;
+        // Lanes without a sample of their own repeat the first.
+        let samples: [usize; MOST_LANES] =
             std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
-        let instances = &instances[..V::<S>::LANES];
+        let samples = &samples[..V::<S>::LANES];
         let state = &mut State::new(simd, analysis, self.state);
         let work = &mut Work::new(simd, analysis, self.work);
         let all = M::first(simd, count);
@@ -77,15 +77,15 @@ impl LaneTask for SolveGroup<'_> {
             all,
             outcome: Outcome::new(simd, all),
         };
-        group.load(values, instances);
+        group.load(values, samples);
         if self.check_convexity && (first == 0 || !values.p.is_shared()) {
             let LaneGroup { state, work, .. } = &mut group;
             check_convexity(simd, analysis, settings, values, state, work, first..first + count)?;
         }
         match origin {
-            Origin::Given(point) => group.take(point, instances),
+            Origin::Given(point) => group.take(point, samples),
             Origin::Warm(start) => {
-                group.warm_start(start, instances);
+                group.warm_start(start, samples);
                 group.solve_pending(stop);
             }
             Origin::Cold => group.solve_pending(stop),
@@ -106,7 +106,7 @@ struct LaneGroup<'r, 's, 'w, S: Simd> {
     settings: &'r Settings,
     state: &'r mut State<'s, S>,
     work: &'r mut Work<'w, S>,
-    /// Lanes with an instance of their own.
+    /// Lanes with a sample of their own.
     all: M<S>,
     outcome: Outcome<S>,
 }
@@ -114,9 +114,9 @@ struct LaneGroup<'r, 's, 'w, S: Simd> {
 impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     /// Loads the programs into lanes, and scales them.
     #[inline(always)]
-    fn load(&mut self, values: &Values<'_>, instances: &[usize]) {
+    fn load(&mut self, values: &Values<'_>, samples: &[usize]) {
         let Self { simd, analysis, state, work, .. } = self;
-        load(*simd, analysis, values, instances, state);
+        load(*simd, analysis, values, samples, state);
         let EquilibrationVectors { column, row } =
             EquilibrationVectors::new(&work.lengths, work.phase);
         equilibrate(*simd, analysis, state, (column, row));
@@ -125,15 +125,15 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
 
     /// Takes points for the solutions.
     #[inline(always)]
-    fn take(&mut self, point: &Solution, instances: &[usize]) {
-        load_start(self.analysis, point, instances, self.state);
+    fn take(&mut self, point: &Solution, samples: &[usize]) {
+        load_start(self.analysis, point, samples, self.state);
         self.outcome.pending = M::splat(self.simd, false);
     }
 
     /// Newton's method from the starting points.
     #[inline(always)]
-    fn warm_start(&mut self, start: &Solution, instances: &[usize]) {
-        load_start(self.analysis, start, instances, self.state);
+    fn warm_start(&mut self, start: &Solution, samples: &[usize]) {
+        load_start(self.analysis, start, samples, self.state);
         self.polish(WARM, self.enough());
         self.outcome.warm = self.outcome.solved;
         self.outcome.forget_pending(self.simd);
@@ -251,18 +251,18 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
 fn load_start<S: Simd>(
     analysis: &Analysis,
     start: &Solution,
-    instances: &[usize],
+    samples: &[usize],
     state: &mut State<'_, S>,
 ) {
     let (n, m) = (analysis.n(), analysis.m());
-    for (lane, &instance) in instances.iter().enumerate() {
-        for (x, &value) in state.x.iter_mut().zip(&start.x[instance * n..]) {
+    for (lane, &sample) in samples.iter().enumerate() {
+        for (x, &value) in state.x.iter_mut().zip(&start.x[sample * n..]) {
             x.set_lane(lane, value);
         }
-        for (z, &value) in state.z.iter_mut().zip(&start.z[instance * m..]) {
+        for (z, &value) in state.z.iter_mut().zip(&start.z[sample * m..]) {
             z.set_lane(lane, value);
         }
-        for (s, &value) in state.s.iter_mut().zip(&start.s[instance * m..]) {
+        for (s, &value) in state.s.iter_mut().zip(&start.s[sample * m..]) {
             // Removed rows have s = +inf; inside they are 0 x <= 1.
             s.set_lane(lane, if value == f64::INFINITY { 1.0 } else { value });
         }

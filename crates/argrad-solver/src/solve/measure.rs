@@ -13,7 +13,7 @@ pub(crate) const WEAK_MARGIN: f64 = 1e-8;
 /// The same for points that were not polished: there s and z are known to half the digits only.
 pub(crate) const WEAK_MARGIN_UNPOLISHED: f64 = 1e-4;
 
-/// One number a lane each.
+/// One number per lane.
 pub(crate) struct Measure<S: Simd> {
     pub(crate) objective: V<S>,
     pub(crate) primal_residual: V<S>,

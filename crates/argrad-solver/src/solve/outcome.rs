@@ -16,7 +16,7 @@ pub(crate) struct SolutionRows<'a> {
 }
 
 impl SolutionRows<'_> {
-    /// Ends instances on which no work was done at zero, where the relative residuals are one.
+    /// Ends samples on which no work was done at zero, where the relative residuals are one.
     pub(crate) fn leave(self, status: Status) {
         [self.x, self.z, self.s].into_iter().for_each(|rows| rows.fill(0.0));
         self.reports.fill(Report {

@@ -83,7 +83,7 @@ pub(super) fn write_rows<S: Simd>(
         for (j, out) in x.iter_mut().enumerate() {
             *out = (state.x[j] * state.x_scale[j]).lane(lane);
         }
-        let b = values.b.instance(first + lane, m);
+        let b = values.b.sample(first + lane, m);
         for (i, &b) in b.iter().enumerate() {
             let at = lane * m + i;
             rows.z[at] = (state.z[i] * state.row_scale[i] / cost).lane(lane);

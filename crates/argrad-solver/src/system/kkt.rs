@@ -27,7 +27,7 @@ const WRONG: f64 = 1e-3;
 /// ... with this in place of such pivots. Solves are refined; singular systems are then harder to
 /// tell.
 const LARGE_REPLACEMENT: f64 = 1e-4;
-/// The lane engine serves where the system has at most this many unknowns: a single instance of a
+/// The lane engine serves where the system has at most this many unknowns: a single sample of a
 /// larger one is usually so sparse that four at once take twice the time of one in the sparse
 /// engine.
 const LANE_ORDER: usize = 1000;
@@ -121,7 +121,7 @@ impl Kkt {
         self.factorization.scratch_len()
     }
 
-    /// Whether the engine works on one instance at a time.
+    /// Whether the engine works on one sample at a time.
     pub(crate) fn takes_one_lane(&self) -> bool {
         !matches!(self.factorization, Factorization::Lanes(_))
     }

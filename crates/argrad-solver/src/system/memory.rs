@@ -1,4 +1,4 @@
-//! Memory of a lane group: as many instances as a register has lanes.
+//! Memory of a lane group: as many samples as a register has lanes.
 
 use pulp::Simd;
 

@@ -31,7 +31,7 @@ fn assert_mentions(error: &Error, parts: &[&str]) {
     }
 }
 
-/// Each argument: its name, its numbers, and how many one instance has.
+/// Each argument: its name, its numbers, and how many one sample has.
 fn arguments(batch: &mut ProgramBatch) -> [(&'static str, &mut Numbers, usize); 4] {
     let (p, a) = (batch.structure.p().nnz(), batch.structure.a().nnz());
     let (n, m) = (batch.variables(), batch.rows());
@@ -63,16 +63,16 @@ fn a_wrong_length_names_argument_expected_and_found() {
 }
 
 #[test]
-fn a_number_that_is_not_finite_names_instance_and_entry() {
+fn a_number_that_is_not_finite_names_sample_and_entry() {
     for k in 0..4 {
-        for (instance, value) in
+        for (sample, value) in
             [(0, f64::NAN), (13, f64::NEG_INFINITY), (19, f64::NAN), (7, f64::INFINITY)]
         {
             let mut bad = batch();
             let (name, numbers, len) = &mut arguments(&mut bad)[k];
             // In b: the second equality.
-            numbers.as_mut_slice()[instance * *len + 1] = value;
-            assert_not_finite(&error_of(&bad), name, Some(instance), 1, value);
+            numbers.as_mut_slice()[sample * *len + 1] = value;
+            assert_not_finite(&error_of(&bad), name, Some(sample), 1, value);
         }
     }
 }
@@ -83,7 +83,7 @@ fn a_shared_number_that_is_not_finite_names_the_entry() {
         for value in [f64::NAN, f64::NEG_INFINITY, f64::INFINITY] {
             let mut bad = batch();
             let (name, numbers, len) = &mut arguments(&mut bad)[k];
-            let mut values = numbers.instance(0, *len).to_vec();
+            let mut values = numbers.sample(0, *len).to_vec();
             values[1] = value;
             **numbers = Numbers::Shared(values);
             assert_not_finite(&error_of(&bad), name, None, 1, value);
@@ -316,15 +316,15 @@ fn an_infinite_bound_is_refused_in_every_cone_but_the_nonnegative() {
     assert_eq!(solution.s[rows + 2], f64::INFINITY);
 }
 
-fn assert_not_finite(error: &Error, name: &str, instance: Option<usize>, entry: usize, value: f64) {
+fn assert_not_finite(error: &Error, name: &str, sample: Option<usize>, entry: usize, value: f64) {
     match *error {
-        Error::NotFinite { argument, instance: i, entry: e, found } => {
-            assert_eq!((argument, i, e), (name, instance, entry));
+        Error::NotFinite { argument, sample: i, entry: e, found } => {
+            assert_eq!((argument, i, e), (name, sample, entry));
             assert_eq!(found.to_string(), value.to_string());
         }
         ref other => panic!("{other}"),
     }
-    let place = instance.map(|i| format!("instance {i}")).unwrap_or_default();
+    let place = sample.map(|i| format!("sample {i}")).unwrap_or_default();
     assert_mentions(
         error,
         &[name, &format!("entry {entry}"), &place, &value.to_string(), "expected"],

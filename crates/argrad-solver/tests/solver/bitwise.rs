@@ -19,13 +19,13 @@ fn sizes() -> Vec<Size> {
         .collect()
 }
 
-/// The Sudoku layer with its values copied to every instance.
+/// The Sudoku layer with its values copied to every sample.
 fn sudoku_unshared(count: usize) -> ProgramBatch {
     let batch = generators::sudoku_layer(count, 4);
     batch.join(&batch.select(&[]))
 }
 
-/// Solved, singular, weakly active, infeasible and unbounded instances, and some with rows removed.
+/// Solved, singular, weakly active, infeasible and unbounded samples, and some with rows removed.
 fn mixed() -> ProgramBatch {
     let size = size(6, 8, 2, 3);
     let mut removed = generators::random_qp(size, 5);
@@ -55,13 +55,13 @@ fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
 }
 
-/// Everything said about each instance, each solved alone.
+/// Everything said about each sample, each solved alone.
 fn alone(case: &Case, how: &Differentiation) -> Vec<Bits> {
     let solver = solver(&case.batch);
     (0..case.batch.batch).map(|i| case.select(&[i]).answer(&solver, how).unwrap().bits(0)).collect()
 }
 
-/// Solves the instances `order` together and compares each with itself alone.
+/// Solves the samples `order` together and compares each with itself alone.
 fn assert_same(
     case: &Case,
     alone: &[Bits],
@@ -75,7 +75,7 @@ fn assert_same(
         let different = differing(&answer.bits(place), &alone[i]);
         assert!(
             different.is_empty(),
-            "{different:?} of instance {i} at place {place} of {} with {instructions:?}, n = {}, {:?}",
+            "{different:?} of sample {i} at place {place} of {} with {instructions:?}, n = {}, {:?}",
             order.len(),
             case.batch.variables(),
             answer.solution.reports[place],
@@ -211,7 +211,7 @@ fn assert_same_in_the_sparse_engine(case: &Case, how: &Differentiation) {
             let different = differing(&answer.bits(i), alone);
             assert!(
                 different.is_empty(),
-                "{different:?} of instance {i} with {instructions:?}, n = {}, {:?}",
+                "{different:?} of sample {i} with {instructions:?}, n = {}, {:?}",
                 case.batch.variables(),
                 answer.solution.reports[i],
             );
@@ -270,7 +270,7 @@ fn a_sample_leaves_no_trace_in_the_next_solve() {
                 let different = differing(&fresh.bits(i), &after.bits(i));
                 assert!(
                     different.is_empty(),
-                    "{different:?} of instance {i}: {:?}",
+                    "{different:?} of sample {i}: {:?}",
                     fresh.solution.reports[i]
                 );
             }

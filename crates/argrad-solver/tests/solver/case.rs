@@ -1,5 +1,5 @@
 //! A batch with a direction to differentiate along, and everything the solver says about one of its
-//! instances.
+//! samples.
 
 pub use argrad_conformance::dot;
 
@@ -12,7 +12,7 @@ use argrad_solver::{
     Slot, Solution, SolutionTangent, Solver, Tangent, Tape,
 };
 
-/// A batch with a gradient with respect to x, z, s and a change of P, q, A, b, an instance each.
+/// A batch with a gradient with respect to x, z, s and a change of P, q, A, b, a sample each.
 #[derive(Clone)]
 pub struct Case {
     pub batch: ProgramBatch,
@@ -41,10 +41,10 @@ pub fn solver_with(batch: &ProgramBatch, instructions: Instructions) -> Solver {
     Solver::new(batch.structure.clone(), settings).unwrap()
 }
 
-/// Zero derivatives for instances that are not solved.
+/// Zero derivatives for samples that are not solved.
 pub const ZERO: Differentiation =
     Differentiation { mode: Mode::Exact, on_failure: OnFailure::Zero, method: Method::Direct };
-/// NaN derivatives for instances that are not solved.
+/// NaN derivatives for samples that are not solved.
 pub const NAN: Differentiation =
     Differentiation { mode: Mode::Exact, on_failure: OnFailure::Nan, method: Method::Direct };
 
@@ -65,7 +65,7 @@ impl Case {
         }
     }
 
-    /// The instances `indices`, in that order.
+    /// The samples `indices`, in that order.
     pub fn select(&self, indices: &[usize]) -> Self {
         let rows = |values: &[f64], len: usize| -> Vec<f64> {
             indices.iter().flat_map(|&i| &values[i * len..(i + 1) * len]).copied().collect()
@@ -111,7 +111,7 @@ impl Case {
         Ok(Answer { solution, gradients, tangent, shared })
     }
 
-    /// The exact solution of instance `i`, started from `solution`.
+    /// The exact solution of sample `i`, started from `solution`.
     pub fn oracle(
         &self,
         i: usize,
@@ -126,7 +126,7 @@ impl Case {
         )
     }
 
-    /// The exact gradients of instance `i`.
+    /// The exact gradients of sample `i`.
     pub fn oracle_gradients(&self, i: usize, oracle: &ActiveSetSolution) -> StoredGradients {
         let (n, m) = (self.batch.variables(), self.batch.rows());
         let (x, rows) = (i * n..(i + 1) * n, i * m..(i + 1) * m);
@@ -135,7 +135,7 @@ impl Case {
             .stored(&self.batch.structure)
     }
 
-    /// The solution of instance `i` over any cones in double-double arithmetic, started from
+    /// The solution of sample `i` over any cones in double-double arithmetic, started from
     /// `solution`.
     pub fn reference(
         &self,
@@ -153,14 +153,14 @@ impl Case {
         )
     }
 
-    /// The gradients of x, z, s of instance `i`.
+    /// The gradients of x, z, s of sample `i`.
     pub fn cotangent_of(&self, i: usize) -> [&[f64]; 3] {
         let (n, m) = (self.batch.variables(), self.batch.rows());
         let rows = i * m..(i + 1) * m;
         [&self.gx[i * n..(i + 1) * n], &self.gz[rows.clone()], &self.gs[rows]]
     }
 
-    /// The changes of P, q, A, b of instance `i`.
+    /// The changes of P, q, A, b of sample `i`.
     pub fn direction_of(&self, i: usize) -> StoredGradients {
         let take = |values: &[f64], len: usize| values[i * len..(i + 1) * len].to_vec();
         StoredGradients {
@@ -171,7 +171,7 @@ impl Case {
         }
     }
 
-    /// The gradients of instance `i`, where nothing is shared.
+    /// The gradients of sample `i`, where nothing is shared.
     pub fn gradients_of(&self, i: usize, gradients: &Gradients) -> StoredGradients {
         let take = |values: &[f64]| {
             let len = values.len() / self.batch.batch;
@@ -196,7 +196,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Every bit said about instance `i`, by name. Gradients of shared values belong to no instance.
+    /// Every bit said about sample `i`, by name. Gradients of shared values belong to no sample.
     pub fn bits(&self, i: usize) -> Bits {
         let batch = self.solution.batch;
         let mut bits = solution_bits(&self.solution, i);
@@ -223,7 +223,7 @@ impl Answer {
 /// Named bits.
 pub type Bits = Vec<(&'static str, Vec<u64>)>;
 
-/// Every bit of instance `i` of a solution.
+/// Every bit of sample `i` of a solution.
 pub fn solution_bits(solution: &Solution, i: usize) -> Bits {
     // The text of a float is unambiguous.
     let report = format!("{:?}", solution.reports[i]).bytes().map(u64::from).collect();

@@ -23,7 +23,7 @@ fn norm(values: &[f64]) -> f64 {
     dot(values, values).sqrt()
 }
 
-/// The rows of instance `i`, where there are `count` instances.
+/// The rows of sample `i`, where there are `count` samples.
 fn row(values: &[f64], i: usize, count: usize) -> &[f64] {
     let len = values.len() / count;
     &values[i * len..(i + 1) * len]
@@ -45,7 +45,7 @@ fn differentiate(batch: ProgramBatch, seed: u64) -> Differentiated {
 }
 
 impl Differentiated {
-    /// Whether everything about instance `i` agrees with the reference.
+    /// Whether everything about sample `i` agrees with the reference.
     fn assert_right(&self, name: &str, i: usize) {
         let Self { case, solution, gradients, tangent } = self;
         let count = case.batch.batch;
@@ -304,10 +304,10 @@ fn infeasibility_error(batch: &ProgramBatch, solution: &Solution, i: usize) -> f
     let (n, m, a) = (batch.variables(), batch.rows(), batch.structure.a());
     let z = row(&solution.z, i, batch.batch);
     let mut errors = vec![0.0; n];
-    for ((row, column), &entry) in a.entries().zip(batch.a.instance(i, a.nnz())) {
+    for ((row, column), &entry) in a.entries().zip(batch.a.sample(i, a.nnz())) {
         errors[column] += entry * z[row];
     }
-    errors.push(dot(batch.b.instance(i, m), z) + 1.0);
+    errors.push(dot(batch.b.sample(i, m), z) + 1.0);
     // z is in K* where the projection of -z onto K is zero.
     let minus: Vec<f64> = z.iter().map(|z| -z).collect();
     errors.extend(by_cone(batch, &minus).flat_map(|(point, _)| point));
@@ -319,18 +319,18 @@ fn unboundedness_error(batch: &ProgramBatch, solution: &Solution, i: usize) -> f
     let (n, p, a) = (batch.variables(), batch.structure.p(), batch.structure.a());
     let (x, s) = (row(&solution.x, i, batch.batch), row(&solution.s, i, batch.batch));
     let mut errors = vec![0.0; n];
-    for ((row, column), &entry) in p.entries().zip(batch.p.instance(i, p.nnz())) {
+    for ((row, column), &entry) in p.entries().zip(batch.p.sample(i, p.nnz())) {
         errors[row] += entry * x[column];
         if row != column {
             errors[column] += entry * x[row];
         }
     }
     let mut ax_s = s.to_vec();
-    for ((row, column), &entry) in a.entries().zip(batch.a.instance(i, a.nnz())) {
+    for ((row, column), &entry) in a.entries().zip(batch.a.sample(i, a.nnz())) {
         ax_s[row] += entry * x[column];
     }
     errors.extend(ax_s);
-    errors.push(dot(batch.q.instance(i, n), x) + 1.0);
+    errors.push(dot(batch.q.sample(i, n), x) + 1.0);
     // s is in K where the projection of -s onto K* is zero.
     errors.extend(by_cone(batch, s).flat_map(|(_, dual_point)| dual_point));
     largest(&errors)

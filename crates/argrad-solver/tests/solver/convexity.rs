@@ -8,31 +8,31 @@ use crate::case::{size, solver};
 
 fn refused(batch: &ProgramBatch) -> Option<usize> {
     match solver(batch).solve(&batch.values()).unwrap_err() {
-        error @ Error::NotConvex { argument: "P", instance, .. } => {
+        error @ Error::NotConvex { argument: "P", sample, .. } => {
             let message = error.to_string();
             assert!(
                 message.contains("positive semidefinite")
                     && message.contains("negative eigenvalue")
             );
-            if let Some(i) = instance {
-                assert!(message.contains(&format!("instance {i}")), "{message}");
+            if let Some(i) = sample {
+                assert!(message.contains(&format!("sample {i}")), "{message}");
             }
-            instance
+            sample
         }
         other => panic!("{other}"),
     }
 }
 
 #[test]
-fn a_negative_eigenvalue_names_the_instance_in_any_group() {
+fn a_negative_eigenvalue_names_the_sample_in_any_group() {
     for n in [1, 2, 7, 30] {
         let good = generators::random_qp(size(n, 3, 0, 37), 41);
         let len = good.structure.p().nnz();
-        for instance in [0, 5, 8, 20, 36] {
+        for sample in [0, 5, 8, 20, 36] {
             let mut bad = good.clone();
             // The last diagonal entry.
-            bad.p.as_mut_slice()[(instance + 1) * len - 1] = -1e-3;
-            assert_eq!(refused(&bad), Some(instance), "n = {n}");
+            bad.p.as_mut_slice()[(sample + 1) * len - 1] = -1e-3;
+            assert_eq!(refused(&bad), Some(sample), "n = {n}");
         }
     }
 }
@@ -40,7 +40,7 @@ fn a_negative_eigenvalue_names_the_instance_in_any_group() {
 #[test]
 fn a_negative_eigenvalue_of_a_shared_p_is_found() {
     let mut bad = generators::random_qp(size(5, 3, 1, 30), 42);
-    let mut p = bad.p.instance(0, 15).to_vec();
+    let mut p = bad.p.sample(0, 15).to_vec();
     p[14] = -0.5;
     bad.p = Numbers::Shared(p);
     assert_eq!(refused(&bad), None);
@@ -95,7 +95,7 @@ fn the_check_can_be_turned_off() {
     assert_eq!(refused(&batch), Some(3));
     let settings = Settings { check_convexity: false, ..Settings::default() };
     let solver = Solver::new(batch.structure.clone(), settings).unwrap();
-    // No promise about instance 3, but the others are as ever.
+    // No promise about sample 3, but the others are as ever.
     let found = solver.solve(&batch.values()).unwrap();
     let others = batch.select(&[0, 1, 2, 4, 5, 6, 7, 8]);
     let expected = solver.solve(&others.values()).unwrap();

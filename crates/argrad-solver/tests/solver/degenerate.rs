@@ -11,9 +11,9 @@ fn assert_x_right(known: &KnownSolution, limit: f64) -> argrad_solver::Solution 
     let (solution, _) = case.forward();
     let (n, m) = (known.batch.variables(), known.batch.rows());
     for (i, report) in solution.reports.iter().enumerate() {
-        assert_eq!(report.status, Status::Solved, "instance {i}: {report:?}");
+        assert_eq!(report.status, Status::Solved, "sample {i}: {report:?}");
         let error = relative_error(&solution.x[i * n..][..n], &known.x[i * n..][..n]);
-        assert!(error < limit, "x of instance {i} is off by {error:e}: {report:?}");
+        assert!(error < limit, "x of sample {i} is off by {error:e}: {report:?}");
         // z need not be the known one, but must satisfy the optimality conditions.
         let program = known.batch.program(i);
         let (x, z) = (&solution.x[i * n..][..n], &solution.z[i * m..][..m]);
@@ -23,8 +23,8 @@ fn assert_x_right(known: &KnownSolution, limit: f64) -> argrad_solver::Solution 
                 dot(&program.p[j * n..][..n], x) + program.q[j] + column
             })
             .collect();
-        assert!(largest(&gradient) < 1e-9 * largest(z).max(1.0), "instance {i}");
-        assert!(z[program.equalities..].iter().all(|z| *z >= 0.0), "instance {i}");
+        assert!(largest(&gradient) < 1e-9 * largest(z).max(1.0), "sample {i}");
+        assert!(z[program.equalities..].iter().all(|z| *z >= 0.0), "sample {i}");
     }
     solution
 }
@@ -35,7 +35,7 @@ fn duplicate_equalities_solve_and_are_flagged_not_unique() {
         let known = generators::duplicate_equalities(size(n, k, e, 32), 161);
         let solution = assert_x_right(&known, 1e-9);
         for (i, report) in solution.reports.iter().enumerate() {
-            assert!(!report.unique && report.is_degenerate(), "instance {i}: {report:?}");
+            assert!(!report.unique && report.is_degenerate(), "sample {i}: {report:?}");
         }
     }
 }
@@ -50,7 +50,7 @@ fn redundant_inequalities_solve_and_are_flagged_where_active() {
             let m = k + e;
             let is_active = known.z[i * m + e..][..k / 2].iter().any(|z| *z > 0.0);
             active_pairs += usize::from(is_active);
-            assert_eq!(report.is_degenerate(), is_active, "instance {i}: {report:?}");
+            assert_eq!(report.is_degenerate(), is_active, "sample {i}: {report:?}");
         }
         assert!(active_pairs > 10, "{active_pairs}");
     }
@@ -88,17 +88,14 @@ fn gradients_of_x_with_duplicate_equalities_are_those_without() {
         let scale = largest(&expected.q).max(largest(&expected.b));
         let off: Vec<f64> = found.q.iter().zip(&expected.q).map(|(f, e)| f - e).collect();
         let error = largest(&off) / scale;
-        assert!(error < 1e-9, "q of instance {i} is off by {error:e}");
+        assert!(error < 1e-9, "q of sample {i} is off by {error:e}");
         let mut b: Vec<f64> = (0..2).map(|row| found.b[row] + found.b[row + 2]).collect();
         b.extend(&found.b[4..]);
         let off: Vec<f64> = b.iter().zip(&expected.b).map(|(f, e)| f - e).collect();
         let error = largest(&off) / scale;
-        assert!(error < 1e-9, "b of instance {i} is off by {error:e}");
+        assert!(error < 1e-9, "b of sample {i} is off by {error:e}");
         // Least norm: equal rows share equally.
-        assert!(
-            (found.b[0] - found.b[2]).abs() < 1e-9 * largest(&found.b).max(1.0),
-            "instance {i}"
-        );
+        assert!((found.b[0] - found.b[2]).abs() < 1e-9 * largest(&found.b).max(1.0), "sample {i}");
     }
 }
 
@@ -110,7 +107,7 @@ fn weakly_active_rows_are_counted() {
         let solution = assert_x_right(&known, 1e-9);
         for (i, report) in solution.reports.iter().enumerate() {
             assert!(report.is_degenerate());
-            assert_eq!(report.weakly_active, weak as u32, "instance {i}: {report:?}");
+            assert_eq!(report.weakly_active, weak as u32, "sample {i}: {report:?}");
         }
     }
 }
@@ -123,7 +120,7 @@ fn clearly_active_rows_are_not_flagged() {
     for (i, report) in solution.reports.iter().enumerate() {
         // Too many active rows make z ambiguous, which is another matter.
         if case.oracle(i, &solution).is_ok_and(|oracle| !oracle.is_degenerate()) {
-            assert!(!report.is_degenerate(), "instance {i}: {report:?}");
+            assert!(!report.is_degenerate(), "sample {i}: {report:?}");
         }
     }
 }
@@ -136,12 +133,12 @@ fn nearly_weakly_active_rows_are_on_the_right_side_or_flagged() {
         let (solution, tape) = case.forward();
         let gradients = tape.vjp(&case.cotangent(), &NAN).unwrap();
         for (i, report) in solution.reports.iter().enumerate() {
-            assert_eq!(report.status, Status::Solved, "margin {margin}, instance {i}: {report:?}");
+            assert_eq!(report.status, Status::Solved, "margin {margin}, sample {i}: {report:?}");
             let Ok(oracle) = case.oracle(i, &solution) else { continue };
             if !report.is_degenerate() {
                 let expected = case.oracle_gradients(i, &oracle);
                 let error = relative_error(&case.gradients_of(i, &gradients).q, &expected.q);
-                assert!(error < 1e-8, "margin {margin}, instance {i}: {error:e}, {report:?}");
+                assert!(error < 1e-8, "margin {margin}, sample {i}: {error:e}, {report:?}");
             }
         }
     }

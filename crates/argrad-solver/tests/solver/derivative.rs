@@ -20,8 +20,8 @@ fn error(found: &StoredGradients, expected: &StoredGradients) -> f64 {
     .unwrap()
 }
 
-/// Gradients of every instance against the oracle; where the oracle finds no unique solution, or
-/// one that is nearly degenerate, the instance must be flagged instead. Returns how many were
+/// Gradients of every sample against the oracle; where the oracle finds no unique solution, or
+/// one that is nearly degenerate, the sample must be flagged instead. Returns how many were
 /// compared.
 fn compare(case: &Case, limit: f64) -> usize {
     let (solution, tape) = case.forward();
@@ -32,19 +32,16 @@ fn compare(case: &Case, limit: f64) -> usize {
     for (i, report) in solution.reports.iter().enumerate() {
         let oracle = case.oracle(i, &solution);
         let Some(oracle) = oracle.ok().filter(|oracle| !oracle.is_degenerate()) else {
-            assert!(
-                report.is_degenerate(),
-                "instance {i} is degenerate and not flagged: {report:?}"
-            );
+            assert!(report.is_degenerate(), "sample {i} is degenerate and not flagged: {report:?}");
             continue;
         };
-        assert!(!report.is_degenerate(), "instance {i}: {report:?}");
+        assert!(!report.is_degenerate(), "sample {i}: {report:?}");
         let (x, rows) = (i * n..(i + 1) * n, i * m..(i + 1) * m);
-        assert!(relative_error(&solution.x[x.clone()], &oracle.x) < limit, "x of instance {i}");
-        assert!(relative_error(&solution.z[rows.clone()], &oracle.z) < limit, "z of instance {i}");
+        assert!(relative_error(&solution.x[x.clone()], &oracle.x) < limit, "x of sample {i}");
+        assert!(relative_error(&solution.z[rows.clone()], &oracle.z) < limit, "z of sample {i}");
         let expected = case.oracle_gradients(i, &oracle);
         let error = error(&case.gradients_of(i, &gradients), &expected);
-        assert!(error < limit, "gradients of instance {i} are off by {error:e}, {report:?}");
+        assert!(error < limit, "gradients of sample {i} are off by {error:e}, {report:?}");
         assert!(gradients.adjoint_residual[i] < 1e-11, "{:e}", gradients.adjoint_residual[i]);
         let expected = oracle.jvp(&direction(case, i));
         for (name, found, expected) in [
@@ -53,14 +50,14 @@ fn compare(case: &Case, limit: f64) -> usize {
             ("s", &tangent.s[rows], &expected.s),
         ] {
             let error = relative_error(found, expected);
-            assert!(error < limit, "tangent of {name} of instance {i} is off by {error:e}");
+            assert!(error < limit, "tangent of {name} of sample {i} is off by {error:e}");
         }
         compared += 1;
     }
     compared
 }
 
-/// The change of instance `i` as a program.
+/// The change of sample `i` as a program.
 fn direction(case: &Case, i: usize) -> DenseProgram {
     let each = |values: &[f64]| Numbers::Each(values.to_vec());
     let directions = ProgramBatch {
@@ -190,13 +187,13 @@ fn tiny_and_huge_cotangents_scale_the_gradient() {
 }
 
 #[test]
-fn a_nan_in_a_cotangent_stays_in_its_instance() {
+fn a_nan_in_a_cotangent_stays_in_its_sample() {
     let mut case = Case::new(generators::random_qp(size(5, 6, 2, 9), 129), 1);
     let expected = vjp(&case);
     case.gx[4 * 5 + 1] = f64::NAN;
     let found = vjp(&case);
     for i in (0..9).filter(|i| *i != 4) {
-        assert_eq!(case.gradients_of(i, &found), case.gradients_of(i, &expected), "instance {i}");
+        assert_eq!(case.gradients_of(i, &found), case.gradients_of(i, &expected), "sample {i}");
     }
     let spoilt = case.gradients_of(4, &found);
     assert!(spoilt.q.iter().any(|q| q.is_nan()), "{spoilt:?}");
@@ -256,7 +253,7 @@ fn scaled_rows_and_columns_do_not_spoil_gradients() {
         assert!(!solution.reports[i].is_degenerate(), "{:?}", solution.reports[i]);
         let oracle: ActiveSetSolution = scaled.oracle(i, &solution).unwrap();
         let error = error(&scaled.gradients_of(i, &found), &scaled.oracle_gradients(i, &oracle));
-        assert!(error < 1e-9, "instance {i} is off by {error:e}");
+        assert!(error < 1e-9, "sample {i} is off by {error:e}");
     }
     // In the units of the plain program, where all entries are of one size.
     multiply(&mut found.p, &p_scale);
@@ -267,6 +264,6 @@ fn scaled_rows_and_columns_do_not_spoil_gradients() {
     for i in 0..16 {
         let oracle = plain.oracle(i, &solution).unwrap();
         let error = error(&plain.gradients_of(i, &found), &plain.oracle_gradients(i, &oracle));
-        assert!(error < 1e-9, "instance {i} is off by {error:e} in the plain units");
+        assert!(error < 1e-9, "sample {i} is off by {error:e} in the plain units");
     }
 }

@@ -22,7 +22,7 @@ pub fn moved(case: &Case, step: f64) -> ProgramBatch {
     batch
 }
 
-/// The gradient of instance `i` times the case's direction.
+/// The gradient of sample `i` times the case's direction.
 pub fn along(case: &Case, gradients: &Gradients, i: usize) -> f64 {
     let g = case.gradients_of(i, gradients);
     let row = |values: &[f64], len: usize| values[i * len..][..len].to_vec();
@@ -79,7 +79,7 @@ fn tangents_match_differences_of_solutions() {
                     .map(|(p, m)| (p - m) / (2.0 * STEP))
                     .collect();
                 let error = relative_error(&found[row], &expected);
-                assert!(error < 1e-6, "{name} of instance {i}, n = {n}, off by {error:e}");
+                assert!(error < 1e-6, "{name} of sample {i}, n = {n}, off by {error:e}");
             }
         }
     }
@@ -181,7 +181,7 @@ fn value_gradients_match_differences_of_the_objective() {
 }
 
 #[test]
-fn a_shared_change_is_the_same_change_for_every_instance() {
+fn a_shared_change_is_the_same_change_for_every_sample() {
     let case = Case::new(generators::random_qp(size(5, 6, 2, 7), 159), 1);
     let (_, tape) = case.forward();
     let (q, b) = (&case.dq[..5], &case.db[..8]);

@@ -1,4 +1,4 @@
-//! Empty parts are legal: no instances, no rows, no equalities, no objective.
+//! Empty parts are legal: no samples, no rows, no equalities, no objective.
 
 use argrad_conformance::generators::{self, ConePrograms, Objective};
 use argrad_conformance::{Numbers, ProgramBatch, relative_error};

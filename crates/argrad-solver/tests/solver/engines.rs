@@ -84,7 +84,7 @@ fn small_structures_go_to_lanes_bit_for_bit_whatever_the_batch() {
     for i in 0..9 {
         let alone = case.select(&[i]).answer(&automatic, &ZERO).unwrap();
         let different = differing(&alone.bits(0), &lanes.bits(i));
-        assert!(different.is_empty(), "{different:?} of instance {i}");
+        assert!(different.is_empty(), "{different:?} of sample {i}");
     }
 }
 
@@ -174,7 +174,7 @@ fn a_matrix_free_solver_uses_lsqr_by_itself() {
 }
 
 #[test]
-fn lsqr_at_its_limit_lists_the_instance_and_its_residual() {
+fn lsqr_at_its_limit_lists_the_sample_and_its_residual() {
     let case = Case::new(mixtures(3)[0].programs.known_solution().batch, 6);
     let method = Method::Lsqr { tolerance: 1e-12, max_iterations: 3 };
     let how = Differentiation { method, ..NAN };

@@ -1,4 +1,4 @@
-//! What the derivative of an instance without a solution is, and that it harms no other.
+//! What the derivative of a sample without a solution is, and that it harms no other.
 
 use argrad_conformance::generators;
 use argrad_conformance::{Numbers, relative_error};
@@ -6,7 +6,7 @@ use argrad_solver::{Differentiation, Error, Method, Mode, OnFailure, Status};
 
 use crate::case::{Case, NAN, ZERO, differing, size, solver};
 
-/// Instances 3 and 7 are infeasible, 9 is unbounded.
+/// Samples 3 and 7 are infeasible, 9 is unbounded.
 fn case() -> Case {
     let size = size(5, 6, 2, 12);
     let mut order: Vec<usize> = (0..12).collect();
@@ -26,12 +26,12 @@ fn solved() -> Vec<usize> {
 }
 
 #[test]
-fn failures_lists_the_instances_without_a_solution() {
+fn failures_lists_the_samples_without_a_solution() {
     assert_eq!(case().forward().0.failures().collect::<Vec<_>>(), FAILED);
 }
 
 #[test]
-fn by_default_the_derivative_is_an_error_that_names_instances_and_reasons() {
+fn by_default_the_derivative_is_an_error_that_names_samples_and_reasons() {
     let case = case();
     let (_, tape) = case.forward();
     let how = Differentiation::default();
@@ -42,7 +42,7 @@ fn by_default_the_derivative_is_an_error_that_names_instances_and_reasons() {
     ] {
         assert_eq!(error, Error::Unsolved { batch: 12, failures: FAILED.to_vec() });
         let message = error.to_string();
-        for part in ["3 of 12", "instance 3: primal infeasible", "instance 9: dual infeasible"] {
+        for part in ["3 of 12", "sample 3: primal infeasible", "sample 9: dual infeasible"] {
             assert!(message.contains(part), "{message}");
         }
     }
@@ -69,14 +69,14 @@ fn nan_or_zero_where_asked_for_in_every_derivative() {
                 &tangent.z[rows.clone()],
                 &tangent.s[rows],
             ] {
-                assert!(values.iter().all(is_expected), "instance {i}, {how:?}: {values:?}");
+                assert!(values.iter().all(is_expected), "sample {i}, {how:?}: {values:?}");
             }
         }
     }
 }
 
 #[test]
-fn derivatives_of_the_other_instances_are_as_without_the_failed_ones() {
+fn derivatives_of_the_other_samples_are_as_without_the_failed_ones() {
     let case = case();
     let solver = solver(&case.batch);
     let alone = case.select(&solved()).answer(&solver, &Differentiation::default()).unwrap();
@@ -84,13 +84,13 @@ fn derivatives_of_the_other_instances_are_as_without_the_failed_ones() {
         let among = case.answer(&solver, &how).unwrap();
         for (k, &i) in solved().iter().enumerate() {
             let different = differing(&among.bits(i), &alone.bits(k));
-            assert!(different.is_empty(), "{different:?} of instance {i}");
+            assert!(different.is_empty(), "{different:?} of sample {i}");
         }
     }
 }
 
 #[test]
-fn failed_instances_add_nothing_to_gradients_of_shared_values() {
+fn failed_samples_add_nothing_to_gradients_of_shared_values() {
     // The last two inequalities of the shared A are opposite: b decides whether they conflict.
     let slab = generators::conflicting_inequalities(size(5, 6, 2, 1), 95);
     let mut case = case();
@@ -125,8 +125,8 @@ fn value_gradients_are_nan_or_zero_where_asked_for() {
     let (_, alone) = case.select(&solved()).forward();
     let expected = alone.value_gradient(&[1.0; 9], &ZERO).unwrap();
     for (i, _) in FAILED {
-        assert!(nan.q[i * 5..][..5].iter().all(|q| q.is_nan()), "instance {i}");
-        assert!(nan.b[i * 8..][..8].iter().all(|b| b.is_nan()), "instance {i}");
+        assert!(nan.q[i * 5..][..5].iter().all(|q| q.is_nan()), "sample {i}");
+        assert!(nan.b[i * 8..][..8].iter().all(|b| b.is_nan()), "sample {i}");
         assert!(zero.q[i * 5..][..5].iter().chain(&zero.a[i * 40..][..40]).all(|v| *v == 0.0));
     }
     for (k, &i) in solved().iter().enumerate() {
@@ -149,7 +149,7 @@ fn smoothed_derivatives_treat_failures_the_same_way() {
     let alone = case.select(&solved()).answer(&solver, &how).unwrap();
     for (k, &i) in solved().iter().enumerate() {
         let different = differing(&among.bits(i), &alone.bits(k));
-        assert!(different.is_empty(), "{different:?} of instance {i}");
+        assert!(different.is_empty(), "{different:?} of sample {i}");
     }
     assert!(among.gradients.q[15..20].iter().all(|q| q.is_nan()));
 }

@@ -23,15 +23,15 @@ fn assert_primal_infeasible(batch: &ProgramBatch) {
     for (i, report) in solution.reports.iter().enumerate() {
         let program = batch.program(i);
         let z = &solution.z[i * m..][..m];
-        assert_eq!(report.status, Status::PrimalInfeasible, "instance {i}: {report:?}");
+        assert_eq!(report.status, Status::PrimalInfeasible, "sample {i}: {report:?}");
         assert!(
             largest(&transposed(&program, z)) < 1e-6,
-            "instance {i}: {:e}",
+            "sample {i}: {:e}",
             largest(&transposed(&program, z))
         );
-        assert!(z[program.equalities..].iter().all(|&z| z >= 0.0), "instance {i}");
+        assert!(z[program.equalities..].iter().all(|&z| z >= 0.0), "sample {i}");
         let bz = dot(&program.b, z);
-        assert!((bz + 1.0).abs() < 1e-9, "instance {i}: {bz}");
+        assert!((bz + 1.0).abs() < 1e-9, "sample {i}: {bz}");
         assert!(report.is_degenerate() && !report.unique);
     }
 }
@@ -43,18 +43,18 @@ fn assert_unbounded(batch: &ProgramBatch) {
     for (i, report) in solution.reports.iter().enumerate() {
         let program = batch.program(i);
         let (x, s) = (&solution.x[i * n..][..n], &solution.s[i * m..][..m]);
-        assert_eq!(report.status, Status::DualInfeasible, "instance {i}: {report:?}");
+        assert_eq!(report.status, Status::DualInfeasible, "sample {i}: {report:?}");
         let px: Vec<f64> = program.p.chunks(n).map(|row| dot(row, x)).collect();
-        assert!(largest(&px) < 1e-6, "instance {i}: {:e}", largest(&px));
+        assert!(largest(&px) < 1e-6, "sample {i}: {:e}", largest(&px));
         let rows: Vec<f64> = (0..m).map(|k| dot(program.row(k), x) + s[k]).collect();
-        assert!(largest(&rows) < 1e-6, "instance {i}: {:e}", largest(&rows));
+        assert!(largest(&rows) < 1e-6, "sample {i}: {:e}", largest(&rows));
         let (zero, nonnegative) = s.split_at(program.equalities);
         assert!(
             zero.iter().all(|&s| s == 0.0) && nonnegative.iter().all(|&s| s >= 0.0),
-            "instance {i}"
+            "sample {i}"
         );
         let qx = dot(&program.q, x);
-        assert!((qx + 1.0).abs() < 1e-9, "instance {i}: {qx}");
+        assert!((qx + 1.0).abs() < 1e-9, "sample {i}: {qx}");
     }
 }
 
@@ -168,7 +168,7 @@ fn a_sample_without_solution_leaves_its_neighbours_as_if_it_were_not_there() {
             let found = case.answer(&solver(&good), &NAN).unwrap();
             for (place, &i) in order.iter().enumerate().filter(|(_, i)| **i < 16) {
                 let different = differing(&found.bits(place), &expected.bits(i));
-                assert!(different.is_empty(), "{different:?} of instance {i} at place {place}");
+                assert!(different.is_empty(), "{different:?} of sample {i} at place {place}");
             }
         }
     }

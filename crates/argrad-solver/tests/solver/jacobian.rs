@@ -6,7 +6,7 @@ use argrad_solver::{Differentiation, Error, Slot, Tangent, Tape};
 use crate::case::{Case, NAN};
 use crate::families::{Family, mixtures, single_cones};
 
-/// x, z, s of each instance along unit direction `k` of one value, one instance after the other.
+/// x, z, s of each sample along unit direction `k` of one value, one sample after the other.
 fn column(tape: &Tape, unit: &[f64], which: usize) -> Vec<Vec<f64>> {
     let slot = Some(Slot::Shared(unit));
     let none = None;
@@ -56,9 +56,9 @@ fn columns_are_tangents_of_unit_directions() {
     }
 }
 
-/// Gradients of shared values are sums; a Jacobian is that of each instance all the same.
+/// Gradients of shared values are sums; a Jacobian is that of each sample all the same.
 #[test]
-fn shared_values_have_a_jacobian_an_instance() {
+fn shared_values_have_a_jacobian_an_sample() {
     let programs = &single_cones(3)[2].programs;
     let mut case = Case::new(programs.known_solution().batch, 2);
     let first = case.batch.select(&[0]);
@@ -68,7 +68,7 @@ fn shared_values_have_a_jacobian_an_instance() {
 }
 
 #[test]
-fn instances_without_a_solution_have_none() {
+fn samples_without_a_solution_have_none() {
     let programs = &single_cones(2)[2].programs;
     let case = Case::new(programs.known_solution().batch.join(&programs.infeasible()), 3);
     let (_, tape) = case.forward();

@@ -1,4 +1,4 @@
-//! Limits of time and of iterations end a solve with its best point, and harm no other instance.
+//! Limits of time and of iterations end a solve with its best point, and harm no other sample.
 
 use std::time::Duration;
 
@@ -82,13 +82,13 @@ fn enough_time_changes_nothing() {
         let free = case.answer(&limited(&case.batch, 100, None), &NAN).unwrap();
         for i in 0..9 {
             let different = differing(&timed.bits(i), &free.bits(i));
-            assert!(different.is_empty(), "{name}: {different:?} of instance {i}");
+            assert!(different.is_empty(), "{name}: {different:?} of sample {i}");
         }
     }
 }
 
 #[test]
-fn instances_that_need_fewer_iterations_are_the_same_bit_for_bit() {
+fn samples_that_need_fewer_iterations_are_the_same_bit_for_bit() {
     for Family { name, programs } in mixtures(23) {
         let case = Case::new(programs.known_solution().batch, 4);
         let free = case.answer(&limited(&case.batch, 100, None), &NAN).unwrap();
@@ -107,7 +107,7 @@ fn instances_that_need_fewer_iterations_are_the_same_bit_for_bit() {
             if free.solution.reports[i].iterations < limit {
                 unaffected += 1;
                 let different = differing(&short.bits(i), &free.bits(i));
-                assert!(different.is_empty(), "{name}: {different:?} of instance {i}");
+                assert!(different.is_empty(), "{name}: {different:?} of sample {i}");
             }
         }
         assert!(unaffected > 0, "{name}: {iterations:?}");

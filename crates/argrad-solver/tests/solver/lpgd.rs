@@ -15,7 +15,7 @@ fn lpgd(tau: f64, on_failure: OnFailure) -> Differentiation {
     Differentiation { mode: Mode::Lpgd(tau), on_failure, method: Method::Direct }
 }
 
-/// Errors of VJP and JVP of the well-conditioned instances at a step.
+/// Errors of VJP and JVP of the well-conditioned samples at a step.
 fn errors(case: &Case, tau: f64) -> Vec<(usize, f64, f64)> {
     let (solution, tape) = case.forward();
     let how = lpgd(tau, OnFailure::Zero);
@@ -45,7 +45,7 @@ fn errors(case: &Case, tau: f64) -> Vec<(usize, f64, f64)> {
         .collect()
 }
 
-/// A quarter of the step has a sixteenth of the error, until rounding takes over. Returns how many instances
+/// A quarter of the step has a sixteenth of the error, until rounding takes over. Returns how many samples
 /// were checked.
 fn assert_second_order(name: &str, batch: ProgramBatch) -> usize {
     let case = Case::new(batch, 1);
@@ -77,7 +77,7 @@ fn the_error_is_of_second_order_in_the_step_for_every_cone() {
     assert!(checked > 40, "only {checked} are well conditioned");
 }
 
-/// minimize c'x over the unit square, one instance for each c.
+/// minimize c'x over the unit square, one sample for each c.
 fn square(costs: &[[f64; 2]]) -> Tape {
     let structure =
         Structure::new(Pattern::empty(2, 2), Pattern::dense(4, 2), vec![Cone::Nonnegative(4)])
@@ -131,7 +131,7 @@ fn a_step_that_is_not_positive_and_finite_is_refused() {
 }
 
 #[test]
-fn instances_without_a_solution_are_errors_or_nan_or_zero_and_harm_no_other() {
+fn samples_without_a_solution_are_errors_or_nan_or_zero_and_harm_no_other() {
     let programs = families(3).pop().unwrap().programs;
     let case = Case::new(programs.known_solution().batch.join(&programs.infeasible()), 3);
     let (solution, tape) = case.forward();

@@ -42,7 +42,7 @@ fn cases() -> (Case, Case) {
     (full, short)
 }
 
-/// The kept rows of all instances.
+/// The kept rows of all samples.
 fn rows(values: &[f64]) -> Vec<f64> {
     values.chunks(9).flat_map(|row| kept().into_iter().map(|k| row[k])).collect()
 }
@@ -146,7 +146,7 @@ fn a_bound_from_1e19_on_removes_the_row_as_infinity_does() {
         let found = case.answer(&solver(&case.batch), &ZERO).unwrap();
         for i in 0..9 {
             let different = differing(&found.bits(i), &expected.bits(i));
-            assert!(different.is_empty(), "{bound:e}: {different:?} of instance {i}");
+            assert!(different.is_empty(), "{bound:e}: {different:?} of sample {i}");
             assert_eq!((found.solution.z[i * 28 + 3], found.gradients.b[i * 28 + 3]), (0.0, 0.0));
         }
     }

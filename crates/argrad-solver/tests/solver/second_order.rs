@@ -187,7 +187,7 @@ fn the_hessian_of_a_scalar_of_the_solution_is_symmetric() {
     }
 }
 
-/// Smooth instances, then as many at a kink, then as many without a solution, interleaved.
+/// Smooth samples, then as many at a kink, then as many without a solution, interleaved.
 fn kinked() -> (Case, Vec<usize>) {
     let mut programs = mixtures(4).remove(0).programs;
     programs.variables = programs.rows();
@@ -199,7 +199,7 @@ fn kinked() -> (Case, Vec<usize>) {
 }
 
 #[test]
-fn kinked_instances_are_refused_by_index() {
+fn kinked_samples_are_refused_by_index() {
     let (case, kinked) = kinked();
     let (_, tape) = case.forward();
     let error = tape
@@ -211,12 +211,12 @@ fn kinked_instances_are_refused_by_index() {
         )
         .unwrap_err();
     assert!(error.to_string().contains("4 of 8"), "{error}");
-    assert!(error.to_string().contains("instance 3"), "{error}");
-    assert_eq!(error, Error::NotSmooth { batch: 8, instances: kinked });
+    assert!(error.to_string().contains("sample 3"), "{error}");
+    assert_eq!(error, Error::NotSmooth { batch: 8, samples: kinked });
 }
 
 #[test]
-fn kinked_instances_are_nan_or_zero_on_request_and_harm_no_other() {
+fn kinked_samples_are_nan_or_zero_on_request_and_harm_no_other() {
     let (case, kinked) = kinked();
     let (_, tape) = case.forward();
     let smooth = [0, 2, 5, 7];
@@ -244,7 +244,7 @@ fn kinked_instances_are_nan_or_zero_on_request_and_harm_no_other() {
 
 /// minimize |x|^2 / 2 + q'x over x <= b with P, q, A shared: at the second b the first row is at a kink.
 #[test]
-fn kinked_instances_add_nothing_to_gradients_of_shared_values() {
+fn kinked_samples_add_nothing_to_gradients_of_shared_values() {
     let structure =
         Structure::new(Pattern::diagonal(2), Pattern::dense(2, 2), vec![Cone::Nonnegative(2)])
             .unwrap();
@@ -300,7 +300,7 @@ fn other_modes_and_methods_are_refused() {
 }
 
 #[test]
-fn instances_without_a_solution_are_refused_or_nan_or_zero() {
+fn samples_without_a_solution_are_refused_or_nan_or_zero() {
     let programs = mixtures(2).remove(0).programs;
     let case = Case::new(programs.known_solution().batch.join(&programs.infeasible()), 8);
     let (_, tape) = case.forward();

@@ -16,7 +16,7 @@ fn tape(batch: &ProgramBatch) -> Tape {
     solver(batch).forward(&batch.values()).unwrap().1
 }
 
-/// x, z and s = b - Ax of the central path, for each instance.
+/// x, z and s = b - Ax of the central path, for each sample.
 fn central(batch: &ProgramBatch, mu: f64) -> Vec<[Vec<f64>; 3]> {
     let (x, z) = tape(batch).central_points(mu).unwrap();
     let (n, m) = (batch.variables(), batch.rows());
@@ -46,12 +46,12 @@ fn central_points_satisfy_the_equations_of_the_central_path() {
                     dot(&program.p[j * n..][..n], &x) + program.q[j] + column
                 })
                 .collect();
-            assert!(largest(&stationarity) < 1e-11 * largest(&z).max(1.0), "instance {i}");
-            assert!(largest(&s[..equalities]) < 1e-11, "instance {i}");
+            assert!(largest(&stationarity) < 1e-11 * largest(&z).max(1.0), "sample {i}");
+            assert!(largest(&s[..equalities]) < 1e-11, "sample {i}");
             for k in equalities..program.rows() {
                 assert!(z[k] > 0.0 && s[k] > -1e-12);
                 // s is a difference of terms of size one.
-                assert!((s[k] * z[k] - mu).abs() < 1e-11 * z[k].max(1.0), "instance {i}, row {k}");
+                assert!((s[k] * z[k] - mu).abs() < 1e-11 * z[k].max(1.0), "sample {i}, row {k}");
             }
         }
     }
@@ -87,7 +87,7 @@ fn smoothed_gradients_match_differences_of_central_points() {
                 ] {
                     let off: Vec<f64> = found.iter().zip(expected).map(|(f, e)| f - e).collect();
                     let error = largest(&off) / terms;
-                    assert!(error < 1e-6, "{name} of instance {i} of {size:?}, mu {mu}: {error:e}");
+                    assert!(error < 1e-6, "{name} of sample {i} of {size:?}, mu {mu}: {error:e}");
                 }
                 let expected = dot(&case.gx[x], &dx)
                     + dot(&case.gz[rows.clone()], &dz)

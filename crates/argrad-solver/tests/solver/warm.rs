@@ -90,7 +90,7 @@ fn a_far_start_ends_in_the_cold_solution_bit_for_bit_or_in_an_accepted_one() {
         if !warm.reports[i].warm_started {
             fallen_back += 1;
             let different = differing(&solution_bits(&warm, i), &solution_bits(&cold, i));
-            assert!(different.is_empty(), "{different:?} of instance {i}");
+            assert!(different.is_empty(), "{different:?} of sample {i}");
         }
     }
     assert!(fallen_back > 0);
@@ -111,7 +111,7 @@ fn a_start_that_is_not_finite_ends_in_the_cold_solution_bit_for_bit() {
             assert_eq!(warm.reports[i].status, Status::Solved, "{value}");
             if !warm.reports[i].warm_started {
                 let different = differing(&solution_bits(&warm, i), &solution_bits(&cold, i));
-                assert!(different.is_empty(), "{different:?} of instance {i} from {value}");
+                assert!(different.is_empty(), "{different:?} of sample {i} from {value}");
             }
         }
         assert_close(&warm, &cold, "not finite");
@@ -174,6 +174,6 @@ fn a_warm_solve_is_the_same_alone_and_in_a_batch() {
         };
         let (_, alone) = cold_and_warm(&after.select(&[i]), &own);
         let different = differing(&solution_bits(&together, i), &solution_bits(&alone, 0));
-        assert!(different.is_empty(), "{different:?} of instance {i}");
+        assert!(different.is_empty(), "{different:?} of sample {i}");
     }
 }

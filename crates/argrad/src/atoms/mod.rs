@@ -1,4 +1,4 @@
-//! Atoms: the functions that expressions are made of, one family a file.
+//! Atoms: the functions that expressions are made of, one family per file.
 
 mod arithmetic;
 mod composites;

@@ -30,7 +30,7 @@ impl<'m> Expr<'m> {
         self.model.linear(Form::Call(name), map, &[self], Shape::SCALAR)
     }
 
-    /// Sums along an axis of a matrix: 0 sums over rows (one number a column), 1 over columns.
+    /// Sums along an axis of a matrix: 0 sums over rows (one number per column), 1 over columns.
     #[track_caller]
     pub fn sum_axis(self, axis: usize) -> Expr<'m> {
         self.totals("sum_axis", axis, |_| 1.0)

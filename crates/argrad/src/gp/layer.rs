@@ -208,7 +208,7 @@ impl GpLayer {
 }
 
 impl GpTape {
-    /// Number of instances.
+    /// Number of samples.
     pub fn batch(&self) -> usize {
         self.tape.batch()
     }

@@ -19,7 +19,7 @@ pub struct AffineMap<'a> {
     pub indices: &'a [i64],
     /// The entries.
     pub data: &'a [f64],
-    /// The constant part, one number a row.
+    /// The constant part, one number per row.
     pub base: &'a [f64],
 }
 

@@ -13,7 +13,7 @@ impl Layer {
     /// to; that of a shared parameter is the sum over the batch.
     ///
     /// # Errors
-    /// Wrong lengths; instances without a solution, unless [`Self::with_differentiation`] says otherwise.
+    /// Wrong lengths; samples without a solution, unless [`Self::with_differentiation`] says otherwise.
     pub fn backward(
         &self,
         tape: &LayerTape,
@@ -36,9 +36,9 @@ impl Layer {
                 }
             };
             let size = spec.shape.size();
-            for instance in 0..batch {
-                let own = &cotangent[instance * size..(instance + 1) * size];
-                spec.map.apply_transpose(own, &mut out[instance * len..(instance + 1) * len]);
+            for sample in 0..batch {
+                let own = &cotangent[sample * size..(sample + 1) * size];
+                spec.map.apply_transpose(own, &mut out[sample * len..(sample + 1) * len]);
             }
         }
         let z = (!z.is_empty()).then_some(&z[..]);
@@ -47,7 +47,7 @@ impl Layer {
         Ok(self.to_parameters(tape, &gradients, None))
     }
 
-    /// Gradient of the sum of `weights[i]` times the optimal value of instance i: the sensitivities.
+    /// Gradient of the sum of `weights[i]` times the optimal value of sample i: the sensitivities.
     ///
     /// # Errors
     /// As [`Self::backward`].
@@ -86,25 +86,25 @@ impl Layer {
         let given: Vec<&[f64]> = tape.parameters.iter().map(Vec::as_slice).collect();
         self.fill_shared(&given, &tape.each, &mut theta);
         let any_varies = tape.varies.contains(&true);
-        for instance in 0..if any_varies { tape.batch } else { 1 } {
+        for sample in 0..if any_varies { tape.batch } else { 1 } {
             gradient.fill(0.0);
             for ((map, part), varies) in maps.iter().zip(parts).zip(tape.varies) {
-                // Those of a failed instance may be NaN, and add nothing to what is shared.
-                if part.is_empty() || if varies { tape.failed[instance] } else { instance > 0 } {
+                // Those of a failed sample may be NaN, and add nothing to what is shared.
+                if part.is_empty() || if varies { tape.failed[sample] } else { sample > 0 } {
                     continue;
                 }
-                let at = if varies { instance * map.len() } else { 0 };
+                let at = if varies { sample * map.len() } else { 0 };
                 map.apply_transpose(&part[at..at + map.len()], &mut gradient);
             }
             if !given.is_empty() {
-                self.fill_theta(&given, &tape.each, &tape.marked, instance, &mut theta);
+                self.fill_theta(&given, &tape.each, &tape.marked, sample, &mut theta);
                 self.data.program.vjp(&theta, &mut gradient);
             }
             for ((spec, out), each) in self.data.parameters.iter().zip(&mut out).zip(&tape.each) {
-                let at = if *each { instance * spec.len } else { 0 };
+                let at = if *each { sample * spec.len } else { 0 };
                 let own = &gradient[spec.offset..spec.offset + spec.len];
                 out[at..at + spec.len].iter_mut().zip(own).for_each(|(out, g)| *out += g);
-                if *each && tape.failed[instance] && self.how.on_failure == OnFailure::Nan {
+                if *each && tape.failed[sample] && self.how.on_failure == OnFailure::Nan {
                     out[at..at + spec.len].fill(f64::NAN);
                 }
             }
@@ -133,18 +133,18 @@ impl Layer {
         let given: Vec<&[f64]> = tape.parameters.iter().map(Vec::as_slice).collect();
         self.fill_shared(&given, &tape.each, &mut theta);
         let any_varies = tape.varies.contains(&true);
-        for instance in 0..if any_varies { batch } else { 1 } {
-            self.fill_theta(&given, &tape.each, &tape.marked, instance, &mut theta);
+        for sample in 0..if any_varies { batch } else { 1 } {
+            self.fill_theta(&given, &tape.each, &tape.marked, sample, &mut theta);
             for ((spec, values), each) in self.data.parameters.iter().zip(&tangents).zip(&tape.each)
             {
-                let at = if *each { instance * spec.len } else { 0 };
+                let at = if *each { sample * spec.len } else { 0 };
                 tangent[spec.offset..spec.offset + spec.len]
                     .copy_from_slice(&values[at..at + spec.len]);
             }
             self.data.program.jvp(&theta, &mut tangent);
             for ((map, data), varies) in maps.iter().zip(&mut data).zip(tape.varies) {
-                if varies || instance == 0 {
-                    let at = if varies { instance * map.len() } else { 0 };
+                if varies || sample == 0 {
+                    let at = if varies { sample * map.len() } else { 0 };
                     map.apply_linear(&tangent, &mut data[at..at + map.len()]);
                 }
             }
@@ -163,10 +163,10 @@ impl Layer {
             };
             let size = spec.shape.size();
             let mut values = vec![0.0; batch * size];
-            for instance in 0..batch {
+            for sample in 0..batch {
                 spec.map.apply(
-                    &source[instance * len..(instance + 1) * len],
-                    &mut values[instance * size..(instance + 1) * size],
+                    &source[sample * len..(sample + 1) * len],
+                    &mut values[sample * size..(sample + 1) * size],
                 );
             }
             out.push(values);

@@ -37,9 +37,8 @@ impl ParameterSpec {
         }
         let check = |at: usize| {
             let own = &values[at * self.len..(at + 1) * self.len];
-            let instance =
-                if slot.is_shared() { String::new() } else { format!(" of instance {at}") };
-            self.check_instance(own, &instance)
+            let sample = if slot.is_shared() { String::new() } else { format!(" of sample {at}") };
+            self.check_sample(own, &sample)
         };
         let cost = if self.psd { self.len * self.shape.rows() } else { self.len };
         if copies * cost < WORTH_THREADS {
@@ -50,19 +49,19 @@ impl ParameterSpec {
         }
     }
 
-    fn check_instance(&self, values: &[f64], instance: &str) -> Result<(), ModelError> {
-        self.all(values, instance, "finite numbers", |_, v| v.is_finite())?;
+    fn check_sample(&self, values: &[f64], sample: &str) -> Result<(), ModelError> {
+        self.all(values, sample, "finite numbers", |_, v| v.is_finite())?;
         if self.nonneg {
-            self.all(values, instance, "nonnegative numbers", |_, v| v >= 0.0)?;
+            self.all(values, sample, "nonnegative numbers", |_, v| v >= 0.0)?;
         }
         if self.nonpos {
-            self.all(values, instance, "nonpositive numbers", |_, v| v <= 0.0)?;
+            self.all(values, sample, "nonpositive numbers", |_, v| v <= 0.0)?;
         }
         if let Some(lower) = &self.lower {
-            self.all(values, instance, "numbers above the lower bound", |k, v| v >= lower[k])?;
+            self.all(values, sample, "numbers above the lower bound", |k, v| v >= lower[k])?;
         }
         if let Some(upper) = &self.upper {
-            self.all(values, instance, "numbers below the upper bound", |k, v| v <= upper[k])?;
+            self.all(values, sample, "numbers below the upper bound", |k, v| v <= upper[k])?;
         }
         let n = self.shape.rows();
         if self.symmetric {
@@ -72,14 +71,14 @@ impl ParameterSpec {
                     let (below, above) = (values[i * n + j], values[j * n + i]);
                     if (below - above).abs() > ASYMMETRY * largest {
                         let found =
-                            format!("{above} at ({j}, {i}) and {below} at ({i}, {j}){instance}");
+                            format!("{above} at ({j}, {i}) and {below} at ({i}, {j}){sample}");
                         return Err(self.error("a symmetric matrix", found));
                     }
                 }
             }
         }
         if self.psd && !is_semidefinite(values, n) {
-            let found = format!("a negative eigenvalue{instance}");
+            let found = format!("a negative eigenvalue{sample}");
             return Err(self.error("a positive semidefinite matrix", found));
         }
         Ok(())
@@ -88,12 +87,12 @@ impl ParameterSpec {
     fn all(
         &self,
         values: &[f64],
-        instance: &str,
+        sample: &str,
         expected: &str,
         holds: impl Fn(usize, f64) -> bool,
     ) -> Result<(), ModelError> {
         match values.iter().enumerate().position(|(k, v)| !holds(k, *v)) {
-            Some(k) => Err(self.error(expected, format!("{} at entry {k}{instance}", values[k]))),
+            Some(k) => Err(self.error(expected, format!("{} at entry {k}{sample}", values[k]))),
             None => Ok(()),
         }
     }

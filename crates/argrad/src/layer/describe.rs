@@ -31,7 +31,7 @@ impl Layer {
         })
     }
 
-    /// The numbers P, q, A, b of the program that is solved for these parameters of one instance (in the
+    /// The numbers P, q, A, b of the program that is solved for these parameters of one sample (in the
     /// order of the patterns of [`Self::structure`]), for other solvers. Only how many are given is checked.
     ///
     /// # Errors

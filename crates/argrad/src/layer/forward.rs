@@ -37,26 +37,26 @@ pub struct LayerTape {
     pub(super) parameters: Vec<Vec<f64>>,
     /// How many numbers each parameter was given.
     pub(super) lengths: Vec<usize>,
-    /// Whether each parameter has one copy an instance.
+    /// Whether each parameter has one copy per sample.
     pub(super) each: Vec<bool>,
-    /// Entries of theta that differ between instances.
+    /// Entries of theta that differ between samples.
     pub(super) marked: Vec<bool>,
-    /// Whether P, q, A, b, and the objective's constant differ between instances.
+    /// Whether P, q, A, b, and the objective's constant differ between samples.
     pub(super) varies: [bool; 5],
-    /// Whether each instance has no solution.
+    /// Whether each sample has no solution.
     pub(super) failed: Vec<bool>,
 }
 
-/// What parameters make of a program, and what of it differs between instances.
+/// What parameters make of a program, and what of it differs between samples.
 struct Numbers<'a> {
     batch: usize,
     /// The parameters' numbers, as they were given.
     views: Vec<&'a [f64]>,
-    /// Whether each parameter has one copy an instance.
+    /// Whether each parameter has one copy per sample.
     each: Vec<bool>,
-    /// Entries of theta that differ between instances.
+    /// Entries of theta that differ between samples.
     marked: Vec<bool>,
-    /// Whether P, q, A, b, and the objective's constant differ between instances.
+    /// Whether P, q, A, b, and the objective's constant differ between samples.
     varies: [bool; 5],
     /// P, q, A, b and the objective's constant, as `data_of` makes them.
     data: [Vec<f64>; 5],
@@ -126,14 +126,14 @@ impl Layer {
     /// [`Expr::leq`](crate::expression::Expr::leq).
     ///
     /// # Errors
-    /// Values that are not those of the parameters: [`ModelError::Value`] says which. An instance without a
+    /// Values that are not those of the parameters: [`ModelError::Value`] says which. A sample without a
     /// solution is not an error but a [`Report`](argrad_solver::Report).
     pub fn forward(&self, parameters: &[&[f64]]) -> Result<(Outputs, LayerTape), ModelError> {
         let (batch, slots) = self.infer(parameters)?;
         self.forward_slots(batch, &slots, None)
     }
 
-    /// [`Self::forward`], each instance starting from an earlier solution of this layer.
+    /// [`Self::forward`], each sample starting from an earlier solution of this layer.
     ///
     /// # Errors
     /// As [`Self::forward`]; also when `start` is of another batch.
@@ -188,7 +188,7 @@ impl Layer {
     }
 
     /// Solves a batch, as [`Self::forward`] does bit for bit, without what a derivative needs: no tape
-    /// is made, whose memory is that of a factorization per instance.
+    /// is made, whose memory is that of a factorization per sample.
     ///
     /// # Errors
     /// As [`Self::forward`].
@@ -197,7 +197,7 @@ impl Layer {
         self.solve_slots(batch, &slots, None)
     }
 
-    /// [`Self::solve`], each instance starting from an earlier solution of this layer.
+    /// [`Self::solve`], each sample starting from an earlier solution of this layer.
     ///
     /// # Errors
     /// As [`Self::forward_from`].
@@ -261,7 +261,7 @@ impl Layer {
         let (batch, program) = (numbers.batch, &self.data.assembled);
         let (_, constant) = self.values(numbers);
         let objective = solution.reports.iter().enumerate().map(|(at, report)| {
-            let constant = constant.instance(at, 1)[0];
+            let constant = constant.sample(at, 1)[0];
             self.data.sign() * (report.objective + constant)
         });
         let objective = objective.collect();
@@ -273,9 +273,9 @@ impl Layer {
             };
             let size = spec.shape.size();
             let mut out = vec![0.0; batch * size];
-            for instance in 0..batch {
-                let own = &mut out[instance * size..(instance + 1) * size];
-                spec.map.apply(&source[instance * len..(instance + 1) * len], own);
+            for sample in 0..batch {
+                let own = &mut out[sample * size..(sample + 1) * size];
+                spec.map.apply(&source[sample * len..(sample + 1) * len], own);
                 own.iter_mut().zip(&spec.constant).for_each(|(out, c)| *out += c);
             }
             values.push(out);
@@ -308,7 +308,7 @@ impl Layer {
         [&program.p.map, &program.q, &program.a.map, &program.b, &program.constant]
     }
 
-    /// P, q, A, b and the objective's constant: one copy, or one an instance. Empty where theta reaches
+    /// P, q, A, b and the objective's constant: one copy, or one per sample. Empty where theta reaches
     /// nothing.
     fn data_of(
         &self,
@@ -333,7 +333,7 @@ impl Layer {
                 map.apply(&theta, data);
             }
         }
-        // The rows of each instance, for threads to take.
+        // The rows of each sample, for threads to take.
         let mut rows: Vec<[&mut [f64]; 5]> = Vec::new();
         if varies.contains(&true) {
             let mut rest = data.each_mut().map(|data| &mut data[..]);
@@ -346,9 +346,9 @@ impl Layer {
                 }));
             }
         }
-        let fill = |theta: &mut Vec<f64>, (instance, rows): (usize, [&mut [f64]; 5])| {
-            self.fill_theta(parameters, each, marked, instance, theta);
-            self.check_derived(theta, Some(instance))?;
+        let fill = |theta: &mut Vec<f64>, (sample, rows): (usize, [&mut [f64]; 5])| {
+            self.fill_theta(parameters, each, marked, sample, theta);
+            self.check_derived(theta, Some(sample))?;
             for ((map, out), varies) in maps.iter().zip(rows).zip(varies) {
                 if varies {
                     map.apply(theta, out);
@@ -367,40 +367,40 @@ impl Layer {
         Ok(data)
     }
 
-    fn check_derived(&self, theta: &[f64], instance: Option<usize>) -> Result<(), ModelError> {
+    fn check_derived(&self, theta: &[f64], sample: Option<usize>) -> Result<(), ModelError> {
         match self.data.program.not_finite(theta) {
             None => Ok(()),
             Some(what) => {
-                let of = instance.map(|at| format!(" of instance {at}")).unwrap_or_default();
+                let of = sample.map(|at| format!(" of sample {at}")).unwrap_or_default();
                 Err(ModelError::Parameters(format!("a function of the parameters{of}: {what}")))
             }
         }
     }
 
-    /// Numbers that all instances share, derived ones included.
+    /// Numbers that all samples share, derived ones included.
     pub(super) fn fill_shared(&self, parameters: &[&[f64]], each: &[bool], theta: &mut [f64]) {
         for ((spec, values), each) in self.data.parameters.iter().zip(parameters).zip(each) {
             if !*each {
                 theta[spec.offset..spec.offset + spec.len].copy_from_slice(values);
             }
         }
-        // What depends on numbers that are not shared is evaluated again for each instance; what depends on
+        // What depends on numbers that are not shared is evaluated again for each sample; what depends on
         // none (a constant argument of a function of parameters) is not.
         self.data.program.evaluate(theta);
     }
 
-    /// Numbers of one instance, derived ones included; those shared must be there. `marked` are the entries
-    /// of theta that differ between instances.
+    /// Numbers of one sample, derived ones included; those shared must be there. `marked` are the entries
+    /// of theta that differ between samples.
     pub(super) fn fill_theta(
         &self,
         parameters: &[&[f64]],
         each: &[bool],
         marked: &[bool],
-        instance: usize,
+        sample: usize,
         theta: &mut [f64],
     ) {
         for ((spec, values), each) in self.data.parameters.iter().zip(parameters).zip(each) {
-            let own = instance * spec.len..(instance + 1) * spec.len;
+            let own = sample * spec.len..(sample + 1) * spec.len;
             if *each && own.end <= values.len() {
                 theta[spec.offset..spec.offset + spec.len].copy_from_slice(&values[own]);
             }
@@ -408,7 +408,7 @@ impl Layer {
         self.data.program.evaluate_marked(marked, theta);
     }
 
-    /// Which entries of theta differ between instances.
+    /// Which entries of theta differ between samples.
     fn marks(&self, each: &[bool]) -> Vec<bool> {
         let mut of_theta = vec![false; self.data.program.inputs()];
         for (spec, each) in self.data.parameters.iter().zip(each) {
@@ -461,7 +461,7 @@ impl Layer {
 }
 
 impl LayerTape {
-    /// Number of instances.
+    /// Number of samples.
     pub fn batch(&self) -> usize {
         self.batch
     }

@@ -13,11 +13,11 @@ use crate::expression::Key;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outputs {
-    /// Number of instances.
+    /// Number of samples.
     pub batch: usize,
     /// The outputs in the order in which they were asked for, `batch` times the size of each.
     pub values: Vec<Vec<f64>>,
-    /// The optimal value of each instance, with its sign as the problem states it.
+    /// The optimal value of each sample, with its sign as the problem states it.
     pub objective: Vec<f64>,
     /// How each solve went.
     pub reports: Vec<Report>,

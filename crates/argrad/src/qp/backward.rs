@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use argrad_solver::{Cotangent, Error, Gradients, OnFailure, Slot, Tangent};
 
-use super::instances::Assembled;
 use super::rows::split_rows;
+use super::samples::Assembled;
 use super::tape::Maps;
 use super::{
     QpCotangent, QpGradients, QpLayer, QpSolutionTangent, QpTangent, QpTape, check_length,
@@ -17,7 +17,7 @@ impl QpLayer {
     ///
     /// # Errors
     /// [`Error::Length`]; [`Error::Shape`] for a tape of another layer; [`Error::Unsolved`] when an
-    /// instance is not solved and
+    /// sample is not solved and
     /// [`Differentiation::on_failure`](crate::Differentiation::on_failure) is [`OnFailure::Error`];
     /// [`Error::Setting`] when the mode's number is out of its range.
     pub fn backward(
@@ -48,7 +48,7 @@ impl QpLayer {
     }
 
     /// Gradient with respect to the values of the weighted sum of optimal values
-    /// 1/2 x'Px + q'x (the envelope formula), one weight per instance.
+    /// 1/2 x'Px + q'x (the envelope formula), one weight per sample.
     ///
     /// # Errors
     /// As [`Self::backward`].

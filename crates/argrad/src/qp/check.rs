@@ -36,7 +36,7 @@ pub(crate) fn check_finite(
     let Some(at) = values.iter().position(bad) else { return Ok(()) };
     Err(Error::NotFinite {
         argument,
-        instance: (!slot.is_shared()).then(|| at / len),
+        sample: (!slot.is_shared()).then(|| at / len),
         entry: at % len,
         found: values[at],
     })

@@ -5,8 +5,8 @@
 use argrad_solver::{Error, Pattern, Slot};
 
 use super::check::{all_finite, check_finite};
-use super::instances::{Assembled, each_instance, each_instance_in_place};
 use super::rows::{split_rows, stack_rows};
+use super::samples::{Assembled, each_sample, each_sample_in_place};
 use super::tiles::{to_columns, to_rows};
 use super::{MatrixShape, QpShape};
 
@@ -107,9 +107,9 @@ impl ConstraintMap {
         let shared = self.stack_is_shared(slots.map(|slot| slot.is_shared()));
         let nnz = self.pattern.nnz();
         let mut values = vec![0.0; if shared { nnz } else { batch * nnz }];
-        let good = each_instance(&mut values, nnz, |k, stack| {
+        let good = each_sample(&mut values, nnz, |k, stack| {
             for (block, slot) in self.blocks.iter().zip(slots) {
-                block.scatter(slot.instance(k, block.len), stack);
+                block.scatter(slot.sample(k, block.len), stack);
             }
             direction || all_finite(stack)
         });
@@ -126,7 +126,7 @@ impl ConstraintMap {
         let mut stack = vec![1.0; self.pattern.nnz()];
         for ((block, slot), wanted) in self.blocks.iter().zip(slots).zip(wanted) {
             if wanted {
-                block.scatter(slot.instance(0, block.len), &mut stack);
+                block.scatter(slot.sample(0, block.len), &mut stack);
             }
         }
         stack.iter().map(|&v| v == 0.0).collect()
@@ -140,11 +140,11 @@ impl ConstraintMap {
             _ => {}
         }
         let shared = slots.iter().all(Slot::is_shared);
-        let instances = if shared { 1 } else { batch };
-        let mut values = Vec::with_capacity(instances * (self.rows[0] + self.rows[1]));
-        for k in 0..instances {
+        let samples = if shared { 1 } else { batch };
+        let mut values = Vec::with_capacity(samples * (self.rows[0] + self.rows[1]));
+        for k in 0..samples {
             for (slot, rows) in slots.iter().zip(self.rows) {
-                values.extend_from_slice(slot.instance(k, rows));
+                values.extend_from_slice(slot.sample(k, rows));
             }
         }
         Assembled::Owned { values, shared }
@@ -154,8 +154,8 @@ impl ConstraintMap {
         self.blocks.iter().zip(shared).all(|(block, shared)| shared || block.len == 0)
     }
 
-    /// Adjoint of [`Self::assemble`]. `stacked` has one gradient, or one per instance; a block that
-    /// the user `shared` gets the sum over the instances that `counts` lets in.
+    /// Adjoint of [`Self::assemble`]. `stacked` has one gradient, or one per sample; a block that
+    /// the user `shared` gets the sum over the samples that `counts` lets in.
     pub(crate) fn gradient(
         &self,
         stacked: Vec<f64>,
@@ -173,12 +173,12 @@ impl ConstraintMap {
                 return parts;
             }
         }
-        let instances = stacked.len() / nnz;
+        let samples = stacked.len() / nnz;
         let one_each = !self.stack_is_shared(shared);
         if let Some(index) = self.blocks.iter().position(|block| block.len == nnz) {
             // One dense block: no need for another vector of that size.
             let mut stacked = stacked;
-            each_instance_in_place(&mut stacked, nnz, |stack, out| {
+            each_sample_in_place(&mut stacked, nnz, |stack, out| {
                 self.blocks[index].gather(stack, out, |out, g| *out = g);
             });
             let mut parts = [Vec::new(), Vec::new()];
@@ -189,13 +189,13 @@ impl ConstraintMap {
             let block = &self.blocks[index];
             if shared[index] && one_each {
                 let mut sum = vec![0.0; block.len];
-                for k in (0..instances).filter(|&k| counts(k)) {
+                for k in (0..samples).filter(|&k| counts(k)) {
                     block.gather(&stacked[k * nnz..(k + 1) * nnz], &mut sum, |sum, g| *sum += g);
                 }
                 return sum;
             }
-            let mut gradient = vec![0.0; instances * block.len];
-            each_instance(&mut gradient, block.len, |k, out| {
+            let mut gradient = vec![0.0; samples * block.len];
+            each_sample(&mut gradient, block.len, |k, out| {
                 block.gather(&stacked[k * nnz..(k + 1) * nnz], out, |out, g| *out = g);
                 true
             });
@@ -214,15 +214,15 @@ impl ConstraintMap {
         if total == 0 {
             return [Vec::new(), Vec::new()];
         }
-        let instances = stacked.len() / total;
-        let mut parts = split_rows(stacked, instances, self.rows);
+        let samples = stacked.len() / total;
+        let mut parts = split_rows(stacked, samples, self.rows);
         let one_each = self.rows.iter().zip(shared).any(|(&rows, shared)| rows > 0 && !shared);
         for ((part, rows), shared) in parts.iter_mut().zip(self.rows).zip(shared) {
             if !(shared && one_each) {
                 continue;
             }
             let mut sum = vec![0.0; rows];
-            for k in (0..instances).filter(|&k| counts(k)) {
+            for k in (0..samples).filter(|&k| counts(k)) {
                 for (sum, g) in sum.iter_mut().zip(&part[k * rows..(k + 1) * rows]) {
                     *sum += g;
                 }
@@ -232,7 +232,7 @@ impl ConstraintMap {
         parts
     }
 
-    /// `[first; second]` for each of `batch` instances; `None` when both are.
+    /// `[first; second]` for each of `batch` samples; `None` when both are.
     pub(crate) fn stack(&self, parts: [Option<&[f64]>; 2], batch: usize) -> Option<Vec<f64>> {
         if parts.iter().all(Option::is_none) {
             return None;

@@ -32,7 +32,7 @@ pub struct QpGradients {
     pub g: Vec<f64>,
     /// With respect to h.
     pub h: Vec<f64>,
-    /// Relative residual of the adjoint system, one per instance.
+    /// Relative residual of the adjoint system, one per sample.
     pub adjoint_residual: Vec<f64>,
 }
 
@@ -65,6 +65,6 @@ pub struct QpSolutionTangent {
     pub inequality_duals: Vec<f64>,
     /// Of the slacks, `batch * inequalities`.
     pub slacks: Vec<f64>,
-    /// Relative residual of the linear system, one per instance.
+    /// Relative residual of the linear system, one per sample.
     pub residual: Vec<f64>,
 }

@@ -7,8 +7,8 @@ use argrad_solver::{
 };
 
 use super::constraints::ConstraintMap;
-use super::instances::Assembled;
 use super::objective::ObjectiveMap;
+use super::samples::Assembled;
 use super::tape::{Maps, Sharing};
 use super::zeros::{ZeroSolvers, Zeros};
 use super::{QpShape, QpSolution, QpTape, QpValues};
@@ -106,7 +106,7 @@ impl QpLayer {
     /// # Errors
     /// Malformed input, by the name of the argument and the place of the entry: [`Error::Length`];
     /// [`Error::NotFinite`] for NaN and infinities, except `+inf` in h, which means no constraint
-    /// as every number from 1e19 on does; [`Error::Asymmetric`], [`Error::NotConvex`]. An instance
+    /// as every number from 1e19 on does; [`Error::Asymmetric`], [`Error::NotConvex`]. A sample
     /// without a solution is not an error: see [`QpSolution::reports`].
     pub fn solve(&self, values: &QpValues<'_>) -> Result<QpSolution, Error> {
         let assembled = self.assemble(values)?;
@@ -115,7 +115,7 @@ impl QpLayer {
         Ok(QpSolution::from_solver(solution, self.maps.constraints.rows()))
     }
 
-    /// As [`Self::solve`], each instance by a few Newton steps from `start` where that is proven
+    /// As [`Self::solve`], each sample by a few Newton steps from `start` where that is proven
     /// to end at the solution, and from scratch otherwise.
     ///
     /// # Errors
@@ -158,7 +158,7 @@ impl QpLayer {
         if start.batch != values.batch {
             return Err(Error::Shape {
                 argument: "start",
-                expected: format!("{} instances", values.batch),
+                expected: format!("{} samples", values.batch),
                 found: format!("{}", start.batch),
             });
         }

@@ -3,7 +3,7 @@
 //! uses one that stands below it.
 
 mod check;
-mod instances;
+mod samples;
 mod shape;
 mod tiles;
 
@@ -31,4 +31,4 @@ pub use tape::QpTape;
 pub use values::QpValues;
 
 pub(crate) use check::{check_finite, check_length};
-pub(crate) use instances::each_instance;
+pub(crate) use samples::each_sample;

@@ -7,7 +7,7 @@
 use argrad_solver::{Error, Pattern, Slot};
 
 use super::check::all_finite;
-use super::instances::{Assembled, each_instance};
+use super::samples::{Assembled, each_sample};
 use super::tiles::{symmetric_gradient, symmetric_part};
 use super::{MatrixShape, check_finite, check_length};
 
@@ -84,11 +84,11 @@ impl ObjectiveMap {
             }
             return Ok(Assembled::Borrowed(slot));
         }
-        let instances = if slot.is_shared() { 1 } else { batch };
+        let samples = if slot.is_shared() { 1 } else { batch };
         let nnz = self.pattern.nnz();
-        let mut values = vec![0.0; instances * nnz];
-        let good = each_instance(&mut values, nnz, |k, upper| {
-            let full = slot.instance(k, self.len);
+        let mut values = vec![0.0; samples * nnz];
+        let good = each_sample(&mut values, nnz, |k, upper| {
+            let full = slot.sample(k, self.len);
             let (skew, size) = match &self.kind {
                 Kind::Same => (0.0, 0.0),
                 Kind::Dense(n) => symmetric_part(*n, full, upper),
@@ -98,9 +98,9 @@ impl ObjectiveMap {
         });
         if !good {
             check_finite("P", slot, self.len, false)?;
-            for k in 0..instances {
-                let instance = (!slot.is_shared()).then_some(k);
-                self.check_symmetric(slot.instance(k, self.len), tolerance, instance)?;
+            for k in 0..samples {
+                let sample = (!slot.is_shared()).then_some(k);
+                self.check_symmetric(slot.sample(k, self.len), tolerance, sample)?;
             }
         }
         Ok(Assembled::Owned { values, shared: slot.is_shared() })
@@ -111,7 +111,7 @@ impl ObjectiveMap {
         &self,
         p: &[f64],
         tolerance: f64,
-        instance: Option<usize>,
+        sample: Option<usize>,
     ) -> Result<(), Error> {
         let bound = tolerance * p.iter().fold(0.0, |max: f64, v| max.max(v.abs()));
         let check = |row: usize, column: usize, ij: usize, ji: usize| {
@@ -119,7 +119,7 @@ impl ObjectiveMap {
                 return Ok(());
             }
             let (found, mirror) = (p[ij], p[ji]);
-            Err(Error::Asymmetric { argument: "P", instance, row, column, found, mirror })
+            Err(Error::Asymmetric { argument: "P", sample, row, column, found, mirror })
         };
         match &self.kind {
             Kind::Same => Ok(()),
@@ -138,9 +138,9 @@ impl ObjectiveMap {
         if matches!(self.kind, Kind::Same) || nnz == 0 {
             return triangle;
         }
-        let instances = triangle.len() / nnz;
-        let mut gradient = vec![0.0; instances * self.len];
-        each_instance(&mut gradient, self.len, |k, out| {
+        let samples = triangle.len() / nnz;
+        let mut gradient = vec![0.0; samples * self.len];
+        each_sample(&mut gradient, self.len, |k, out| {
             let upper = &triangle[k * nnz..(k + 1) * nnz];
             match &self.kind {
                 Kind::Same => {}

@@ -1,6 +1,6 @@
-//! Rows of the equalities and of the inequalities, apart and stacked, instance by instance.
+//! Rows of the equalities and of the inequalities, apart and stacked, sample by sample.
 
-/// `[first; second]` of each instance.
+/// `[first; second]` of each sample.
 pub(crate) fn stack_rows(
     first: &[f64],
     second: &[f64],
@@ -22,9 +22,9 @@ pub(crate) fn split_rows(stacked: Vec<f64>, batch: usize, rows: [usize; 2]) -> [
         [0, _] => [Vec::new(), stacked],
         [p, m] => {
             let mut parts = [Vec::with_capacity(batch * p), Vec::with_capacity(batch * m)];
-            for instance in stacked.chunks_exact(p + m) {
-                parts[0].extend_from_slice(&instance[..p]);
-                parts[1].extend_from_slice(&instance[p..]);
+            for sample in stacked.chunks_exact(p + m) {
+                parts[0].extend_from_slice(&sample[..p]);
+                parts[1].extend_from_slice(&sample[p..]);
             }
             parts
         }

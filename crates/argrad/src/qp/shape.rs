@@ -45,7 +45,7 @@ impl MatrixShape {
         }
     }
 
-    /// How many numbers one instance has.
+    /// How many numbers one sample has.
     pub fn len(&self) -> usize {
         match self {
             Self::Dense { rows, cols } => rows * cols,

@@ -9,12 +9,12 @@ use super::rows::{split_rows, stack_rows};
 /// With y the duals of the equalities and z those of the inequalities:
 /// Px + q + A'y + G'z = 0, z >= 0, and z (h - Gx) = 0 entry by entry.
 ///
-/// Where an instance has no solution, its rows hold what the solver ended with: a certificate of
+/// Where a sample has no solution, its rows hold what the solver ended with: a certificate of
 /// infeasibility or unboundedness, or the best point (see [`Status`]).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct QpSolution {
-    /// Number of instances.
+    /// Number of samples.
     pub batch: usize,
     /// Minimizers, `batch * n`.
     pub x: Vec<f64>,
@@ -24,12 +24,12 @@ pub struct QpSolution {
     pub inequality_duals: Vec<f64>,
     /// Slacks h - Gx, `batch * inequalities`; `+inf` where h is 1e19 or more.
     pub slacks: Vec<f64>,
-    /// How the solve of each instance went.
+    /// How the solve of each sample went.
     pub reports: Vec<Report>,
 }
 
 impl QpSolution {
-    /// Indices and statuses of the instances that are not solved.
+    /// Indices and statuses of the samples that are not solved.
     pub fn failures(&self) -> impl Iterator<Item = (usize, Status)> + '_ {
         let statuses = self.reports.iter().map(|report| report.status).enumerate();
         statuses.filter(|&(_, status)| status != Status::Solved)

@@ -32,12 +32,12 @@ pub struct QpTape {
     pub(crate) tape: Tape,
     pub(crate) maps: Arc<Maps>,
     pub(crate) sharing: Sharing,
-    /// Whether each instance is solved.
+    /// Whether each sample is solved.
     pub(crate) solved: Vec<bool>,
 }
 
 impl QpTape {
-    /// Number of instances.
+    /// Number of samples.
     pub fn batch(&self) -> usize {
         self.tape.batch()
     }

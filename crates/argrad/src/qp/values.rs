@@ -6,20 +6,20 @@ use super::{QpShape, check_finite, check_length};
 
 /// The numbers of a batch, in the order that the layer's [`QpShape`] says.
 ///
-/// What does not change from instance to instance should be [`Slot::Shared`]: zeros in dense
+/// What does not change from sample to sample should be [`Slot::Shared`]: zeros in dense
 /// matrices that are (a diagonal P, bounds as G = -I) are left out of the work. Their gradients are
 /// there all the same.
 ///
 /// ```
 /// use argrad::{QpValues, Slot};
-/// // One instance: minimize x^2 / 2 + 3 x subject to -x <= 0.
+/// // One sample: minimize x^2 / 2 + 3 x subject to -x <= 0.
 /// let values = QpValues::new(1, Slot::Shared(&[1.]), Slot::Each(&[3.]))
 ///     .inequalities(Slot::Shared(&[-1.]), Slot::Shared(&[0.]));
 /// assert!(values.a.as_slice().is_empty());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QpValues<'a> {
-    /// Number of instances.
+    /// Number of samples.
     pub batch: usize,
     /// P.
     pub p: Slot<'a>,

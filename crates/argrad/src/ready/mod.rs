@@ -40,7 +40,7 @@
 //! # Kinks
 //! Where a layer is not differentiable (ReLU at 0, a projection of a point on the boundary, the largest of
 //! equals), the derivative is one of the one-sided ones or between them, and
-//! [`Report::is_degenerate`](crate::Report::is_degenerate) of the instance says so.
+//! [`Report::is_degenerate`](crate::Report::is_degenerate) of the sample says so.
 
 mod ball;
 mod entropy;

@@ -209,7 +209,7 @@ fn terms_without_variables_count_in_the_value() {
     assert!((answer.sensitivity(p).unwrap()[0] - (1.0 + 0.5f64.exp())).abs() < 1e-9);
 }
 
-/// One factor shared, one per instance, one function of each, in a batch of three.
+/// One factor shared, one per sample, one function of each, in a batch of three.
 #[test]
 fn derived_parameters_in_a_batch() {
     let model = Model::new();

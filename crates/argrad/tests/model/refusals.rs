@@ -183,7 +183,7 @@ fn functions_of_parameters_outside_of_their_domain() -> Result<(), ModelError> {
     let layer = problem.compile([p, q], [x])?;
     says(layer.forward(&[&[-1.0], &[1.0, 1.0]]), &["log(-1) is NaN", "x > 0"]);
     let batch = [1.0, 1.0, 1.0, 0.0];
-    says(layer.forward(&[&[1.0], &batch]), &["instance 1", "recip([1, ..., 0]) is inf", "x != 0"]);
+    says(layer.forward(&[&[1.0], &batch]), &["sample 1", "recip([1, ..., 0]) is inf", "x != 0"]);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ fn layer() -> Result<Layer, ModelError> {
 }
 
 #[test]
-fn a_batch_is_its_instances_bitwise() -> Result<(), ModelError> {
+fn a_batch_is_its_samples_bitwise() -> Result<(), ModelError> {
     let layer = layer()?;
     let (a, p) = (numbers(30, 1), numbers(10, 2).iter().map(|v| v.abs()).collect::<Vec<_>>());
     let (together, tape) = layer.forward(&[&a, &p])?;
@@ -108,7 +108,7 @@ fn warm_starts_from_earlier_outputs() -> Result<(), ModelError> {
 }
 
 #[test]
-fn one_failed_instance_leaves_the_others_alone() -> Result<(), ModelError> {
+fn one_failed_sample_leaves_the_others_alone() -> Result<(), ModelError> {
     let model = Model::new();
     let (x, b) = (model.variable(()), model.parameter(()));
     let problem = Problem::minimize(square(x)).subject_to([x.geq(b), x.leq(1.0)]);
@@ -125,7 +125,7 @@ fn one_failed_instance_leaves_the_others_alone() -> Result<(), ModelError> {
 }
 
 #[test]
-fn failed_instances_add_nothing_to_gradients_of_shared_parameters() -> Result<(), ModelError> {
+fn failed_samples_add_nothing_to_gradients_of_shared_parameters() -> Result<(), ModelError> {
     let model = Model::new();
     let (x, a, u) = (model.variable(()), model.parameter(()), model.parameter(()));
     let problem = Problem::minimize(square(x - a)).subject_to([x.geq(0.0), x.leq(u)]);
@@ -133,7 +133,7 @@ fn failed_instances_add_nothing_to_gradients_of_shared_parameters() -> Result<()
     for (on_failure, of_failed) in [(OnFailure::Nan, f64::NAN), (OnFailure::Zero, 0.0)] {
         let how = Differentiation { on_failure, ..Default::default() };
         let layer = layer.clone().with_differentiation(how);
-        // Failed last and failed first: what is shared is read of the first instance.
+        // Failed last and failed first: what is shared is read of the first sample.
         for (bounds, failed) in [([2.0, -1.0], 1), ([-1.0, 2.0], 0)] {
             let (_, tape) = layer.forward(&[&[1.0], &bounds])?;
             let gradients = layer.backward(&tape, &[&[1.0, 1.0]])?;

@@ -1,4 +1,4 @@
-//! Malformed input is an error that names argument, instance, entry.
+//! Malformed input is an error that names argument, sample, entry.
 
 use argrad::{
     Error, MatrixShape, Pattern, QpCotangent, QpLayer, QpShape, QpValues, Settings, Slot,
@@ -40,24 +40,23 @@ fn numbers_that_are_not_finite_name_their_place() {
             let mut each = case();
             let len = each.lens()[argument];
             each.numbers[argument][len + 1] = bad;
-            let Error::NotFinite { argument: found_name, instance, entry, .. } = error(&each)
-            else {
+            let Error::NotFinite { argument: found_name, sample, entry, .. } = error(&each) else {
                 panic!("{name}: {bad}");
             };
-            assert_eq!((found_name, instance, entry), (name, Some(1), 1), "{bad}");
+            assert_eq!((found_name, sample, entry), (name, Some(1), 1), "{bad}");
             let mut shared = case().share(argument);
             shared.numbers[argument][1] = bad;
-            let Error::NotFinite { instance, entry, .. } = error(&shared) else {
+            let Error::NotFinite { sample, entry, .. } = error(&shared) else {
                 panic!("{name}: {bad}");
             };
-            assert_eq!((instance, entry), (None, 1), "{name}, {bad}");
+            assert_eq!((sample, entry), (None, 1), "{name}, {bad}");
         }
     }
     let mut case = case();
     case.numbers[5][4] = f64::NAN;
     assert_eq!(
         error(&case).to_string(),
-        "h: entry 0 of instance 1 is NaN, expected a finite number (or +inf in an inequality, \
+        "h: entry 0 of sample 1 is NaN, expected a finite number (or +inf in an inequality, \
          which removes it)"
     );
 }
@@ -65,10 +64,9 @@ fn numbers_that_are_not_finite_name_their_place() {
 #[test]
 fn asymmetric_quadratic_names_the_entry() {
     let mut bent = case();
-    // Row 1, column 2 of instance 1.
+    // Row 1, column 2 of sample 1.
     bent.numbers[0][9 + 5] += 1e-6;
-    let Error::Asymmetric { argument: "P", instance: Some(1), row: 1, column: 2, .. } =
-        error(&bent)
+    let Error::Asymmetric { argument: "P", sample: Some(1), row: 1, column: 2, .. } = error(&bent)
     else {
         panic!("{}", error(&bent));
     };
@@ -87,23 +85,23 @@ fn asymmetric_quadratic_names_the_entry() {
     sparse.numbers[0][1] += 0.1;
     assert!(matches!(
         error(&sparse),
-        Error::Asymmetric { argument: "P", instance: None, row: 0, column: 2, .. }
+        Error::Asymmetric { argument: "P", sample: None, row: 0, column: 2, .. }
     ));
 }
 
 #[test]
-fn quadratic_that_is_not_convex_names_the_instance() {
+fn quadratic_that_is_not_convex_names_the_sample() {
     let mut dented = case();
     dented.numbers[0][9] = -1.0;
     let found = error(&dented);
     assert!(
-        matches!(found, Error::NotConvex { argument: "P", instance: Some(1), pivot } if pivot < 0.0),
+        matches!(found, Error::NotConvex { argument: "P", sample: Some(1), pivot } if pivot < 0.0),
         "{found}"
     );
     let mut dented = case().share(0);
     dented.numbers[0][4] -= 100.0;
     let found = error(&dented);
-    assert!(matches!(found, Error::NotConvex { argument: "P", instance: None, .. }), "{found}");
+    assert!(matches!(found, Error::NotConvex { argument: "P", sample: None, .. }), "{found}");
     assert!(found.to_string().starts_with("P: expected a positive semidefinite matrix"), "{found}");
 }
 

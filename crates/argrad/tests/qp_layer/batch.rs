@@ -1,4 +1,4 @@
-//! What the instances of a batch share, and what they do not.
+//! What the samples of a batch share, and what they do not.
 
 use argrad::{Differentiation, Error, OnFailure, QpCotangent, QpLayer, QpShape, QpTape, Status};
 
@@ -13,8 +13,8 @@ fn backward(layer: &QpLayer, tape: &QpTape, w: &[f64], on_failure: OnFailure) ->
     parts(&gradients).map(Clone::clone)
 }
 
-/// Instances `range` of a case in which nothing is shared.
-fn instances(case: &Case, picked: &[usize]) -> Case {
+/// Samples `range` of a case in which nothing is shared.
+fn samples(case: &Case, picked: &[usize]) -> Case {
     let mut part = Case { batch: picked.len(), ..case.clone() };
     for (numbers, len) in part.numbers.iter_mut().zip(case.lens()) {
         *numbers = picked.iter().flat_map(|&k| numbers[k * len..(k + 1) * len].to_vec()).collect();
@@ -30,7 +30,7 @@ fn gradient_of_a_shared_argument_is_the_sum() {
         each.shared[argument] = false;
         each.numbers[argument] = shared.numbers[argument].repeat(4);
         let w = normals(&mut rng(72), 4 * 5);
-        // A shared dual part may well make an instance infeasible: zero either way.
+        // A shared dual part may well make a sample infeasible: zero either way.
         let [sum, apart] = [&shared, &each].map(|case| {
             let layer = case.layer();
             let (_, tape) = layer.forward(&case.values()).unwrap();
@@ -53,7 +53,7 @@ fn gradient_of_a_shared_argument_is_the_sum() {
 fn infeasible_and_unbounded_neighbours_change_nothing() {
     let case = Case::random(QpShape::dense(4, 1, 5), 2, 9, 81);
     let mut spoiled = case.clone();
-    // Instance 3: g'x <= -1 and -g'x <= -1. Instance 6: P = 0 and G = 0, q not in the range of A'.
+    // Sample 3: g'x <= -1 and -g'x <= -1. Sample 6: P = 0 and G = 0, q not in the range of A'.
     for j in 0..4 {
         spoiled.numbers[4][3 * 20 + 4 + j] = -spoiled.numbers[4][3 * 20 + j];
     }
@@ -70,13 +70,13 @@ fn infeasible_and_unbounded_neighbours_change_nothing() {
     assert_eq!(failures, [(3, Status::PrimalInfeasible), (6, Status::DualInfeasible)]);
 
     let good = [0, 1, 2, 4, 5, 7, 8];
-    let rest = instances(&case, &good);
+    let rest = samples(&case, &good);
     let rest_layer = rest.layer();
     let (reference, rest_tape) = rest_layer.forward(&rest.values()).unwrap();
     for (k, &index) in good.iter().enumerate() {
         let same = |found: &[f64], expected: &[f64], len: usize| {
             for (a, b) in found[index * len..][..len].iter().zip(&expected[k * len..][..len]) {
-                assert_eq!(a.to_bits(), b.to_bits(), "instance {index}");
+                assert_eq!(a.to_bits(), b.to_bits(), "sample {index}");
             }
         };
         same(&solution.x, &reference.x, 4);
@@ -111,14 +111,14 @@ fn infeasible_and_unbounded_neighbours_change_nothing() {
     assert_eq!(named, &failures);
     assert_eq!(
         found.unwrap_err().to_string(),
-        "2 of 9 instances not solved: instance 3: primal infeasible; \
-         instance 6: dual infeasible (unbounded)"
+        "2 of 9 samples not solved: sample 3: primal infeasible; \
+         sample 6: dual infeasible (unbounded)"
     );
 }
 
 #[test]
-fn failed_instances_add_nothing_to_shared_gradients() {
-    // A, G shared; h per instance makes instance 1 infeasible. Then G alone per instance, so that
+fn failed_samples_add_nothing_to_shared_gradients() {
+    // A, G shared; h per sample makes sample 1 infeasible. Then G alone per sample, so that
     // the sum over A is taken on this side of the solver.
     let base = Case::random(QpShape::dense(4, 1, 2), 1, 1, 91);
     for g_each in [false, true] {

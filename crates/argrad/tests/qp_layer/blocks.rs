@@ -61,7 +61,7 @@ fn singular_quadratic_with_a_unique_solution() {
 #[test]
 fn infinite_h_removes_the_row() {
     let mut case = Case::random(QpShape::dense(4, 1, 5), 2, 3, 41);
-    // Row 1 of instance 2 is removed; it becomes its own program with one row less.
+    // Row 1 of sample 2 is removed; it becomes its own program with one row less.
     case.numbers[5][2 * 5 + 1] = f64::INFINITY;
     let layer = case.layer();
     let (solution, tape) = layer.forward(&case.values()).unwrap();
@@ -164,7 +164,7 @@ fn batch_of_none() {
     let cotangent = QpCotangent { x: Some(&[]), ..Default::default() };
     let gradients = layer.backward(&tape, &cotangent).unwrap();
     assert!(gradients.p.is_empty() && gradients.b.is_empty() && gradients.g.is_empty());
-    // Shared by no instance: a sum of nothing.
+    // Shared by no sample: a sum of nothing.
     assert_eq!(gradients.a, [0.0; 3]);
     assert_eq!(gradients.h, [0.0; 2]);
 }

@@ -60,7 +60,7 @@ pub fn transposed_product(shape: &MatrixShape, numbers: &[f64], y: &[f64]) -> Ve
 }
 
 impl Case {
-    /// Each instance has its own numbers. `active` of the inequalities hold with equality; duals
+    /// Each sample has its own numbers. `active` of the inequalities hold with equality; duals
     /// and slacks are 0 or in [0.5, 1.5].
     pub fn random(shape: QpShape, active: usize, batch: usize, seed: u64) -> Self {
         let rng = &mut rng(seed);
@@ -118,7 +118,7 @@ impl Case {
         ]
     }
 
-    /// The same program for each instance in `argument`, given once.
+    /// The same program for each sample in `argument`, given once.
     pub fn share(mut self, argument: usize) -> Self {
         let len = self.lens()[argument];
         self.numbers[argument].truncate(len);

@@ -174,13 +174,13 @@ fn gradients_of_shared_arguments_match_finite_differences() {
     let mut apart = batch.clone();
     apart.shared[2] = false;
     apart.numbers[2] = batch.numbers[2].repeat(3);
-    gradients_match("A per instance", &apart);
+    gradients_match("A per sample", &apart);
     let mut apart = batch.clone();
     apart.shared[4] = false;
     apart.numbers[4] = batch.numbers[4].repeat(3);
     apart.shared[5] = true;
     apart.numbers[5].truncate(4);
-    gradients_match("G per instance, h shared", &apart);
+    gradients_match("G per sample, h shared", &apart);
 }
 
 #[test]

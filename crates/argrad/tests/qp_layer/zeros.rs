@@ -11,7 +11,7 @@ use crate::derivative::parts;
 const N: usize = 12;
 const BATCH: usize = 5;
 
-/// Diagonal P and G, dense A, with the numbers of one program in all instances but for q, passed as
+/// Diagonal P and G, dense A, with the numbers of one program in all samples but for q, passed as
 /// dense matrices.
 fn bounded(rows: usize) -> Case {
     let shape = QpShape {
@@ -35,7 +35,7 @@ fn bounded(rows: usize) -> Case {
     case
 }
 
-/// The same numbers for each instance of its own, in which no zeros are looked for.
+/// The same numbers for each sample of its own, in which no zeros are looked for.
 fn spelled_out(case: &Case) -> Case {
     let mut out = case.clone();
     for argument in 0..6 {
@@ -63,7 +63,7 @@ fn gradients(layer: &QpLayer, case: &Case, mode: Mode) -> (QpSolution, QpTape, Q
     (solution, tape, gradients)
 }
 
-/// Sum over the instances.
+/// Sum over the samples.
 fn summed(numbers: &[f64], len: usize) -> Vec<f64> {
     let mut sum = vec![0.0; len];
     for (k, value) in numbers.iter().enumerate() {
@@ -106,7 +106,7 @@ fn solutions_and_gradients_of_every_entry_are_those_without_looking() {
 
 #[test]
 fn only_shared_matrices_are_looked_at() {
-    // Zeros in the numbers of one instance are no structure.
+    // Zeros in the numbers of one sample are no structure.
     let mut case = bounded(3);
     let plain = spelled_out(&case);
     for argument in [0, 4] {

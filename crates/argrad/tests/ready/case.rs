@@ -15,8 +15,8 @@ pub fn numbers(count: usize, seed: u64) -> Vec<f64> {
     (0..count).map(|_| next()).collect()
 }
 
-/// The parameters of one instance.
-fn instance<'a>(layer: &Layer, values: &'a [Vec<f64>], at: usize) -> Vec<&'a [f64]> {
+/// The parameters of one sample.
+fn sample<'a>(layer: &Layer, values: &'a [Vec<f64>], at: usize) -> Vec<&'a [f64]> {
     let own = |((_, len), values): ((&str, usize), &'a Vec<f64>)| {
         if values.len() == len { &values[..] } else { &values[at * len..(at + 1) * len] }
     };
@@ -24,7 +24,7 @@ fn instance<'a>(layer: &Layer, values: &'a [Vec<f64>], at: usize) -> Vec<&'a [f6
 }
 
 /// Values to 1e-9 and the gradient to 1e-7 (of central differences of `closed`), for a batch whose
-/// parameters are each or shared by their lengths. No instance may be at a kink.
+/// parameters are each or shared by their lengths. No sample may be at a kink.
 pub fn agrees(layer: &Layer, values: &[Vec<f64>], closed: impl Fn(&[&[f64]]) -> Vec<f64>) {
     let slices: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
     let (outputs, tape) = layer.forward(&slices).unwrap();
@@ -34,12 +34,12 @@ pub fn agrees(layer: &Layer, values: &[Vec<f64>], closed: impl Fn(&[&[f64]]) -> 
     let mut expected: Vec<Vec<f64>> = values.iter().map(|v| vec![0.0; v.len()]).collect();
     for at in 0..outputs.batch {
         let report = outputs.reports[at];
-        assert!(!report.is_degenerate(), "instance {at}: {report:?}");
-        let parameters = instance(layer, values, at);
+        assert!(!report.is_degenerate(), "sample {at}: {report:?}");
+        let parameters = sample(layer, values, at);
         let y = closed(&parameters);
         let own = at * size..(at + 1) * size;
         for (k, (found, y)) in outputs[0][own.clone()].iter().zip(&y).enumerate() {
-            assert!((found - y).abs() <= 1e-9, "instance {at}, entry {k}: {found} against {y}");
+            assert!((found - y).abs() <= 1e-9, "sample {at}, entry {k}: {found} against {y}");
         }
         for p in 0..parameters.len() {
             let len = parameters[p].len();
@@ -69,7 +69,7 @@ pub fn agrees(layer: &Layer, values: &[Vec<f64>], closed: impl Fn(&[&[f64]]) -> 
     }
 }
 
-/// The one instance is at a kink, and its report says so.
+/// The one sample is at a kink, and its report says so.
 pub fn is_flagged(layer: &Layer, values: &[&[f64]]) {
     let (outputs, _) = layer.forward(values).unwrap();
     assert!(outputs.reports[0].is_solved() && outputs.reports[0].is_degenerate());

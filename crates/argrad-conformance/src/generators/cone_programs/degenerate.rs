@@ -78,7 +78,7 @@ impl ConePrograms {
         doubled.batch.structure = structure;
         let (mut a, mut b, mut z, mut s) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for i in 0..self.batch {
-            let values = known.batch.a.instance(i, single.nnz());
+            let values = known.batch.a.sample(i, single.nnz());
             for j in 0..self.variables {
                 let column = &values[columns(j)];
                 a.extend(column.iter().copied().chain(column.iter().map(|a| 2.0 * a)));
@@ -86,10 +86,10 @@ impl ConePrograms {
             let twice = |own: &[f64], all: &mut Vec<f64>| {
                 all.extend(own.iter().copied().chain(own.iter().map(|v| 2.0 * v)));
             };
-            twice(known.batch.b.instance(i, rows), &mut b);
+            twice(known.batch.b.sample(i, rows), &mut b);
             twice(&known.s[i * rows..][..rows], &mut s);
             // Any split of z that keeps z_original + 2 z_copy.
-            let draws = &mut Draws::of_instance(self.seed.wrapping_add(2), i);
+            let draws = &mut Draws::of_sample(self.seed.wrapping_add(2), i);
             let shares: Vec<f64> = self
                 .cones
                 .iter()

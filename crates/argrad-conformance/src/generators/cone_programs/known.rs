@@ -76,7 +76,7 @@ impl ConePrograms {
         let (mut xs, mut zs, mut ss) = (Vec::new(), Vec::new(), Vec::new());
         let drafts = (0..self.batch)
             .map(|i| {
-                let draws = &mut Draws::of_instance(self.seed, i);
+                let draws = &mut Draws::of_sample(self.seed, i);
                 let (mut draft, s, z) = draw(draws);
                 let x = draws.normals(self.variables);
                 draft.set_b(&x, &s);

@@ -67,19 +67,19 @@ impl Objective {
     }
 }
 
-/// A batch of random programs to make: instance `i` depends on everything but `batch`, and on `i`.
+/// A batch of random programs to make: sample `i` depends on everything but `batch`, and on `i`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConePrograms {
     /// The cones, in row order.
     pub cones: Vec<Cone>,
     /// Number of variables, n.
     pub variables: usize,
-    /// Share of the entries of A that are stored, from 0 to 1. At least two a column and one a row
+    /// Share of the entries of A that are stored, from 0 to 1. At least two per column and one per row
     /// always are. The pattern is shared by the batch, the numbers are N(0,1).
     pub density: f64,
     /// P.
     pub objective: Objective,
-    /// Number of instances.
+    /// Number of samples.
     pub batch: usize,
     /// Of the random numbers.
     pub seed: u64,
@@ -190,7 +190,7 @@ fn pattern(rows: usize, cols: usize, mut stored: impl FnMut(usize, usize) -> boo
     Pattern::new(rows, cols, colptr, rowval).expect("rows ascend in each column")
 }
 
-/// One instance in the making.
+/// One sample in the making.
 struct Draft<'a> {
     structure: &'a Structure,
     p: Vec<f64>,

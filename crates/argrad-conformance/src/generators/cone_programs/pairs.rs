@@ -222,7 +222,7 @@ mod tests {
         ] {
             for &position in positions {
                 for index in 0..20 {
-                    let draws = &mut Draws::of_instance(3, index);
+                    let draws = &mut Draws::of_sample(3, index);
                     let (mut s, mut z) = (vec![0.0; cone.dim()], vec![0.0; cone.dim()]);
                     draw_pair(&cone, position, draws, &mut s, &mut z);
                     assert!(dot(&s, &z).abs() < 1e-13, "{cone:?} {position:?} {s:?} {z:?}");

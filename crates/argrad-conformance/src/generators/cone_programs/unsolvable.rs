@@ -17,7 +17,7 @@ impl ConePrograms {
         let structure = self.structure(&columns);
         let drafts = (0..self.batch)
             .map(|i| {
-                let draws = &mut Draws::of_instance(self.seed, i);
+                let draws = &mut Draws::of_sample(self.seed, i);
                 let p = self.draw_p(&structure, None, draws);
                 let mut draft = Draft::new(&structure, p, draws);
                 let certificate = self.draw_inside(draws, pairs::draw_dual_interior);
@@ -56,7 +56,7 @@ impl ConePrograms {
         let structure = self.structure(&flat_variables);
         let drafts = (0..self.batch)
             .map(|i| {
-                let draws = &mut Draws::of_instance(self.seed, i);
+                let draws = &mut Draws::of_sample(self.seed, i);
                 let direction = self.draw_flat(&flat_variables, draws);
                 let p = self.draw_p(&structure, Some(&direction), draws);
                 let mut draft = Draft::new(&structure, p, draws);

@@ -55,7 +55,7 @@ pub(super) fn project(side: usize, v: &[Quad]) -> Block {
     Block::new(point, derivative, margin)
 }
 
-/// `Q M Q'` for the eigenvectors, one a row, and the matrix M with these entries.
+/// `Q M Q'` for the eigenvectors, one per row, and the matrix M with these entries.
 fn rebuild(side: usize, vectors: &[Quad], entry: impl Fn(usize, usize) -> Quad) -> Vec<Quad> {
     let mut half = vec![Quad::ZERO; side * side];
     for a in 0..side {
@@ -104,7 +104,7 @@ fn pack(side: usize, matrix: &[Quad]) -> Vec<Quad> {
     triangle
 }
 
-/// Eigenvalues, and eigenvectors one a row, by cyclic Jacobi rotations (Golub and Van Loan, 8.5).
+/// Eigenvalues, and eigenvectors one per row, by cyclic Jacobi rotations (Golub and Van Loan, 8.5).
 pub(super) fn eigen(side: usize, mut matrix: Vec<Quad>) -> (Vec<Quad>, Vec<Quad>) {
     let mut vectors = vec![Quad::ZERO; side * side];
     vectors.iter_mut().step_by(side + 1).for_each(|v| *v = Quad::ONE);

@@ -1,4 +1,4 @@
-"""Clarabel, one instance at a time on all threads. It has no derivative."""
+"""Clarabel, one sample at a time on all threads. It has no derivative."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SOLVED = (clarabel.SolverStatus.Solved, clarabel.SolverStatus.AlmostSolved)
 
 
 class Clarabel:
-    """`DefaultSolver`: a new one for each instance, or one a thread that gets new numbers."""
+    """`DefaultSolver`: a new one for each sample, or one per thread that gets new numbers."""
 
     differentiates = False
 

@@ -120,7 +120,7 @@ class Solution:
         if on_failure == "raise":
             raise_failures(self._reports)
         if self._tape is None:
-            # A NaN or an infinity of an instance without a solution is no point to measure.
+            # A NaN or an infinity of a sample without a solution is no point to measure.
             x, z, s = (np.where(np.isfinite(v), v, 0.0) for v in self._point)
             s = np.where(np.isposinf(self._point[2]), np.inf, s)
             self._tape = self._solver._core_for(self._is_single).tape_at(

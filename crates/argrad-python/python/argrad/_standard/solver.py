@@ -217,7 +217,7 @@ class Solver:
 
         Raises:
             ValueError: an argument that is malformed, by name and entry. A program without a
-            solution is no error, see `Solution.status`.
+            solution is not an error, see `Solution.status`.
         """
         values, batch = self._read(P, q, A, b)
         size = 1 if batch is None else batch

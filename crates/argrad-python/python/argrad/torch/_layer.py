@@ -302,7 +302,7 @@ class CvxpyLayer(torch.nn.Module):
 
     @property
     def info(self) -> dict[str, np.ndarray] | None:
-        """Reports on the last call, arrays with one entry a sample; None before the first.
+        """Reports on the last call, arrays with one entry per sample; None before the first.
 
         `status` holds names ("solved", "primal_infeasible", ...); `objective` is the value of the
         problem; `iterations`, `polish_steps`, `factorizations`, `warm_started`, `residual`,

@@ -24,7 +24,7 @@ class QpLayer(torch.nn.Module):
     (buffers, so they move and are saved with the module), and those not given are passed to each
     call, in this order or by name. The options are those of `qp`, and as there an entry of h from
     1e19 on is no constraint, with an infinite slack. Whatever changes a learned Q must
-    keep it positive semidefinite, for instance by learning a factor L and feeding L L' instead.
+    keep it positive semidefinite, for example by learning a factor L and feeding L L' instead.
 
     `info` describes the last call. Copies and pickles hold everything but `info` and the last
     solution.
@@ -123,7 +123,7 @@ class QpLayer(torch.nn.Module):
 
     @property
     def info(self) -> dict[str, np.ndarray] | None:
-        """Reports on the last call, arrays with one entry a sample; None before the first.
+        """Reports on the last call, arrays with one entry per sample; None before the first.
 
         `status` holds names ("solved", "primal_infeasible", ...); `iterations`, `polish_steps`,
         `factorizations`, `warm_started`, `objective`, `residual`, `primal_residual`,

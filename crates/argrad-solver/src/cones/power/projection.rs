@@ -86,7 +86,7 @@ impl Layout {
 
 /// The data of a projection.
 struct ProjectionData<'a, S: Simd> {
-    /// Eigenvectors in the coordinates (x, ŵ'w), one a row.
+    /// Eigenvectors in the coordinates (x, ŵ'w), one per row.
     basis: &'a [V<S>],
     /// Their eigenvalues d and 1 - d.
     d: &'a [V<S>],

@@ -869,11 +869,11 @@ fn large_sides_work() {
     assert!((step - 1.0 / 30.5).abs() <= 1e-10);
 }
 
-/// Everything the cone does, on groups of instances: vectors s, z, ds, dz, v, x one after the
+/// Everything the cone does, on groups of samples: vectors s, z, ds, dz, v, x one after the
 /// other.
 struct Everything<'a> {
     side: usize,
-    instances: &'a [Vec<f64>],
+    samples: &'a [Vec<f64>],
 }
 
 impl LaneTask for Everything<'_> {
@@ -884,11 +884,11 @@ impl LaneTask for Everything<'_> {
         let cone = PsdTriangle::new(self.side);
         let (m, lanes) = (cone.dim(), V::<S>::LANES);
         let mut outputs = Vec::new();
-        for group in self.instances.chunks(lanes) {
+        for group in self.samples.chunks(lanes) {
             let zeros = |len: usize| Buffer::zeros(len * lanes);
             let mut inputs = zeros(6 * m);
-            for (lane, instance) in group.iter().enumerate() {
-                for (k, &x) in instance.iter().enumerate() {
+            for (lane, sample) in group.iter().enumerate() {
+                for (k, &x) in sample.iter().enumerate() {
                     inputs.as_mut_slice()[k * lanes + lane] = x;
                 }
             }
@@ -947,12 +947,12 @@ impl LaneTask for Everything<'_> {
 }
 
 #[test]
-fn lanes_agree_bitwise_with_single_instances() {
+fn lanes_agree_bitwise_with_single_samples() {
     let rng = &mut ChaCha8Rng::seed_from_u64(17);
     for side in [0, 1, 2, 3, 6, 7] {
         let points = interior_points(side, rng);
         let spectra = spectra(side);
-        let instances: Vec<Vec<f64>> = (0..20)
+        let samples: Vec<Vec<f64>> = (0..20)
             .map(|k| {
                 let (mut s, z, _) = points[k].clone();
                 let mut v = with_spectrum(&random_rotation(rng, side), &spectra[k % spectra.len()]);
@@ -971,7 +971,7 @@ fn lanes_agree_bitwise_with_single_instances() {
                 [s, z, ds, dz, v, x].concat()
             })
             .collect();
-        let run = |instructions| dispatch(instructions, Everything { side, instances: &instances });
+        let run = |instructions| dispatch(instructions, Everything { side, samples: &samples });
         let scalar = run(Instructions::Scalar);
         assert_eq!(scalar, run(Instructions::Detect));
         assert_eq!(scalar, run(Instructions::Avx2));

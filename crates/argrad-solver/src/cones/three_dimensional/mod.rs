@@ -20,10 +20,10 @@ use pulp::Simd;
 use super::{Function, LaneCone, Pair};
 use crate::lanes::{M, V};
 
-/// A vector in R^3, one a lane.
+/// A vector in R^3, one per lane.
 pub(crate) type Triple<S> = [V<S>; 3];
 
-/// The rows of a 3 x 3 matrix, one a lane.
+/// The rows of a 3 x 3 matrix, one per lane.
 pub(crate) type ThreeRows<S> = [Triple<S>; 3];
 
 /// A cone in R^3 by its two barriers, and the projection onto it.

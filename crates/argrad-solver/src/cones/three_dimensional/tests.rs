@@ -755,7 +755,7 @@ pub(crate) fn invalid_numbers_stay_in_their_lane<B: Barrier>(cone: &B) {
     }
 }
 
-/// All functions of the cone on one column of 20 numbers a lane: s, z, ds, dz, v, x, mu, target.
+/// All functions of the cone on one column of 20 numbers per lane: s, z, ds, dz, v, x, mu, target.
 struct Everything<'a, B: Barrier>(&'a B, &'a [f64], &'a mut [f64]);
 
 const INPUTS: usize = 20;

@@ -1,4 +1,4 @@
-//! Instance by instance through a batch, on several threads where there is enough to do.
+//! Sample by sample through a batch, on several threads where there is enough to do.
 
 use argrad_solver::Slot;
 use rayon::prelude::*;
@@ -27,8 +27,8 @@ fn worth_threads(values: &[f64], len: usize) -> bool {
     values.len() > len && values.len() >= WORTH_THREADS
 }
 
-/// Runs `f` on the `len` numbers of each instance; whether it was true of all.
-pub(crate) fn each_instance(
+/// Runs `f` on the `len` numbers of each sample; whether it was true of all.
+pub(crate) fn each_sample(
     values: &mut [f64],
     len: usize,
     f: impl Fn(usize, &mut [f64]) -> bool + Send + Sync,
@@ -45,9 +45,9 @@ pub(crate) fn each_instance(
     }
 }
 
-/// Replaces the `len` numbers of each instance by what `f` makes of them: old numbers first, new
+/// Replaces the `len` numbers of each sample by what `f` makes of them: old numbers first, new
 /// ones second.
-pub(crate) fn each_instance_in_place(
+pub(crate) fn each_sample_in_place(
     values: &mut [f64],
     len: usize,
     f: impl Fn(&[f64], &mut [f64]) + Send + Sync,
