@@ -67,8 +67,8 @@ impl Draw {
         (0..len).map(|_| self.number_or_edge(edge_once_in)).collect()
     }
 
-    /// Numbers for a parameter of unknown attributes: often all the same and positive, which is also
-    /// nonnegative, symmetric and within most bounds.
+    /// Numbers for a parameter of unknown attributes: often all the same and positive, which is
+    /// also nonnegative, symmetric and within most bounds.
     pub fn parameter(&mut self, len: usize) -> Vec<f64> {
         if self.once_in(3) {
             return self.numbers(len, 100);

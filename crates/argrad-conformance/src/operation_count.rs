@@ -14,15 +14,15 @@ pub struct DenseSize {
 }
 
 /// Operations of one factorization of the KKT matrix, all rows eliminated before the variables:
-/// `n (n + 1) (m + p)` for the lower triangle of `A' W A` (a multiplication and an addition an entry
-/// and row), `n^3 / 3` for the LDL'.
+/// `n (n + 1) (m + p)` for the lower triangle of `A' W A` (a multiplication and an addition an
+/// entry and row), `n^3 / 3` for the LDL'.
 pub fn factorization(size: DenseSize) -> f64 {
     let (n, p, m) = sizes(size);
     n * (n + 1.0) * (m + p) + n.powi(3) / 3.0
 }
 
-/// Operations of one solve with that factorization: `2 n^2` for the two triangles, `4 n (m + p)` for
-/// the eliminated rows, going in and coming out.
+/// Operations of one solve with that factorization: `2 n^2` for the two triangles, `4 n (m + p)`
+/// for the eliminated rows, going in and coming out.
 pub fn kkt_solve(size: DenseSize) -> f64 {
     let (n, p, m) = sizes(size);
     2.0 * n * n + 4.0 * n * (m + p)

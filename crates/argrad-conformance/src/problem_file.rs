@@ -7,10 +7,10 @@
 //!  "reference": {"solver": .., "status": .., "objective_without_r": .., "iterations": ..}}
 //! M = {"shape": [rows, columns], "colptr": [..], "rowval": [..], "nzval": [..]}
 //! ```
-//! Matrices are in compressed sparse columns, `P_upper` the upper triangle of P. The constant r of the
-//! objective, `source` and `reference` may be absent. Other fields are ignored. In rows of nonnegative
-//! cones, b of 1e19 or more is read as +inf, no constraint: JSON has no infinity, and the files that these
-//! come from write 1e20, less what a lower bound was shifted by.
+//! Matrices are in compressed sparse columns, `P_upper` the upper triangle of P. The constant r of
+//! the objective, `source` and `reference` may be absent. Other fields are ignored. In rows of
+//! nonnegative cones, b of 1e19 or more is read as +inf, no constraint: JSON has no infinity, and
+//! the files that these come from write 1e20, less what a lower bound was shifted by.
 
 use std::fs::File;
 use std::io::Read;

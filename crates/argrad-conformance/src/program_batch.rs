@@ -105,7 +105,8 @@ impl ProgramBatch {
     /// Number of equalities.
     ///
     /// # Panics
-    /// When there are other cones than zero and nonnegative, or a zero cone after a nonnegative one.
+    /// When there are other cones than zero and nonnegative, or a zero cone after a nonnegative
+    /// one.
     pub fn equalities(&self) -> usize {
         let (mut equalities, mut inequalities) = (0, 0);
         for cone in self.structure.cones() {

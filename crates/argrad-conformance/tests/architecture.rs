@@ -1,8 +1,9 @@
 //! The arrows between the rooms of each crate: they run downward, and in no circles.
 //!
-//! A *room* is a module at the top of a crate. `lib.rs` lists the rooms in order; a room may use those that are
-//! listed before it. What is used is read from the sources: every path that starts with `crate::`, and every
-//! chain of `super::` that leaves a room. Tests (`#[cfg(test)]`, `tests.rs`, `tests/`) may use everything.
+//! A *room* is a module at the top of a crate. `lib.rs` lists the rooms in order; a room may use
+//! those that are listed before it. What is used is read from the sources: every path that starts
+//! with `crate::`, and every chain of `super::` that leaves a room. Tests (`#[cfg(test)]`,
+//! `tests.rs`, `tests/`) may use everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -26,8 +27,8 @@ struct Allowance {
 
 const ALLOWANCES: [Allowance; 4] = [
     Allowance::new("argrad-solver", 0, 0, 11, 2),
-    // One circle of files is meant: an atom writes a graph, which holds functions of parameters, which are
-    // atoms.
+    // One circle of files is meant: an atom writes a graph, which holds functions of parameters,
+    // which are atoms.
     Allowance::new("argrad", 0, 0, 0, 1),
     Allowance::new("argrad-burn", 0, 0, 0, 0),
     Allowance::new("argrad-python", 0, 0, 0, 0),
@@ -101,8 +102,8 @@ impl Arrows {
         arrows
     }
 
-    /// Reads one file, the module `path` of the crate. `made_in` says in which module of the room a name that
-    /// the room re-exports is made.
+    /// Reads one file, the module `path` of the crate. `made_in` says in which module of the room a
+    /// name that the room re-exports is made.
     fn file(
         &mut self,
         source: &Path,
@@ -356,8 +357,8 @@ fn read_tokens(tokens: TokenStream, path: &[String], uses: &mut Vec<Vec<String>>
     }
 }
 
-/// `crate::a` and enough `super`s as a path from the root; none for what stays in the module itself, and for
-/// other crates.
+/// `crate::a` and enough `super`s as a path from the root; none for what stays in the module
+/// itself, and for other crates.
 fn from_root(used: &[String], path: &[String]) -> Option<Vec<String>> {
     let supers = used.iter().take_while(|part| *part == "super").count();
     if used.first().is_some_and(|part| part == "crate") {

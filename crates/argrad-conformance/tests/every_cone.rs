@@ -41,8 +41,8 @@ fn problem_files_have_every_cone() {
     assert_eq!(problem.program.structure.cones(), cones());
 }
 
-/// A known solution has no residual. With s - z in place of s, the distance from K is |z|, and that of z - s
-/// from K* is |s|.
+/// A known solution has no residual. With s - z in place of s, the distance from K is |z|, and that
+/// of z - s from K* is |s|.
 #[test]
 fn distances_from_every_cone_are_those_of_known_pairs() {
     for cone in cones() {

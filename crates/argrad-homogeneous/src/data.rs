@@ -5,8 +5,8 @@ use argrad_solver::{Error, Solution, Structure};
 
 /// The data of one program, a direction in which they change, or a gradient with respect to them.
 ///
-/// P and A are listed in the order of the structure's patterns. In a gradient an entry of P above the
-/// diagonal stands for two, so that the product of a gradient and a direction is the sum of the
+/// P and A are listed in the order of the structure's patterns. In a gradient an entry of P above
+/// the diagonal stands for two, so that the product of a gradient and a direction is the sum of the
 /// products of their numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Data {
@@ -32,8 +32,8 @@ impl Data {
     /// Data of the program with the objective `1/2 x'Px + c'x`.
     ///
     /// # Errors
-    /// [`Error::Length`] where a length does not fit the structure, [`Error::NotFinite`] at a number that
-    /// is NaN or infinite: `b = +inf`, which removes a row in the solver, has no place
+    /// [`Error::Length`] where a length does not fit the structure, [`Error::NotFinite`] at a
+    /// number that is NaN or infinite: `b = +inf`, which removes a row in the solver, has no place
     /// in a matrix.
     pub fn quadratic(
         structure: &Structure,
@@ -67,7 +67,8 @@ impl Data {
     }
 }
 
-/// A primal-dual solution (x, y, s), a change of one, or the gradient of a scalar with respect to it.
+/// A primal-dual solution (x, y, s), a change of one, or the gradient of a scalar with respect to
+/// it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrimalDual {
     /// Primal variables: n numbers.
@@ -79,11 +80,12 @@ pub struct PrimalDual {
 }
 
 impl PrimalDual {
-    /// Sample `index` of what [`argrad_solver::Solver`] found for a batch of programs of this structure.
+    /// Sample `index` of what [`argrad_solver::Solver`] found for a batch of programs of this
+    /// structure.
     ///
     /// # Errors
-    /// [`Error::Shape`] where there is no such sample, [`Error::Length`] where `solution` belongs to
-    /// another structure.
+    /// [`Error::Shape`] where there is no such sample, [`Error::Length`] where `solution` belongs
+    /// to another structure.
     pub fn of(structure: &Structure, solution: &Solution, index: usize) -> Result<Self, Error> {
         if index >= solution.batch {
             return Err(Error::Shape {

@@ -21,8 +21,9 @@ impl<'a> Q<'a> {
         Q::new(self.structure, direction)
     }
 
-    /// The adjoint D'Q: from a matrix G, N x N row by row, to the data with `<G, dQ> = <data, direction>`
-    /// for every direction. With the blocks of G numbered as those of (12),
+    /// The adjoint D'Q: from a matrix G, N x N row by row, to the data with
+    /// `<G, dQ> = <data, direction>` for every direction. With the blocks of G numbered as those of
+    /// (12),
     /// ```text
     /// dA = G12' - G21,   dc = G13 - G31',   db = G23 - G32',
     /// ```
@@ -36,18 +37,18 @@ impl<'a> Q<'a> {
         Ok(self.read_off(|row, column| g[row * order + column]))
     }
 
-    /// The adjoint of `direction -> dQ u`, evaluation of DQ at one vector u: from g to the data with
-    /// `g'(dQ u) = <data, direction>`. That is D'Q of the matrix gu', which is not formed:
+    /// The adjoint of `direction -> dQ u`, evaluation of DQ at one vector u: from g to the data
+    /// with `g'(dQ u) = <data, direction>`. That is D'Q of the matrix gu', which is not formed:
     /// ```text
     /// dA = y_u x_g' - y_g x_u',   dc = tau_u x_g - tau_g x_u,   db = tau_u y_g - tau_g y_u,
     /// dP = sym(x_g x_u') - (tau_g / tau_u) x_u x_u',
     /// ```
-    /// the last from the quadratic term of [`Self::evaluate`], halved on the diagonal as befits a stored
-    /// triangle: an entry off the diagonal stands for two.
+    /// the last from the quadratic term of [`Self::evaluate`], halved on the diagonal as befits a
+    /// stored triangle: an entry off the diagonal stands for two.
     ///
     /// # Errors
-    /// [`Error::Length`] or [`Error::NotFinite`] unless both are N finite numbers; [`Error::Shape`] where
-    /// P has entries in its pattern and tau is not positive.
+    /// [`Error::Length`] or [`Error::NotFinite`] unless both are N finite numbers; [`Error::Shape`]
+    /// where P has entries in its pattern and tau is not positive.
     pub fn differential_adjoint_at(&self, g: &[f64], u: &[f64]) -> Result<Data, Error> {
         self.check_vector("g", g)?;
         self.check_vector("u", u)?;

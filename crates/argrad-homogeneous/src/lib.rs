@@ -1,14 +1,14 @@
 //! The homogeneous view: the derivative of the solution map as the survey writes it, for study.
 //!
-//! Section 1.3 of the survey "Differentiable Convex Optimization Layers in Neural Architectures" (Katyal
-//! 2024), after Agrawal, Barratt, Boyd, Busseti and Moursi, "Differentiating through a cone program"
-//! (2019), writes the solution map of the cone program (9) with its dual (11),
+//! Section 1.3 of the survey "Differentiable Convex Optimization Layers in Neural Architectures"
+//! (Katyal 2024), after Agrawal, Barratt, Boyd, Busseti and Moursi, "Differentiating through a cone
+//! program" (2019), writes the solution map of the cone program (9) with its dual (11),
 //! ```text
 //! minimize  c'x   subject to  Ax + s = b,  s in K;        maximize  -b'y   subject to  A'y + c = 0,  y in K*,
 //! ```
-//! as a composition `S = phi o s o Q`, and differentiates it by the chain rule: `DS = Dphi Ds DQ`. Each
-//! symbol of that text is an item of this crate. In this order they make up the forward direction;
-//! each has its adjoint beside it.
+//! as a composition `S = phi o s o Q`, and differentiates it by the chain rule: `DS = Dphi Ds DQ`.
+//! Each symbol of that text is an item of this crate. In this order they make up the forward
+//! direction; each has its adjoint beside it.
 //!
 //! | survey | what it is | here |
 //! |---|---|---|
@@ -24,12 +24,12 @@
 //! | Ds = -M^-1 g | solves the singular system | [`LinearSolve`] |
 //! | DS, D'S | derivative of the solution map | [`SolutionDerivative::apply`], [`SolutionDerivative::apply_adjoint`] |
 //!
-//! Vectors of the embedding have N = n + m + 1 entries: z = (u, v, w), and Pi(z) = (x, y, tau). A quadratic
-//! objective makes a nonlinear map of Q; [`Q::evaluate`] says how. Everything here is for one program,
-//! in plain vectors, and shares nothing with the production path against which it is tested: the projections
-//! are those of `argrad-conformance`. That path, [`argrad_solver::Tape`], takes
-//! another equation, H(x, v) = 0 with v = s - y, which fixes the scale that the embedding leaves free, so
-//! that no ray lies in its null space and a factor can solve it.
+//! Vectors of the embedding have N = n + m + 1 entries: z = (u, v, w), and Pi(z) = (x, y, tau). A
+//! quadratic objective makes a nonlinear map of Q; [`Q::evaluate`] says how. Everything here is for
+//! one program, in plain vectors, and shares nothing with the production path against which it is
+//! tested: the projections are those of `argrad-conformance`. That path, [`argrad_solver::Tape`],
+//! takes another equation, H(x, v) = 0 with v = s - y, which fixes the scale that the embedding
+//! leaves free, so that no ray lies in its null space and a factor can solve it.
 //!
 //! ```
 //! use argrad_homogeneous::{Data, LinearSolve, PrimalDual, Q, Residual, SolutionDerivative};
@@ -72,12 +72,13 @@
 //! ```
 //!
 //! # Sources
-//! - Agrawal, Barratt, Boyd, Busseti, Moursi: Differentiating through a cone program, 2019, arXiv:1904.09043.
-//! - Busseti, Moursi, Boyd: Solution refinement at regular points of conic problems, 2019: the residual map
-//!   and M.
+//! - Agrawal, Barratt, Boyd, Busseti, Moursi: Differentiating through a cone program, 2019,
+//!   arXiv:1904.09043.
+//! - Busseti, Moursi, Boyd: Solution refinement at regular points of conic problems, 2019: the
+//!   residual map and M.
 //! - Ye, Todd, Mizuno 1994; Xu, Hung, Ye 1996: the homogeneous self-dual embedding.
-//! - Goulart, Chen: Clarabel: an interior-point solver for conic programs with quadratic objectives, 2024,
-//!   arXiv:2405.12762: the embedding with P.
+//! - Goulart, Chen: Clarabel: an interior-point solver for conic programs with quadratic
+//!   objectives, 2024, arXiv:2405.12762: the embedding with P.
 //! - Healey, Nobel, Boyd: Differentiating through a quadratic cone program, 2025, arXiv:2508.17522.
 //! - Paige, Saunders: LSQR, ACM Transactions on Mathematical Software 8, 1982.
 

@@ -10,11 +10,12 @@ pub(crate) struct Iterated {
 }
 
 /// The least-norm least-squares solution of `A x = b`, with `multiply` the product with A and
-/// `multiply_transpose` that with A'. Bidiagonalization of A by Golub and Kahan, started from b, and
-/// a QR factorization of the bidiagonal matrix that grows with it, so that x is updated in place.
+/// `multiply_transpose` that with A'. Bidiagonalization of A by Golub and Kahan, started from b,
+/// and a QR factorization of the bidiagonal matrix that grows with it, so that x is updated in
+/// place.
 ///
-/// Ends when the residual, or its part in the range of A, is below `tolerance` relative to that of x = 0,
-/// or after `max_iterations`.
+/// Ends when the residual, or its part in the range of A, is below `tolerance` relative to that of
+/// x = 0, or after `max_iterations`.
 pub(crate) fn lsqr(
     multiply: impl Fn(&[f64]) -> Result<Vec<f64>, Error>,
     multiply_transpose: impl Fn(&[f64]) -> Result<Vec<f64>, Error>,

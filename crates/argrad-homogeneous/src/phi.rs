@@ -9,12 +9,12 @@ use argrad_solver::Error;
 /// ```text
 /// z = (u, v, w) = (x, y - s, 1)
 /// ```
-/// of the embedding, which [`Phi`] takes back. In general s solves the embedding from Q alone, which is
-/// the business of [`argrad_solver::Solver`].
+/// of the embedding, which [`Phi`] takes back. In general s solves the embedding from Q alone,
+/// which is the business of [`argrad_solver::Solver`].
 ///
 /// # Errors
-/// [`Error::Length`] where y and s differ in length; [`Error::NotFinite`] at a number that is NaN or
-/// infinite.
+/// [`Error::Length`] where y and s differ in length; [`Error::NotFinite`] at a number that is NaN
+/// or infinite.
 pub fn embed(solution: &PrimalDual) -> Result<Vec<f64>, Error> {
     solution.check(solution.x.len(), solution.y.len())?;
     let mut z = solution.x.clone();
@@ -39,8 +39,8 @@ impl Phi {
     /// phi at z.
     ///
     /// # Errors
-    /// [`Error::Length`] or [`Error::NotFinite`] unless z is N finite numbers; [`Error::Shape`] where w is
-    /// not positive: then z stands for no solution (but, w = 0, for a certificate).
+    /// [`Error::Length`] or [`Error::NotFinite`] unless z is N finite numbers; [`Error::Shape`]
+    /// where w is not positive: then z stands for no solution (but, w = 0, for a certificate).
     pub fn new(projection: &Projection, z: &[f64]) -> Result<Self, Error> {
         let projected = projection.at(z)?;
         let w = positive_w(z)?;
@@ -82,15 +82,15 @@ impl Phi {
         })
     }
 
-    /// The adjoint D'phi(z), applied to the gradient of a scalar with respect to (x, y, s): with D as
-    /// in [`Self::multiply`],
+    /// The adjoint D'phi(z), applied to the gradient of a scalar with respect to (x, y, s): with D
+    /// as in [`Self::multiply`],
     /// ```text
     /// (1 / w) (gx,  D (gy + gs) - gs,  -x'gx - y'gy - s'gs).
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`] or [`Error::NotFinite`] unless `gradient` has the lengths of a solution and is
-    /// finite.
+    /// [`Error::Length`] or [`Error::NotFinite`] unless `gradient` has the lengths of a solution
+    /// and is finite.
     pub fn multiply_transpose(&self, gradient: &PrimalDual) -> Result<Vec<f64>, Error> {
         let PrimalDual { x, y, s } = &self.value;
         let (n, m) = (x.len(), y.len());

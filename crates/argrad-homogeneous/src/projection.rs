@@ -9,8 +9,8 @@ use crate::check;
 /// ```text
 /// Pi(u, v, w) = (u, Pi_K*(v), max(w, 0)),     Pi_K*(v) = v + Pi_K(-v)
 /// ```
-/// by Moreau's decomposition, so that the projections onto the cones K serve: those of the reference, in
-/// double-double arithmetic. Pi is positively homogeneous, hence `DPi(z) z = Pi(z)`.
+/// by Moreau's decomposition, so that the projections onto the cones K serve: those of the
+/// reference, in double-double arithmetic. Pi is positively homogeneous, hence `DPi(z) z = Pi(z)`.
 #[derive(Clone, Debug)]
 pub struct Projection {
     cones: Vec<Cone>,
@@ -68,8 +68,8 @@ impl Projection {
 
 /// `Pi(z)` with the derivative DPi(z).
 ///
-/// DPi(z) is symmetric with eigenvalues in `[0, 1]`: the identity on u, `DPi_K*(v) = I - DPi_K(-v)` on v,
-/// 1 or 0 on w. Where Pi has a kink it is the derivative of one side.
+/// DPi(z) is symmetric with eigenvalues in `[0, 1]`: the identity on u, `DPi_K*(v) = I - DPi_K(-v)`
+/// on v, 1 or 0 on w. Where Pi has a kink it is the derivative of one side.
 #[derive(Clone, Debug)]
 pub struct Projected {
     projection: Projection,

@@ -9,12 +9,13 @@ use argrad_solver::{Error, Structure};
 /// Q(A, b, c) =  [ -A    0    b ]        (12)
 ///               [ -c'  -b'   0 ]
 /// ```
-/// as an operator on vectors (x, y, tau). For every such vector u the product u'Qu vanishes: this one
-/// fact carries weak duality.
+/// as an operator on vectors (x, y, tau). For every such vector u the product u'Qu vanishes: this
+/// one fact carries weak duality.
 ///
 /// `Q` is linear in the data. Hence its derivative is Q itself, at the direction: see
 /// [`Self::differential`]. Where there is a P, `Q` holds it too, and [`Self::evaluate`] is the
-/// nonlinear map that takes the place of the matrix; the functions of this block are those of (12) alone.
+/// nonlinear map that takes the place of the matrix; the functions of this block are those of (12)
+/// alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Q<'a> {
     pub(crate) structure: &'a Structure,

@@ -4,8 +4,8 @@ use crate::Q;
 use argrad_solver::Error;
 
 /// With the objective 1/2 x'Px + c'x the optimality conditions no longer are linear in (x, y): the
-/// gap is x'Px + c'x + b'y. Made homogeneous with tau (Goulart and Chen 2024, section 2; Healey, Nobel
-/// and Boyd 2025 differentiate it), Q turns into the map
+/// gap is x'Px + c'x + b'y. Made homogeneous with tau (Goulart and Chen 2024, section 2; Healey,
+/// Nobel and Boyd 2025 differentiate it), Q turns into the map
 /// ```text
 ///                    [ P x + A'y + c tau              ]
 /// Q(x, y, tau)   =   [ -A x + b tau                   ]
@@ -23,8 +23,8 @@ impl Q<'_> {
     /// `Q(u)`: the product of (12) and u, and what P adds.
     ///
     /// # Errors
-    /// [`Error::Length`] or [`Error::NotFinite`] unless u is N finite numbers; [`Error::Shape`] where P is not
-    /// zero and tau, the last of them, not positive.
+    /// [`Error::Length`] or [`Error::NotFinite`] unless u is N finite numbers; [`Error::Shape`]
+    /// where P is not zero and tau, the last of them, not positive.
     pub fn evaluate(&self, u: &[f64]) -> Result<Vec<f64>, Error> {
         let mut out = self.multiply(u)?;
         if self.is_quadratic() {

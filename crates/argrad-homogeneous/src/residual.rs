@@ -7,9 +7,9 @@ use argrad_solver::Error;
 /// ```text
 /// R(z, Q) = Q(Pi z) - Pi z + z,        N(z, Q) = R(z / |w|, Q) = R(z, Q) / |w|.
 /// ```
-/// The embedding asks for u in C = R^n x K* x R+ and v in its dual cone, orthogonal, with Qu = v; by
-/// Moreau's decomposition such pairs are u = Pi z, v = Pi z - z (Minty's parametrization). So z solves it
-/// when R(z, Q) = 0, and it stands for a solution of the program when moreover w > 0.
+/// The embedding asks for u in C = R^n x K* x R+ and v in its dual cone, orthogonal, with Qu = v;
+/// by Moreau's decomposition such pairs are u = Pi z, v = Pi z - z (Minty's parametrization). So z
+/// solves it when R(z, Q) = 0, and it stands for a solution of the program when moreover w > 0.
 #[derive(Clone, Debug)]
 pub struct Residual<'a> {
     q: Q<'a>,
@@ -25,8 +25,8 @@ impl<'a> Residual<'a> {
     /// R(z, Q), not normalized.
     ///
     /// # Errors
-    /// [`Error::Length`] or [`Error::NotFinite`] unless z is N finite numbers; [`Error::Shape`] where P is
-    /// not zero and w not positive.
+    /// [`Error::Length`] or [`Error::NotFinite`] unless z is N finite numbers; [`Error::Shape`]
+    /// where P is not zero and w not positive.
     pub fn evaluate(&self, z: &[f64]) -> Result<Vec<f64>, Error> {
         let projected = self.projection.project(z)?;
         let mut out = self.q.evaluate(&projected)?;
@@ -69,12 +69,12 @@ impl<'a> Residual<'a> {
 /// ```text
 /// M = ((DQ(Pi z) - I) DPi(z) + I) / w,
 /// ```
-/// where DQ(Pi z) is the matrix (12) itself if P = 0. At a solution M = D_z N(z, Q); elsewhere N has
-/// another term from its normalization, `-R(z, Q) e' / w^2` with e the last unit vector.
+/// where DQ(Pi z) is the matrix (12) itself if P = 0. At a solution M = D_z N(z, Q); elsewhere N
+/// has another term from its normalization, `-R(z, Q) e' / w^2` with e the last unit vector.
 ///
-/// M is singular at every solution, since R is positively homogeneous: `M z = R(z) / w = 0`, and from
-/// `DQ(u)'u = -Q(u)` also `M'Pi(z) = 0`. What spans these null spaces is the ray of z, all points of
-/// which stand for one solution. Where they are larger, the solution is not unique.
+/// M is singular at every solution, since R is positively homogeneous: `M z = R(z) / w = 0`, and
+/// from `DQ(u)'u = -Q(u)` also `M'Pi(z) = 0`. What spans these null spaces is the ray of z, all
+/// points of which stand for one solution. Where they are larger, the solution is not unique.
 #[derive(Clone, Debug)]
 pub struct M<'a> {
     q: Q<'a>,

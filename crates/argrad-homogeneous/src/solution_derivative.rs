@@ -10,8 +10,8 @@ use argrad_solver::{Error, Structure};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum LinearSolve {
-    /// By the singular value decomposition of the dense matrix: N^3 work, for N up to a few hundred, and
-    /// the rank is known.
+    /// By the singular value decomposition of the dense matrix: N^3 work, for N up to a few
+    /// hundred, and the rank is known.
     #[default]
     Svd,
     /// By LSQR on products with M and M', as the survey has it: no matrix is formed.
@@ -28,20 +28,21 @@ pub enum LinearSolve {
 pub struct Solved<T> {
     /// The derivative.
     pub value: T,
-    /// Residual of the system with M (or M'), relative to its right-hand side. It is at rounding error where
-    /// the solution is unique; where it is not, the right-hand side may lie outside the range.
+    /// Residual of the system with M (or M'), relative to its right-hand side. It is at rounding
+    /// error where the solution is unique; where it is not, the right-hand side may lie outside the
+    /// range.
     pub residual: f64,
     /// Iterations of LSQR.
     pub iterations: usize,
 }
 
-/// The derivative of the solution map S(A, b, c) = (x, y, s) at one program and its solution, as the
-/// survey composes it (section 1.3.2):
+/// The derivative of the solution map S(A, b, c) = (x, y, s) at one program and its solution, as
+/// the survey composes it (section 1.3.2):
 /// ```text
 /// DS(A, b, c) = Dphi(z) Ds(Q) DQ(A, b, c),        Ds(Q) dQ = -M^-1 (dQ Pi(z / |w|)).
 /// ```
-/// The inverse is the pseudoinverse, since M z = 0 at every solution; the multiple of z that it leaves out
-/// is of no account, as Dphi(z) z = 0. Derivatives with respect to P come along, see
+/// The inverse is the pseudoinverse, since M z = 0 at every solution; the multiple of z that it
+/// leaves out is of no account, as Dphi(z) z = 0. Derivatives with respect to P come along, see
 /// [`Q::evaluate`].
 ///
 /// ```
@@ -76,13 +77,14 @@ enum Prepared {
 }
 
 impl<'a> SolutionDerivative<'a> {
-    /// The derivative at `solution`, which must solve the program of `data`: [`Self::residual`] tells how
-    /// well it does.
+    /// The derivative at `solution`, which must solve the program of `data`: [`Self::residual`]
+    /// tells how well it does.
     ///
     /// # Errors
-    /// [`Error::Length`] or [`Error::NotFinite`] where `data` or `solution` does not fit `structure`;
-    /// [`Error::Setting`] where `solve` is out of its range; [`Error::Shape`] where M has no singular value
-    /// decomposition, which only happens where its entries are close to overflow.
+    /// [`Error::Length`] or [`Error::NotFinite`] where `data` or `solution` does not fit
+    /// `structure`; [`Error::Setting`] where `solve` is out of its range; [`Error::Shape`] where M
+    /// has no singular value decomposition, which only happens where its entries are close to
+    /// overflow.
     pub fn new(
         structure: &'a Structure,
         data: &'a Data,
@@ -130,8 +132,8 @@ impl<'a> SolutionDerivative<'a> {
         Ok(Solved { value: self.phi.multiply(&dz)?, residual, iterations })
     }
 
-    /// The adjoint D'S(A, b, c) = D'Q D's D'phi: from the gradient of a scalar with respect to (x, y, s) to
-    /// that with respect to the data,
+    /// The adjoint D'S(A, b, c) = D'Q D's D'phi: from the gradient of a scalar with respect to (x,
+    /// y, s) to that with respect to the data,
     /// ```text
     /// r = -M'^-1 D'phi(z) (gx, gy, gs),        D'Q of the matrix r Pi(z / |w|)'.
     /// ```

@@ -33,7 +33,8 @@ fn affine_map<'a>(map: &'a Map<'_>) -> PyResult<AffineMap<'a>> {
     })
 }
 
-/// A differentiable function of parameters: affine maps to P, q, A, b, a solve, affine maps of x and z.
+/// A differentiable function of parameters: affine maps to P, q, A, b, a solve, affine maps of x
+/// and z.
 #[pyclass(frozen, module = "argrad._core")]
 pub(crate) struct Layer {
     layer: argrad::model::Layer,
@@ -108,8 +109,8 @@ impl Layer {
         Ok(Self { layer, interrupt, parameters: lengths, outputs: sizes, numbers })
     }
 
-    /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size). No tape is made
-    /// unless `differentiable`.
+    /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size). No tape is
+    /// made unless `differentiable`.
     #[pyo3(signature = (batch, parameters, start=None, differentiable=true))]
     fn forward(
         &self,
@@ -247,7 +248,8 @@ impl LayerSolved {
         like(py, self.solved.objective.clone(), &[self.solved.batch], None)
     }
 
-    /// Gradients with respect to the parameters of a scalar, from those with respect to the outputs.
+    /// Gradients with respect to the parameters of a scalar, from those with respect to the
+    /// outputs.
     #[pyo3(signature = (cotangents, mode=None, on_failure=None, method=None))]
     fn vjp(
         &self,

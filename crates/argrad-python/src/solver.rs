@@ -22,7 +22,8 @@ type Three = (Py<PyAny>, Py<PyAny>, Py<PyAny>);
 
 /// Solves batches of programs of one structure: min 1/2 x'Px + q'x subject to Ax + s = b, s in K.
 ///
-/// Patterns are (indptr, indices) of compressed columns with ascending rows; P is its upper triangle.
+/// Patterns are (indptr, indices) of compressed columns with ascending rows; P is its upper
+/// triangle.
 #[pyclass(frozen, module = "argrad._core")]
 pub(crate) struct Solver {
     solver: argrad_solver::Solver,
@@ -220,7 +221,8 @@ impl Solved {
         report::all_solved(&self.reports)
     }
 
-    /// Gradients with respect to P, q, A, b of a scalar, from its gradients with respect to x, z, s.
+    /// Gradients with respect to P, q, A, b of a scalar, from its gradients with respect to x, z,
+    /// s.
     #[pyo3(signature = (dx=None, dz=None, ds=None, mode=None, on_failure=None, method=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
     fn vjp(

@@ -98,10 +98,11 @@ impl Prepared {
         WorkGuard { prepared: self, buffer: Some(buffer) }
     }
 
-    /// Cuts `batch` samples into lane groups and works on them, on as many threads as that is worth: the
-    /// work on a group reads the values of its programs about `passes` times. `task` is called for one
-    /// group after the other and collects what belongs to it (of rows by [`Rows::next`]); then `work` is
-    /// called on every task, with the scratch of a thread. Returns what it returned, group by group.
+    /// Cuts `batch` samples into lane groups and works on them, on as many threads as that is
+    /// worth: the work on a group reads the values of its programs about `passes` times. `task` is
+    /// called for one group after the other and collects what belongs to it (of rows by
+    /// [`Rows::next`]); then `work` is called on every task, with the scratch of a thread. Returns
+    /// what it returned, group by group.
     pub(crate) fn for_groups<T: Send, O: Send>(
         &self,
         batch: usize,

@@ -44,8 +44,8 @@ impl Solver {
     /// Analyses `structure` once: ordering, supernodes and every index list.
     ///
     /// # Errors
-    /// [`Error::Setting`] when a setting is out of its range; [`Error::Memory`] when the system of one
-    /// sample takes more than [`Settings::memory_limit`].
+    /// [`Error::Setting`] when a setting is out of its range; [`Error::Memory`] when the system of
+    /// one sample takes more than [`Settings::memory_limit`].
     pub fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
         Ok(Self { prepared: Arc::new(Prepared::new(structure, settings)?) })
     }
@@ -103,7 +103,8 @@ impl Solver {
         self.record(values, Origin::Warm(start))
     }
 
-    /// [`Self::solve_from`] of programs next to convex ones, which may be indefinite by the distance.
+    /// [`Self::solve_from`] of programs next to convex ones, which may be indefinite by the
+    /// distance.
     pub(crate) fn solve_nearby(
         &self,
         values: &Values<'_>,
@@ -112,9 +113,9 @@ impl Solver {
         self.run(values, Origin::Warm(start), None, false)
     }
 
-    /// A tape at solutions found elsewhere, by another solver or an earlier run: nothing is solved, but
-    /// `point` is measured, and reported as solved where its residual is below the tolerance of the
-    /// settings. The derivative is that of the exact solution as far as `point` agrees with it.
+    /// A tape at solutions found elsewhere, by another solver or an earlier run: nothing is solved,
+    /// but `point` is measured, and reported as solved where its residual is below the tolerance of
+    /// the settings. The derivative is that of the exact solution as far as `point` agrees with it.
     /// Whether it is unique is not examined.
     ///
     /// # Errors

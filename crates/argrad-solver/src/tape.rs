@@ -80,8 +80,8 @@ impl Tape {
     }
 
     /// The values that were solved, a sample each. They come from the scaled program, whose
-    /// factors are powers of two, so they are those the caller gave, but for the entries of A in removed
-    /// rows, which do not matter.
+    /// factors are powers of two, so they are those the caller gave, but for the entries of A in
+    /// removed rows, which do not matter.
     pub(crate) fn values(&self) -> OwnValues {
         /// Copies one group, a lane after the other.
         struct Unload<'a> {

@@ -1,5 +1,5 @@
-//! Numbers of the modelling language: compile time and memory, the share of the maps in a forward pass, a
-//! model predictive controller. `cargo bench -p argrad --bench model`, or `make model`.
+//! Numbers of the modelling language: compile time and memory, the share of the maps in a forward
+//! pass, a model predictive controller. `cargo bench -p argrad --bench model`, or `make model`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -29,11 +29,11 @@ impl<'m> Constraint<'m> {
         self
     }
 
-    /// Its dual as an output of a layer. For `a.leq(b)` it is at least zero, and the optimal value of a
-    /// minimization falls by it per unit of b; for `a.equals(b)` likewise, with either sign. That of
-    /// `a.geq(b)` is at least zero too, and the value rises by it per unit of b. For a
-    /// positive semidefinite constraint it is a symmetric matrix. Duals of a maximization are those of
-    /// minimizing the negative.
+    /// Its dual as an output of a layer. For `a.leq(b)` it is at least zero, and the optimal value
+    /// of a minimization falls by it per unit of b; for `a.equals(b)` likewise, with either sign.
+    /// That of `a.geq(b)` is at least zero too, and the value rises by it per unit of b. For a
+    /// positive semidefinite constraint it is a symmetric matrix. Duals of a maximization are those
+    /// of minimizing the negative.
     pub fn dual(self) -> Output<'m> {
         Output::Dual(self)
     }
@@ -92,8 +92,8 @@ impl<'m> Expr<'m> {
 
     /// `self <= other`, elementwise.
     ///
-    /// Where the constant part of `other - self` (with the values of parameters) is 1e19 or more, there is no
-    /// constraint: the element is left out, and its dual is zero.
+    /// Where the constant part of `other - self` (with the values of parameters) is 1e19 or more,
+    /// there is no constraint: the element is left out, and its dual is zero.
     #[track_caller]
     pub fn leq(self, other: impl Operand<'m>) -> Constraint<'m> {
         let difference = other.into_expr(self.model) - self;
@@ -128,7 +128,8 @@ impl<'m> Expr<'m> {
     }
 }
 
-/// `|x| <= t` with the Euclidean norm of all elements of x; t concave, x affine. The dual is t's, then x's.
+/// `|x| <= t` with the Euclidean norm of all elements of x; t concave, x affine. The dual is t's,
+/// then x's.
 #[track_caller]
 pub fn second_order<'m>(t: Expr<'m>, x: Expr<'m>) -> Constraint<'m> {
     if t.size() != 1 {

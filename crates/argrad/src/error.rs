@@ -47,8 +47,8 @@ pub enum ModelError {
     /// A parameter of the problem has no value, or a value belongs to no parameter of it.
     #[error("{0}")]
     Parameters(String),
-    /// A handle, name or position that stands for nothing here: of another model, of a variable, parameter or
-    /// constraint that the problem does not have.
+    /// A handle, name or position that stands for nothing here: of another model, of a variable,
+    /// parameter or constraint that the problem does not have.
     #[error("{0}")]
     Handle(String),
     /// A parameter's numbers: how many, their sign, their symmetry.

@@ -35,7 +35,8 @@
 //! - Batch first, row-major. Each argument is a [`Slot`]: one copy shared by the batch, or one
 //!   per sample. The gradient of a shared argument is the sum over the batch.
 //! - Any block may be absent: no rows of A or G, P = 0. P may be singular.
-//! - An entry of h that is 1e19 or more, `+inf` above all, is no constraint: the slack is `+inf` there.
+//! - An entry of h that is 1e19 or more, `+inf` above all, is no constraint: the slack is `+inf`
+//!   there.
 //! - A sample that has no solution is data, not an error: its [`Report`] says why, and the other
 //!   samples are the same to the last bit as without it. Malformed input is an [`Error`] that
 //!   names the argument, the sample and the entry.

@@ -95,8 +95,8 @@
 //!   [`Expr::matmul`] or [`matmul`](crate::atoms::matmul), the inner product [`Expr::dot`].
 //! - An expression that is not well formed does not panic: the place is remembered, and
 //!   [`Problem::compile`] reports all of them.
-//! - Parameters may stand anywhere that the DCP rules allow with the parameter held fixed, products and
-//!   functions of parameters included; `docs/dpp.md` says how.
+//! - Parameters may stand anywhere that the DCP rules allow with the parameter held fixed, products
+//!   and functions of parameters included; `docs/dpp.md` says how.
 
 pub use crate::algebra::Shape;
 pub use crate::atom::{Curvature, Sign};

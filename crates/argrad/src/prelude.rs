@@ -1,7 +1,7 @@
 //! What writing a problem and running its layer takes: `use argrad::prelude::*`.
 //!
-//! Of the functions it has those whose names say what they are wherever they stand. Others (`max`, `min`,
-//! `std`, `var`, `pos`, ...) are taken from [`atoms`], which comes along: `atoms::max(x)`.
+//! Of the functions it has those whose names say what they are wherever they stand. Others (`max`,
+//! `min`, `std`, `var`, `pos`, ...) are taken from [`atoms`], which comes along: `atoms::max(x)`.
 
 pub use crate::atoms;
 pub use crate::atoms::{

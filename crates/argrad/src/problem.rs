@@ -43,7 +43,8 @@ impl<'m> Problem<'m> {
     }
 
     /// Settings of the solver. By default they are those of [`Settings::default`] but for
-    /// `check_convexity`, which is off: the rules and the checks of the parameters' values see to it.
+    /// `check_convexity`, which is off: the rules and the checks of the parameters' values see to
+    /// it.
     pub fn with_settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
@@ -80,13 +81,14 @@ impl<'m> Problem<'m> {
         leaves.into_iter().map(|id| Expr::new(self.model, id)).collect()
     }
 
-    /// Whether the problem follows the rules of disciplined convex programming, parameters held fixed.
+    /// Whether the problem follows the rules of disciplined convex programming, parameters held
+    /// fixed.
     pub fn is_dcp(&self) -> bool {
         self.check().is_ok()
     }
 
-    /// The objective and the constraints as trees with the curvature and sign of each subexpression;
-    /// where a rule is broken, the reason and what to write instead.
+    /// The objective and the constraints as trees with the curvature and sign of each
+    /// subexpression; where a rule is broken, the reason and what to write instead.
     pub fn explain(&self) -> String {
         let arena = self.model.arena();
         let analysis = Analysis::new(&arena);

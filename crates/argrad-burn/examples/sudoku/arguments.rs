@@ -11,8 +11,8 @@ use clap::Parser;
 #[derive(Parser, Clone, Debug)]
 #[command(name = "sudoku")]
 pub struct Arguments {
-    /// Read puzzles from FILE, plain or gzip, instead of generating them: one per line, the cells of
-    /// the puzzle row by row (0 = blank), a space, the cells of the solution
+    /// Read puzzles from FILE, plain or gzip, instead of generating them: one per line, the cells
+    /// of the puzzle row by row (0 = blank), a space, the cells of the solution
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
 

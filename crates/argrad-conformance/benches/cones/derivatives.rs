@@ -177,8 +177,8 @@ fn cells(name: &str, errors: &[Errors]) -> Vec<String> {
     cells
 }
 
-/// The error of a part relative to it, or, where all of it is rounding error of the others (z moves by
-/// 1e-30 where no constraint is active), to those.
+/// The error of a part relative to it, or, where all of it is rounding error of the others (z moves
+/// by 1e-30 where no constraint is active), to those.
 fn relative_to_whole(found: &[f64], expected: &[f64], whole: f64) -> f64 {
     const NOTHING: f64 = 1e-12;
     let size = largest(expected);

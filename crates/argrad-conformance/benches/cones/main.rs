@@ -1,6 +1,6 @@
-//! Every cone: are random programs solved, how exactly, in how many iterations; are VJP and JVP those of
-//! an exact linear system in double-double arithmetic; and do programs without a solution end with
-//! a certificate that holds?
+//! Every cone: are random programs solved, how exactly, in how many iterations; are VJP and JVP
+//! those of an exact linear system in double-double arithmetic; and do programs without a solution
+//! end with a certificate that holds?
 //!
 //! `cargo bench -p argrad-conformance --bench cones -- [--count N] [--unsolvable N] [--only NAME]`
 

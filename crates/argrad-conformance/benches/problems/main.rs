@@ -5,10 +5,11 @@
 //!     [--warm] [--csv FILE] [--quick] [--engine auto|lanes|sparse] [--seed N]
 //! ```
 //! DIR holds a folder of JSON files a set (see `problem_file`); without it, the environment
-//! variable `ARGRAD_PROBLEMS` or `../shared/data/problems` beside the repository. `--only` takes the
-//! problems whose name contains NAME. `--warm` follows sequences of nearby programs, from scratch and
-//! warm-started. Relative paths start at the root of the repository. Prints one markdown table and a
-//! summary a set; fails when argrad calls a point solved that is not, as measured here.
+//! variable `ARGRAD_PROBLEMS` or `../shared/data/problems` beside the repository. `--only` takes
+//! the problems whose name contains NAME. `--warm` follows sequences of nearby programs, from
+//! scratch and warm-started. Relative paths start at the root of the repository. Prints one
+//! markdown table and a summary a set; fails when argrad calls a point solved that is not, as
+//! measured here.
 
 mod arguments;
 mod cold;

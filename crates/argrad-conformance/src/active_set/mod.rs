@@ -1,6 +1,7 @@
 //! Exact solutions and derivatives of dense quadratic programs, in double-double arithmetic.
 //!
-//! Once the active rows W (equalities, and inequalities with s = 0) are known, optimality is linear:
+//! Once the active rows W (equalities, and inequalities with s = 0) are known, optimality is
+//! linear:
 //! ```text
 //! [ P    A_W' ] [ x   ]   [ -q  ]
 //! [ A_W  0    ] [ z_W ] = [ b_W ]        z = 0 and s = b - Ax in the other rows
@@ -75,11 +76,12 @@ const SIGN_TOLERANCE: f64 = 1e-24;
 const JOINT_STEPS: usize = 20;
 
 impl ActiveSetSolution {
-    /// Solves `program`, guessing the active rows to be those with z > s in an approximate solution.
+    /// Solves `program`, guessing the active rows to be those with z > s in an approximate
+    /// solution.
     ///
-    /// Wrong rows change sides all at once (the primal-dual active set method, Hintermüller, Ito and
-    /// Kunisch 2002) for some steps, then one at a time by least index (Murty 1974), which ends for
-    /// every strictly convex program.
+    /// Wrong rows change sides all at once (the primal-dual active set method, Hintermüller, Ito
+    /// and Kunisch 2002) for some steps, then one at a time by least index (Murty 1974), which ends
+    /// for every strictly convex program.
     ///
     /// # Errors
     /// See [`ActiveSetError`].

@@ -1,9 +1,9 @@
 //! The BLAS and LAPACK routines that Clarabel's cone of matrices asks for, on faer's dense kernels.
 //!
 //! Clarabel's feature `sdp` calls these routines by their Fortran names and leaves it to the
-//! program to link a library that has them. All such libraries need a Fortran compiler or a download
-//! when they are built, so the few routines are given here instead. The rest of LAPACK is not; a
-//! program that links another BLAS must not link this crate.
+//! program to link a library that has them. All such libraries need a Fortran compiler or a
+//! download when they are built, so the few routines are given here instead. The rest of LAPACK is
+//! not; a program that links another BLAS must not link this crate.
 //!
 //! Interface: Fortran's. Every argument is a pointer, matrices are column-major with a leading
 //! dimension, flags are letters, `info` is 0 for success, negative for an argument that is not

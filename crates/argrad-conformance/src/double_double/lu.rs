@@ -155,8 +155,8 @@ fn subtract_lanes<S: Simd>(
 mod tests {
     use super::*;
 
-    /// Hilbert-like, not symmetric, ill-conditioned and of whole numbers, so that the product with a
-    /// whole vector is exact.
+    /// Hilbert-like, not symmetric, ill-conditioned and of whole numbers, so that the product with
+    /// a whole vector is exact.
     #[test]
     fn solves_an_ill_conditioned_whole_number_system_to_20_digits() {
         let n = 8;

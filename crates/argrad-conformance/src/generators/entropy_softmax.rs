@@ -7,8 +7,8 @@ use super::draws::Draws;
 use crate::{Numbers, ProgramBatch};
 
 /// Maximize `y'x - sum x_i log x_i` over the simplex of dimension `len`, y ~ N(0,1): variables
-/// (x, t), minimize `-y'x - 1't`, one zero row `1'x = 1`, and the exponential cones `(t_i, x_i, 1)`,
-/// which say `t_i <= -x_i log x_i`.
+/// (x, t), minimize `-y'x - 1't`, one zero row `1'x = 1`, and the exponential cones
+/// `(t_i, x_i, 1)`, which say `t_i <= -x_i log x_i`.
 ///
 /// With `l = log sum exp y`: x = exp(y - l) is the softmax of y, t = -x (y - l), the multiplier of
 /// the budget is l - 1, those of the cones are `(-1, l - y_i - 1, x_i)`.

@@ -20,8 +20,8 @@ pub fn conflicting_inequalities(size: Size, seed: u64) -> ProgramBatch {
     })
 }
 
-/// Primal infeasible: [`super::random_qp()`] whose last equality repeats the first with a right-hand
-/// side that is larger by 1.
+/// Primal infeasible: [`super::random_qp()`] whose last equality repeats the first with a
+/// right-hand side that is larger by 1.
 ///
 /// # Panics
 /// With fewer than two equalities.

@@ -6,7 +6,8 @@ use super::draws::Draws;
 use crate::{Numbers, ProgramBatch, psd_triangle};
 
 /// Minimize `1/2 |X - C|^2` over positive semidefinite X of this side, C symmetric with entries
-/// N(0,1): P = I, q = -C, A = -I, b = 0, in the vector form of [`Cone::PsdTriangle`]. Only q varies.
+/// N(0,1): P = I, q = -C, A = -I, b = 0, in the vector form of [`Cone::PsdTriangle`]. Only q
+/// varies.
 pub fn psd_projection(side: usize, batch: usize, seed: u64) -> ProgramBatch {
     let n = side * (side + 1) / 2;
     let structure =

@@ -12,8 +12,8 @@ use crate::Numbers;
 /// ```text
 /// x = D x'   P' = D P D   q' = D q   A' = E A D   b' = E b   s' = E s   z = E z'
 /// ```
-/// Units are powers of two, so that nothing is rounded: the solution is known as well as before, and
-/// so is every derivative, `dx = D dx'`, `dL/dq' = D^-1 dL/dq` and so forth.
+/// Units are powers of two, so that nothing is rounded: the solution is known as well as before,
+/// and so is every derivative, `dx = D dx'`, `dL/dq' = D^-1 dL/dq` and so forth.
 pub fn rescaled(known: &KnownSolution, decades: f64, seed: u64) -> KnownSolution {
     let (d, e) = units(&known.batch.structure, decades, seed);
     let mut scaled = known.clone();

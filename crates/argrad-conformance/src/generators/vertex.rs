@@ -3,8 +3,8 @@
 use super::{Size, dense_structure, normal_vector};
 use crate::{DenseProgram, ProgramBatch, dot};
 
-/// Linear programs (P = 0) whose solution has as many active rows as variables, with multipliers and
-/// slacks of at least one half.
+/// Linear programs (P = 0) whose solution has as many active rows as variables, with multipliers
+/// and slacks of at least one half.
 ///
 /// # Panics
 /// Where there are fewer rows than variables: no vertex.

@@ -25,8 +25,8 @@ impl ReferenceSolution {
         })
     }
 
-    /// Second order: the derivative along `direction` of the gradient of a scalar whose gradients by
-    /// x, z, s are given, and constant; by central differences of [`Self::vjp`].
+    /// Second order: the derivative along `direction` of the gradient of a scalar whose gradients
+    /// by x, z, s are given, and constant; by central differences of [`Self::vjp`].
     ///
     /// # Errors
     /// As [`Self::refine`].

@@ -33,8 +33,8 @@ pub enum ReferenceError {
     /// The derivative of the residual is singular: x or z is not unique, or the start was far away.
     #[error("the derivative of the residual is singular")]
     Singular,
-    /// Newton's method did not get below the residual of double-double arithmetic: the start was too
-    /// far away.
+    /// Newton's method did not get below the residual of double-double arithmetic: the start was
+    /// too far away.
     #[error("Newton's method stopped at a relative residual of {residual:.1e} in {steps} steps")]
     NotConverged {
         /// Relative residual reached.
@@ -54,8 +54,8 @@ pub struct ReferenceSolution {
     /// Slacks; `+inf` in a row removed by `b = +inf`.
     pub s: Vec<f64>,
     /// How far v = s - z is from a kink of the projection: the least over the cones of the distance
-    /// relative to the norm of v there, and of `max(|s| / S, |z| / Z)` with S the largest entry of s
-    /// and b, and Z that of z and of `|q| / |A|`. 0 means not differentiable.
+    /// relative to the norm of v there, and of `max(|s| / S, |z| / Z)` with S the largest entry of
+    /// s and b, and Z that of z and of `|q| / |A|`. 0 means not differentiable.
     pub margin: f64,
     /// Estimated condition number of the derivative of the residual, in the 1-norm after
     /// equilibration.

@@ -29,8 +29,8 @@ impl Program {
         Self { data: data.unwrap(), structure }
     }
 
-    /// A random program with these cones and a known solution: v drawn, y = Pi_K*(v), s = y - v; x, A drawn,
-    /// P = LL'/n of full rank or zero; b = Ax + s, c = -Px - A'y.
+    /// A random program with these cones and a known solution: v drawn, y = Pi_K*(v), s = y - v; x,
+    /// A drawn, P = LL'/n of full rank or zero; b = Ax + s, c = -Px - A'y.
     pub fn known(n: usize, cones: &[Cone], is_quadratic: bool, seed: u64) -> Self {
         let m: usize = cones.iter().map(Cone::dim).sum();
         let structure =
@@ -115,8 +115,8 @@ fn flat(data: &Data) -> Vec<f64> {
     [&data.p[..], &data.a[..], &data.b[..], &data.c[..]].concat()
 }
 
-/// Every claim of the view at the solution of one program, with derivatives to `limit` relative to those of
-/// the production path. False where that path flags the solution as degenerate.
+/// Every claim of the view at the solution of one program, with derivatives to `limit` relative to
+/// those of the production path. False where that path flags the solution as degenerate.
 #[track_caller]
 pub fn agrees(program: &Program, limit: f64) -> bool {
     let Program { structure, data } = program;

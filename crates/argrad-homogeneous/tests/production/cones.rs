@@ -12,8 +12,9 @@ const SEEDS: u64 = 12;
 const ENOUGH_QUADRATIC: u64 = 9;
 const ENOUGH_LINEAR: u64 = 3;
 
-/// The checks for these cones, with a P of full rank and with P = 0. With `n` at least the number of
-/// rows, the dual of the first is unique; with half as many variables, curved cones and vertices hold x.
+/// The checks for these cones, with a P of full rank and with P = 0. With `n` at least the number
+/// of rows, the dual of the first is unique; with half as many variables, curved cones and vertices
+/// hold x.
 fn check(cones: &[Cone]) {
     let m: usize = cones.iter().map(Cone::dim).sum();
     let quadratic = |seed: u64| Program::known(m, cones, true, 400 + seed);

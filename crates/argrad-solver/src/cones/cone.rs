@@ -6,9 +6,10 @@
 //! the barrier of the dual cone. The cone keeps what it computes at a point in its `scaling` data.
 //!
 //! **Projection.** With v = s - z, s = P(v), the derivative D of P is symmetric with eigenvalues d
-//! in [0, 1]. The cone keeps an orthonormal basis U and the eigenvalues in its `projection` data, and
-//! applies functions of D through them: see [`Function`]. With `mu > 0` the projection is that of
-//! the central path: s - z = v and s = -mu grad f*(z), which for symmetric cones is s o z = mu e.
+//! in [0, 1]. The cone keeps an orthonormal basis U and the eigenvalues in its `projection` data,
+//! and applies functions of D through them: see [`Function`]. With `mu > 0` the projection is that
+//! of the central path: s - z = v and s = -mu grad f*(z), which for symmetric cones is s o z = mu
+//! e.
 
 use pulp::Simd;
 
@@ -43,9 +44,9 @@ impl Function {
     }
 }
 
-/// Stands for an infinite entry of D (I - D)^-1 where H is diagonal: a direction with D = 1, in which
-/// dz = 0. The data are of order one, so the pivot's share is below rounding error. Its delta is
-/// the inverse.
+/// Stands for an infinite entry of D (I - D)^-1 where H is diagonal: a direction with D = 1, in
+/// which dz = 0. The data are of order one, so the pivot's share is below rounding error. Its delta
+/// is the inverse.
 pub(crate) const FREE: f64 = 1e30;
 
 /// The same where H is dense: entries of H are sums over directions, and a larger one would drown
@@ -77,13 +78,13 @@ pub(crate) trait LaneCone {
     fn rows_scale_freely(&self) -> bool {
         false
     }
-    /// Signs (+1 or -1) of the pivots of the auxiliary nodes that expand a large block into a sparse
-    /// one; they are numbered from `dim()` on.
+    /// Signs (+1 or -1) of the pivots of the auxiliary nodes that expand a large block into a
+    /// sparse one; they are numbered from `dim()` on.
     fn auxiliary(&self) -> Vec<f64> {
         Vec::new()
     }
-    /// Entries of the block H, `(row, column)` with row >= column; the KKT matrix holds -H. By default
-    /// the dense lower triangle, row by row.
+    /// Entries of the block H, `(row, column)` with row >= column; the KKT matrix holds -H. By
+    /// default the dense lower triangle, row by row.
     fn h_entries(&self) -> Vec<(usize, usize)> {
         (0..self.dim()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect()
     }
@@ -140,8 +141,8 @@ pub(crate) trait LaneCone {
         c: &mut [V<S>],
         scratch: &mut [V<S>],
     );
-    /// The largest step, at most `limit`, that keeps s + a ds in K and z + a dz in K* (for cones that
-    /// are not symmetric: a step of that kind, by backtracking). A lane whose direction is not
+    /// The largest step, at most `limit`, that keeps s + a ds in K and z + a dz in K* (for cones
+    /// that are not symmetric: a step of that kind, by backtracking). A lane whose direction is not
     /// finite gets 0 or NaN.
     fn step_length<S: Simd>(
         &self,
@@ -153,8 +154,8 @@ pub(crate) trait LaneCone {
         scratch: &mut [V<S>],
     ) -> V<S>;
 
-    /// s = P(v) in the lanes with mu = 0, the central path's projection where mu > 0; and the projection
-    /// data: basis and eigenvalues of its derivative.
+    /// s = P(v) in the lanes with mu = 0, the central path's projection where mu > 0; and the
+    /// projection data: basis and eigenvalues of its derivative.
     fn projection<S: Simd>(
         &self,
         simd: S,
@@ -182,8 +183,8 @@ pub(crate) trait LaneCone {
         y: &mut [V<S>],
         scratch: &mut [V<S>],
     );
-    /// v after a Newton step with the block of `data` that led to (s, z). Where the projection is piecewise
-    /// linear this drops the rounding error of the part that the step made zero.
+    /// v after a Newton step with the block of `data` that led to (s, z). Where the projection is
+    /// piecewise linear this drops the rounding error of the part that the step made zero.
     #[inline(always)]
     fn newton_point<S: Simd>(
         &self,
@@ -197,8 +198,8 @@ pub(crate) trait LaneCone {
             v[i] = s[i] - z[i];
         }
     }
-    /// Number of directions at v in which D is not clearly 0 or 1 because v is within `margin` of a kink
-    /// of the projection (not because the cone is curved there).
+    /// Number of directions at v in which D is not clearly 0 or 1 because v is within `margin` of a
+    /// kink of the projection (not because the cone is curved there).
     fn weakly_active<S: Simd>(
         &self,
         simd: S,
@@ -207,12 +208,12 @@ pub(crate) trait LaneCone {
         margin: V<S>,
         scratch: &mut [V<S>],
     ) -> V<S>;
-    /// The lanes in which D at two points is so close that the factor of one serves to refine solves with
-    /// the other. `old` and `new` are v and the block there.
+    /// The lanes in which D at two points is so close that the factor of one serves to refine
+    /// solves with the other. `old` and `new` are v and the block there.
     #[inline(always)]
     fn settled<S: Simd>(&self, simd: S, old: Pair<'_, S>, new: Pair<'_, S>) -> M<S> {
-        // D depends on the direction of v only. Where H is steep, a turn of its eigenvectors matters
-        // by its square times the steepness, which this keeps far below one.
+        // D depends on the direction of v only. Where H is steep, a turn of its eigenvectors
+        // matters by its square times the steepness, which this keeps far below one.
         const CLOSE: f64 = 1e-7;
         let zero = V::splat(simd, 0.0);
         let (mut change, mut size) = (zero, zero);

@@ -1,7 +1,7 @@
 //! Cones: what the solver, the polish and the derivative need to know of each factor of K.
 //!
-//! One cone per file. A cone works on its own rows of the lane vectors through the trait [`LaneCone`];
-//! [`ConeProduct`] cuts the vectors and hands each cone its part.
+//! One cone per file. A cone works on its own rows of the lane vectors through the trait
+//! [`LaneCone`]; [`ConeProduct`] cuts the vectors and hands each cone its part.
 
 mod cone;
 

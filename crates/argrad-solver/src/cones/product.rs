@@ -215,8 +215,8 @@ macro_rules! argument {
     (function) => { Function };
 }
 
-/// That part: its rows, of one vector or of a [`Pair`]; `blocks`, its rows and its entries of H; its entries of
-/// H; its data; the whole of what is scratch or no vector.
+/// That part: its rows, of one vector or of a [`Pair`]; `blocks`, its rows and its entries of H;
+/// its entries of H; its data; the whole of what is scratch or no vector.
 macro_rules! part {
     (rows, $x:ident, $placed:ident) => {
         &$x[$placed.rows.clone()]
@@ -253,10 +253,11 @@ macro_rules! part {
     };
 }
 
-/// Defines operations of [`ConeProduct`] that call that of each cone in turn, with its part of each argument.
-/// Each is compiled as a function of its own, so the code of a cone exists once an instruction set. `$kernel` is
-/// the name of the call's arguments. An operation with a result has a running total: what it starts from, and
-/// what becomes of it with the result of each cone. `$extra` is an argument for the total alone.
+/// Defines operations of [`ConeProduct`] that call that of each cone in turn, with its part of each
+/// argument. Each is compiled as a function of its own, so the code of a cone exists once an
+/// instruction set. `$kernel` is the name of the call's arguments. An operation with a result has a
+/// running total: what it starts from, and what becomes of it with the result of each cone.
+/// `$extra` is an argument for the total alone.
 macro_rules! operations {
     ($(
         $(#[$doc:meta])*
@@ -362,7 +363,8 @@ operations! {
     weakly_active as WeaklyActive(v: rows, data: projection, margin: lane, scratch: scratch)
         -> count: lane = margin.like(0.0), |own| count + own;
 
-    /// The lanes in `lanes` in which D at both points (v, block) is close, see [`LaneCone::settled`].
+    /// The lanes in `lanes` in which D at both points (v, block) is close, see
+    /// [`LaneCone::settled`].
     settled as Settled(old: blocks, new: blocks; lanes: mask)
         -> all: mask = lanes, |own| all & own;
 }

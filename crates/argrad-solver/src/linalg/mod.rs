@@ -1,8 +1,10 @@
-//! Linear algebra: LDL' of quasidefinite matrices, products with sparse blocks, small dense matrices.
+//! Linear algebra: LDL' of quasidefinite matrices, products with sparse blocks, small dense
+//! matrices.
 //!
-//! [`ordering`] picks the elimination order. [`lanes`] factors and multiplies many matrices of one pattern
-//! at once, [`sparse`] one large matrix; [`factorization`] and [`products`] are what the rest sees of
-//! both. [`lsqr`] solves with products alone. [`dense`] is what the cones need of small matrices.
+//! [`ordering`] picks the elimination order. [`lanes`] factors and multiplies many matrices of one
+//! pattern at once, [`sparse`] one large matrix; [`factorization`] and [`products`] are what the
+//! rest sees of both. [`lsqr`] solves with products alone. [`dense`] is what the cones need of
+//! small matrices.
 
 pub(crate) mod dense;
 mod ordering;

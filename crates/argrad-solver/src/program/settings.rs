@@ -40,10 +40,11 @@ pub enum Engine {
 /// Settings of a solver.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Largest relative KKT residual of a solved sample, in the caller's units. Up to the default of
-    /// 1e-9 it only judges: the Newton polish goes on as long as that pays, usually several digits
-    /// below. A looser one also ends the polish early, which saves factorizations over curved cones; the
-    /// solution, and the condition of [`crate::Report`], are then that much less accurate.
+    /// Largest relative KKT residual of a solved sample, in the caller's units. Up to the default
+    /// of 1e-9 it only judges: the Newton polish goes on as long as that pays, usually several
+    /// digits below. A looser one also ends the polish early, which saves factorizations over
+    /// curved cones; the solution, and the condition of [`crate::Report`], are then that much less
+    /// accurate.
     pub tolerance: f64,
     /// Relative tolerance of infeasibility certificates.
     pub infeasibility_tolerance: f64,

@@ -2,7 +2,8 @@
 
 use crate::program::Error;
 
-/// One factor of the cone product K, in row order. With the feature `serde` it can be written and read.
+/// One factor of the cone product K, in row order. With the feature `serde` it can be written and
+/// read.
 ///
 /// Not `non_exhaustive`: whoever tells cones apart has to say what becomes of each, so the compiler
 /// finds every place that a new one concerns.

@@ -13,8 +13,8 @@ use crate::system::memory::State;
 
 /// Most passes of the equilibration; it stops when no norm is off by more than a factor of two.
 const PASSES: usize = 12;
-/// A right-hand side of a nonnegative row from here on is no constraint: files write 1e20, or a little
-/// less, for infinity.
+/// A right-hand side of a nonnegative row from here on is no constraint: files write 1e20, or a
+/// little less, for infinity.
 pub(crate) const INFINITE: f64 = 1e19;
 /// Largest factor, and reciprocal of the smallest.
 const LARGEST: f64 = 1_048_576.0;
@@ -117,8 +117,8 @@ fn interleave<S: Simd>(
     }
 }
 
-/// Scales the program in `state` so that the rows and columns of its KKT matrix have norms near one.
-/// `norms` is scratch of n and m entries.
+/// Scales the program in `state` so that the rows and columns of its KKT matrix have norms near
+/// one. `norms` is scratch of n and m entries.
 #[inline(always)]
 pub(crate) fn equilibrate<S: Simd>(
     simd: S,
@@ -193,8 +193,8 @@ fn apply<S: Simd>(analysis: &Analysis, state: &mut State<'_, S>, column: &[V<S>]
     }
 }
 
-/// Replaces a norm by the factor that brings it to one half to two, and says whether any is not one.
-/// `scale` is the factor so far, which the new one keeps within bounds.
+/// Replaces a norm by the factor that brings it to one half to two, and says whether any is not
+/// one. `scale` is the factor so far, which the new one keeps within bounds.
 #[inline(always)]
 fn to_factor<S: Simd>(norm: &mut V<S>, scale: V<S>) -> bool {
     let (zero, one) = (norm.like(0.0), norm.like(1.0));

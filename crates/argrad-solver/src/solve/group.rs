@@ -22,8 +22,8 @@ const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 const POLISHED: [f64; 4] = [5e-12, 1e-10, 1e-10, 1e-10];
 /// Residual that accepts a warm start.
 const WARM: f64 = 1e-11;
-/// A tolerance of the caller up to this one does not end a polish: it goes on as long as that pays, which
-/// costs little more. From a looser one ...
+/// A tolerance of the caller up to this one does not end a polish: it goes on as long as that pays,
+/// which costs little more. From a looser one ...
 const STRICT: f64 = 1e-9;
 /// ... this share, as a residual of the scaled program, is enough.
 const MARGIN: f64 = 0.1;
@@ -139,8 +139,8 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         self.outcome.forget_pending(self.simd);
     }
 
-    /// Interior point and polish in turn: each lane is handed over at ever smaller residuals until its
-    /// polish succeeds.
+    /// Interior point and polish in turn: each lane is handed over at ever smaller residuals until
+    /// its polish succeeds.
     #[inline(always)]
     fn solve_pending(&mut self, stop: Stop<'_>) {
         if !self.outcome.pending.any() {
@@ -192,8 +192,8 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         outcome.is_factored = false;
     }
 
-    /// Polishes the pending lanes. Those whose residual is below `residual` then, and in the caller's units
-    /// within the tolerance, are solved.
+    /// Polishes the pending lanes. Those whose residual is below `residual` then, and in the
+    /// caller's units within the tolerance, are solved.
     #[inline(always)]
     fn polish(&mut self, residual: f64, enough: f64) {
         let Self { simd, analysis, settings, state, work, outcome, .. } = self;
@@ -205,8 +205,8 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         outcome.book(&polished, polished.solved & accurate);
     }
 
-    /// Residual of the scaled program that is all that the caller asks for; zero where that is as much as
-    /// can be had.
+    /// Residual of the scaled program that is all that the caller asks for; zero where that is as
+    /// much as can be had.
     #[inline(always)]
     fn enough(&self) -> f64 {
         let tolerance = self.settings.tolerance;

@@ -1,8 +1,8 @@
 //! The solve of one lane group, from values to solution: read [`group`] first.
 //!
-//! [`equilibrate`] loads and scales, [`convexity`] checks P, [`interior_point`] comes near the solution or to a
-//! certificate, [`polish`] takes it to rounding error, [`measure`] judges it in the caller's units, [`report`]
-//! says how it went.
+//! [`equilibrate`] loads and scales, [`convexity`] checks P, [`interior_point`] comes near the
+//! solution or to a certificate, [`polish`] takes it to rounding error, [`measure`] judges it in
+//! the caller's units, [`report`] says how it went.
 
 mod convexity;
 mod equilibrate;

@@ -27,8 +27,8 @@ const GAIN: f64 = 0.25;
 
 /// Growth of the probe above which a small residual does not make a small error.
 const DELICATE: f64 = 1e4;
-/// What the growth under a doubtful factor counts: without a large replacement for small pivots it would
-/// be so much larger where one of them is truly zero.
+/// What the growth under a doubtful factor counts: without a large replacement for small pivots it
+/// would be so much larger where one of them is truly zero.
 const HIDDEN: f64 = 100.0;
 /// Residual below which Newton's method should converge fast.
 const NEAR: f64 = 1e-4;
@@ -269,7 +269,8 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             let stalled = !size.lt(scalar(GAIN) * previous);
             let growth = self.polished.growth;
             let small = size.le(scalar(FINE)) & growth.lt(scalar(DELICATE));
-            // The end for a stalled lane whose residual is small, or that refined steps did not help.
+            // The end for a stalled lane whose residual is small, or that refined steps did not
+            // help.
             let fine = size.le(scalar(ROUNDING))
                 | (stalled & (small | self.slow) & size.le(scalar(FINE)))
                 | (stalled & self.slow & previous.le(size));
@@ -289,9 +290,9 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         self.previous = self.live.select(size, previous);
     }
 
-    /// Factors the system at v where any lane's factor is stale. Blocks of lanes that have settled stay, and
-    /// lanes solved earlier get theirs back: what becomes of one lane must not depend on whether another
-    /// needs a factor.
+    /// Factors the system at v where any lane's factor is stale. Blocks of lanes that have settled
+    /// stay, and lanes solved earlier get theirs back: what becomes of one lane must not depend on
+    /// whether another needs a factor.
     #[inline(always)]
     fn factor(&mut self, stale: M<S>) {
         if !stale.any() {
@@ -314,7 +315,8 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         self.is_factored = true;
     }
 
-    /// The end, at a residual of `size`: a lane that ran out of steps at a good point counts as solved.
+    /// The end, at a residual of `size`: a lane that ran out of steps at a good point counts as
+    /// solved.
     #[inline(always)]
     fn finish(self, size: V<S>) -> Polished<S> {
         let Self { simd, state, solved_h, live, mut polished, target, .. } = self;
@@ -420,8 +422,8 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         moved
     }
 
-    /// Halves steps that made the residual larger. Smooth systems need no more than that; kinked ones must
-    /// be free to cross kinks.
+    /// Halves steps that made the residual larger. Smooth systems need no more than that; kinked
+    /// ones must be free to cross kinks.
     #[inline(always)]
     fn halve_steps(&mut self) {
         let (simd, live) = (self.simd, self.live);

@@ -10,8 +10,8 @@ use crate::solve::outcome::{Outcome, SolutionRows};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{State, SystemWork};
 
-/// Growth of the probe under the inverse above which the system counts as singular: a tenth of what the
-/// regularization, and the cap on steep directions, allow.
+/// Growth of the probe under the inverse above which the system counts as singular: a tenth of what
+/// the regularization, and the cap on steep directions, allow.
 const SINGULAR: f64 = 0.1 / (crate::system::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
 
 /// Fills the reports of the group.

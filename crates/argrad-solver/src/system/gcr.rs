@@ -1,6 +1,6 @@
-//! GCR (Eisenstat, Elman, Schultz 1983) with a factor as preconditioner, from which it needs two steps where
-//! the factor is good and a few more where a small singular value is below the regularization: plain
-//! iterative refinement would crawl there.
+//! GCR (Eisenstat, Elman, Schultz 1983) with a factor as preconditioner, from which it needs two
+//! steps where the factor is good and a few more where a small singular value is below the
+//! regularization: plain iterative refinement would crawl there.
 
 use pulp::Simd;
 
@@ -44,8 +44,8 @@ pub(crate) fn krylov_len(n: usize, m: usize) -> usize {
     (2 * STEPS + 1) * (n + m)
 }
 
-/// Improves `(x, z)` in the lanes in `lanes`; leaves the others alone. Returns the size of the residual,
-/// relative where the tolerance is, and infinite in the other lanes.
+/// Improves `(x, z)` in the lanes in `lanes`; leaves the others alone. Returns the size of the
+/// residual, relative where the tolerance is, and infinite in the other lanes.
 #[inline(always)]
 pub(crate) fn gcr<S: Simd>(
     simd: S,

@@ -112,7 +112,8 @@ pub(crate) struct Lengths {
     scaling: usize,
     /// P as the convexity check factors it.
     convexity: usize,
-    /// Scratch of a factorization, of two permuted right-hand sides, of the cones, of a refined solve.
+    /// Scratch of a factorization, of two permuted right-hand sides, of the cones, of a refined
+    /// solve.
     factor: usize,
     permuted: usize,
     cones: usize,
@@ -138,7 +139,8 @@ impl Lengths {
     }
 }
 
-/// A struct of vectors, each with the name of its length in [`Lengths`], that is cut from one slice.
+/// A struct of vectors, each with the name of its length in [`Lengths`], that is cut from one
+/// slice.
 macro_rules! vectors {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $len:ident,)* }) => {
         $(#[$doc])*
@@ -347,8 +349,8 @@ vectors! {
     }
 }
 
-/// Scratch of one thread: what lives as long as a solve, and memory for the vectors of one phase after
-/// the other.
+/// Scratch of one thread: what lives as long as a solve, and memory for the vectors of one phase
+/// after the other.
 pub(crate) struct Work<'a, S: Simd> {
     pub(crate) lengths: Lengths,
     pub(crate) system: SystemWork<'a, S>,

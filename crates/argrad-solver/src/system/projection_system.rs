@@ -27,8 +27,8 @@ pub(crate) struct ProjectionSystem<'a, S: Simd> {
 
 impl<S: Simd> ProjectionSystem<'_, S> {
     /// Solves the system for the right-hand side `(r1, r2)`, with e = 0 or `extra`, in the lanes in
-    /// `lanes`; leaves the others alone. Returns the residual relative to the right-hand side, infinite in
-    /// the other lanes.
+    /// `lanes`; leaves the others alone. Returns the residual relative to the right-hand side,
+    /// infinite in the other lanes.
     #[inline(always)]
     pub(crate) fn solve(
         &self,

@@ -109,8 +109,8 @@ fn infeasible_programs_of_other_units_end_with_a_certificate() {
         let mut unbounded = generators::unbounded(size(8, 9, 2, COUNT), 77);
         unbounded.q.as_mut_slice().iter_mut().for_each(|q| *q *= scale);
         for report in solve(&unbounded).reports {
-            // Where q hardly counts beside P, the iterations may come to nothing (in Clarabel, too);
-            // but that is not a solution.
+            // Where q hardly counts beside P, the iterations may come to nothing (in Clarabel,
+            // too); but that is not a solution.
             let allowed: &[Status] = match scale {
                 1e-4 => &[Status::DualInfeasible, Status::NumericalTrouble, Status::IterationLimit],
                 _ => &[Status::DualInfeasible],

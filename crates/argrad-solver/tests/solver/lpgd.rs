@@ -45,8 +45,8 @@ fn errors(case: &Case, tau: f64) -> Vec<(usize, f64, f64)> {
         .collect()
 }
 
-/// A quarter of the step has a sixteenth of the error, until rounding takes over. Returns how many samples
-/// were checked.
+/// A quarter of the step has a sixteenth of the error, until rounding takes over. Returns how many
+/// samples were checked.
 fn assert_second_order(name: &str, batch: ProgramBatch) -> usize {
     let case = Case::new(batch, 1);
     let (long, short) = (errors(&case, 4e-4), errors(&case, 1e-4));
@@ -95,8 +95,8 @@ fn square(costs: &[[f64; 2]]) -> Tape {
     tape
 }
 
-/// At (0, 0), where c = (1, 2): larger x_0 is better by one a unit. With 3 times that cotangent c becomes
-/// (-2, 2), whose solution is (1, 0), or (4, 2), whose solution is (0, 0).
+/// At (0, 0), where c = (1, 2): larger x_0 is better by one a unit. With 3 times that cotangent c
+/// becomes (-2, 2), whose solution is (1, 0), or (4, 2), whose solution is (0, 0).
 #[test]
 fn at_a_vertex_the_direction_is_found_where_the_exact_derivative_is_zero() {
     let tape = square(&[[1.0, 2.0]]);

@@ -51,7 +51,8 @@ fn the_tangent_of_the_adjoint_is_that_of_the_reference() {
         let mut checked = 0;
         for (i, report) in solution.reports.iter().enumerate() {
             let exact = case.reference(i, &solution).unwrap();
-            // A second derivative goes with the square of the condition, and of the distance to a kink.
+            // A second derivative goes with the square of the condition, and of the distance to a
+            // kink.
             if report.is_degenerate() || exact.margin < 1e-2 || exact.condition > 3e3 {
                 continue;
             }
@@ -139,8 +140,8 @@ fn the_tangent_of_the_adjoint_matches_differences_of_solves() {
     assert!(checked > 20, "only {checked} are well conditioned");
 }
 
-/// The product of the Hessian of `|x|^2 / 2 + x_0 z_0 + gx'x + gz'z + gs'(s + s^2 / 2)` with the direction
-/// of `along`; `case` gives the linear parts.
+/// The product of the Hessian of `|x|^2 / 2 + x_0 z_0 + gx'x + gz'z + gs'(s + s^2 / 2)` with the
+/// direction of `along`; `case` gives the linear parts.
 fn hessian_times(case: &Case, along: &Case, solution: &Solution, tape: &Tape) -> Gradients {
     let (n, m) = (case.batch.variables(), case.batch.rows());
     let moved = tape.jvp(&along.tangent(), &ZERO).unwrap();
@@ -242,7 +243,8 @@ fn kinked_samples_are_nan_or_zero_on_request_and_harm_no_other() {
     }
 }
 
-/// minimize |x|^2 / 2 + q'x over x <= b with P, q, A shared: at the second b the first row is at a kink.
+/// minimize |x|^2 / 2 + q'x over x <= b with P, q, A shared: at the second b the first row is at a
+/// kink.
 #[test]
 fn kinked_samples_add_nothing_to_gradients_of_shared_values() {
     let structure =

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A sparse matrix, by rows, from the concatenated elements of some arguments to those of the result.
+/// A sparse matrix, by rows, from the concatenated elements of some arguments to those of the
+/// result.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LinearMap {
     /// Start of each row, and the end of the last.
@@ -22,8 +23,8 @@ impl LinearMap {
         Self { ptr: vec![0], inputs, ..Self::default() }
     }
 
-    /// Appends a row of (column, coefficient) pairs. A map with a column that is no input is refused where it is
-    /// used; see [`Self::outside`].
+    /// Appends a row of (column, coefficient) pairs. A map with a column that is no input is
+    /// refused where it is used; see [`Self::outside`].
     pub fn push_row(&mut self, row: impl IntoIterator<Item = (usize, f64)>) {
         for (col, coef) in row {
             if col >= self.inputs {
@@ -62,8 +63,8 @@ impl LinearMap {
         Self { ptr, cols, coefs, inputs, outside }
     }
 
-    /// The first entry (row, column) that was given but names no row or no input. The map is without it, and
-    /// is refused where it is used.
+    /// The first entry (row, column) that was given but names no row or no input. The map is
+    /// without it, and is refused where it is used.
     pub fn outside(&self) -> Option<(usize, usize)> {
         self.outside
     }

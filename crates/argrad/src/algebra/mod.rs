@@ -1,4 +1,5 @@
-//! Shapes, and the operations that need nothing but them: linear maps, bilinear products, semidefiniteness.
+//! Shapes, and the operations that need nothing but them: linear maps, bilinear products,
+//! semidefiniteness.
 
 mod bilinear;
 mod linear_map;

@@ -43,8 +43,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
-/// Rows of F with `P = F'F` for a symmetric positive semidefinite matrix (row-major, of order n), as many
-/// as its rank; `None` where P is not symmetric or has a negative eigenvalue.
+/// Rows of F with `P = F'F` for a symmetric positive semidefinite matrix (row-major, of order n),
+/// as many as its rank; `None` where P is not symmetric or has a negative eigenvalue.
 pub(crate) fn pivoted_cholesky(p: &[f64], n: usize) -> Option<Vec<f64>> {
     let scale = (0..n).map(|i| p[i * n + i].abs()).fold(0.0, f64::max);
     if !is_symmetric(p, n) || p.iter().any(|v| v.abs() > scale * (1.0 + 1e-10)) {

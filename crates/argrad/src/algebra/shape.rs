@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Shape of an expression: a scalar `()`, a vector `n`, or a matrix `(m, n)`. Elements are row-major.
+/// Shape of an expression: a scalar `()`, a vector `n`, or a matrix `(m, n)`. Elements are
+/// row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Shape {

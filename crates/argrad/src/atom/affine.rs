@@ -13,11 +13,12 @@ pub(crate) struct Term {
     pub coef: f64,
 }
 
-/// An array of expressions, each affine in the variables and affine in theta. Rows of terms, one after
-/// the other; never a dense tensor.
+/// An array of expressions, each affine in the variables and affine in theta. Rows of terms, one
+/// after the other; never a dense tensor.
 ///
-/// Where sizes do not fit, the result is zeros that remember why: the [`Graph`](super::Graph) that they are given
-/// to refuses the program, and compilation ends with [`ModelError::Graph`](crate::error::ModelError::Graph).
+/// Where sizes do not fit, the result is zeros that remember why: the [`Graph`](super::Graph) that
+/// they are given to refuses the program, and compilation ends with
+/// [`ModelError::Graph`](crate::error::ModelError::Graph).
 #[derive(Clone, Debug)]
 pub struct Affine {
     shape: Shape,

@@ -1,4 +1,5 @@
-//! Derived parameters: functions of the parameters, evaluated for each sample, with their derivative.
+//! Derived parameters: functions of the parameters, evaluated for each sample, with their
+//! derivative.
 
 use std::sync::Arc;
 
@@ -203,8 +204,8 @@ impl Derivation {
         })
     }
 
-    /// Moves the gradient of the derived part to the parameters; what is left in the derived part has
-    /// no meaning.
+    /// Moves the gradient of the derived part to the parameters; what is left in the derived part
+    /// has no meaning.
     pub fn vjp(&self, theta: &[f64], gradient: &mut [f64]) {
         for (step, block) in self.steps.iter().rev() {
             let (before, rest) = gradient.split_at_mut(block.offset);

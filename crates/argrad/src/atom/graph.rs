@@ -6,10 +6,12 @@ use super::affine::Term;
 use super::{Affine, Atom, Derivation};
 use crate::algebra::{LinearMap, Shape};
 
-/// What an atom writes its graph to: new variables, rows of cones, quadratic terms of the objective.
+/// What an atom writes its graph to: new variables, rows of cones, quadratic terms of the
+/// objective.
 ///
-/// Elementwise methods take arguments of one size. What does not fit is refused: compilation ends with
-/// [`ModelError::Graph`](crate::error::ModelError::Graph) and the expression that the atom stands in.
+/// Elementwise methods take arguments of one size. What does not fit is refused: compilation ends
+/// with [`ModelError::Graph`](crate::error::ModelError::Graph) and the expression that the atom
+/// stands in.
 pub struct Graph<'a> {
     /// Number of columns so far.
     pub(crate) columns: usize,
@@ -197,8 +199,8 @@ impl<'a> Graph<'a> {
         self.faults.push(message);
     }
 
-    /// Whether the sizes fitted that this was made from, and its variables are of this graph; else it is
-    /// recorded that they are not.
+    /// Whether the sizes fitted that this was made from, and its variables are of this graph; else
+    /// it is recorded that they are not.
     pub(crate) fn admits(&mut self, e: &Affine) -> bool {
         if let Some(message) = e.fault() {
             self.fault(message.to_owned());

@@ -75,8 +75,8 @@ pub struct Argument<'a> {
 /// # Ok::<(), argrad::model::ModelError>(())
 /// ```
 pub trait Atom: Any + Debug + Send + Sync {
-    /// Name as it is written, `norm2` for example. With [`Self::data`] it identifies the atom in files, and only
-    /// there: what an atom means follows from the methods below.
+    /// Name as it is written, `norm2` for example. With [`Self::data`] it identifies the atom in
+    /// files, and only there: what an atom means follows from the methods below.
     fn name(&self) -> &str;
 
     /// Shape of the result.
@@ -111,7 +111,8 @@ pub trait Atom: Any + Debug + Send + Sync {
     fn vjp(&self, args: &[Argument<'_>], cotangent: &[f64], gradients: &mut [Vec<f64>]);
 
     /// The graph: new variables and cone rows in `graph`, and the result as an affine expression of
-    /// them. Minimizing (of a convex atom; of a concave one, maximizing) the result must give the atom.
+    /// them. Minimizing (of a convex atom; of a concave one, maximizing) the result must give the
+    /// atom.
     fn graph(&self, graph: &mut Graph<'_>, args: &[Affine]) -> Affine;
 
     /// Whether [`Self::quadratic`] can state the atom in the objective without a cone.
@@ -130,14 +131,14 @@ pub trait Atom: Any + Debug + Send + Sync {
         false
     }
 
-    /// Its logarithm as a function of the logarithms of its arguments, where geometric programs may hold the
-    /// atom ([`crate::gp`]). None where it has no log-log curvature.
+    /// Its logarithm as a function of the logarithms of its arguments, where geometric programs may
+    /// hold the atom ([`crate::gp`]). None where it has no log-log curvature.
     fn log_log(&self, _args: &[Shape]) -> Option<LogLog> {
         None
     }
 
-    /// What to write instead, where the rules of DCP do not accept the atom of such arguments. Empty where there
-    /// is nothing in particular.
+    /// What to write instead, where the rules of DCP do not accept the atom of such arguments.
+    /// Empty where there is nothing in particular.
     fn advice(&self, _args: &[Info]) -> &str {
         ""
     }

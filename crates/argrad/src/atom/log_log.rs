@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Atom;
 use crate::algebra::LinearMap;
 
-/// The logarithm of a positive atom as a function of the logarithms of its arguments, one after the other.
+/// The logarithm of a positive atom as a function of the logarithms of its arguments, one after the
+/// other.
 ///
 /// Source: Agrawal, Diamond and Boyd, Disciplined Geometric Programming, 2019.
 #[derive(Clone, Debug)]
@@ -13,15 +14,16 @@ use crate::algebra::LinearMap;
 pub enum LogLog {
     /// `M log x`: every element is a product of powers.
     Monomial(LinearMap),
-    /// `exponent * log sum exp(M log x)`, a scalar: a power of the sum of the monomials that the rows of M
-    /// are.
+    /// `exponent * log sum exp(M log x)`, a scalar: a power of the sum of the monomials that the
+    /// rows of M are.
     PowerOfSum {
         /// M.
         terms: LinearMap,
         /// The power.
         exponent: f64,
     },
-    /// Another atom of the logarithms (with the arguments' shapes): log-log convex where it is convex.
+    /// Another atom of the logarithms (with the arguments' shapes): log-log convex where it is
+    /// convex.
     Atom(Arc<dyn Atom>),
 }
 

@@ -1,5 +1,5 @@
-//! What an atom is, for those who write their own: the trait, what the DCP rules know of its arguments, and the
-//! graph that it writes.
+//! What an atom is, for those who write their own: the trait, what the DCP rules know of its
+//! arguments, and the graph that it writes.
 //!
 //! An affine operation is a [`LinearMap`] or a
 //! [`Bilinear`] product; everything else is an [`Atom`].

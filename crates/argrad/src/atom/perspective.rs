@@ -13,8 +13,8 @@ impl Graph<'_> {
         self.add_linear(&value);
     }
 
-    /// The graph of `s f(x / s)`, s > 0 a scalar, from that of the atom f. Arguments without variables
-    /// stay as they are.
+    /// The graph of `s f(x / s)`, s > 0 a scalar, from that of the atom f. Arguments without
+    /// variables stay as they are.
     ///
     /// Rows `Ax + b in K` become `Ax + b s in K`.
     pub fn perspective(&mut self, atom: &dyn Atom, args: &[Affine], s: &Affine) -> Affine {

@@ -26,9 +26,9 @@ impl Graph<'_> {
 
     /// A bilinear product; one side free of variables.
     ///
-    /// Where both sides hold theta, the product would be quadratic in it. If one side holds variables,
-    /// those of its elements that hold theta are replaced by variables equal to them (*lifting*). If
-    /// neither does, the product becomes a block of *derived parameters*.
+    /// Where both sides hold theta, the product would be quadratic in it. If one side holds
+    /// variables, those of its elements that hold theta are replaced by variables equal to them
+    /// (*lifting*). If neither does, the product becomes a block of *derived parameters*.
     pub fn product(&mut self, kind: Bilinear, a: &Affine, b: &Affine, shape: Shape) -> Affine {
         let (of_a, of_b) = (a.shape(), b.shape());
         if !kind.fits(a.size(), b.size()) || kind.len() != shape.size() {

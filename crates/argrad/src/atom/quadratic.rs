@@ -13,11 +13,12 @@ const MOST_PRODUCTS: usize = 50_000_000;
 const FEW_TERMS: usize = 4;
 
 impl Graph<'_> {
-    /// Adds `sum_i weights_i e_i^2` to the objective. The weights are free of variables and nonnegative.
+    /// Adds `sum_i weights_i e_i^2` to the objective. The weights are free of variables and
+    /// nonnegative.
     ///
     /// Rows of a few terms without theta go to P directly, and so does a matrix of constants with
-    /// more rows than columns; of the others a variable is made, equal to the row, with a diagonal entry of
-    /// P.
+    /// more rows than columns; of the others a variable is made, equal to the row, with a diagonal
+    /// entry of P.
     pub fn minimize_squares(&mut self, e: &Affine, weights: &Affine) {
         if !self.admits_weights(e, weights) {
             return;

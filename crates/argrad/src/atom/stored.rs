@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Atom;
 
-/// An atom that is written to files as its name and its numbers, and is made from them by the registry.
+/// An atom that is written to files as its name and its numbers, and is made from them by the
+/// registry.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredAtom(pub Arc<dyn Atom>);

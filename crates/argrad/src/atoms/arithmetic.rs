@@ -90,8 +90,8 @@ pub(crate) fn divide<'m>(a: Expr<'m>, b: Expr<'m>) -> Expr<'m> {
     multiply(b.model.atom(Recip, &[b]), a)
 }
 
-/// The matrix product `a @ b`, where either may be an array: vectors are rows on the left and columns
-/// on the right, and two vectors give the inner product.
+/// The matrix product `a @ b`, where either may be an array: vectors are rows on the left and
+/// columns on the right, and two vectors give the inner product.
 #[track_caller]
 pub fn matmul<'m>(a: impl Operand<'m>, b: Expr<'m>) -> Expr<'m> {
     matrix_product(a.into_expr(b.model), b)

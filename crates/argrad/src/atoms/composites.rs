@@ -66,9 +66,9 @@ pub fn norm_fro(x: Expr<'_>) -> Expr<'_> {
     norm2(x)
 }
 
-/// `tr X'P^-1 X` with P positive definite (of P the symmetric part counts); of a vector, `x'P^-1 x`. Cone form:
-/// `tr T` with `[P, X; X', T]` positive semidefinite. With a constant P it is [`sum_squares`], quadratic in
-/// the objective.
+/// `tr X'P^-1 X` with P positive definite (of P the symmetric part counts); of a vector,
+/// `x'P^-1 x`. Cone form: `tr T` with `[P, X; X', T]` positive semidefinite. With a constant P it
+/// is [`sum_squares`], quadratic in the objective.
 #[track_caller]
 pub fn matrix_frac<'m>(x: Expr<'m>, p: impl Operand<'m>) -> Expr<'m> {
     let p = p.into_expr(x.model);
@@ -86,8 +86,8 @@ pub fn matrix_frac<'m>(x: Expr<'m>, p: impl Operand<'m>) -> Expr<'m> {
     x.model.atom(MatrixFrac, &[x, p])
 }
 
-/// Total variation: of a vector `sum |x_(i+1) - x_i|`; of a matrix the sum of the Euclidean norms of
-/// `(x_(i+1,j) - x_ij, x_(i,j+1) - x_ij)`.
+/// Total variation: of a vector `sum |x_(i+1) - x_i|`; of a matrix the sum of the Euclidean norms
+/// of `(x_(i+1,j) - x_ij, x_(i,j+1) - x_ij)`.
 #[track_caller]
 pub fn tv(x: Expr<'_>) -> Expr<'_> {
     let shape = x.shape();

@@ -3,8 +3,8 @@
 /// Sweeps after which Jacobi's method stops in any case.
 const SWEEPS: usize = 60;
 
-/// Eigenvalues, descending, and eigenvectors (row k belongs to value k) of the symmetric part of a matrix of
-/// order n, by Jacobi's method.
+/// Eigenvalues, descending, and eigenvectors (row k belongs to value k) of the symmetric part of a
+/// matrix of order n, by Jacobi's method.
 pub(super) fn symmetric_eigen(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut a: Vec<f64> =
         (0..n * n).map(|k| 0.5 * (matrix[k] + matrix[k % n * n + k / n])).collect();
@@ -66,8 +66,8 @@ pub(super) fn spectral(matrix: &[f64], n: usize, f: impl Fn(usize, f64) -> f64) 
     out
 }
 
-/// Singular values, descending, each with u and v (of length 1 / sqrt 2) one after the other: eigenvalues of
-/// `[0, X; X', 0]`.
+/// Singular values, descending, each with u and v (of length 1 / sqrt 2) one after the other:
+/// eigenvalues of `[0, X; X', 0]`.
 pub(super) fn singular(x: &[f64], m: usize, n: usize) -> Vec<(f64, Vec<f64>)> {
     let side = m + n;
     let mut dilation = vec![0.0; side * side];

@@ -9,10 +9,11 @@ use crate::expression::{Expr, Operand};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Huber;
 
-/// Huber's function, elementwise: `x^2` for `|x| <= M`, else `2 M |x| - M^2`. The threshold M >= 0 is a number
-/// or a nonnegative parameter, a scalar.
+/// Huber's function, elementwise: `x^2` for `|x| <= M`, else `2 M |x| - M^2`. The threshold M >= 0
+/// is a number or a nonnegative parameter, a scalar.
 ///
-/// Cone form: the least of `n^2 + 2 M u` over `u >= |x - n|`. In the objective `n^2` stays quadratic.
+/// Cone form: the least of `n^2 + 2 M u` over `u >= |x - n|`. In the objective `n^2` stays
+/// quadratic.
 #[track_caller]
 pub fn huber<'m>(x: Expr<'m>, threshold: impl Operand<'m>) -> Expr<'m> {
     x.model.atom(Huber, &[x, threshold.into_expr(x.model)])

@@ -66,7 +66,8 @@ impl Atom for LogSumExpRows {
             }
         }
     }
-    /// `sum u <= 1` with `(e - t, 1, u)` in the exponential cone for each term; a group of one is its term.
+    /// `sum u <= 1` with `(e - t, 1, u)` in the exponential cone for each term; a group of one is
+    /// its term.
     fn graph(&self, graph: &mut Graph<'_>, args: &[Affine]) -> Affine {
         let several = self.counts.iter().filter(|count| **count > 1).count();
         let t = graph.variable(several);

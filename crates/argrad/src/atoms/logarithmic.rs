@@ -1,4 +1,5 @@
-//! Elementwise functions of the exponential cone: `log1p`, `entr`, `logistic`, `xexp`, `kl_div`, `rel_entr`.
+//! Elementwise functions of the exponential cone: `log1p`, `entr`, `logistic`, `xexp`, `kl_div`,
+//! `rel_entr`.
 
 use super::broadcast_to;
 use super::quadratic::above_square;
@@ -128,15 +129,15 @@ impl RelativeEntropy {
     pub(super) const KL_DIV: Self = Self { divergence: true };
 }
 
-/// `x log(x / y)`, elementwise, with broadcasting, x >= 0, y > 0. Cone form: `(-t, x, y)` in the exponential
-/// cone.
+/// `x log(x / y)`, elementwise, with broadcasting, x >= 0, y > 0. Cone form: `(-t, x, y)` in the
+/// exponential cone.
 #[track_caller]
 pub fn rel_entr<'m>(x: Expr<'m>, y: impl Operand<'m>) -> Expr<'m> {
     of_two(RelativeEntropy::REL_ENTR, x, y.into_expr(x.model))
 }
 
-/// `x log(x / y) - x + y`, elementwise, with broadcasting, x >= 0, y > 0. Cone form: `t - x + y` with
-/// `(-t, x, y)` in the exponential cone.
+/// `x log(x / y) - x + y`, elementwise, with broadcasting, x >= 0, y > 0. Cone form: `t - x + y`
+/// with `(-t, x, y)` in the exponential cone.
 #[track_caller]
 pub fn kl_div<'m>(x: Expr<'m>, y: impl Operand<'m>) -> Expr<'m> {
     of_two(RelativeEntropy::KL_DIV, x, y.into_expr(x.model))

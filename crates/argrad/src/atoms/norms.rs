@@ -58,8 +58,8 @@ pub(super) static NORM2_AXIS: ReductionSpec = ReductionSpec {
     log_log: ReductionLogLog::None,
 };
 
-/// The Euclidean norm of each column (axis 0) or row (axis 1) of a matrix. Cone form: a second-order cone
-/// each.
+/// The Euclidean norm of each column (axis 0) or row (axis 1) of a matrix. Cone form: a
+/// second-order cone each.
 #[track_caller]
 pub fn norm2_axis(x: Expr<'_>, axis: usize) -> Expr<'_> {
     x.model.atom(Reduction::along(&NORM2_AXIS, axis, &[]), &[x])

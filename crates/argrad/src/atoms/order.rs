@@ -10,8 +10,8 @@ pub(super) fn descending(values: &[f64]) -> Vec<usize> {
     order
 }
 
-/// The numbers of w in the order of x: where x is largest, the largest w, and so on. With x descending,
-/// w sorted. It has no curvature, so it serves for parameters only.
+/// The numbers of w in the order of x: where x is largest, the largest w, and so on. With x
+/// descending, w sorted. It has no curvature, so it serves for parameters only.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrange;
 
@@ -50,8 +50,8 @@ impl Atom for Arrange {
     }
 }
 
-/// The (n - 1) x n matrix D such that `(D v)_k` is v where x is k-th largest, less v where x is next. As a
-/// function of x it is constant by pieces, so its derivative is zero.
+/// The (n - 1) x n matrix D such that `(D v)_k` is v where x is k-th largest, less v where x is
+/// next. As a function of x it is constant by pieces, so its derivative is zero.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OrderDifferences;
 

@@ -18,11 +18,11 @@ pub(super) struct Perspective {
 /// What the name of a perspective starts with.
 pub(super) const PREFIX: &str = "perspective_";
 
-/// The perspective `s f(x / s)` of an expression f of the variables x, s > 0 a scalar. It is convex or concave
-/// where f is.
+/// The perspective `s f(x / s)` of an expression f of the variables x, s > 0 a scalar. It is convex
+/// or concave where f is.
 ///
-/// Cone form: that of f, with every constant of it times s. Affine operations are taken apart, so f may be
-/// any expression that DCP accepts; a constant c becomes `c s`.
+/// Cone form: that of f, with every constant of it times s. Affine operations are taken apart, so f
+/// may be any expression that DCP accepts; a constant c becomes `c s`.
 ///
 /// ```
 /// use argrad::atoms::perspective;

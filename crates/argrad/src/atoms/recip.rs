@@ -4,8 +4,8 @@ use super::spec::same_shape;
 use crate::algebra::Shape;
 use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
 
-/// `1 / x` elementwise, of either sign. It has no curvature, so it serves for expressions of parameters
-/// only.
+/// `1 / x` elementwise, of either sign. It has no curvature, so it serves for expressions of
+/// parameters only.
 #[derive(Clone, Copy, Debug)]
 pub struct Recip;
 

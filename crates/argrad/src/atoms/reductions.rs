@@ -219,8 +219,8 @@ pub(super) static GEO_MEAN: ReductionSpec = ReductionSpec {
     }),
 };
 
-/// The geometric mean `(prod x_i)^(1/n)` of all elements, x >= 0. Cone form: `(x, t)` in the generalized power
-/// cone with equal exponents.
+/// The geometric mean `(prod x_i)^(1/n)` of all elements, x >= 0. Cone form: `(x, t)` in the
+/// generalized power cone with equal exponents.
 #[track_caller]
 pub fn geo_mean(x: Expr<'_>) -> Expr<'_> {
     x.model.atom(Reduction::all(&GEO_MEAN, &[]), &[x])

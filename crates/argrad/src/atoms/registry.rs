@@ -1,7 +1,7 @@
 //! Atoms by name, for layers in files.
 //!
-//! A function of parameters alone is evaluated for each sample, so it is part of a layer, and of its file: as the
-//! name of the atom and its numbers ([`Atom::data`]).
+//! A function of parameters alone is evaluated for each sample, so it is part of a layer, and of
+//! its file: as the name of the atom and its numbers ([`Atom::data`]).
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -39,12 +39,12 @@ fn registered() -> &'static Mutex<BTreeMap<String, Maker>> {
     REGISTERED.get_or_init(Mutex::default)
 }
 
-/// Makes an atom of your own known by its name, so that a layer with it inside a function of parameters
-/// can be read from a file. The atoms of this crate are known already.
+/// Makes an atom of your own known by its name, so that a layer with it inside a function of
+/// parameters can be read from a file. The atoms of this crate are known already.
 ///
 /// # Errors
-/// [`ModelError::NameTaken`] for the name of an atom of this crate, and for one that is registered already: a
-/// file would otherwise mean something else than what was written.
+/// [`ModelError::NameTaken`] for the name of an atom of this crate, and for one that is registered
+/// already: a file would otherwise mean something else than what was written.
 pub fn register(name: &str, maker: Maker) -> Result<(), ModelError> {
     let taken = || Err(ModelError::NameTaken(name.to_owned()));
     if is_built_in(name) {

@@ -8,8 +8,8 @@ use crate::algebra::Shape;
 use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
 use crate::expression::Expr;
 
-/// `x^alpha y^(1 - alpha) >= |z|, x, y >= 0`, elementwise: second-order cones for alpha = 1/2, else power
-/// cones.
+/// `x^alpha y^(1 - alpha) >= |z|, x, y >= 0`, elementwise: second-order cones for alpha = 1/2, else
+/// power cones.
 pub(super) fn geometric(graph: &mut Graph<'_>, x: &Affine, y: &Affine, z: &Affine, alpha: f64) {
     if alpha != 0.5 {
         graph.power(x, y, z, alpha);
@@ -84,8 +84,8 @@ pub(super) struct Power {
 /// | p < 0 | convex, decreasing | x > 0 | `(t, x, 1)` in the power cone 1 / (1 - p) |
 ///
 /// For p = 0 and 1 it is 1 and x. A power p > 1 that is no even integer counts as increasing in
-/// an argument that is known to be nonnegative only, since `x^p` with its domain is not increasing in
-/// others: write `power(pos(x), 3.0)`.
+/// an argument that is known to be nonnegative only, since `x^p` with its domain is not increasing
+/// in others: write `power(pos(x), 3.0)`.
 #[track_caller]
 pub fn power(x: Expr<'_>, p: f64) -> Expr<'_> {
     if !p.is_finite() {

@@ -1,5 +1,5 @@
-//! One description for the many atoms that differ in a few formulas: elementwise functions, and functions of
-//! all elements of a vector or of each row or column of a matrix.
+//! One description for the many atoms that differ in a few formulas: elementwise functions, and
+//! functions of all elements of a vector or of each row or column of a matrix.
 
 use std::sync::Arc;
 

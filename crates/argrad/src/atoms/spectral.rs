@@ -1,5 +1,5 @@
-//! Eigenvalues and singular values: `lambda_max`, `lambda_sum_largest`, `sigma_max`, `norm_nuc`, `log_det`,
-//! `tr_inv`, `matrix_frac`.
+//! Eigenvalues and singular values: `lambda_max`, `lambda_sum_largest`, `sigma_max`, `norm_nuc`,
+//! `log_det`, `tr_inv`, `matrix_frac`.
 
 use super::eigen::{singular, spectral, symmetric_eigen};
 use crate::algebra::Shape;
@@ -140,8 +140,8 @@ pub(super) static LAMBDA_SUM_LARGEST: MatrixSpec = MatrixSpec {
     },
 };
 
-/// The sum of the k largest eigenvalues of the symmetric part of a matrix. Cone form: `k s + tr Z` with Z and
-/// `Z + s I - X` positive semidefinite.
+/// The sum of the k largest eigenvalues of the symmetric part of a matrix. Cone form: `k s + tr Z`
+/// with Z and `Z + s I - X` positive semidefinite.
 #[track_caller]
 pub fn lambda_sum_largest(x: Expr<'_>, k: f64) -> Expr<'_> {
     x.model.atom(MatrixFunction::new(&LAMBDA_SUM_LARGEST, k), &[x])
@@ -158,7 +158,8 @@ pub(super) static LAMBDA_MAX: MatrixSpec = MatrixSpec {
     ..LAMBDA_SUM_LARGEST
 };
 
-/// The largest eigenvalue of the symmetric part of a matrix. Cone form: `t I - X` positive semidefinite.
+/// The largest eigenvalue of the symmetric part of a matrix. Cone form: `t I - X` positive
+/// semidefinite.
 #[track_caller]
 pub fn lambda_max(x: Expr<'_>) -> Expr<'_> {
     x.model.atom(MatrixFunction::new(&LAMBDA_MAX, 1.0), &[x])
@@ -221,8 +222,8 @@ pub(super) static NORM_NUC: MatrixSpec = MatrixSpec {
     ..SIGMA_MAX
 };
 
-/// The sum of the singular values of a matrix. Cone form: `(tr U + tr V) / 2` with `[U, X; X', V]` positive
-/// semidefinite.
+/// The sum of the singular values of a matrix. Cone form: `(tr U + tr V) / 2` with `[U, X; X', V]`
+/// positive semidefinite.
 #[track_caller]
 pub fn norm_nuc(x: Expr<'_>) -> Expr<'_> {
     x.model.atom(MatrixFunction::new(&NORM_NUC, 1.0), &[x])
@@ -252,8 +253,8 @@ pub(super) static LOG_DET: MatrixSpec = MatrixSpec {
     },
 };
 
-/// `log det` of the symmetric part of a matrix, positive definite. Cone form: `sum log Z_ii` with an upper
-/// triangular Z and `[diag Z, Z; Z', X]` positive semidefinite, and n exponential cones.
+/// `log det` of the symmetric part of a matrix, positive definite. Cone form: `sum log Z_ii` with
+/// an upper triangular Z and `[diag Z, Z; Z', X]` positive semidefinite, and n exponential cones.
 #[track_caller]
 pub fn log_det(x: Expr<'_>) -> Expr<'_> {
     x.model.atom(MatrixFunction::new(&LOG_DET, 1.0), &[x])
@@ -279,8 +280,8 @@ pub(super) static TR_INV: MatrixSpec = MatrixSpec {
     },
 };
 
-/// The trace of the inverse of the symmetric part of a matrix, positive definite. Cone form: `tr T` with
-/// `[X, I; I, T]` positive semidefinite.
+/// The trace of the inverse of the symmetric part of a matrix, positive definite. Cone form: `tr T`
+/// with `[X, I; I, T]` positive semidefinite.
 #[track_caller]
 pub fn tr_inv(x: Expr<'_>) -> Expr<'_> {
     x.model.atom(MatrixFunction::new(&TR_INV, 1.0), &[x])

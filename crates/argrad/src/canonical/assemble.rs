@@ -117,8 +117,8 @@ fn layout(blocks: &[Block]) -> (Vec<usize>, Vec<Cone>) {
     ([zero, nonneg, others].concat(), cones)
 }
 
-/// Slots from entries with ascending rows. Entries that theta touches are kept whatever their value;
-/// constants that cancel are not.
+/// Slots from entries with ascending rows. Entries that theta touches are kept whatever their
+/// value; constants that cancel are not.
 fn matrix(cols: usize, entries: &[Entry]) -> MatrixMap {
     let mut starts = vec![0u32; cols + 1];
     entries.iter().for_each(|entry| starts[entry.col as usize + 1] += 1);

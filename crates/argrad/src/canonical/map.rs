@@ -8,8 +8,8 @@ const SHORTEST_RUN: u32 = 4;
 /// Most runs that pass through one slot; further terms are entries of their own.
 const RUNS_PER_SLOT: usize = 2;
 
-/// Consecutive slots that read entries of theta at one distance, with one coefficient: how a parameter
-/// matrix, row-major, lies in compressed columns.
+/// Consecutive slots that read entries of theta at one distance, with one coefficient: how a
+/// parameter matrix, row-major, lies in compressed columns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Run {
     slot: u32,

@@ -8,9 +8,9 @@ use crate::atom::Affine;
 use crate::expression::{Id, Op};
 
 impl Walk<'_> {
-    /// Adds `weight e` to the objective. Weights, one an element and free of variables, are carried from
-    /// an expression to its arguments, each expression once; those of what is not affine get the sign that
-    /// makes their term convex.
+    /// Adds `weight e` to the objective. Weights, one an element and free of variables, are carried
+    /// from an expression to its arguments, each expression once; those of what is not affine get
+    /// the sign that makes their term convex.
     pub fn objective(&mut self, id: Id, weight: &Affine) {
         let arena = self.arena;
         let quadratic = self.quadratic_below(id);
@@ -68,7 +68,8 @@ impl Walk<'_> {
         open.insert(id, sum);
     }
 
-    /// For each expression up to this one, whether weights can be carried to a quadratic atom in it.
+    /// For each expression up to this one, whether weights can be carried to a quadratic atom in
+    /// it.
     fn quadratic_below(&self, root: Id) -> Vec<bool> {
         let mut quadratic = vec![false; root + 1];
         for id in 0..=root {

@@ -59,7 +59,8 @@ impl Analysis {
     }
 }
 
-/// What is known about the arguments of an atom; whether matrices are semidefinite only where it asks.
+/// What is known about the arguments of an atom; whether matrices are semidefinite only where it
+/// asks.
 fn arguments(
     arena: &Arena,
     infos: &[Info],
@@ -82,8 +83,8 @@ fn arguments(
     args.iter().enumerate().map(info).collect()
 }
 
-/// The composition rule: f(g) is convex where f is convex and each argument is affine, or convex with f
-/// increasing in it, or concave with f decreasing; mirrored for concave.
+/// The composition rule: f(g) is convex where f is convex and each argument is affine, or convex
+/// with f increasing in it, or concave with f decreasing; mirrored for concave.
 pub(crate) fn compose(
     outer: Curvature,
     monotonicity: impl Fn(usize) -> Monotonicity,

@@ -116,7 +116,8 @@ fn of_atom(arena: &Arena, analysis: &Analysis, atom: &dyn Atom, args: &[Id]) -> 
     )
 }
 
-/// Whether a convex atom that is not monotone in an argument would be increasing, were it nonnegative.
+/// Whether a convex atom that is not monotone in an argument would be increasing, were it
+/// nonnegative.
 fn wants_a_sign(atom: &dyn Atom, at: usize, args: &[Info]) -> bool {
     let mut nonneg = args.to_vec();
     nonneg[at].sign = Sign::Nonneg;

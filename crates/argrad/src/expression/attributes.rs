@@ -26,7 +26,8 @@ impl Attributes {
         Sign::from_parts(!nonpos, !nonneg)
     }
 
-    /// For each element, its position among the independent numbers of a variable, and their number.
+    /// For each element, its position among the independent numbers of a variable, and their
+    /// number.
     pub fn columns(&self, shape: Shape) -> (Vec<Option<u32>>, usize) {
         if self.symmetric || self.psd {
             let n = shape.rows();

@@ -47,8 +47,8 @@ impl<'m> Expr<'m> {
         })
     }
 
-    /// A symmetric matrix. A variable has `n (n + 1) / 2` independent entries; a parameter is given with
-    /// both triangles, and its gradient is symmetric.
+    /// A symmetric matrix. A variable has `n (n + 1) / 2` independent entries; a parameter is given
+    /// with both triangles, and its gradient is symmetric.
     #[track_caller]
     pub fn symmetric(self) -> Self {
         self.attribute("symmetric", Location::caller(), |a, shape| {
@@ -95,7 +95,8 @@ impl<'m> Expr<'m> {
         })
     }
 
-    /// Elements between these bounds (infinite ones are left out, and those of a variable from 1e19 on).
+    /// Elements between these bounds (infinite ones are left out, and those of a variable from 1e19
+    /// on).
     #[track_caller]
     pub fn bounds(self, lower: f64, upper: f64) -> Self {
         self.attribute("bounds", Location::caller(), |a, shape| {

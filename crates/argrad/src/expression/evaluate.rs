@@ -50,8 +50,9 @@ pub(crate) fn evaluate(arena: &Arena, id: Id, leaf: &dyn Fn(&Op) -> Vec<f64>) ->
 }
 
 impl Expr<'_> {
-    /// Its numbers, row-major, where neither variables nor parameters occur in it: those of the functions,
-    /// not a solve. NaN outside of the domain of a function, and for what is not well formed.
+    /// Its numbers, row-major, where neither variables nor parameters occur in it: those of the
+    /// functions, not a solve. NaN outside of the domain of a function, and for what is not well
+    /// formed.
     pub fn value(&self) -> Option<Vec<f64>> {
         let is_constant = !self.has_variables() && !self.has_parameters();
         is_constant.then(|| constant_value(&self.model.arena(), self.id))

@@ -12,9 +12,9 @@ use crate::error::Issue;
 
 /// Owns the expressions, variables and parameters of one or more problems.
 ///
-/// An [`Expr`] is a copyable handle into it. What is wrong with an expression (shapes that do not fit, an
-/// index out of range) is recorded here with the place where it was written, and reported, all
-/// together, when a problem is compiled.
+/// An [`Expr`] is a copyable handle into it. What is wrong with an expression (shapes that do not
+/// fit, an index out of range) is recorded here with the place where it was written, and reported,
+/// all together, when a problem is compiled.
 pub struct Model {
     arena: RefCell<Arena>,
     /// Tells it from all other models of this process, those that are gone included.
@@ -137,8 +137,8 @@ impl Model {
         Expr::new(self, self.push(Op::Constant(values.into()), shape, Location::caller()))
     }
 
-    /// Records what is wrong and returns a poisoned expression, so that writing can go on. It has the
-    /// shape that was asked for, unless that is too large for anything to be made of it.
+    /// Records what is wrong and returns a poisoned expression, so that writing can go on. It has
+    /// the shape that was asked for, unless that is too large for anything to be made of it.
     #[track_caller]
     pub(crate) fn issue(&self, message: String, shape: Shape) -> Expr<'_> {
         const LARGEST: usize = 1 << 24;
@@ -222,7 +222,8 @@ impl std::fmt::Debug for Model {
 /// An expression: a copyable handle into a [`Model`].
 ///
 /// `*` is elementwise and broadcasts, as in NumPy; the matrix product is [`Self::matmul`] (or
-/// [`matmul`](crate::atoms::matmul) where the left side is an array), the inner product [`Self::dot`].
+/// [`matmul`](crate::atoms::matmul) where the left side is an array), the inner product
+/// [`Self::dot`].
 #[derive(Clone, Copy)]
 pub struct Expr<'m> {
     pub(crate) model: &'m Model,

@@ -3,9 +3,9 @@
 use super::{Expr, Model};
 use crate::algebra::Shape;
 
-/// Something that an operator takes beside an expression: an expression, a number, a vector (`[f64; N]`,
-/// `Vec<f64>`, `&[f64]`), a matrix by rows (`[[f64; N]; M]`, `Vec<Vec<f64>>`, and ndarray's arrays with
-/// the feature `ndarray`).
+/// Something that an operator takes beside an expression: an expression, a number, a vector
+/// (`[f64; N]`, `Vec<f64>`, `&[f64]`), a matrix by rows (`[[f64; N]; M]`, `Vec<Vec<f64>>`, and
+/// ndarray's arrays with the feature `ndarray`).
 pub trait Operand<'m> {
     /// As an expression of `model`.
     fn into_expr(self, model: &'m Model) -> Expr<'m>;
@@ -128,8 +128,8 @@ impl<'m> Operand<'m> for Dense<'_> {
 }
 
 impl Model {
-    /// A constant: a number, a vector or a matrix. Operators take numbers and arrays directly; this is
-    /// for where an [`Expr`] is asked for.
+    /// A constant: a number, a vector or a matrix. Operators take numbers and arrays directly; this
+    /// is for where an [`Expr`] is asked for.
     #[track_caller]
     pub fn constant<'m>(&'m self, value: impl Operand<'m>) -> Expr<'m> {
         value.into_expr(self)

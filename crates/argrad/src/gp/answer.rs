@@ -13,7 +13,8 @@ use crate::problem::Problem;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct GpAnswer<'m> {
-    /// Why the solve ended. Unless this is [`Status::Solved`], the values of variables mean nothing.
+    /// Why the solve ended. Unless this is [`Status::Solved`], the values of variables mean
+    /// nothing.
     pub status: Status,
     /// The optimal value.
     pub value: f64,
@@ -62,12 +63,12 @@ impl<'m> GpAnswer<'m> {
         })
     }
 
-    /// The value of a variable, or of any expression of the problem's variables and parameters, at the
-    /// solution: row-major.
+    /// The value of a variable, or of any expression of the problem's variables and parameters, at
+    /// the solution: row-major.
     ///
     /// # Errors
-    /// [`ModelError::Handle`] for an expression of another model, and where a variable or parameter occurs in it
-    /// that does not occur in the problem.
+    /// [`ModelError::Handle`] for an expression of another model, and where a variable or parameter
+    /// occurs in it that does not occur in the problem.
     pub fn get(&self, expr: Expr<'m>) -> Result<Vec<f64>, ModelError> {
         if !std::ptr::eq(expr.model, self.model) {
             return Err(ModelError::Handle(format!("{expr} is an expression of another model")));
@@ -95,8 +96,8 @@ impl<'m> GpAnswer<'m> {
         }))
     }
 
-    /// The relative change of the optimal value (as minimized) per relative change of the constraint's
-    /// right-hand side, with the signs of [`Constraint::dual`].
+    /// The relative change of the optimal value (as minimized) per relative change of the
+    /// constraint's right-hand side, with the signs of [`Constraint::dual`].
     ///
     /// # Errors
     /// [`ModelError::Handle`] for a constraint that the problem does not have.
@@ -109,8 +110,8 @@ impl<'m> GpAnswer<'m> {
         }
     }
 
-    /// The gradient of the optimal value with respect to a parameter, one number for each of its own (NaN
-    /// where there is no solution).
+    /// The gradient of the optimal value with respect to a parameter, one number for each of its
+    /// own (NaN where there is no solution).
     ///
     /// # Errors
     /// [`ModelError::Handle`] for what is no parameter of the problem.

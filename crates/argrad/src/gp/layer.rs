@@ -7,8 +7,8 @@ use crate::error::ModelError;
 use crate::expression::Key;
 use crate::layer::{Layer, LayerTape, Outputs};
 
-/// A compiled geometric program: [`Layer`] of the logarithms, with exponentials after it. Outputs, optimal
-/// values and derivatives are those of the problem as it was written.
+/// A compiled geometric program: [`Layer`] of the logarithms, with exponentials after it. Outputs,
+/// optimal values and derivatives are those of the problem as it was written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GpLayer {
     layer: Layer,
@@ -30,8 +30,8 @@ impl GpLayer {
         Self { layer, logarithmic }
     }
 
-    /// The layer of the logarithms: the same parameters, outputs that are logarithms (of variables; duals
-    /// are the same).
+    /// The layer of the logarithms: the same parameters, outputs that are logarithms (of variables;
+    /// duals are the same).
     pub fn log_layer(&self) -> &Layer {
         &self.layer
     }

@@ -304,7 +304,8 @@ impl<'a, 'l> Walk<'a, 'l> {
         issues
     }
 
-    /// The logarithms of those roots that are constants; others are taken logarithms of where they are used.
+    /// The logarithms of those roots that are constants; others are taken logarithms of where they
+    /// are used.
     fn constants(&mut self, roots: &[Id]) -> Vec<Issue> {
         let mut issues = Vec::new();
         for id in roots {
@@ -325,8 +326,8 @@ impl<'a, 'l> Walk<'a, 'l> {
         Issue::new(text, self.arena.nodes[id].place)
     }
 
-    /// The logarithm of an expression, those of its arguments being known. None for constants, and where
-    /// an argument has none.
+    /// The logarithm of an expression, those of its arguments being known. None for constants, and
+    /// where an argument has none.
     fn logarithm(&mut self, id: Id) -> Result<Option<Logarithm<'l>>, String> {
         let node = &self.arena.nodes[id];
         if !node.has_variables && !node.has_parameters {

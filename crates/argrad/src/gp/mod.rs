@@ -1,9 +1,9 @@
 //! Disciplined geometric programming: problems that are convex in the logarithms.
 //!
-//! In a geometric program every variable and every parameter is positive. A *monomial* is a product of
-//! powers with a positive coefficient, a *posynomial* a sum of monomials. With `x = exp(y)`, the logarithm of
-//! a monomial is affine in y and that of a posynomial convex, so that a problem which is far from convex
-//! becomes one that the solver takes:
+//! In a geometric program every variable and every parameter is positive. A *monomial* is a product
+//! of powers with a positive coefficient, a *posynomial* a sum of monomials. With `x = exp(y)`, the
+//! logarithm of a monomial is affine in y and that of a posynomial convex, so that a problem which
+//! is far from convex becomes one that the solver takes:
 //!
 //! ```
 //! use argrad::prelude::*;
@@ -32,8 +32,8 @@
 //! ```
 //!
 //! # Rules
-//! Log-log curvature composes as curvature does: minimize what is log-log convex, maximize what is log-log
-//! concave, `convex <= concave`, `affine == affine`.
+//! Log-log curvature composes as curvature does: minimize what is log-log convex, maximize what is
+//! log-log concave, `convex <= concave`, `affine == affine`.
 //!
 //! | expression | its logarithm |
 //! |---|---|
@@ -47,11 +47,12 @@
 //!
 //! There are no differences: write `a + b <= c` for `a <= c - b`.
 //!
-//! The terms of a sum are variables of the solver; where a constraint is not active they are not unique,
-//! which [`Report::unique`](crate::Report::unique) says, and which does not touch the outputs.
+//! The terms of a sum are variables of the solver; where a constraint is not active they are not
+//! unique, which [`Report::unique`](crate::Report::unique) says, and which does not touch the
+//! outputs.
 //!
-//! Source: Agrawal, Diamond and Boyd, Disciplined Geometric Programming, 2019; Boyd et al., A Tutorial on
-//! Geometric Programming, 2007.
+//! Source: Agrawal, Diamond and Boyd, Disciplined Geometric Programming, 2019; Boyd et al., A
+//! Tutorial on Geometric Programming, 2007.
 
 mod answer;
 mod layer;
@@ -77,15 +78,16 @@ impl<'m> Problem<'m> {
     /// Checks the rules of disciplined geometric programming.
     ///
     /// # Errors
-    /// [`ModelError::Invalid`] for shapes that do not fit, [`ModelError::NotDgp`] with the subexpressions
-    /// that break the rules.
+    /// [`ModelError::Invalid`] for shapes that do not fit, [`ModelError::NotDgp`] with the
+    /// subexpressions that break the rules.
     pub fn check_gp(&self) -> Result<(), ModelError> {
         LogProblem::new(self, &[], &Model::new()).map(drop)
     }
 
-    /// Compiles the geometric program to a layer: a function of `parameters` that returns `outputs`, which
-    /// are monomials, most often variables, and duals of constraints. The dual of a constraint is that of
-    /// its logarithm: the relative change of the optimum per relative change of the right-hand side.
+    /// Compiles the geometric program to a layer: a function of `parameters` that returns
+    /// `outputs`, which are monomials, most often variables, and duals of constraints. The dual of
+    /// a constraint is that of its logarithm: the relative change of the optimum per relative
+    /// change of the right-hand side.
     ///
     /// # Errors
     /// As [`Self::check_gp`] and [`Self::compile`].
@@ -103,8 +105,9 @@ impl<'m> Problem<'m> {
     /// Solves the geometric program for these values of its parameters.
     ///
     /// # Errors
-    /// As [`Self::compile_gp`], and for values that do not belong to their parameters. That a problem has
-    /// no solution is not an error: see [`GpAnswer::status`](GpAnswer#structfield.status).
+    /// As [`Self::compile_gp`], and for values that do not belong to their parameters. That a
+    /// problem has no solution is not an error: see
+    /// [`GpAnswer::status`](GpAnswer#structfield.status).
     pub fn solve_gp(&self, parameters: &[(Expr<'m>, &[f64])]) -> Result<GpAnswer<'m>, ModelError> {
         let variables = self.variables();
         let exprs: Vec<Expr<'m>> = parameters.iter().map(|(expr, _)| *expr).collect();

@@ -54,8 +54,8 @@ pub struct AffineProgram<'a> {
     pub q: AffineMap<'a>,
     /// The stored entries of A.
     pub a: AffineMap<'a>,
-    /// b. In a nonnegative row `+inf`, or any number from 1e19 on, is no constraint: the row is left out, its
-    /// dual is zero and its slack infinite.
+    /// b. In a nonnegative row `+inf`, or any number from 1e19 on, is no constraint: the row is
+    /// left out, its dual is zero and its slack infinite.
     pub b: AffineMap<'a>,
     /// c: one number.
     pub constant: AffineMap<'a>,
@@ -131,8 +131,8 @@ impl Layer {
     /// A layer whose program is affine in its parameters, from maps that the caller made.
     ///
     /// # Errors
-    /// [`ModelError::Argument`] for maps that do not fit the patterns or the parameters; those of the solver
-    /// for patterns, cones and settings.
+    /// [`ModelError::Argument`] for maps that do not fit the patterns or the parameters; those of
+    /// the solver for patterns, cones and settings.
     pub fn from_affine(program: AffineProgram<'_>, settings: Settings) -> Result<Self, ModelError> {
         let theta: usize = program.parameters.iter().map(|(_, len)| len).sum();
         let (variables, rows) = (program.a_pattern.cols(), program.a_pattern.rows());

@@ -12,8 +12,8 @@ use crate::problem::Problem;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Answer<'m> {
-    /// Why the solve ended. Unless this is [`Status::Solved`], the values of variables are those of a
-    /// certificate or of the last point.
+    /// Why the solve ended. Unless this is [`Status::Solved`], the values of variables are those of
+    /// a certificate or of the last point.
     pub status: Status,
     /// The optimal value, with its sign as the problem states it.
     pub value: f64,
@@ -62,12 +62,12 @@ impl<'m> Answer<'m> {
         })
     }
 
-    /// The value of a variable, or of any expression of the problem's variables and parameters, at the
-    /// solution: row-major.
+    /// The value of a variable, or of any expression of the problem's variables and parameters, at
+    /// the solution: row-major.
     ///
     /// # Errors
-    /// [`ModelError::Handle`] for an expression of another model, and where a variable or parameter occurs in it
-    /// that does not occur in the problem.
+    /// [`ModelError::Handle`] for an expression of another model, and where a variable or parameter
+    /// occurs in it that does not occur in the problem.
     pub fn get(&self, expr: Expr<'m>) -> Result<Vec<f64>, ModelError> {
         if !std::ptr::eq(expr.model, self.model) {
             return Err(ModelError::Handle(format!("{expr} is an expression of another model")));
@@ -111,8 +111,8 @@ impl<'m> Answer<'m> {
         }
     }
 
-    /// The gradient of the optimal value with respect to a parameter, one number for each of its own (NaN
-    /// where there is no solution).
+    /// The gradient of the optimal value with respect to a parameter, one number for each of its
+    /// own (NaN where there is no solution).
     ///
     /// # Errors
     /// [`ModelError::Handle`] for what is no parameter of the problem.
@@ -131,8 +131,8 @@ impl<'m> Problem<'m> {
     /// Solves the problem for these values of its parameters.
     ///
     /// # Errors
-    /// As [`Self::compile`], and for values that do not belong to their parameters. That a problem has no
-    /// solution is not an error: see [`Answer::status`](Answer#structfield.status).
+    /// As [`Self::compile`], and for values that do not belong to their parameters. That a problem
+    /// has no solution is not an error: see [`Answer::status`](Answer#structfield.status).
     pub fn solve(&self, parameters: &[(Expr<'m>, &[f64])]) -> Result<Answer<'m>, ModelError> {
         let exprs: Vec<Expr<'m>> = parameters.iter().map(|(expr, _)| *expr).collect();
         let compiled = Compiler::compile_all(self, &exprs)?;

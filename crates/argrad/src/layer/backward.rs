@@ -8,12 +8,13 @@ use super::{Layer, LayerTape};
 use crate::error::ModelError;
 
 impl Layer {
-    /// Gradient of a scalar with respect to the parameters, given its gradient with respect to each output
-    /// (`batch` times its size; an empty slice is zero). Each has the length of the value that it belongs
-    /// to; that of a shared parameter is the sum over the batch.
+    /// Gradient of a scalar with respect to the parameters, given its gradient with respect to each
+    /// output (`batch` times its size; an empty slice is zero). Each has the length of the value
+    /// that it belongs to; that of a shared parameter is the sum over the batch.
     ///
     /// # Errors
-    /// Wrong lengths; samples without a solution, unless [`Self::with_differentiation`] says otherwise.
+    /// Wrong lengths; samples without a solution, unless [`Self::with_differentiation`] says
+    /// otherwise.
     pub fn backward(
         &self,
         tape: &LayerTape,
@@ -115,8 +116,8 @@ impl Layer {
         out
     }
 
-    /// Directional derivative of the outputs along a change of the parameters, each of the length of its
-    /// value (an empty slice is zero).
+    /// Directional derivative of the outputs along a change of the parameters, each of the length
+    /// of its value (an empty slice is zero).
     ///
     /// # Errors
     /// As [`Self::backward`].

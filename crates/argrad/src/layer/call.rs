@@ -20,8 +20,9 @@ pub struct Call<'c> {
 }
 
 impl Layer {
-    /// The layer at these numbers of its parameters, each of which is named by its handle in the model, its
-    /// name or its position. As in [`Self::forward`], k numbers are shared by the batch and `batch * k` are not.
+    /// The layer at these numbers of its parameters, each of which is named by its handle in the
+    /// model, its name or its position. As in [`Self::forward`], k numbers are shared by the batch
+    /// and `batch * k` are not.
     ///
     /// ```
     /// use argrad::prelude::*;
@@ -46,8 +47,9 @@ impl Layer {
     /// ```
     ///
     /// # Errors
-    /// [`ModelError::Handle`] for a parameter that the layer does not have, [`ModelError::Parameters`] for one
-    /// that is given twice or missing, [`ModelError::Value`] for lengths that do not fit.
+    /// [`ModelError::Handle`] for a parameter that the layer does not have,
+    /// [`ModelError::Parameters`] for one that is given twice or missing, [`ModelError::Value`] for
+    /// lengths that do not fit.
     pub fn call<'c, K: Clone + Into<Key>>(
         &'c self,
         parameters: &[(K, &'c [f64])],

@@ -97,7 +97,8 @@ impl Compiler {
         Ok(Compiled { layer, variables: Vec::new() })
     }
 
-    /// With every variable of the problem and the dual of every constraint as outputs, in this order.
+    /// With every variable of the problem and the dual of every constraint as outputs, in this
+    /// order.
     pub fn compile_all<'m>(
         problem: &Problem<'m>,
         parameters: &[Expr<'m>],
@@ -117,13 +118,13 @@ impl Compiler {
 }
 
 impl<'m> Problem<'m> {
-    /// Compiles the problem to a layer: a function of `parameters` (all that occur in the problem, in the
-    /// order in which the layer will take them) that returns `outputs`, which are affine expressions, most
-    /// often variables, and duals of constraints.
+    /// Compiles the problem to a layer: a function of `parameters` (all that occur in the problem,
+    /// in the order in which the layer will take them) that returns `outputs`, which are affine
+    /// expressions, most often variables, and duals of constraints.
     ///
     /// # Errors
-    /// As [`Self::check`]; also when a parameter is missing, and where a parameter stands in a place that
-    /// takes constants only.
+    /// As [`Self::check`]; also when a parameter is missing, and where a parameter stands in a
+    /// place that takes constants only.
     pub fn compile<O: Into<Output<'m>>>(
         &self,
         parameters: impl IntoIterator<Item = Expr<'m>>,

@@ -14,7 +14,8 @@ pub struct ParameterInfo<'a> {
     pub name: &'a str,
     /// Its shape.
     pub shape: Shape,
-    /// How many numbers it is given by: the size of the shape, fewer for diagonal and sparse matrices.
+    /// How many numbers it is given by: the size of the shape, fewer for diagonal and sparse
+    /// matrices.
     pub len: usize,
     /// Whether it must be a symmetric matrix.
     pub symmetric: bool,
@@ -31,8 +32,9 @@ impl Layer {
         })
     }
 
-    /// The numbers P, q, A, b of the program that is solved for these parameters of one sample (in the
-    /// order of the patterns of [`Self::structure`]), for other solvers. Only how many are given is checked.
+    /// The numbers P, q, A, b of the program that is solved for these parameters of one sample (in
+    /// the order of the patterns of [`Self::structure`]), for other solvers. Only how many are
+    /// given is checked.
     ///
     /// # Errors
     /// A wrong number of parameters, or of numbers of one.

@@ -16,9 +16,9 @@ use crate::error::ModelError;
 /// Entries of maps that are worth a second thread.
 const WORTH_THREADS: usize = 100_000;
 
-/// A compiled problem: a differentiable function of its parameters, in batches. It holds no model, is
-/// cheap to clone, and can be sent to other threads and written to files (with serde; the settings of the
-/// solver and of the derivative are not written, see [`Self::with_settings`]).
+/// A compiled problem: a differentiable function of its parameters, in batches. It holds no model,
+/// is cheap to clone, and can be sent to other threads and written to files (with serde; the
+/// settings of the solver and of the derivative are not written, see [`Self::with_settings`]).
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub(super) data: Arc<LayerData>,
@@ -33,7 +33,8 @@ pub struct LayerTape {
     data: Arc<LayerData>,
     pub(super) tape: Tape,
     pub(super) batch: usize,
-    /// The parameters' numbers, as they were given, where functions of them have to be differentiated.
+    /// The parameters' numbers, as they were given, where functions of them have to be
+    /// differentiated.
     pub(super) parameters: Vec<Vec<f64>>,
     /// How many numbers each parameter was given.
     pub(super) lengths: Vec<usize>,
@@ -113,21 +114,21 @@ impl Layer {
         self.data.outputs.iter().map(|spec| (spec.name.as_str(), spec.shape))
     }
 
-    /// Number of derived parameters: products and functions of parameters that are computed for each
-    /// sample.
+    /// Number of derived parameters: products and functions of parameters that are computed for
+    /// each sample.
     pub fn derived_parameters(&self) -> usize {
         self.data.program.len() - self.data.program.inputs()
     }
 
-    /// Solves a batch, and keeps what a derivative needs. A parameter of k numbers is given by k numbers, which
-    /// all samples share, or by `batch * k`; the batch follows from the lengths.
+    /// Solves a batch, and keeps what a derivative needs. A parameter of k numbers is given by k
+    /// numbers, which all samples share, or by `batch * k`; the batch follows from the lengths.
     ///
     /// A bound that becomes 1e19 or more is no constraint in its sample; see
     /// [`Expr::leq`](crate::expression::Expr::leq).
     ///
     /// # Errors
-    /// Values that are not those of the parameters: [`ModelError::Value`] says which. A sample without a
-    /// solution is not an error but a [`Report`](argrad_solver::Report).
+    /// Values that are not those of the parameters: [`ModelError::Value`] says which. A sample
+    /// without a solution is not an error but a [`Report`](argrad_solver::Report).
     pub fn forward(&self, parameters: &[&[f64]]) -> Result<(Outputs, LayerTape), ModelError> {
         let (batch, slots) = self.infer(parameters)?;
         self.forward_slots(batch, &slots, None)
@@ -187,8 +188,8 @@ impl Layer {
         ))
     }
 
-    /// Solves a batch, as [`Self::forward`] does bit for bit, without what a derivative needs: no tape
-    /// is made, whose memory is that of a factorization per sample.
+    /// Solves a batch, as [`Self::forward`] does bit for bit, without what a derivative needs: no
+    /// tape is made, whose memory is that of a factorization per sample.
     ///
     /// # Errors
     /// As [`Self::forward`].
@@ -308,8 +309,8 @@ impl Layer {
         [&program.p.map, &program.q, &program.a.map, &program.b, &program.constant]
     }
 
-    /// P, q, A, b and the objective's constant: one copy, or one per sample. Empty where theta reaches
-    /// nothing.
+    /// P, q, A, b and the objective's constant: one copy, or one per sample. Empty where theta
+    /// reaches nothing.
     fn data_of(
         &self,
         batch: usize,
@@ -384,13 +385,13 @@ impl Layer {
                 theta[spec.offset..spec.offset + spec.len].copy_from_slice(values);
             }
         }
-        // What depends on numbers that are not shared is evaluated again for each sample; what depends on
-        // none (a constant argument of a function of parameters) is not.
+        // What depends on numbers that are not shared is evaluated again for each sample; what
+        // depends on none (a constant argument of a function of parameters) is not.
         self.data.program.evaluate(theta);
     }
 
-    /// Numbers of one sample, derived ones included; those shared must be there. `marked` are the entries
-    /// of theta that differ between samples.
+    /// Numbers of one sample, derived ones included; those shared must be there. `marked` are the
+    /// entries of theta that differ between samples.
     pub(super) fn fill_theta(
         &self,
         parameters: &[&[f64]],

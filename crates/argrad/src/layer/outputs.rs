@@ -44,8 +44,8 @@ pub struct OutputValues<'a> {
 }
 
 impl Outputs {
-    /// An output, by its handle in the model (an expression, a constraint for its dual), its name or its
-    /// position.
+    /// An output, by its handle in the model (an expression, a constraint for its dual), its name
+    /// or its position.
     ///
     /// # Errors
     /// [`ModelError::Handle`] for one that the layer does not have, and for a name that two have.

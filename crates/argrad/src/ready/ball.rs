@@ -7,12 +7,12 @@ use crate::expression::Model;
 use crate::layer::Layer;
 use crate::problem::Problem;
 
-/// The projection onto the l1 ball of radius r: `min |y - x|^2` subject to `|y|_1 <= r`. Takes x (n numbers)
-/// and r.
+/// The projection onto the l1 ball of radius r: `min |y - x|^2` subject to `|y|_1 <= r`. Takes x (n
+/// numbers) and r.
 ///
-/// Stated as the projection of `(x, -x)` onto `p, q >= 0, sum (p + q) <= r`, with `y = p - q`: unlike a bound
-/// on absolute values, it is strongly convex in all of its variables, so that its solution is unique inside
-/// of the ball too.
+/// Stated as the projection of `(x, -x)` onto `p, q >= 0, sum (p + q) <= r`, with `y = p - q`:
+/// unlike a bound on absolute values, it is strongly convex in all of its variables, so that its
+/// solution is unique inside of the ball too.
 ///
 /// Source: Duchi et al., Efficient Projections onto the l1-Ball, 2008 (the reduction to a simplex).
 ///
@@ -27,8 +27,8 @@ pub fn l1_ball_projection(n: usize) -> Result<Layer, ModelError> {
     problem.compile([x, r], [p - q])
 }
 
-/// The projection onto the Euclidean ball of radius r: `min |y - x|^2` subject to `|y|_2 <= r`. Takes x (n
-/// numbers) and r.
+/// The projection onto the Euclidean ball of radius r: `min |y - x|^2` subject to `|y|_2 <= r`.
+/// Takes x (n numbers) and r.
 ///
 /// # Errors
 /// None that a caller could cause.

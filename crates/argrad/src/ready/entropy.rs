@@ -7,8 +7,8 @@ use crate::expression::{Expr, Model};
 use crate::layer::Layer;
 use crate::problem::Problem;
 
-/// `y = exp(x) / sum exp(x)`: `max x'y + H(y)` subject to `sum y = 1`, with `H(y) = -sum y log y`. Takes x
-/// (n numbers).
+/// `y = exp(x) / sum exp(x)`: `max x'y + H(y)` subject to `sum y = 1`, with `H(y) = -sum y log y`.
+/// Takes x (n numbers).
 ///
 /// Source: section 2.4 of Agrawal et al., Differentiable Convex Optimization Layers, 2019.
 ///
@@ -21,11 +21,11 @@ pub fn softmax(n: usize) -> Result<Layer, ModelError> {
     Problem::maximize(x.dot(y) + h).subject_to([below, y.sum().equals(1.0)]).compile([x], [y])
 }
 
-/// `y = exp(x) / sum exp(x)` with each `y_i` at most `u_i`: `max x'y + H(y)` subject to `sum y = 1`,
-/// `y <= u`. Takes x and u (n numbers each); there is no solution where `sum u < 1`.
+/// `y = exp(x) / sum exp(x)` with each `y_i` at most `u_i`: `max x'y + H(y)` subject to
+/// `sum y = 1`, `y <= u`. Takes x and u (n numbers each); there is no solution where `sum u < 1`.
 ///
-/// Source: Martins and Kreutzer, Learning What's Easy: Fully Differentiable Neural Easy-First Taggers,
-/// 2017.
+/// Source: Martins and Kreutzer, Learning What's Easy: Fully Differentiable Neural Easy-First
+/// Taggers, 2017.
 ///
 /// # Errors
 /// None that a caller could cause.

@@ -6,11 +6,11 @@ use crate::expression::{Expr, Model};
 use crate::layer::Layer;
 use crate::problem::Problem;
 
-/// `y_j = sum_i w_ji max(a_ji x_j + b_ji, 0)`: any elementwise continuous piecewise-linear function with `k`
-/// hinges, all of its numbers parameters. Takes x (n), a, b, w (n x k each).
+/// `y_j = sum_i w_ji max(a_ji x_j + b_ji, 0)`: any elementwise continuous piecewise-linear function
+/// with `k` hinges, all of its numbers parameters. Takes x (n), a, b, w (n x k each).
 ///
-/// `min |t|^2 + |y - w t|^2` subject to `t >= a x + b`: each t is its hinge, and the second term is zero at
-/// the solution. It is stated here as `y = w t`, which it is equivalent to.
+/// `min |t|^2 + |y - w t|^2` subject to `t >= a x + b`: each t is its hinge, and the second term is
+/// zero at the solution. It is stated here as `y = w t`, which it is equivalent to.
 ///
 /// Source: Theorem 2 of Amos and Kolter, OptNet, 2017, where w is a sign; any number will do.
 ///

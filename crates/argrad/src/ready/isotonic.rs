@@ -6,8 +6,8 @@ use crate::expression::Model;
 use crate::layer::Layer;
 use crate::problem::Problem;
 
-/// The nearest vector that does not increase: `min |y - x|^2` subject to `y_1 >= y_2 >= ... >= y_n`. Takes x
-/// (n numbers).
+/// The nearest vector that does not increase: `min |y - x|^2` subject to
+/// `y_1 >= y_2 >= ... >= y_n`. Takes x (n numbers).
 ///
 /// # Errors
 /// None that a caller could cause.

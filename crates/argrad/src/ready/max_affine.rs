@@ -6,12 +6,12 @@ use crate::expression::Model;
 use crate::layer::Layer;
 use crate::problem::Problem;
 
-/// `y = max_i (a_i'x + b_i)`, a number: `min y` subject to `A x + b <= y`. Takes A (`pieces` x `inputs`), x
-/// (`inputs`) and b (`pieces`).
+/// `y = max_i (a_i'x + b_i)`, a number: `min y` subject to `A x + b <= y`. Takes A (`pieces` x
+/// `inputs`), x (`inputs`) and b (`pieces`).
 ///
-/// Source: Theorem 3 of Amos and Kolter, OptNet, 2017, whose objective `y^2` gives `max(., 0)` instead
-/// wherever all pieces are negative; the linear objective gives the maximum everywhere. Where the largest
-/// is shared, the duals are not unique, which the report says.
+/// Source: Theorem 3 of Amos and Kolter, OptNet, 2017, whose objective `y^2` gives `max(., 0)`
+/// instead wherever all pieces are negative; the linear objective gives the maximum everywhere.
+/// Where the largest is shared, the duals are not unique, which the report says.
 ///
 /// # Errors
 /// None that a caller could cause.

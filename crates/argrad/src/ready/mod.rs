@@ -1,7 +1,7 @@
 //! Ready-made layers: activations and projections as convex programs.
 //!
-//! Each function writes a problem in the language of [`crate::model`] and compiles it. What comes back is
-//! an ordinary [`Layer`]: batches, backward, jvp, warm starts, files. Parameters are
+//! Each function writes a problem in the language of [`crate::model`] and compiles it. What comes
+//! back is an ordinary [`Layer`]: batches, backward, jvp, warm starts, files. Parameters are
 //! taken in the order in which the function lists them; the output is the first and only one.
 //!
 //! ```
@@ -38,8 +38,8 @@
 //! | [`soft_sort`], [`soft_rank`] | the same, of `(n, ..., 1) / eps` or `-x / eps` | x |
 //!
 //! # Kinks
-//! Where a layer is not differentiable (ReLU at 0, a projection of a point on the boundary, the largest of
-//! equals), the derivative is one of the one-sided ones or between them, and
+//! Where a layer is not differentiable (ReLU at 0, a projection of a point on the boundary, the
+//! largest of equals), the derivative is one of the one-sided ones or between them, and
 //! [`Report::is_degenerate`](crate::Report::is_degenerate) of the sample says so.
 
 mod ball;

@@ -19,8 +19,8 @@ pub struct PiecewiseLinear {
 }
 
 impl PiecewiseLinear {
-    /// The function through these (x, y) points, in ascending order of x, with these slopes outside of
-    /// them.
+    /// The function through these (x, y) points, in ascending order of x, with these slopes outside
+    /// of them.
     ///
     /// # Errors
     /// No points, points that do not ascend, numbers that are not finite.
@@ -62,10 +62,12 @@ impl PiecewiseLinear {
     }
 }
 
-/// `y = f(x)`, elementwise, for any continuous piecewise-linear f, convex or not. Takes x (n numbers).
+/// `y = f(x)`, elementwise, for any continuous piecewise-linear f, convex or not. Takes x (n
+/// numbers).
 ///
-/// With f written as a line plus weighted hinges, `f(x) = d + s x + sum_i w_i max(x - c_i, 0)`, the program
-/// is `min |t|^2` subject to `t_i >= x - c_i`, whose solution is the hinges, and y is affine in them.
+/// With f written as a line plus weighted hinges, `f(x) = d + s x + sum_i w_i max(x - c_i, 0)`, the
+/// program is `min |t|^2` subject to `t_i >= x - c_i`, whose solution is the hinges, and y is
+/// affine in them.
 ///
 /// Source: Theorem 2 of Amos and Kolter, OptNet, 2017. For coefficients that are learned, see
 /// [`hinges`](super::hinges).

@@ -6,8 +6,9 @@ use crate::expression::Model;
 use crate::layer::Layer;
 use crate::problem::Problem;
 
-/// The nearest positive semidefinite matrix: `min |Y - X|^2` (Frobenius) subject to Y positive semidefinite.
-/// Takes X (n x n, symmetric). The solution is X with its negative eigenvalues set to zero.
+/// The nearest positive semidefinite matrix: `min |Y - X|^2` (Frobenius) subject to Y positive
+/// semidefinite. Takes X (n x n, symmetric). The solution is X with its negative eigenvalues set to
+/// zero.
 ///
 /// # Errors
 /// None that a caller could cause.

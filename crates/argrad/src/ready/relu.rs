@@ -18,8 +18,8 @@ pub fn relu(n: usize) -> Result<Layer, ModelError> {
     Problem::minimize(sum_squares(y - x)).subject_to([y.geq(0.0)]).compile([x], [y])
 }
 
-/// `y = max(W x + b, 0)`: `min |y - (W x + b)|^2` subject to `y >= 0`. Takes W (`outputs` x `inputs`), x
-/// (`inputs`) and b (`outputs`): the whole layer of a network in one program.
+/// `y = max(W x + b, 0)`: `min |y - (W x + b)|^2` subject to `y >= 0`. Takes W (`outputs` x
+/// `inputs`), x (`inputs`) and b (`outputs`): the whole layer of a network in one program.
 ///
 /// Source: Theorem 2 of Amos and Kolter, OptNet, 2017.
 ///

@@ -6,8 +6,8 @@ use crate::expression::Model;
 use crate::layer::Layer;
 use crate::problem::Problem;
 
-/// The projection onto the probability simplex: `min |y - x|^2` subject to `sum y = 1`, `y >= 0`. Takes x (n
-/// numbers).
+/// The projection onto the probability simplex: `min |y - x|^2` subject to `sum y = 1`, `y >= 0`.
+/// Takes x (n numbers).
 ///
 /// Source: Martins and Astudillo, From Softmax to Sparsemax, 2016.
 ///
@@ -20,8 +20,8 @@ pub fn sparsemax(n: usize) -> Result<Layer, ModelError> {
     Problem::minimize(sum_squares(y - x)).subject_to(simplex).compile([x], [y])
 }
 
-/// Sparsemax with each `y_i` at most `u_i`: `min |y - x|^2` subject to `sum y = 1`, `0 <= y <= u`. Takes x
-/// and u (n numbers each); there is no solution where `sum u < 1`.
+/// Sparsemax with each `y_i` at most `u_i`: `min |y - x|^2` subject to `sum y = 1`, `0 <= y <= u`.
+/// Takes x and u (n numbers each); there is no solution where `sum u < 1`.
 ///
 /// Source: Malaviya, Ferreira and Martins, Sparse and Constrained Attention for Neural Machine
 /// Translation, 2018.
@@ -36,8 +36,8 @@ pub fn constrained_sparsemax(n: usize) -> Result<Layer, ModelError> {
     Problem::minimize(sum_squares(y - x)).subject_to(bounded).compile([x, u], [y])
 }
 
-/// The projection onto the simplex of size r: `min |y - x|^2` subject to `sum y = r`, `y >= 0`. Takes x (n
-/// numbers) and r.
+/// The projection onto the simplex of size r: `min |y - x|^2` subject to `sum y = r`, `y >= 0`.
+/// Takes x (n numbers) and r.
 ///
 /// # Errors
 /// None that a caller could cause.
@@ -49,7 +49,8 @@ pub fn simplex_projection(n: usize) -> Result<Layer, ModelError> {
     Problem::minimize(sum_squares(y - x)).subject_to(simplex).compile([x, r], [y])
 }
 
-/// The projection onto a box: `min |y - x|^2` subject to `l <= y <= u`. Takes x, l and u (n numbers each).
+/// The projection onto a box: `min |y - x|^2` subject to `l <= y <= u`. Takes x, l and u (n numbers
+/// each).
 ///
 /// # Errors
 /// None that a caller could cause.

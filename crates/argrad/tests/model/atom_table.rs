@@ -127,8 +127,8 @@ pub const TABLE: &[(&str, &[Arg], Build)] = &[
     ("perspective(exp(x), s)", &[Vector, Above], |a| perspective(exp(a[0]), a[1])),
 ];
 
-/// What the rules say of an atom with plain variables as arguments, in the words of the table: curvature,
-/// sign, and monotonicity in each argument.
+/// What the rules say of an atom with plain variables as arguments, in the words of the table:
+/// curvature, sign, and monotonicity in each argument.
 pub fn properties(args: &[Arg], build: Build) -> (Curvature, Sign, Vec<&'static str>) {
     let model = Model::new();
     let leaf = |arg: &Arg| {

@@ -1,5 +1,5 @@
-//! Atoms: the value of the expression at the solution is the value of the graph, and affine operations are
-//! what they say.
+//! Atoms: the value of the expression at the solution is the value of the graph, and affine
+//! operations are what they say.
 
 use argrad::atoms::*;
 use argrad::prelude::*;

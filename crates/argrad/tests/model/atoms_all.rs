@@ -1,5 +1,6 @@
-//! Every atom of the table: the graph has the atom's value, the gradient is that of the value, layers with it
-//! can be read from a file, and the page of documentation says of it what the code says.
+//! Every atom of the table: the graph has the atom's value, the gradient is that of the value,
+//! layers with it can be read from a file, and the page of documentation says of it what the code
+//! says.
 
 use argrad::atoms::*;
 use argrad::prelude::*;

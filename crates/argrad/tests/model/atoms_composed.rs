@@ -1,5 +1,6 @@
-//! Random compositions of atoms, as deep as the rules let them be: where DCP accepts one, the optimal value
-//! of its graph is its value. An atom whose monotonicity is claimed wrongly fails here.
+//! Random compositions of atoms, as deep as the rules let them be: where DCP accepts one, the
+//! optimal value of its graph is its value. An atom whose monotonicity is claimed wrongly fails
+//! here.
 
 use argrad::atoms::*;
 use argrad::prelude::*;

@@ -1,5 +1,5 @@
-//! Layers with each atom and parameters in it, in the objective and in a constraint: backward against
-//! jvp and central differences.
+//! Layers with each atom and parameters in it, in the objective and in a constraint: backward
+//! against jvp and central differences.
 
 use argrad::atoms::*;
 use argrad::prelude::*;
@@ -17,7 +17,8 @@ fn value(args: &[Arg], values: &[Vec<f64>], build: Build) -> f64 {
     answer.get(build(&given)).unwrap().iter().sum()
 }
 
-/// `sum (x - a)^2 / 2` near the atom of `x + shift`: with it in the objective, times g, or bounded by g.
+/// `sum (x - a)^2 / 2` near the atom of `x + shift`: with it in the objective, times g, or bounded
+/// by g.
 fn layer_with(name: &str, args: &[Arg], build: Build, in_objective: bool, seed: u64) {
     println!("{name}, in the objective: {in_objective}");
     let model = Model::new();

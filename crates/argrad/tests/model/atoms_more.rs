@@ -1,4 +1,5 @@
-//! Known problems written with atoms, perspectives, affine operations of product spaces, and what is refused.
+//! Known problems written with atoms, perspectives, affine operations of product spaces, and what
+//! is refused.
 
 use argrad::atoms::*;
 use argrad::prelude::*;
@@ -49,8 +50,9 @@ fn socp_3_and_its_duals() -> Result<(), ModelError> {
     Ok(())
 }
 
-/// expcone_1 and its duals. The program is homogeneous but for `sum x >= 0.1`, so its value is a tenth of that
-/// dual l, and stationarity gives the dual of the cone: (1 - l, 2 - l, 3 - l), on the boundary of the dual cone.
+/// expcone_1 and its duals. The program is homogeneous but for `sum x >= 0.1`, so its value is a
+/// tenth of that dual l, and stationarity gives the dual of the cone: (1 - l, 2 - l, 3 - l), on the
+/// boundary of the dual cone.
 #[test]
 fn expcone_1_and_its_duals() -> Result<(), ModelError> {
     let model = Model::new();

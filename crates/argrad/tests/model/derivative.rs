@@ -24,8 +24,8 @@ fn slices(values: &[Vec<f64>]) -> Vec<&[f64]> {
     values.iter().map(Vec::as_slice).collect()
 }
 
-/// Checks backward against jvp, and both against central differences, at these values: to 1e-8, relative.
-/// `symmetric` lists the parameters that are moved along symmetric directions.
+/// Checks backward against jvp, and both against central differences, at these values: to 1e-8,
+/// relative. `symmetric` lists the parameters that are moved along symmetric directions.
 pub fn check(layer: Layer, values: &[Vec<f64>], symmetric: &[usize]) {
     let settings = Settings { tolerance: 1e-12, ..Settings::default() };
     let layer = layer.with_settings(settings).unwrap();

@@ -1,5 +1,5 @@
-//! Every form of the lists in `docs/dpp.md`: affine in the parameters, lifted, derived. Each is compared with
-//! the same problem with the parameters' values written in, and differentiated.
+//! Every form of the lists in `docs/dpp.md`: affine in the parameters, lifted, derived. Each is
+//! compared with the same problem with the parameters' values written in, and differentiated.
 
 use argrad::atoms::*;
 use argrad::prelude::*;
@@ -19,8 +19,8 @@ struct Data<'m> {
     m: Expr<'m>,
 }
 
-/// Builds a problem with parameters and with their values, compares the two, and checks derivatives.
-/// `used` says which of p, q, a, A occur; returns the number of derived parameters.
+/// Builds a problem with parameters and with their values, compares the two, and checks
+/// derivatives. `used` says which of p, q, a, A occur; returns the number of derived parameters.
 fn agrees(used: [bool; 4], build: impl for<'m> Fn(&Data<'m>, Expr<'m>) -> Problem<'m>) -> usize {
     let model = Model::new();
     let x = model.variable(3);

@@ -166,7 +166,8 @@ fn socp_1_and_its_duals() -> Result<(), ModelError> {
     Ok(())
 }
 
-/// expcone_1: min 3 x0 + 2 x1 + x2, 0.1 <= x0 + x1 + x2 <= 1, x >= 0, (x2, x1, x0) in the exponential cone.
+/// expcone_1: min 3 x0 + 2 x1 + x2, 0.1 <= x0 + x1 + x2 <= 1, x >= 0, (x2, x1, x0) in the
+/// exponential cone.
 #[test]
 fn expcone_1() -> Result<(), ModelError> {
     let model = Model::new();

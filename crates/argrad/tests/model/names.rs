@@ -1,4 +1,5 @@
-//! Everything that the fields and functions of argrad's own types are made of can be named through `argrad`.
+//! Everything that the fields and functions of argrad's own types are made of can be named through
+//! `argrad`.
 
 use argrad::{
     Cone, Differentiation, Engine, Instructions, Interrupt, Method, Mode, OnFailure, Pattern,

@@ -1,4 +1,5 @@
-//! Atoms of the user: what they mean does not follow from their names, and what does not fit is refused.
+//! Atoms of the user: what they mean does not follow from their names, and what does not fit is
+//! refused.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::Mutex;

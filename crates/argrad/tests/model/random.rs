@@ -1,5 +1,5 @@
-//! Random convex expressions: the graph's optimal value is the expression's value, and what DCP says of sign
-//! and curvature holds at random points.
+//! Random convex expressions: the graph's optimal value is the expression's value, and what DCP
+//! says of sign and curvature holds at random points.
 
 use argrad::atoms::*;
 use argrad::prelude::*;

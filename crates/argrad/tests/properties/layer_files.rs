@@ -1,4 +1,5 @@
-//! Layers in files: what was written is read bit for bit, what was broken is refused, and nothing panics.
+//! Layers in files: what was written is read bit for bit, what was broken is refused, and nothing
+//! panics.
 
 use argrad::atoms::{exp, power};
 use argrad::prelude::*;

@@ -1,4 +1,5 @@
-//! Zeros in dense matrices that the batch shares are left out of the computation, and of nothing else.
+//! Zeros in dense matrices that the batch shares are left out of the computation, and of nothing
+//! else.
 
 use argrad::{
     Differentiation, MatrixShape, Mode, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution,

@@ -74,8 +74,8 @@ pub struct ConePrograms {
     pub cones: Vec<Cone>,
     /// Number of variables, n.
     pub variables: usize,
-    /// Share of the entries of A that are stored, from 0 to 1. At least two per column and one per row
-    /// always are. The pattern is shared by the batch, the numbers are N(0,1).
+    /// Share of the entries of A that are stored, from 0 to 1. At least two per column and one per
+    /// row always are. The pattern is shared by the batch, the numbers are N(0,1).
     pub density: f64,
     /// P.
     pub objective: Objective,

@@ -40,8 +40,8 @@ impl ConePrograms {
     /// `Pd = 0`, `Ad + s = 0` for some s inside K (0 in zero cones), and `q'd = -|d|`.
     ///
     /// # Panics
-    /// With as many equalities as variables that the direction may use: all of them when P is linear
-    /// or full, half of them otherwise.
+    /// With as many equalities as variables that the direction may use: all of them when P is
+    /// linear or full, half of them otherwise.
     pub fn unbounded(&self) -> ProgramBatch {
         let flat_variables = self.objective.flat_variables(self);
         let equalities: usize = self

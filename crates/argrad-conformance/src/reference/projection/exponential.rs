@@ -128,7 +128,8 @@ fn on_curve(v: &[Quad], r: Quad, size: Quad) -> Block {
     let (one, zero) = (Quad::ONE, Quad::ZERO);
     let point = vec![y * r, y, y * up];
     let dual = [-m, m * (r - one), m * down];
-    // Columns: derivatives by y, by n = m e^-r and by r; the multiplier is n (-e^r, (r - 1) e^r, 1).
+    // Columns: derivatives by y, by n = m e^-r and by r; the multiplier is n (-e^r, (r - 1) e^r,
+    // 1).
     let of_v = [r, up, y + m, one, (one - r) * up, -m * r, up, -one, y * up];
     let of_s = [r, zero, y, one, zero, zero, up, zero, y * up];
     let derivative = quotient(&of_s, &of_v, 3);

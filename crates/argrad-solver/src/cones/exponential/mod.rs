@@ -1,14 +1,15 @@
 //! The exponential cone, the closure of {(x, y, z): y exp(x/y) <= z, y > 0}.
 //!
-//! Its dual cone is the closure of {(u, v, w): u < 0, -u exp(v/u) <= e w}. With U = -u, l = ln(w/U) and
-//! psi = v + U + U l, which is positive exactly inside the dual cone,
+//! Its dual cone is the closure of {(u, v, w): u < 0, -u exp(v/u) <= e w}. With U = -u, l = ln(w/U)
+//! and psi = v + U + U l, which is positive exactly inside the dual cone,
 //!
 //! ```text
 //! f*(u, v, w) = -ln psi - ln U - ln w
 //! ```
 //!
-//! is a barrier of degree 3 (Dahl and Andersen 2022, section 4, in another order of the coordinates). With
-//! r = U/w the derivatives of psi are q = grad psi = (-l, 1, r) and D^2 psi = -e e'/U, e = (1, 0, r).
+//! is a barrier of degree 3 (Dahl and Andersen 2022, section 4, in another order of the
+//! coordinates). With r = U/w the derivatives of psi are q = grad psi = (-l, 1, r) and D^2 psi = -e
+//! e'/U, e = (1, 0, r).
 
 mod projection;
 
@@ -87,8 +88,8 @@ impl Barrier for Exponential {
         [q[0].nfma(a, b), -a, -q[2].fma(a, c)]
     }
 
-    /// H* = q q'/psi^2 + e e'/(U psi) + (1/U^2, 0, 1/w^2). In the scaled coordinates (u/U, w/w) the last two
-    /// are I + k 1 1', k = U/psi, with Cholesky's rows (1, k/(1 + k)) (1 + k)^(1/2) and
+    /// H* = q q'/psi^2 + e e'/(U psi) + (1/U^2, 0, 1/w^2). In the scaled coordinates (u/U, w/w) the
+    /// last two are I + k 1 1', k = U/psi, with Cholesky's rows (1, k/(1 + k)) (1 + k)^(1/2) and
     /// (0, 1) ((1 + 2k)/(1 + k))^(1/2). The smaller of U and w comes first: its row is the longer.
     #[inline(always)]
     fn root<S: Simd>(&self, Local { q, inverse, ratio: k }: Local<S>) -> ThreeRows<S> {
@@ -105,8 +106,8 @@ impl Barrier for Exponential {
         [scale(a, q), x, y]
     }
 
-    /// With psi_a = <q, a>, e_a = <e, a>: D^2 psi[a, b] = -e_a e_b / U, and since D e_a[h] = -a_w e_h / w,
-    /// D^3 psi[a, b] = -(e_a e_b / U^2) (1, 0, 0) + (a_w e_b + b_w e_a) e / (U w).
+    /// With psi_a = <q, a>, e_a = <e, a>: D^2 psi[a, b] = -e_a e_b / U, and since D e_a[h] = -a_w
+    /// e_h / w, D^3 psi[a, b] = -(e_a e_b / U^2) (1, 0, 0) + (a_w e_b + b_w e_a) e / (U w).
     #[inline(always)]
     fn third<S: Simd>(&self, at: Local<S>, a: Triple<S>, b: Triple<S>) -> Triple<S> {
         let (q, e) = (at.q, at.e());
@@ -124,8 +125,8 @@ impl Barrier for Exponential {
         [sum[0] + x, sum[1], sum[2] - two * a_w * b_w * by_w]
     }
 
-    /// With k = 1/(U y), the equation -grad f*(u, v, w) = (x, y, z) reduces to k + ln(1 + k) = ln(z/y) - x/y,
-    /// in which the right-hand side is positive exactly inside K.
+    /// With k = 1/(U y), the equation -grad f*(u, v, w) = (x, y, z) reduces to k + ln(1 + k) =
+    /// ln(z/y) - x/y, in which the right-hand side is positive exactly inside K.
     #[inline(always)]
     fn shadow<S: Simd>(&self, [x, y, z]: Triple<S>) -> Triple<S> {
         let one = x.like(1.0);
@@ -151,8 +152,9 @@ fn psi<S: Simd>(minus_u: V<S>, v: V<S>, log: V<S>) -> V<S> {
     minus_u.fma(log + log.like(1.0), v)
 }
 
-/// k > 0 with k + ln(1 + k) = rhs > 0: Wright's omega function at 1 + rhs, minus 1. One step of Newton's
-/// method from k = rhs, and two of Halley's; relative errors 3e-2, 6e-7, 1e-18 before rounding.
+/// k > 0 with k + ln(1 + k) = rhs > 0: Wright's omega function at 1 + rhs, minus 1. One step of
+/// Newton's method from k = rhs, and two of Halley's; relative errors 3e-2, 6e-7, 1e-18 before
+/// rounding.
 #[inline(always)]
 fn log_root<S: Simd>(rhs: V<S>) -> V<S> {
     let (one, half) = (rhs.like(1.0), rhs.like(0.5));

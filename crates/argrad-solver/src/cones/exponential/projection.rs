@@ -1,16 +1,17 @@
-//! The projection onto the exponential cone: Friberg, "Projection onto the exponential cone: a univariate
-//! root-finding problem" (2021).
+//! The projection onto the exponential cone: Friberg, "Projection onto the exponential cone: a
+//! univariate root-finding problem" (2021).
 //!
-//! Where v = (x, y, z) lies neither in K nor in its polar cone, and not in the quadrant x, y <= 0 that
-//! projects onto the face y = 0, there is a unique rho with sigma, lambda > 0 and
+//! Where v = (x, y, z) lies neither in K nor in its polar cone, and not in the quadrant x, y <= 0
+//! that projects onto the face y = 0, there is a unique rho with sigma, lambda > 0 and
 //!
 //! ```text
 //! v = sigma (rho, 1, e^rho) - lambda (-1, rho - 1, e^-rho),
 //! sigma = (y + x (rho - 1)) / D,  lambda = (x - rho y) / D,  D = rho (rho - 1) + 1.
 //! ```
 //!
-//! The first term is the projection, on a ray of the boundary; the second is z on the ray of the dual cone
-//! that is orthogonal to it. sigma and lambda solve the first two equations; the third determines rho.
+//! The first term is the projection, on a ray of the boundary; the second is z on the ray of the
+//! dual cone that is orthogonal to it. sigma and lambda solve the first two equations; the third
+//! determines rho.
 
 use pulp::Simd;
 
@@ -79,8 +80,8 @@ impl<S: Simd> Coordinates<S> {
     #[inline(always)]
     fn find([x, y, z]: Triple<S>, wanted: M<S>) -> Self {
         let (zero, one) = (x.like(0.0), x.like(1.0));
-        // The exchange (x, y, z, rho, sigma, lambda) -> (y, x, -z, 1 - rho, lambda, sigma) keeps the
-        // equations, but for a factor e in the third.
+        // The exchange (x, y, z, rho, sigma, lambda) -> (y, x, -z, 1 - rho, lambda, sigma) keeps
+        // the equations, but for a factor e in the third.
         let exchanged = z.lt(zero);
         let equation = Equation {
             x: exchanged.select(y, x),
@@ -96,9 +97,10 @@ impl<S: Simd> Coordinates<S> {
         }
     }
 
-    /// With 1/M the length of (-1, rho - 1, e^-rho), N that of (rho, 1, e^rho), and q the unit vector
-    /// orthogonal to both, the boundary g = y e^(x/y) - z = 0 has D^2 g = (e^rho / sigma) h h',
-    /// h = (1, -rho, 0), and <h, q> = N / (M e^rho). So nu q'(D^2 g) q = (lambda / sigma) (N / (M e^rho))^2.
+    /// With 1/M the length of (-1, rho - 1, e^-rho), N that of (rho, 1, e^rho), and q the unit
+    /// vector orthogonal to both, the boundary g = y e^(x/y) - z = 0 has D^2 g = (e^rho / sigma) h
+    /// h', h = (1, -rho, 0), and <h, q> = N / (M e^rho). So nu q'(D^2 g) q = (lambda / sigma) (N /
+    /// (M e^rho))^2.
     #[inline(always)]
     fn projected(&self, v: Triple<S>) -> Projected<S> {
         let Self { rho, sigma, lambda } = *self;
@@ -123,9 +125,10 @@ impl<S: Simd> Coordinates<S> {
 /// The equation sigma e^(rho - shift) - lambda e^(shift - rho) = z >= 0, not both x, y <= 0.
 ///
 /// It is solved in the form G(rho) = rho - shift - ln X = 0, where X > 0 is the root of
-/// sigma X^2 - z X - lambda = 0. G increases from the end where sigma = 0 (`low`, where ln sigma makes it
-/// -infinity) to that where lambda = 0 (`high`); it is nearly linear far from them. Newton's method
-/// takes five steps, when steps towards the singularity of a logarithm are taken in the logarithm.
+/// sigma X^2 - z X - lambda = 0. G increases from the end where sigma = 0 (`low`, where ln sigma
+/// makes it -infinity) to that where lambda = 0 (`high`); it is nearly linear far from them.
+/// Newton's method takes five steps, when steps towards the singularity of a logarithm are taken in
+/// the logarithm.
 struct Equation<S: Simd> {
     x: V<S>,
     y: V<S>,
@@ -257,8 +260,8 @@ impl<S: Simd> Equation<S> {
     }
 }
 
-/// Where the step is too long to be the last. Newton's method squares the error relative to the distance
-/// to a singularity.
+/// Where the step is too long to be the last. Newton's method squares the error relative to the
+/// distance to a singularity.
 #[inline(always)]
 fn unfinished<S: Simd>(bracket: &Bracket<S>, t: V<S>, step: &Step<S>) -> M<S> {
     let size = step.size.abs();
@@ -267,8 +270,8 @@ fn unfinished<S: Simd>(bracket: &Bracket<S>, t: V<S>, step: &Step<S>) -> M<S> {
     size.gt(t.like(1e-9) * scale) & size.gt(rounding)
 }
 
-/// t after a step of Newton's method, in the logarithm of the distance to a singularity if the step is
-/// as long as the distance.
+/// t after a step of Newton's method, in the logarithm of the distance to a singularity if the step
+/// is as long as the distance.
 #[inline(always)]
 fn limited<S: Simd>(bracket: &Bracket<S>, t: V<S>, step: &Step<S>) -> V<S> {
     let (half, one) = (t.like(0.5), t.like(1.0));
@@ -290,10 +293,10 @@ fn limited<S: Simd>(bracket: &Bracket<S>, t: V<S>, step: &Step<S>) -> V<S> {
 
 /// Number of directions in which D jumps within `margin` of v.
 ///
-/// Crossing the boundary of K, or of the polar cone, the direction of z, or of s, jumps between 0 and 1.
-/// For x, y <= `margin` K is nearly the wedge y, z >= 0 and the polar cone the wedge x >= 0, z <= 0 (away from
-/// it the curved part of the boundary is exponentially close); there the coordinates
-/// within `margin` of zero count.
+/// Crossing the boundary of K, or of the polar cone, the direction of z, or of s, jumps between 0
+/// and 1. For x, y <= `margin` K is nearly the wedge y, z >= 0 and the polar cone the wedge x >= 0,
+/// z <= 0 (away from it the curved part of the boundary is exponentially close); there the
+/// coordinates within `margin` of zero count.
 #[inline(always)]
 pub(super) fn kinks<S: Simd>(simd: S, v: Triple<S>, margin: V<S>) -> V<S> {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));

@@ -88,8 +88,8 @@ fn projection_finds_constructed_points() {
     }
 }
 
-/// The eigenvalue along the curved direction by the implicit function theorem, in other variables: the Newton
-/// system of min |p - v|^2 / 2 on y exp(x/y) = z.
+/// The eigenvalue along the curved direction by the implicit function theorem, in other variables:
+/// the Newton system of min |p - v|^2 / 2 on y exp(x/y) = z.
 #[test]
 fn derivative_matches_the_optimality_system() {
     let mut rng = rng(104);

@@ -1,8 +1,9 @@
 //! The generalized power cone {(x, w): prod x_i^a_i >= |w|, x >= 0}, sum a_i = 1.
 //!
 //! Degree k + 1 for k exponents. Scaling: H = mu times the Hessian of the dual barrier
-//! ([`super::power::barrier`]) at z, the dual scaling, for which H z = s holds on the central path only. The
-//! projection is that of [`super::power::projection`]; one exponent makes K a second-order cone.
+//! ([`super::power::barrier`]) at z, the dual scaling, for which H z = s holds on the central path
+//! only. The projection is that of [`super::power::projection`]; one exponent makes K a
+//! second-order cone.
 
 use pulp::Simd;
 

@@ -159,8 +159,8 @@ fn assert_close(a: &[f64], b: &[f64], tolerance: f64, what: &str) {
     assert!(size <= tolerance, "{what}: {a:?} and {b:?} differ by {size:e} > {tolerance:e}");
 }
 
-/// The equations of the projection hold to rounding error relative to |v|; they are s - z = v, <s, z> = 0,
-/// and that s and z are on the boundaries of K and K*.
+/// The equations of the projection hold to rounding error relative to |v|; they are s - z = v, <s,
+/// z> = 0, and that s and z are on the boundaries of K and K*.
 #[test]
 fn projection_satisfies_its_optimality_conditions() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -483,8 +483,8 @@ fn derivative_matches_finite_differences() {
     }
 }
 
-/// D symmetric with eigenvalues in [0, 1]; D s = s and D z = 0 where mu = 0; the functions of D agree
-/// with each other, and the written block with the applied one.
+/// D symmetric with eigenvalues in [0, 1]; D s = s and D z = 0 where mu = 0; the functions of D
+/// agree with each other, and the written block with the applied one.
 #[test]
 fn functions_of_the_derivative_are_consistent() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);

@@ -41,8 +41,9 @@ impl Parameters<'_> {
         z.copy_from_slice(s);
     }
 
-    /// The largest of the steps `limit`, 0.8 `limit`, ... that keeps both parts strictly inside (where a
-    /// row of x or u would vanish before `limit`, they start there); zero where a hundred fail.
+    /// The largest of the steps `limit`, 0.8 `limit`, ... that keeps both parts strictly inside
+    /// (where a row of x or u would vanish before `limit`, they start there); zero where a hundred
+    /// fail.
     #[inline(always)]
     pub(in crate::cones) fn step_length<S: Simd>(
         &self,
@@ -99,8 +100,8 @@ impl Parameters<'_> {
     }
 }
 
-/// Whether x > 0 and prod x_i^a_i > norm. The ratios keep the logarithms small at the boundary; they
-/// are not numbers where a row is negative.
+/// Whether x > 0 and prod x_i^a_i > norm. The ratios keep the logarithms small at the boundary;
+/// they are not numbers where a row is negative.
 #[inline(always)]
 pub(in crate::cones) fn is_inside<S: Simd>(
     alpha: &[f64],
@@ -259,7 +260,8 @@ impl<'a, S: Simd> DualPoint<'a, S> {
     }
 
     /// Solves H* y = x; y is in scaled directions (y_i / u_i, y_w / q). Eliminating the rows of w
-    /// and then, by the formula of Sherman and Morrison, those of u leaves no difference of near numbers:
+    /// and then, by the formula of Sherman and Morrison, those of u leaves no difference of near
+    /// numbers:
     /// ```text
     /// G = o'x_w,  n_i = 2 a_i + (1 - a_i) g,  t_i = x_i + 2 a_i G / (1 + |o|^2)
     /// sum a_i y_i = s = (1 + |o|^2) sum (a_i t_i / n_i) / sum (a_i (2 a_i + (1 + |o|^2) (1 - a_i)) / n_i)
@@ -300,7 +302,8 @@ impl<'a, S: Simd> DualPoint<'a, S> {
         }
     }
 
-    /// Gives `store` the rows of the third derivative of f* applied to the scaled directions a and b.
+    /// Gives `store` the rows of the third derivative of f* applied to the scaled directions a and
+    /// b.
     #[inline(always)]
     pub(in crate::cones) fn third(
         &self,
@@ -348,9 +351,10 @@ impl<'a, S: Simd> DualPoint<'a, S> {
         }
     }
 
-    /// c = s + target grad f*(z) - 1/2 (third derivative of f*)[dz, H*^-1 ds]: the second order of the
-    /// path s + mu grad f*(z) = 0 in the affine step (Dahl, Andersen: "A primal-dual interior-point algorithm for
-    /// nonsymmetric exponential-cone optimization", 2022, section 5). Needs twice the rows of scratch.
+    /// c = s + target grad f*(z) - 1/2 (third derivative of f*)[dz, H*^-1 ds]: the second order of
+    /// the path s + mu grad f*(z) = 0 in the affine step (Dahl, Andersen: "A primal-dual
+    /// interior-point algorithm for nonsymmetric exponential-cone optimization", 2022, section 5).
+    /// Needs twice the rows of scratch.
     #[inline(always)]
     pub(in crate::cones) fn combined_constant(
         &self,

@@ -1,8 +1,8 @@
 //! The power cone {(x, y, w): x^a y^(1-a) >= |w|, x, y >= 0}, 0 < a < 1.
 //!
-//! It is the generalized power cone with two exponents and one row of w, and shares the dual barrier
-//! ([`barrier`]) and the projection ([`projection`]) with that; the primal-dual scaling is that
-//! of [`crate::cones::three_dimensional`].
+//! It is the generalized power cone with two exponents and one row of w, and shares the dual
+//! barrier ([`barrier`]) and the projection ([`projection`]) with that; the primal-dual scaling is
+//! that of [`crate::cones::three_dimensional`].
 
 pub(super) mod barrier;
 pub(super) mod projection;
@@ -75,8 +75,8 @@ impl Barrier for Power {
         [point.gradient(0), point.gradient(1), point.gradient(2)]
     }
 
-    /// In the scaled point (1, 1, o) and scaled directions (x, y, w), with m = a x + b y, e = x - y, b = 1 - a,
-    /// g = 1 - o^2, h = 2 / (1 + o^2), d = b - a, the Hessian is the sum of squares
+    /// In the scaled point (1, 1, o) and scaled directions (x, y, w), with m = a x + b y, e = x -
+    /// y, b = 1 - a, g = 1 - o^2, h = 2 / (1 + o^2), d = b - a, the Hessian is the sum of squares
     /// ```text
     /// (4 / (g^2 h)) (w - o h m)^2 + (a b (1 + 2/g) + d^2 h/(1 + h)) e^2 + (1 + h) (m + d e / (1 + h))^2
     /// ```
@@ -152,9 +152,9 @@ impl Barrier for Power {
         [u0, u1, -z_w]
     }
 
-    /// The third eigenvalue is 1 / (1 + k) with k = |s|^2/|z|^2 (Z_0/X_0) (Z_1/X_1) (t/r), where s = (X, r) and
-    /// z = (Z, -t): the curvature -Hess(x^a y^b), as a form that is a variance of (x_i / X_i) with weights a_i,
-    /// along the unit vector of s x z.
+    /// The third eigenvalue is 1 / (1 + k) with k = |s|^2/|z|^2 (Z_0/X_0) (Z_1/X_1) (t/r), where s
+    /// = (X, r) and z = (Z, -t): the curvature -Hess(x^a y^b), as a form that is a variance of (x_i
+    /// / X_i) with weights a_i, along the unit vector of s x z.
     #[inline(always)]
     fn project<S: Simd>(&self, simd: S, v: Triple<S>) -> Projected<S> {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));

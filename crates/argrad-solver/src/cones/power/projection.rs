@@ -8,12 +8,13 @@
 //!     [ h b'                            r R / (r R + t T) ]
 //! ```
 //! I - D is the same with X and Z, r and t exchanged (and -h b). On the w orthogonal to ŵ, D is
-//! r / (r + t). Where mu = 0 the eigenvalue 1 belongs to the point s itself and the eigenvalue 0 to z, as
-//! for every cone's smooth boundary; two reflections split them off exactly, and rotations diagonalize
-//! the remaining block. Of D and I - D, the smaller is diagonalized, for the sake of 1 - d near K.
+//! r / (r + t). Where mu = 0 the eigenvalue 1 belongs to the point s itself and the eigenvalue 0 to
+//! z, as for every cone's smooth boundary; two reflections split them off exactly, and rotations
+//! diagonalize the remaining block. Of D and I - D, the smaller is diagonalized, for the sake of
+//! 1 - d near K.
 //!
-//! Inside of K and of -K*, and where w = 0 and v is in neither, D is diagonal. In the last case P is
-//! max(x, 0), and D on w is 1 or 0 where the exponents of x > 0 or those of x < 0 weigh
+//! Inside of K and of -K*, and where w = 0 and v is in neither, D is diagonal. In the last case P
+//! is max(x, 0), and D on w is 1 or 0 where the exponents of x > 0 or those of x < 0 weigh
 //! more, by the limit of r / (r + t).
 
 use pulp::Simd;
@@ -264,8 +265,8 @@ impl<'a, S: Simd> SolvedEquation<'a, S> {
         near
     }
 
-    /// Replaces what is known of the matrix, after the reflections: the first two eigenvalues where mu = 0,
-    /// all where D is diagonal.
+    /// Replaces what is known of the matrix, after the reflections: the first two eigenvalues where
+    /// mu = 0, all where D is diagonal.
     #[inline(always)]
     fn insert_known(&self, simd: S, near: M<S>, matrix: &mut [V<S>]) {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
@@ -327,7 +328,8 @@ pub(in crate::cones) fn project<S: Simd>(
     }
 }
 
-/// Eigenvectors (rows of `basis`) of D in the coordinates (x, ŵ'w), and the eigenvalues of D and I - D.
+/// Eigenvectors (rows of `basis`) of D in the coordinates (x, ŵ'w), and the eigenvalues of D and
+/// I - D.
 #[inline(always)]
 fn diagonalize<S: Simd>(
     simd: S,
@@ -468,7 +470,8 @@ pub(in crate::cones) fn apply<S: Simd>(
 
 /// Number of directions in which v is within `margin` of a kink: the rows of x whose parts in s
 /// and in z are both that small, with the rows of w if those decide whether w belongs to s or to z;
-/// or, if there are none of them, the normal of the boundary of K or of -K* if v is that near to it.
+/// or, if there are none of them, the normal of the boundary of K or of -K* if v is that near to
+/// it.
 #[inline(always)]
 pub(in crate::cones) fn weakly_active<S: Simd>(
     simd: S,
@@ -505,7 +508,8 @@ pub(in crate::cones) fn parts<'a, S: Simd>(
     ((data.x, data.r), (data.z, data.t))
 }
 
-/// Whether the point (x, r) of K (with `dual`, of K*) and its rest are within `margin` of the boundary.
+/// Whether the point (x, r) of K (with `dual`, of K*) and its rest are within `margin` of the
+/// boundary.
 #[inline(always)]
 fn is_near<S: Simd>(
     simd: S,

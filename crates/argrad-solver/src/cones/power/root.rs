@@ -1,18 +1,19 @@
 //! The equation in one unknown to which the projection onto a power cone reduces.
 //!
-//! s = P(v), z = s - v on the central path (mu >= 0) have s_w = r ŵ and z_w = -t ŵ with ŵ the direction of
-//! v's w, and with c = r t, the parts X = s_x and Z = z_x satisfy
+//! s = P(v), z = s - v on the central path (mu >= 0) have s_w = r ŵ and z_w = -t ŵ with ŵ the
+//! direction of v's w, and with c = r t, the parts X = s_x and Z = z_x satisfy
 //! ```text
 //! X_i - Z_i = x_i,   X_i Z_i = a_i c + (1 + a_i) mu,   q = prod (Z_i/a_i)^a_i
 //! t = q sqrt(c / (c + 2 mu)),   r = c / t,   r + t = |w|
 //! ```
-//! which for mu = 0 are the equations of Hien ("Differential properties of Euclidean projection onto
-//! power cone", 2015, Proposition 2.2), with the product c in place of r. F(c) = r + t grows with
-//! c, so the root of F = |w| is the only one.
+//! which for mu = 0 are the equations of Hien ("Differential properties of Euclidean projection
+//! onto power cone", 2015, Proposition 2.2), with the product c in place of r. F(c) = r + t grows
+//! with c, so the root of F = |w| is the only one.
 //!
-//! Newton's method works in log c on an equation that is nearly linear there. For mu = 0, F^2 - F(0)^2
-//! behaves as a power of c at both ends (for one exponent, where K is a second-order cone, it is 4 c).
-//! F(0) is the product prod x_i^a_i where x >= 0, prod |x_i/a_i|^a_i where x <= 0 and else zero. With mu > 0,
+//! Newton's method works in log c on an equation that is nearly linear there. For mu = 0, F^2 -
+//! F(0)^2 behaves as a power of c at both ends (for one exponent, where K is a second-order cone,
+//! it is 4 c). F(0) is the product prod x_i^a_i where x >= 0, prod |x_i/a_i|^a_i where x <= 0 and
+//! else zero. With mu > 0,
 //! ```text
 //! e^-G = c / (c + 2 mu),   and   (1 + 2 y) / prod (1 + (1 + 1/a_i) y)^(2 a_i), y = mu / c, where x >= 0
 //! ```
@@ -25,8 +26,8 @@ use pulp::Simd;
 
 use crate::lanes::{M, V};
 
-/// Least logarithm of c. It is reached only where x has entries of both signs; what is lost there is
-/// a boundary point's distance of 1e-278 from a face.
+/// Least logarithm of c. It is reached only where x has entries of both signs; what is lost there
+/// is a boundary point's distance of 1e-278 from a face.
 const FLOOR: f64 = -640.0;
 /// Three to five steps are usual; the rest serves lanes in which rounding errors cover the root.
 const MAX_STEPS: usize = 80;
@@ -143,8 +144,8 @@ impl<'a, S: Simd> Equation<'a, S> {
         exists.select(log, floor)
     }
 
-    /// log of the root if F^2 e^G - F(0)^2 were 4 (c + 2 mu) and e^G - 1 were 2 m mu / c, with m the
-    /// number of exponents where x >= 0 and else 1: that is exact for one exponent.
+    /// log of the root if F^2 e^G - F(0)^2 were 4 (c + 2 mu) and e^G - 1 were 2 m mu / c, with m
+    /// the number of exponents where x >= 0 and else 1: that is exact for one exponent.
     #[inline(always)]
     fn start(&self, simd: S, difference: V<S>) -> V<S> {
         let zero = V::splat(simd, 0.0);

@@ -66,8 +66,8 @@ fn project<C: LaneCone>(cone: &C, v: Real, mu: f64, x: Real) -> (Real, Real) {
     (lower(s), lower(y))
 }
 
-/// The closed form of the third eigenvalue against the diagonalization for any number of exponents, which is
-/// tested on its own.
+/// The closed form of the third eigenvalue against the diagonalization for any number of exponents,
+/// which is tested on its own.
 #[test]
 fn agrees_with_the_generalized_cone() {
     let mut rng = rng(41);
@@ -120,7 +120,8 @@ fn kinks_are_counted() {
         assert_eq!(count(alpha, [0.0; 3]), 3.0);
         assert_eq!(count(alpha, normal(&mut rng).map(|x| 1e-8 * x)), 3.0);
         assert_eq!(count(alpha, [1.0, -1.0, 0.0]), 0.0);
-        // Between s and z on a face: w is, too, if the row that stays weighs no more than the other.
+        // Between s and z on a face: w is, too, if the row that stays weighs no more than the
+        // other.
         let both = if alpha > 0.5 { 1.0 } else { 2.0 };
         assert_eq!(count(alpha, [1.0, 1e-9, 0.0]), both);
         assert_eq!(count(cone.alpha, [f64::NAN, 1.0, 1.0]), 0.0);

@@ -1,17 +1,18 @@
 //! How a block H of the second-order cone stands in the KKT matrix.
 //!
-//! H has one eigenvalue each on w+ and w- and a third on the rest. Small blocks are dense. Large ones are
-//! kept sparse by two auxiliary nodes, whose elimination gives H = G + u u' - v v':
+//! H has one eigenvalue each on w+ and w- and a third on the rest. Small blocks are dense. Large
+//! ones are kept sparse by two auxiliary nodes, whose elimination gives H = G + u u' - v v':
 //! ```text
 //! [ -G   a u   b v ]
 //! [  a u' a^2   0  ]      G = diag(g0, g, ..., g),  u = (u0, u1 k),  v = (0, v1 k)
 //! [  b v' 0   -b^2 ]
 //! ```
-//! with k a vector along the axis of w+. The choice of g0 is that of Domahidi ("Methods and tools for
-//! embedded optimization and control", 2013, section 4.4): G - v v' stays positive definite where H is,
-//! so that the KKT matrix is quasidefinite and any elimination order works. The weights a^2 = max(1, H_00) and
-//! b^2 = max(1, g) are ours: with pivots of one, the regularization of a node would be magnified to g
-//! times itself, and rounding errors of the pivot that v has after the rows, as small as 1 / g, too.
+//! with k a vector along the axis of w+. The choice of g0 is that of Domahidi ("Methods and tools
+//! for embedded optimization and control", 2013, section 4.4): G - v v' stays positive definite
+//! where H is, so that the KKT matrix is quasidefinite and any elimination order works. The weights
+//! a^2 = max(1, H_00) and b^2 = max(1, g) are ours: with pivots of one, the regularization of a
+//! node would be magnified to g times itself, and rounding errors of the pivot that v has after the
+//! rows, as small as 1 / g, too.
 
 use pulp::Simd;
 

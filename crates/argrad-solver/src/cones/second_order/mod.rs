@@ -1,21 +1,23 @@
 //! The second-order cone {(t, u): t >= |u|}. Self-dual, barrier -1/2 log(t^2 - |u|^2), degree 1.
 //!
-//! Every x = (t, u) has the eigenvalues t + |u| and t - |u| with the eigenvectors w+ = (1, û) / sqrt 2
-//! and w- = (1, -û) / sqrt 2, û = u / |u|; det x is their product. e = (1, 0) is the unit of the
-//! product x o y = (x'y, x0 y1 + y0 x1).
+//! Every x = (t, u) has the eigenvalues t + |u| and t - |u| with the eigenvectors w+ = (1, û) /
+//! sqrt 2 and w- = (1, -û) / sqrt 2, û = u / |u|; det x is their product. e = (1, 0) is the unit of
+//! the product x o y = (x'y, x0 y1 + y0 x1).
 //!
 //! **Scaling** (Nesterov and Todd; formulas of Vandenberghe, "The CVXOPT linear and quadratic cone
-//! program solvers", 2010, section 4). With J = diag(1, -I), s' = s / sqrt(det s), z' = z / sqrt(det z)
+//! program solvers", 2010, section 4). With J = diag(1, -I), s' = s / sqrt(det s), z' = z /
+//! sqrt(det z)
 //! ```text
 //! gamma = sqrt((1 + s'.z') / 2),   w = (s' + J z') / (2 gamma),   eta^2 = sqrt(det s / det z)
 //! H = eta^2 (2 w w' - J),   W = eta [ w0  w1' ;  w1  I + w1 w1' / (1 + w0) ],   H = W W
 //! lambda = W z = W^-1 s = sqrt(eta^2 det z) (gamma, l),
 //! l = ((gamma + z'0) s'1 + (gamma + s'0) z'1) / (s'0 + z'0 + 2 gamma)
 //! ```
-//! **Projection.** It maps the eigenvalues of v and keeps the eigenvectors: a -> s(a) = max(a, 0), or
-//! the s > 0 with s - mu / s = a. D has the eigenvalues d+ and d- (of the scalar map) along w+ and w-,
-//! and dm = (s+ - s-) / (a+ - a-) on the rest (Fukushima, Luo, Tseng, "Smoothing functions for
-//! second-order-cone complementarity problems", 2002). With z = s - a >= 0 this is free of cancellation:
+//! **Projection.** It maps the eigenvalues of v and keeps the eigenvectors: a -> s(a) = max(a, 0),
+//! or the s > 0 with s - mu / s = a. D has the eigenvalues d+ and d- (of the scalar map) along w+
+//! and w-, and dm = (s+ - s-) / (a+ - a-) on the rest (Fukushima, Luo, Tseng, "Smoothing functions
+//! for second-order-cone complementarity problems", 2002). With z = s - a >= 0 this is free of
+//! cancellation:
 //! ```text
 //! d = s / (s + z),   dm = (s+ + s-) / (s+ + z+ + s- + z-),   P(v) = ((s+ + s-) / 2, dm u)
 //! ```
@@ -145,8 +147,8 @@ impl LaneCone for SecondOrder {
         let inverse = one / (root_s * root_z);
         let (inverse_s, inverse_z) = (root_z * inverse, root_s * inverse);
 
-        // s.z from the gaps and the angle between s1 and -z1: near the solution both points lie near the
-        // boundary, s1 and z1 are opposite, and the plain sum would cancel.
+        // s.z from the gaps and the angle between s1 and -z1: near the solution both points lie
+        // near the boundary, s1 and z1 are opposite, and the plain sum would cancel.
         let norms = s_norm * z_norm;
         let sides = &mut scratch[..s1.len()];
         for ((side, &s), &z) in sides.iter_mut().zip(s1).zip(z1) {
@@ -383,8 +385,8 @@ impl LaneCone for SecondOrder {
             Dense { tip, column, outer: tip - rest, diagonal: rest }.write(axis, h);
             return;
         }
-        // As for the scaling, where plus * minus = rest^2. With plus >= rest >= minus >= 0 the square of v1 is
-        // not negative; and where D = 0, so is everything here.
+        // As for the scaling, where plus * minus = rest^2. With plus >= rest >= minus >= 0 the
+        // square of v1 is not negative; and where D = 0, so is everything here.
         let some = sum.gt(zero);
         let g0 = some.select(plus * minus / sum, zero);
         let u0 = (tip - g0).sqrt();
@@ -511,8 +513,8 @@ impl<S: Simd> Eigenvalue<S> {
     }
 }
 
-/// The delta of [`Function`]: keeps the eigenvalues of the block within a factor of [`STEEPEST`] where
-/// the largest and the smallest 1 - d are further apart.
+/// The delta of [`Function`]: keeps the eigenvalues of the block within a factor of [`STEEPEST`]
+/// where the largest and the smallest 1 - d are further apart.
 #[inline(always)]
 fn delta<S: Simd>(simd: S, c_plus: V<S>, c_minus: V<S>) -> V<S> {
     let steep = V::splat(simd, 1.0 / STEEPEST) * c_minus;
@@ -555,10 +557,11 @@ fn gap<S: Simd>(t: V<S>, norm: V<S>) -> V<S> {
 
 /// The largest a, at most `limit`, with x + a d in K; `det` = det x > 0.
 ///
-/// With d = r x + (0, e) the point is (1 + a r) (x + b (0, e)), 1 / a = 1 / b - r, and it is on the boundary
-/// where |e|^2 b^2 + 2 (x1.e) b = det x. No step cancels here, so that what is left of t - |u| at the end
-/// is a rounding error of t, also where the end is near the tip. (The same root as a quadratic equation for a,
-/// or by the rotation that maps x to e, loses half of the digits or |x|^2 / det x of them.)
+/// With d = r x + (0, e) the point is (1 + a r) (x + b (0, e)), 1 / a = 1 / b - r, and it is on the
+/// boundary where |e|^2 b^2 + 2 (x1.e) b = det x. No step cancels here, so that what is left of
+/// t - |u| at the end is a rounding error of t, also where the end is near the tip. (The same root
+/// as a quadratic equation for a, or by the rotation that maps x to e, loses half of the digits
+/// or |x|^2 / det x of them.)
 #[inline(always)]
 fn exit<S: Simd>(
     simd: S,

@@ -1,10 +1,11 @@
 //! The projection of the central path: s - z = v and s = -mu grad f*(z).
 //!
-//! z minimizes |z + v|^2 / (2 mu) + f*(z). The function is self-concordant, so Newton's method with steps
-//! 1 / (1 + decrement) converges from any point inside K* (Nesterov, "Lectures on convex
+//! z minimizes |z + v|^2 / (2 mu) + f*(z). The function is self-concordant, so Newton's method with
+//! steps 1 / (1 + decrement) converges from any point inside K* (Nesterov, "Lectures on convex
 //! optimization", section 5.2). It starts at z_0 + mu z~, where s_0 - z_0 = v is the projection for
-//! mu = 0, z~ the shadow of s_0 + sqrt(mu) e, and e the unit point. This is exact for v = 0, has a relative
-//! error of order sqrt(mu) deep inside K, and the right distance from the boundary of K* elsewhere.
+//! mu = 0, z~ the shadow of s_0 + sqrt(mu) e, and e the unit point. This is exact for v = 0, has a
+//! relative error of order sqrt(mu) deep inside K, and the right distance from the boundary of K*
+//! elsewhere.
 
 use pulp::Simd;
 
@@ -20,8 +21,8 @@ const STEPS: usize = 100;
 const FULL: f64 = 0.25;
 /// A step from this decrement reaches rounding error.
 const LAST: f64 = 1e-8;
-/// Below this multiple of |s| |z| mu makes no difference: distances from the boundaries, about mu / |z| and
-/// mu / |s|, are then close to rounding errors.
+/// Below this multiple of |s| |z| mu makes no difference: distances from the boundaries, about mu
+/// / |z| and mu / |s|, are then close to rounding errors.
 const NEGLIGIBLE: f64 = 1e-13;
 
 /// The central path's projection in the lanes with mu > 0, `exact` where mu is zero or negligible.
@@ -44,8 +45,8 @@ pub(super) fn project<B: Barrier + ?Sized, S: Simd>(
     let found = positive & mu.gt(mu.like(NEGLIGIBLE) * sizes) & barrier.inside_dual(start);
     let z = minimize(barrier, v, mu, select(found, start, unit), found);
 
-    // v + z is exact to the rounding of v, -mu grad f* to that of the distance of z from the boundary,
-    // about mu / |s|.
+    // v + z is exact to the rounding of v, -mu grad f* to that of the distance of z from the
+    // boundary, about mu / |s|.
     let sum = along(v, one, z);
     let far = dot(sum, sum).gt(mu);
     let at = barrier.local_on_path(z, sum, mu);
@@ -91,9 +92,9 @@ fn minimize<B: Barrier + ?Sized, S: Simd>(
     z
 }
 
-/// (I + R'R)^-1 x, accurate although the rows of R differ in length by many orders of magnitude: in the
-/// orthonormal basis that starts with the longest rows, R'R is graded, and Cholesky's factors are as exact
-/// as for equal lengths.
+/// (I + R'R)^-1 x, accurate although the rows of R differ in length by many orders of magnitude: in
+/// the orthonormal basis that starts with the longest rows, R'R is graded, and Cholesky's factors
+/// are as exact as for equal lengths.
 #[inline(always)]
 fn solve<S: Simd>(rows: ThreeRows<S>, x: Triple<S>) -> Triple<S> {
     let rows = longest_first(rows);

@@ -1,11 +1,11 @@
-//! What the exponential and the power cone share: both have three dimensions, are not symmetric, and
-//! have a barrier f* of the dual cone that is known in closed form.
+//! What the exponential and the power cone share: both have three dimensions, are not symmetric,
+//! and have a barrier f* of the dual cone that is known in closed form.
 //!
-//! A cone of this kind implements [`Barrier`]; it is then a [`LaneCone`] with the primal-dual scaling
-//! of [`scaling`], projection data of [`spectrum`] and the central path's projection of [`central`].
-//! Conventions: f* is logarithmically homogeneous of degree 3, f is its conjugate barrier of K, and
-//! `grad f*(z) = -s~`, `grad f(s) = -z~` name the shadows of a point (s, z), with s~ in K, z~ in K*.
-//! The central path is s = mu s~.
+//! A cone of this kind implements [`Barrier`]; it is then a [`LaneCone`] with the primal-dual
+//! scaling of [`scaling`], projection data of [`spectrum`] and the central path's projection of
+//! [`central`]. Conventions: f* is logarithmically homogeneous of degree 3, f is its conjugate
+//! barrier of K, and `grad f*(z) = -s~`, `grad f(s) = -z~` name the shadows of a point (s, z), with
+//! s~ in K, z~ in K*. The central path is s = mu s~.
 
 mod central;
 mod scaling;
@@ -43,16 +43,17 @@ pub(crate) trait Barrier {
 
     /// Prepares the derivatives of f* at z.
     fn local<S: Simd>(&self, z: Triple<S>) -> Self::Local<S>;
-    /// The same where s = -mu grad f*(z) is known as well, up to the rounding error of s - z. Close to the
-    /// boundary of K* the distance of z from it, about mu / |s|, is found with less cancellation from s.
+    /// The same where s = -mu grad f*(z) is known as well, up to the rounding error of s - z. Close
+    /// to the boundary of K* the distance of z from it, about mu / |s|, is found with less
+    /// cancellation from s.
     #[inline(always)]
     fn local_on_path<S: Simd>(&self, z: Triple<S>, _s: Triple<S>, _mu: V<S>) -> Self::Local<S> {
         self.local(z)
     }
     /// grad f*.
     fn gradient<S: Simd>(&self, at: Self::Local<S>) -> Triple<S>;
-    /// Rows r of a root of the Hessian, H* = sum r r'. The rows may differ much in length close to the
-    /// boundary; each is accurate relative to its length, and scaled to length one they are far
+    /// Rows r of a root of the Hessian, H* = sum r r'. The rows may differ much in length close to
+    /// the boundary; each is accurate relative to its length, and scaled to length one they are far
     /// from dependent.
     fn root<S: Simd>(&self, at: Self::Local<S>) -> ThreeRows<S>;
     /// The third derivative D^3 f*[a, b].
@@ -62,8 +63,8 @@ pub(crate) trait Barrier {
 
     /// The projection onto K with its derivative; NaN in, NaN out.
     fn project<S: Simd>(&self, simd: S, v: Triple<S>) -> Projected<S>;
-    /// The projection of the central path in the lanes with mu > 0, `exact` (that for mu = 0) in the
-    /// others. For a cone that knows nothing better: Newton's method for z.
+    /// The projection of the central path in the lanes with mu > 0, `exact` (that for mu = 0) in
+    /// the others. For a cone that knows nothing better: Newton's method for z.
     #[inline(always)]
     fn project_central<S: Simd>(
         &self,

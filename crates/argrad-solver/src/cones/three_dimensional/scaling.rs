@@ -1,8 +1,8 @@
 //! The scaling block H of a cone that is not symmetric, as a sum of three outer products.
 //!
 //! Primal-dual scaling of Tuncel in the form of Dahl and Andersen, "A primal-dual interior-point
-//! algorithm for nonsymmetric exponential-cone optimization" (2022), section 5, which Goulart and Chen
-//! (Clarabel, 2024) write for three dimensions as
+//! algorithm for nonsymmetric exponential-cone optimization" (2022), section 5, which Goulart and
+//! Chen (Clarabel, 2024) write for three dimensions as
 //!
 //! ```text
 //! H = s s'/<s,z> + d d'/<d,b> + t a a',   d = s - mu s~,  b = z - mu z~,  mu = <s,z>/3,
@@ -26,12 +26,12 @@ use crate::lanes::V;
 /// Registers of the data: three vectors b with H = sum b b'.
 pub(super) const LEN: usize = 9;
 
-/// Where mu mu~ - 1 is below this (mu mu~ >= 1, with equality on the central path) the differences d and
-/// b are mostly rounding errors. H differs from mu H* by about the root of this, relatively.
+/// Where mu mu~ - 1 is below this (mu mu~ >= 1, with equality on the central path) the differences
+/// d and b are mostly rounding errors. H differs from mu H* by about the root of this, relatively.
 const CENTRAL: f64 = 1e-10;
 
-/// The vectors b at (s, z). Close to the central path H = mu H*; where rounding errors have spoilt the
-/// shadows H = `mean` H*, with the mean complementarity of all of K.
+/// The vectors b at (s, z). Close to the central path H = mu H*; where rounding errors have spoilt
+/// the shadows H = `mean` H*, with the mean complementarity of all of K.
 #[inline(always)]
 pub(super) fn factor<B: Barrier + ?Sized, S: Simd>(
     barrier: &B,
@@ -48,8 +48,8 @@ pub(super) fn factor<B: Barrier + ?Sized, S: Simd>(
     let product = dot(s, z);
     let mu = product * mean.like(1.0 / 3.0);
     let inverse = one / product;
-    // The vectors are orthogonal to z or to s; made so once more, they do not bring the rounding errors of
-    // the shadows and of R z into H z = s.
+    // The vectors are orthogonal to z or to s; made so once more, they do not bring the rounding
+    // errors of the shadows and of R z into H z = s.
     let orthogonal = |x: Triple<S>| along(x, -(dot(x, z) * inverse), s);
     let d = orthogonal(along(s, mu, gradient));
     let b = along(z, -mu, shadow);
@@ -73,11 +73,11 @@ pub(super) fn factor<B: Barrier + ?Sized, S: Simd>(
     rows
 }
 
-/// c = s + target grad f*(z) - 1/2 D^3 f*(z)[dz, (H*)^-1 ds] with the affine step (ds, dz): Dahl and
-/// Andersen, section 6.
+/// c = s + target grad f*(z) - 1/2 D^3 f*(z)[dz, (H*)^-1 ds] with the affine step (ds, dz): Dahl
+/// and Andersen, section 6.
 ///
-/// On the central path the affine step solves ds + mu H* dz = -s. Along z(a) = z + a dz + a^2 dz_2 with
-/// mu(a) = (1 - a) mu, the terms of order a^2 in s(a) + mu(a) grad f*(z(a)) = 0 are
+/// On the central path the affine step solves ds + mu H* dz = -s. Along z(a) = z + a dz + a^2 dz_2
+/// with mu(a) = (1 - a) mu, the terms of order a^2 in s(a) + mu(a) grad f*(z(a)) = 0 are
 /// ds_2 + mu H* dz_2 + mu/2 D^3[dz, dz] - mu H* dz. By homogeneity H* z = -grad f* = s/mu and
 /// D^3[dz, z] = -2 H* dz, so (H*)^-1 ds = -mu (dz + z), and the last two terms are
 /// -1/2 D^3[dz, (H*)^-1 ds].

@@ -30,8 +30,8 @@ pub(crate) struct Projected<S: Simd> {
 }
 
 impl<S: Simd> Spectrum<S> {
-    /// D is diagonal with entries 0 and 1: v lies inside K (all 1), inside the polar cone (all 0), or
-    /// the projection is locally that onto a face spanned by axes. The block is diagonal too.
+    /// D is diagonal with entries 0 and 1: v lies inside K (all 1), inside the polar cone (all 0),
+    /// or the projection is locally that onto a face spanned by axes. The block is diagonal too.
     #[inline(always)]
     pub(crate) fn diagonal(simd: S, d: Triple<S>) -> Self {
         let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
@@ -45,8 +45,8 @@ impl<S: Simd> Spectrum<S> {
 
     /// v projects to a smooth point p != 0 of the boundary, with z = p - v != 0. Eigenvectors are z
     /// (D z = 0, since v - a z has the same projection), p (D p = p, since D is homogeneous), and
-    /// q orthogonal to both, with eigenvalue 1 / (1 + k |z|) where k is the boundary's curvature along q:
-    /// for a boundary g = 0, k |z| = nu q'(D^2 g) q with z = -nu grad g(p).
+    /// q orthogonal to both, with eigenvalue 1 / (1 + k |z|) where k is the boundary's curvature
+    /// along q: for a boundary g = 0, k |z| = nu q'(D^2 g) q with z = -nu grad g(p).
     /// Takes the unit vectors along z and p, and d and 1 - d along q.
     #[inline(always)]
     pub(crate) fn boundary(z: Triple<S>, p: Triple<S>, d: V<S>, complement: V<S>) -> Self {
@@ -59,8 +59,8 @@ impl<S: Simd> Spectrum<S> {
         }
     }
 
-    /// D = I - (I + mu R'R)^-1, the derivative of the central path's projection when R'R is the Hessian
-    /// of f* at z: eigenvalues mu h / (1 + mu h) for the eigenvalues h of R'R.
+    /// D = I - (I + mu R'R)^-1, the derivative of the central path's projection when R'R is the
+    /// Hessian of f* at z: eigenvalues mu h / (1 + mu h) for the eigenvalues h of R'R.
     #[inline(always)]
     pub(crate) fn central(root: ThreeRows<S>, mu: V<S>) -> Self {
         let one = mu.like(1.0);
@@ -150,8 +150,8 @@ impl<S: Simd> Projected<S> {
 }
 
 /// Rows with the same R'R that are orthogonal: its eigenvectors, with lengths the roots of its
-/// eigenvalues. One-sided Jacobi rotations (Hestenes), which find small eigenvalues as accurately as
-/// large ones when only the lengths of the rows differ (Demmel and Veselic, 1992).
+/// eigenvalues. One-sided Jacobi rotations (Hestenes), which find small eigenvalues as accurately
+/// as large ones when only the lengths of the rows differ (Demmel and Veselic, 1992).
 #[inline(always)]
 fn orthogonal_rows<S: Simd>(mut rows: ThreeRows<S>) -> ThreeRows<S> {
     /// Three to five sweeps suffice.

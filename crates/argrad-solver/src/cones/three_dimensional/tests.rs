@@ -132,8 +132,8 @@ fn is_positive_definite(m: Matrix) -> bool {
     m[0][0] > 0.0 && d1 > 0.0 && d2 > 0.0
 }
 
-/// A random point on a ray from the unit point, `part` of the way to the boundary (or, if the ray never
-/// leaves the cone, of a length up to 10).
+/// A random point on a ray from the unit point, `part` of the way to the boundary (or, if the ray
+/// never leaves the cone, of a length up to 10).
 pub(crate) fn point(
     rng: &mut ChaCha8Rng,
     unit: Real,
@@ -404,8 +404,8 @@ pub(crate) fn scaling_near_the_central_path<B: Barrier>(cone: &B) {
     }
 }
 
-/// Late iterates: |s| and |z| of order 1, <s, z> of order mu, not on the central path. H is of order 1/mu, and
-/// H z = s holds to its rounding error.
+/// Late iterates: |s| and |z| of order 1, <s, z> of order mu, not on the central path. H is of
+/// order 1/mu, and H z = s holds to its rounding error.
 pub(crate) fn scaling_close_to_the_boundary<B: Barrier>(cone: &B) {
     let mut rng = rng(6);
     for mu in [1e-4, 1e-8, 1e-10] {
@@ -452,9 +452,9 @@ pub(crate) fn combined_constant_matches_its_definition<B: Barrier>(cone: &B) {
     }
 }
 
-/// From a central point with H = mu H*: the affine direction (ds, dz) and its correction (ds_2, dz_2) follow
-/// s + mu(a) grad f* = 0, mu(a) = (1 - a) mu, with an error of order a^3; and c is what makes the
-/// single combined step with target (1 - a) mu do the same at a = 1.
+/// From a central point with H = mu H*: the affine direction (ds, dz) and its correction (ds_2,
+/// dz_2) follow s + mu(a) grad f* = 0, mu(a) = (1 - a) mu, with an error of order a^3; and c is
+/// what makes the single combined step with target (1 - a) mu do the same at a = 1.
 pub(crate) fn combined_step_is_of_third_order<B: Barrier>(cone: &B) {
     let mut rng = rng(8);
     for _ in 0..100 {

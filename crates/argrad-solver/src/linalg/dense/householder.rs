@@ -34,8 +34,8 @@ pub(crate) fn normalize<S: Simd>(simd: S, x: &mut [V<S>]) -> V<S> {
     largest * length
 }
 
-/// Replaces x, of length one or less, by the vector v for which I - f v v' takes x to the first coordinate, and
-/// returns f. Both are zero outside of `lanes`; a short x is replaced by any other.
+/// Replaces x, of length one or less, by the vector v for which I - f v v' takes x to the first
+/// coordinate, and returns f. Both are zero outside of `lanes`; a short x is replaced by any other.
 #[inline(always)]
 pub(crate) fn reflector<S: Simd>(simd: S, x: &mut [V<S>], lanes: M<S>) -> V<S> {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
@@ -61,8 +61,8 @@ pub(crate) fn reflect<S: Simd>(v: &[V<S>], factor: V<S>, y: &mut [V<S>]) {
     }
 }
 
-/// (I - f v v') m (I - f v v') for a symmetric m, with a vector of memory. Symmetric to the last bit where
-/// m is: one triangle is computed, the other is its mirror image.
+/// (I - f v v') m (I - f v v') for a symmetric m, with a vector of memory. Symmetric to the last
+/// bit where m is: one triangle is computed, the other is its mirror image.
 #[inline(always)]
 pub(crate) fn congruence<S: Simd>(v: &[V<S>], factor: V<S>, m: &mut [V<S>], work: &mut [V<S>]) {
     let n = v.len();
@@ -94,7 +94,8 @@ mod tests {
         (0..len).map(|_| StandardNormal.sample(rng)).collect()
     }
 
-    /// The reflection that takes a random vector to the first axis, and that applied to a symmetric matrix.
+    /// The reflection that takes a random vector to the first axis, and that applied to a symmetric
+    /// matrix.
     fn reflected(rng: &mut ChaCha8Rng, n: usize) -> (Vec<f64>, f64, Vec<f64>, Vec<f64>) {
         let b = draw(rng, n * n);
         let matrix: Vec<f64> = (0..n * n).map(|at| b[at] + b[at % n * n + at / n]).collect();

@@ -48,8 +48,9 @@ pub(crate) fn eigen_scratch_len(side: usize) -> usize {
 /// the rows of `u`, or none where `u` is empty. Destroys `a`. Where a lane is not finite, all its
 /// results are NaN.
 ///
-/// `a` must be symmetric to the last bit: a rotation mirrors what it moves, also in lanes that are done,
-/// and there nothing but an exact symmetry makes that change nothing. Compute one triangle and mirror it.
+/// `a` must be symmetric to the last bit: a rotation mirrors what it moves, also in lanes that are
+/// done, and there nothing but an exact symmetry makes that change nothing. Compute one triangle
+/// and mirror it.
 #[inline(always)]
 pub(crate) fn eigen<S: Simd>(
     simd: S,
@@ -557,7 +558,8 @@ mod tests {
     fn a_lane_that_is_done_keeps_its_numbers_while_others_go_on() {
         let rng = &mut ChaCha8Rng::seed_from_u64(5);
         for side in [2, 3, 4, 6, 7] {
-            // Off-diagonals from all that is negligible to all that is not, rounded as products are.
+            // Off-diagonals from all that is negligible to all that is not, rounded as products
+            // are.
             let quick = |rng: &mut ChaCha8Rng, k: i32| {
                 let mut a = random_symmetric(rng, side);
                 for at in (0..side * side).filter(|at| at % (side + 1) != 0) {

@@ -6,8 +6,8 @@
 //! A dx - H dz - b dtau = c - rho rz          tau dkappa + kappa dtau = -rkappa
 //! q'dx + b'dz + dkappa + 2 x'P dx / tau - x'Px / tau^2 dtau = -rho rtau
 //! ```
-//! with rho = 1 for the affine and 1 - sigma for the combined step. (dx, dz) is a solution without tau plus dtau
-//! times the constant column, the solution for (-q, b).
+//! with rho = 1 for the affine and 1 - sigma for the combined step. (dx, dz) is a solution without
+//! tau plus dtau times the constant column, the solution for (-q, b).
 
 use pulp::Simd;
 
@@ -149,7 +149,8 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         Centering { keep: one - sigma, target: sigma * residuals.mu }
     }
 
-    /// The combined (corrector) step: centered, with the second-order correction of the affine step.
+    /// The combined (corrector) step: centered, with the second-order correction of the affine
+    /// step.
     #[inline(always)]
     pub(super) fn combined_direction(
         &mut self,

@@ -41,9 +41,9 @@ pub(crate) struct Round<'a> {
     pub(crate) stop: Stop<'a>,
 }
 
-/// Iterates the lanes in `live` until each is done, is infeasible or is stuck. The iterate is in `work`;
-/// the point of each finished lane, divided by tau, goes to `state`. There the best point so far is kept
-/// meanwhile, and it is what a stuck lane ends with.
+/// Iterates the lanes in `live` until each is done, is infeasible or is stuck. The iterate is in
+/// `work`; the point of each finished lane, divided by tau, goes to `state`. There the best point
+/// so far is kept meanwhile, and it is what a stuck lane ends with.
 #[inline(always)]
 pub(crate) fn run<S: Simd>(
     simd: S,

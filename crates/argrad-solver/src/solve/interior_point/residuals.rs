@@ -114,8 +114,8 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         }
     }
 
-    /// A step that does not reduce the residuals as it should is no solution of its system: from then on
-    /// the solves of that lane are refined.
+    /// A step that does not reduce the residuals as it should is no solution of its system: from
+    /// then on the solves of that lane are refined.
     #[inline(always)]
     pub(super) fn check_accuracy(&mut self, residuals: &Residuals<S>) -> Refinement<S> {
         let scalar = |value: f64| V::splat(self.simd, value);
@@ -138,8 +138,8 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         }
     }
 
-    /// Remembers, in the lanes in `live`, which share of the residuals a step may leave that aims at
-    /// `reduction` of them.
+    /// Remembers, in the lanes in `live`, which share of the residuals a step may leave that aims
+    /// at `reduction` of them.
     #[inline(always)]
     pub(super) fn predict(&mut self, residuals: &Residuals<S>, reduction: V<S>) {
         let scalar = |value: f64| V::splat(self.simd, value);

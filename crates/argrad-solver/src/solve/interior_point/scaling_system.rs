@@ -1,8 +1,9 @@
 //! Refinement of the solves of one iteration, for the lanes that need it.
 //!
 //! The factor is that of the regularized system; it preconditions [`gcr`], as in
-//! [`crate::system::projection_system`], but here the cone blocks are those of the interior point, and a
-//! solve is good enough when its error is small against the residual that the step is to remove.
+//! [`crate::system::projection_system`], but here the cone blocks are those of the interior point,
+//! and a solve is good enough when its error is small against the residual that the step is to
+//! remove.
 
 use pulp::Simd;
 
@@ -23,8 +24,8 @@ pub(super) struct ScalingSystem<'a, S: Simd> {
 }
 
 impl<S: Simd> ScalingSystem<'_, S> {
-    /// Refines a solution against the system without regularization, in the lanes in `lanes`, until the
-    /// errors in the first and second equation are below `errors`, or nothing is gained.
+    /// Refines a solution against the system without regularization, in the lanes in `lanes`, until
+    /// the errors in the first and second equation are below `errors`, or nothing is gained.
     #[inline(always)]
     pub(super) fn refine(
         &self,

@@ -17,8 +17,8 @@ const PATIENCE_AT_END: f64 = 6.0;
 const END: f64 = 1e-8;
 
 impl<S: Simd> Iteration<'_, '_, '_, S> {
-    /// Takes the lanes out of `live` that converged, have a certificate, are stuck or out of time, and
-    /// writes their points, and those that are the best of their lanes so far, to the state.
+    /// Takes the lanes out of `live` that converged, have a certificate, are stuck or out of time,
+    /// and writes their points, and those that are the best of their lanes so far, to the state.
     #[inline(always)]
     pub(super) fn check_termination(&mut self, residuals: &Residuals<S>) {
         let converged = self.converged(residuals);
@@ -101,8 +101,8 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
             | embedding.iterations.ge(scalar(self.round.max_iterations as f64))
     }
 
-    /// Writes the iterate of the lanes in `lanes` to the state: divided by tau or, for certificates,
-    /// normalized to b'z = -1 or q'x = -1 in unscaled units.
+    /// Writes the iterate of the lanes in `lanes` to the state: divided by tau or, for
+    /// certificates, normalized to b'z = -1 or q'x = -1 in unscaled units.
     #[inline(always)]
     fn publish(&mut self, residuals: &Residuals<S>, lanes: M<S>) {
         let (embedding, iterate) = (&*self.embedding, &*self.iterate);
@@ -137,8 +137,8 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
     }
 }
 
-/// Writes the iterate of the lanes in `lanes`, divided by tau, to the state, with v = s - z. Of lanes
-/// without a certificate.
+/// Writes the iterate of the lanes in `lanes`, divided by tau, to the state, with v = s - z. Of
+/// lanes without a certificate.
 #[inline(always)]
 pub(crate) fn publish_point<S: Simd>(
     state: &mut State<'_, S>,

@@ -111,7 +111,8 @@ fn derivative_matches_finite_differences() {
 
 #[test]
 fn derivative_near_a_kink_is_that_of_its_side() {
-    // (t, u) = |u| (±1 ± 1e-9, û): eigenvalues of D known to 1e-9, their complements to 1e-7 of them.
+    // (t, u) = |u| (±1 ± 1e-9, û): eigenvalues of D known to 1e-9, their complements to 1e-7 of
+    // them.
     for n in &DIMS[1..] {
         let mut v = random(&mut ChaCha8Rng::seed_from_u64(9), *n);
         let u = norm(&v[1..]);

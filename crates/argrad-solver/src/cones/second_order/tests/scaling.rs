@@ -31,8 +31,9 @@ fn scaling_maps_z_to_s_to_rounding_at_moderate_points() {
 
 #[test]
 fn scaling_is_accurate_where_gaps_are() {
-    // Norms are exactly 5 a and 5 b, so the gaps are exactly 2^-k; s1 and z1 are opposite. With a and b
-    // not one, |s1| |z1| and s1.z1 are rounded: their sum is 4e-4 of s.z, or all of it, instead of 0.
+    // Norms are exactly 5 a and 5 b, so the gaps are exactly 2^-k; s1 and z1 are opposite. With a
+    // and b not one, |s1| |z1| and s1.z1 are rounded: their sum is 4e-4 of s.z, or all of it,
+    // instead of 0.
     for (a, b) in [(1.0, 1.0), (1.0 + 0.5_f64.powi(24), 1.0 + 4.5 * 0.5_f64.powi(28))] {
         for n in [3, 5, 12] {
             for (i, j) in [(10, 12), (30, 30), (40, 40), (44, 43)] {
