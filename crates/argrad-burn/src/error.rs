@@ -12,7 +12,8 @@ pub enum Error {
     Model(#[from] argrad::model::ModelError),
     /// A tensor is not on the Flex backend.
     #[error(
-        "{argument}: expected a float tensor on the Flex backend, found: {found}; see Tensor::to_device"
+        "{argument}: expected a float tensor on the Flex backend, found: {found}; see \
+         Tensor::to_device"
     )]
     Backend {
         /// The argument.

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! {"name": .., "source": .., "P_upper": M, "q": [..], "r": 0, "A": M, "b": [..],
-//!  "cones": [{"zero": 2}, {"nonnegative": 3}, {"second_order": 4}, {"psd_triangle": 2}, "exponential",
-//!            {"power": 0.5}, {"generalized_power": {"alpha": [0.5, 0.5], "norm_dim": 1}}],
+//!  "cones": [{"zero": 2}, {"nonnegative": 3}, {"second_order": 4}, {"psd_triangle": 2},
+//!            "exponential", {"power": 0.5},
+//!            {"generalized_power": {"alpha": [0.5, 0.5], "norm_dim": 1}}],
 //!  "reference": {"solver": .., "status": .., "objective_without_r": .., "iterations": ..}}
 //! M = {"shape": [rows, columns], "colptr": [..], "rowval": [..], "nzval": [..]}
 //! ```

@@ -30,8 +30,8 @@ fn no_cone_is_left_out_here() {
 fn problem_files_have_every_cone() {
     let json = format!(
         r#"{{"name": "", "q": [], "b": {:?},
-            "cones": [{{"zero": 2}}, {{"nonnegative": 4}}, {{"second_order": 5}}, {{"psd_triangle": 3}},
-                "exponential", {{"power": 0.7}},
+            "cones": [{{"zero": 2}}, {{"nonnegative": 4}}, {{"second_order": 5}},
+                {{"psd_triangle": 3}}, "exponential", {{"power": 0.7}},
                 {{"generalized_power": {{"alpha": [0.2, 0.5, 0.3], "norm_dim": 2}}}}],
             "P_upper": {{"shape": [0, 0], "colptr": [0], "rowval": [], "nzval": []}},
             "A": {{"shape": [28, 0], "colptr": [0], "rowval": [], "nzval": []}}}}"#,

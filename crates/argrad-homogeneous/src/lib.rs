@@ -4,7 +4,8 @@
 //! (Katyal 2024), after Agrawal, Barratt, Boyd, Busseti and Moursi, "Differentiating through a cone
 //! program" (2019), writes the solution map of the cone program (9) with its dual (11),
 //! ```text
-//! minimize  c'x   subject to  Ax + s = b,  s in K;        maximize  -b'y   subject to  A'y + c = 0,  y in K*,
+//! minimize  c'x   subject to  Ax + s = b,  s in K;
+//! maximize  -b'y  subject to  A'y + c = 0,  y in K*,
 //! ```
 //! as a composition `S = phi o s o Q`, and differentiates it by the chain rule: `DS = Dphi Ds DQ`.
 //! Each symbol of that text is an item of this crate. In this order they make up the forward
@@ -46,7 +47,8 @@
 //!     b: Slot::Shared(&b),
 //! };
 //! let solution = Solver::new(structure.clone(), Settings::default())?.solve(&values)?;
-//! let solution = PrimalDual::of(&structure, &solution, 0)?; // x = (1, 0), y = (-1, 0, 1), s = (0, 1, 0)
+//! // x = (1, 0), y = (-1, 0, 1), s = (0, 1, 0).
+//! let solution = PrimalDual::of(&structure, &solution, 0)?;
 //!
 //! // Equation (12), its first row: 0, A', c.
 //! let data = Data::linear(&structure, &a, &b, &c)?;

@@ -15,8 +15,10 @@ use argrad_solver::Error;
 /// `u'Q(u) = 0`. Its derivative is no longer skew, but monotone:
 /// ```text
 ///           [  P               A'    c             ]
-/// DQ(u) =   [ -A               0     b             ],    du'DQ(u) du = r'P r,   r = dx - x dtau / tau.
+/// DQ(u) =   [ -A               0     b             ],
 ///           [ -c' - 2x'P/tau  -b'    x'P x / tau^2 ]
+///
+/// du'DQ(u) du = r'P r,   r = dx - x dtau / tau.
 /// ```
 /// From the two facts above, by differentiation, `DQ(u) u = Q(u)` and `DQ(u)'u = -Q(u)`.
 impl Q<'_> {

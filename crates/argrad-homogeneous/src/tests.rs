@@ -258,7 +258,12 @@ fn svd_reproduces_known_singular_values() {
 fn malformed_input_is_an_error_that_names_the_argument() {
     let (structure, mut draw) = (structure(), Numbers::new(8));
     let data = draw.data(&structure);
-    let length = |argument| move |e: &Error| matches!(e, Error::Length { argument: a, .. } if *a == argument);
+    let length = |expected| {
+        move |e: &Error| match e {
+            Error::Length { argument, .. } => *argument == expected,
+            _ => false,
+        }
+    };
     let linear = |a: &[f64], b: &[f64], c: &[f64]| Data::linear(&structure, a, b, c).unwrap_err();
     assert!(length("data.a")(&linear(&data.a[1..], &data.b, &data.c)));
     assert!(length("data.b")(&linear(&data.a, &[], &data.c)));

@@ -8,8 +8,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-const KEYS: &str = "tolerance, infeasibility_tolerance, max_iterations, time_limit, max_polish_steps, \
-                    check_convexity, convexity_tolerance, engine";
+const KEYS: &str = "tolerance, infeasibility_tolerance, max_iterations, time_limit, \
+                    max_polish_steps, check_convexity, convexity_tolerance, engine";
 
 /// Settings of the solver, with an interrupt of their own.
 pub(crate) fn settings(given: Option<&Bound<'_, PyDict>>) -> PyResult<Settings> {
@@ -77,7 +77,8 @@ pub(crate) fn differentiation(
         Some(mode) => {
             let bad = || {
                 PyValueError::new_err(format!(
-                    "mode: expected \"exact\", (\"smoothed\", mu > 0) or (\"lpgd\", tau > 0), found {}",
+                    "mode: expected \"exact\", (\"smoothed\", mu > 0) or (\"lpgd\", tau > 0), \
+                     found {}",
                     repr(mode)
                 ))
             };
@@ -109,7 +110,8 @@ pub(crate) fn differentiation(
                 }
                 _ => {
                     return Err(PyValueError::new_err(format!(
-                        "method: expected \"direct\" or (\"lsqr\", tolerance, max_iterations), found {}",
+                        "method: expected \"direct\" or (\"lsqr\", tolerance, max_iterations), \
+                         found {}",
                         repr(method)
                     )));
                 }

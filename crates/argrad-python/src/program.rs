@@ -38,9 +38,10 @@ pub(crate) fn cones(given: &Bound<'_, PyList>) -> PyResult<Vec<Cone>> {
         let bad = || {
             let found = item.repr().map(|r| r.to_string()).unwrap_or_default();
             PyValueError::new_err(format!(
-                "cones[{index}]: expected (\"zero\", rows), (\"nonnegative\", rows), (\"second_order\", \
-                 rows), (\"psd_triangle\", side), (\"exponential\", count), (\"power\", exponent) or \
-                 (\"generalized_power\", exponents, norm_rows), found {found}"
+                "cones[{index}]: expected (\"zero\", rows), (\"nonnegative\", rows), \
+                 (\"second_order\", rows), (\"psd_triangle\", side), (\"exponential\", count), \
+                 (\"power\", exponent) or (\"generalized_power\", exponents, norm_rows), \
+                 found {found}"
             ))
         };
         let tuple = item.cast::<PyTuple>().map_err(|_| bad())?;

@@ -123,7 +123,9 @@ impl Qp {
 
     /// Solves a batch; each argument is that of one sample (shared), or has a batch dimension in
     /// front. No tape is made unless `differentiable`.
-    #[pyo3(signature = (batch, Q, p, G=None, h=None, A=None, b=None, start=None, differentiable=true))]
+    #[pyo3(signature = (
+        batch, Q, p, G=None, h=None, A=None, b=None, start=None, differentiable=true
+    ))]
     #[expect(clippy::too_many_arguments, non_snake_case, reason = "keywords of Python")]
     fn forward(
         &self,
@@ -315,7 +317,8 @@ impl QpSolved {
 
     /// Changes of z, nu, lam and the slacks along changes of Q, p, G, h, A, b.
     #[pyo3(signature = (
-        dQ=None, dp=None, dG=None, dh=None, dA=None, db=None, mode=None, on_failure=None, method=None
+        dQ=None, dp=None, dG=None, dh=None, dA=None, db=None,
+        mode=None, on_failure=None, method=None
     ))]
     #[expect(clippy::too_many_arguments, non_snake_case, reason = "keywords of Python")]
     fn jvp(

@@ -253,7 +253,9 @@ impl Solved {
     }
 
     /// Changes of x, z, s along changes of P, q, A, b.
-    #[pyo3(signature = (dp=None, dq=None, da=None, db=None, mode=None, on_failure=None, method=None))]
+    #[pyo3(signature = (
+        dp=None, dq=None, da=None, db=None, mode=None, on_failure=None, method=None
+    ))]
     #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
     fn jvp(
         &self,

@@ -14,7 +14,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "benches"))
 
 from peers import cases  # noqa: E402
-from peers.reference.extended import Extended, RefinedSolver, extended, symmetric_eigen  # noqa: E402
+from peers.reference.extended import (  # noqa: E402
+    Extended,
+    RefinedSolver,
+    extended,
+    symmetric_eigen,
+)
 from peers.reference.quadratic import quadratic  # noqa: E402
 from peers.reference.total_variation import total_variation  # noqa: E402
 

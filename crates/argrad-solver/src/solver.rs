@@ -220,7 +220,8 @@ impl Solver {
         if !analysis.kkt.has_factor() && !matches!(origin, Origin::Given(_)) {
             return Err(Error::Setting {
                 setting: "engine",
-                expected: "an engine that can solve (a matrix-free one only differentiates, see tape_at)",
+                expected: "an engine that can solve (a matrix-free one only differentiates, see \
+                           tape_at)",
                 found: "MatrixFree".into(),
             });
         }

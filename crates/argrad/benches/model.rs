@@ -85,8 +85,8 @@ fn compile() -> Result<(), ModelError> {
         // A number and a row index each.
         let bytes = 12 * nonzeros;
         println!(
-            "compile, n = {n}: {time:.1?} (target {target}); {nonzeros} nonzeros of {:.1} MB: maps {:.2}, \
-             layer with its solver {:.2}, peak {:.2} times that",
+            "compile, n = {n}: {time:.1?} (target {target}); {nonzeros} nonzeros of {:.1} MB: maps \
+             {:.2}, layer with its solver {:.2}, peak {:.2} times that",
             bytes as f64 / 1e6,
             kept.saturating_sub(solver_bytes) as f64 / bytes as f64,
             kept as f64 / bytes as f64,
@@ -157,8 +157,9 @@ fn maps() -> Result<(), ModelError> {
     let cotangent = vec![1.0; batch * n];
     let backward = median(15, || drop(layer.backward(&tape, &[&cotangent])));
     println!(
-        "OptNet QP, n = {n}, batch {batch}: forward {forward:.1?}, of which solve {solve:.1?}; maps, on one \
-         thread, {apply:.1?}: {:.1} % of forward (target 10 %); backward {backward:.1?}",
+        "OptNet QP, n = {n}, batch {batch}: forward {forward:.1?}, of which solve {solve:.1?}; \
+         maps, on one thread, {apply:.1?}: {:.1} % of forward (target 10 %); backward \
+         {backward:.1?}",
         100.0 * apply.as_secs_f64() / forward.as_secs_f64()
     );
     Ok(())
@@ -237,9 +238,10 @@ fn controller() -> Result<(), ModelError> {
     };
     let structure = layer.structure();
     println!(
-        "controller, {states} states, {inputs} inputs, horizon {horizon} ({} variables, {} rows): compile \
-         {compile:.1?}; re-solve median {:.1?} warm (target 300 us), {:.1?} cold; of a warm one, solver \
-         {:.1?}, maps {:.1?}; {accepted} of {} warm starts accepted; {:.1} factorizations and {:.1} polish steps a warm solve",
+        "controller, {states} states, {inputs} inputs, horizon {horizon} ({} variables, {} rows): \
+         compile {compile:.1?}; re-solve median {:.1?} warm (target 300 us), {:.1?} cold; of a \
+         warm one, solver {:.1?}, maps {:.1?}; {accepted} of {} warm starts accepted; {:.1} \
+         factorizations and {:.1} polish steps per warm solve",
         structure.variables(),
         structure.rows(),
         warm[warm.len() / 2],

@@ -82,7 +82,8 @@
 //! let x = model.variable(3).named("x");
 //! let problem = Problem::minimize(sum_squares(x) - norm2(x));
 //! let error = problem.check().unwrap_err().to_string(); // starts with file, line, column
-//! assert!(error.contains("adds the convex term of sum_squares(x) and the concave term of norm2(x)"));
+//! let reason = "adds the convex term of sum_squares(x) and the concave term of norm2(x)";
+//! assert!(error.contains(reason));
 //! println!("{}", problem.explain()); // the tree, with curvature and sign of every node
 //!
 //! let problem = Problem::minimize((x + model.variable(4)).sum());

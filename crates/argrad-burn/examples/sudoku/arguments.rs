@@ -17,7 +17,13 @@ pub struct Arguments {
     pub data: Option<PathBuf>,
 
     /// Order of the boards: 2 for 4x4, 3 for 9x9 [default: 2]
-    #[arg(long, value_name = "2|3", default_value_t = 2, hide_default_value = true, value_parser = clap::value_parser!(u8).range(2..=3))]
+    #[arg(
+        long,
+        value_name = "2|3",
+        default_value_t = 2,
+        hide_default_value = true,
+        value_parser = clap::value_parser!(u8).range(2..=3)
+    )]
     pub board: u8,
 
     /// Puzzles to train on [default: 4500; 100 for 9x9 boards; less when FILE holds less]

@@ -23,7 +23,11 @@ pub enum PuzzleError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{}, line {line}: {reason}", path.display())]
     Malformed { path: PathBuf, line: usize, reason: LineError },
-    #[error("{} holds {found} puzzle(s), expected at least {wanted} ({train} to train and {test} to test)", path.display())]
+    #[error(
+        "{} holds {found} puzzle(s), expected at least {wanted} ({train} to train and {test} to \
+         test)",
+        path.display()
+    )]
     TooFew { path: PathBuf, found: usize, wanted: usize, train: usize, test: usize },
     #[error(
         "at most {limit} different puzzles are generated, but --train and --test ask for {wanted}"
@@ -36,7 +40,10 @@ pub enum PuzzleError {
 pub enum LineError {
     #[error("expected a puzzle, a space and its solution, found {found} field(s)")]
     Fields { found: usize },
-    #[error("the {field} has {found} characters, expected {expected}{}", if other_order(*found) { " (is --board right?)" } else { "" })]
+    #[error(
+        "the {field} has {found} characters, expected {expected}{}",
+        if other_order(*found) { " (is --board right?)" } else { "" }
+    )]
     Length { field: &'static str, found: usize, expected: usize },
     #[error(
         "character {position} of the {field} is '{found}', expected a digit from {least} to {most}"

@@ -64,7 +64,8 @@ fn arguments() -> Result<Arguments, Box<dyn std::error::Error>> {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     println!(
-        "| samples | set-up s | forward s | iterations | backward s | residual | adjoint residual | peak GB | Clarabel s |"
+        "| samples | set-up s | forward s | iterations | backward s | residual \
+         | adjoint residual | peak GB | Clarabel s |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     let mut last = None;
@@ -114,7 +115,8 @@ fn denoise(
     };
     let report = solution.reports[0];
     println!(
-        "| {samples} | {set_up:.2} | {forward:.2} | {} + {} | {backward:.2} | {:.1e} | {:.1e} | {peak:.2} | {clarabel} |",
+        "| {samples} | {set_up:.2} | {forward:.2} | {} + {} | {backward:.2} | {:.1e} | {:.1e} \
+         | {peak:.2} | {clarabel} |",
         report.iterations, report.polish_steps, report.residual, gradients.adjoint_residual[0],
     );
     Ok(solution)

@@ -259,14 +259,14 @@ fn complaint(row: &Row) -> Option<String> {
 
 fn legend(tolerance: f64) -> String {
     format!(
-        "Solved means: by argrad's own word and with every residual, measured here from x, z, s in the \
-         units of the file, at most {tolerance:.0e} (each relative to its largest term or to one). \
-         Clarabel's tolerances are the same; as measured counts its points by the same residuals, \
-         whatever its word. Times are medians where a \
-         program is short. argrad's total is symbolic analysis and solve, Clarabel's is setup and \
-         solve; backward (gradients of a weighted sum of x with respect to P, q, A, b) is not in the total. \
-         Means are geometric, shifted by {SHIFT} ms, over what both solved. Clarabel uses one thread, \
-         argrad up to {} (RAYON_NUM_THREADS).",
+        "Solved means: by argrad's own word and with every residual, measured here from x, z, s in \
+         the units of the file, at most {tolerance:.0e} (each relative to its largest term or to \
+         one). Clarabel's tolerances are the same; as measured counts its points by the same \
+         residuals, whatever its word. Times are medians where a program is short. argrad's total \
+         is symbolic analysis and solve, Clarabel's is setup and solve; backward (gradients of a \
+         weighted sum of x with respect to P, q, A, b) is not in the total. Means are geometric, \
+         shifted by {SHIFT} ms, over what both solved. Clarabel uses one thread, argrad up to {} \
+         (RAYON_NUM_THREADS).",
         rayon::current_num_threads()
     )
 }

@@ -138,10 +138,10 @@ impl Report {
 
 fn legend(tolerance: f64) -> String {
     format!(
-        "Each entry of q and b follows a sine of its own; change is the root mean square of an entry's \
-         relative change a step. Cold and warm solve the same programs with the same solver; times \
-         are for a whole sequence. Solved is by argrad's word and as measured here, with every \
-         residual at most {tolerance:.0e}. Threads: {} (RAYON_NUM_THREADS).",
+        "Each entry of q and b follows a sine of its own; change is the root mean square of an \
+         entry's relative change per step. Cold and warm solve the same programs with the same \
+         solver; times are for a whole sequence. Solved is by argrad's word and as measured here, \
+         with every residual at most {tolerance:.0e}. Threads: {} (RAYON_NUM_THREADS).",
         rayon::current_num_threads()
     )
 }

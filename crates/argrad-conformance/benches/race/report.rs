@@ -54,17 +54,18 @@ pub fn table(rows: &[Row], peak: &FmaPeak) -> Table {
 pub fn legend(peak: &FmaPeak) -> String {
     let expected = peak.one_thread * peak.threads as f64;
     let busy = if peak.all_threads < 0.8 * expected {
-        "\nAll threads together reached less than 80 % of one thread's peak each: the machine was busy \
-         with something else (or its cores share units), so shares of peak and ratios are doubtful."
+        "\nAll threads together reached less than 80 % of one thread's peak each: the machine was \
+         busy with something else (or its cores share units), so shares of peak and ratios are \
+         doubtful."
     } else {
         ""
     };
     format!(
         "\nFMA peak: {:.1} GFlop/s on one thread, {:.1} on {} threads ({} f64 lanes).\n\
          Times are medians of interleaved repeats, for the whole batch. Forward keeps the tape; \
-         backward is the VJP of x, z, s to all of P, q, A, b. Clarabel runs one sample a task on \
-         {} threads, forward only. Warm rows compare a warm with a cold solve after a change of the \
-         data by 0.1 %.{busy}",
+         backward is the VJP of x, z, s to all of P, q, A, b. Clarabel runs one sample per task \
+         on {} threads, forward only. Warm rows compare a warm with a cold solve after a change of \
+         the data by 0.1 %.{busy}",
         peak.one_thread, peak.all_threads, peak.threads, peak.lanes, peak.threads,
     )
 }

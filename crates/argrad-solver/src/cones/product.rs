@@ -348,7 +348,9 @@ operations! {
     ) -> length: lane = length, |own| own;
 
     /// s = P(v), and the projection data.
-    projection as Projection(v: rows, mu: lane, s: rows_mut, data: projection_mut, scratch: scratch);
+    projection as Projection(
+        v: rows, mu: lane, s: rows_mut, data: projection_mut, scratch: scratch
+    );
 
     /// The entries of the projection's block H.
     write_projection_block as WriteProjectionBlock(data: projection, h: h_mut, scratch: scratch);

@@ -38,7 +38,10 @@ pub enum Error {
     #[error(
         "{argument}: entry {entry}{} is {found}, expected a finite number{}",
         sample.map(|i| format!(" of sample {i}")).unwrap_or_default(),
-        if *argument == "b" || *argument == "h" { " (or +inf in an inequality, which removes it)" } else { "" }
+        match *argument {
+            "b" | "h" => " (or +inf in an inequality, which removes it)",
+            _ => "",
+        }
     )]
     NotFinite {
         /// The argument.
@@ -52,8 +55,8 @@ pub enum Error {
     },
     /// A matrix that must be symmetric is not.
     #[error(
-        "{argument}: not symmetric{}: entry ({row}, {column}) is {found}, its mirror image {mirror}; \
-         give (M + M')/2",
+        "{argument}: not symmetric{}: entry ({row}, {column}) is {found}, its mirror image \
+         {mirror}; give (M + M')/2",
         sample.map(|i| format!(" in sample {i}")).unwrap_or_default()
     )]
     Asymmetric {

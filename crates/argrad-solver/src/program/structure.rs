@@ -261,7 +261,8 @@ impl Structure {
         if let Some((i, j)) = p.entries().find(|&(i, j)| i > j) {
             return Err(Error::Pattern {
                 found: format!(
-                    "P has an entry at row {i}, column {j}, below the diagonal: give the upper triangle only"
+                    "P has an entry at row {i}, column {j}, below the diagonal: give the upper \
+                     triangle only"
                 ),
             });
         }

@@ -75,7 +75,8 @@ fn assert_same(
         let different = differing(&answer.bits(place), &alone[i]);
         assert!(
             different.is_empty(),
-            "{different:?} of sample {i} at place {place} of {} with {instructions:?}, n = {}, {:?}",
+            "{different:?} of sample {i} at place {place} of {} with {instructions:?}, n = {}, \
+             {:?}",
             order.len(),
             case.batch.variables(),
             answer.solution.reports[place],

@@ -6,7 +6,10 @@ use super::arithmetic::{add, divide, multiply, negate, subtract};
 use crate::expression::{Dense, Expr, Operand};
 
 macro_rules! operator {
-    ($trait:ident, $method:ident, $function:ident, $doc:literal, $($left:ty $(, const $n:ident)* );+) => {
+    (
+        $trait:ident, $method:ident, $function:ident, $doc:literal,
+        $($left:ty $(, const $n:ident)* );+
+    ) => {
         impl<'m, T: Operand<'m>> $trait<T> for Expr<'m> {
             type Output = Expr<'m>;
             #[doc = $doc]
@@ -40,7 +43,8 @@ macro_rules! operators {
 operators! {
     Add, add, add, "Elementwise sum; scalars, rows and columns are broadcast.";
     Sub, sub, subtract, "Elementwise difference; scalars, rows and columns are broadcast.";
-    Mul, mul, multiply, "Elementwise product; scalars, rows and columns are broadcast. See [`Expr::matmul`].";
+    Mul, mul, multiply,
+        "Elementwise product; scalars, rows and columns are broadcast. See [`Expr::matmul`].";
     Div, div, divide, "Elementwise quotient by a constant or by an expression of parameters.";
 }
 

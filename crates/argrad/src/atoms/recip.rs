@@ -51,8 +51,8 @@ impl Atom for Recip {
         Some(LogLog::power(args[0].size(), -1.0))
     }
     fn advice(&self, _: &[Info]) -> &str {
-        "it is a division by an expression with variables; write inv_pos(x) for 1 / x with x > 0, or \
-         quad_over_lin(y, x) for y^2 / x"
+        "it is a division by an expression with variables; write inv_pos(x) for 1 / x with x > 0, \
+         or quad_over_lin(y, x) for y^2 / x"
     }
 }
 

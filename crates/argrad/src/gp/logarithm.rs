@@ -216,7 +216,8 @@ fn curvature_issues(
             .map(|arg| format!("{} is {}", render(arena, *arg), says(curvature(arg))))
             .collect();
         let text = format!(
-            "{}: no log-log curvature, as {}; bound a part by a variable in a constraint of its own",
+            "{}: no log-log curvature, as {}; bound a part by a variable in a constraint of its \
+             own",
             render(arena, *id),
             parts.join(" and ")
         );

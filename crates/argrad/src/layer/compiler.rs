@@ -150,8 +150,8 @@ fn output_issues(
         }
         Output::Primal(expr) if !analysis.info(expr.id).curvature.is_affine() => {
             let text = format!(
-                "output {expr}: outputs are affine expressions; put a variable in its place and bound it in a \
-                 constraint"
+                "output {expr}: outputs are affine expressions; put a variable in its place and \
+                 bound it in a constraint"
             );
             Some(Issue::new(text, arena.nodes[expr.id].place))
         }

@@ -179,7 +179,8 @@ impl QpShape {
                 if mirror.binary_search(&j).is_err() {
                     return Err(Error::Pattern {
                         found: format!(
-                            "P has an entry at ({i}, {j}) but none at ({j}, {i}): give both triangles"
+                            "P has an entry at ({i}, {j}) but none at ({j}, {i}): give both \
+                             triangles"
                         ),
                     });
                 }

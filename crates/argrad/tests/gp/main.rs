@@ -81,7 +81,8 @@ fn the_largest_box() -> Result<(), ModelError> {
     near(answer.get(h * w * d).unwrap()[0], answer.value, 1e-7);
     near(answer.sensitivity(wall).unwrap()[0], root / 4.0, 1e-7);
     near(answer.sensitivity(floor).unwrap()[0], 200.0 / 4.0 * 0.5 / root, 1e-7);
-    near(answer.dual(walls).unwrap()[0], 1.0, 1e-7); // one percent more wall, one percent more volume
+    // One percent more wall, one percent more volume.
+    near(answer.dual(walls).unwrap()[0], 1.0, 1e-7);
     let layer = problem.compile_gp([wall, floor], [h, w, d, h * w * d])?;
     check(&layer, &[vec![200.0, 150.0], vec![50.0]])?;
     let (outputs, _) = layer.forward(&[&[200.0, 150.0], &[50.0]])?;

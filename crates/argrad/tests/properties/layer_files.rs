@@ -64,7 +64,11 @@ fn breaks(value: &mut Value, path: &[usize], how: u8, number: i64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1500,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn a_broken_file_is_refused_or_read_and_never_panics(
@@ -99,7 +103,11 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 100,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn what_was_written_is_read_bit_for_bit(

@@ -264,7 +264,8 @@ impl<'a, S: Simd> DualPoint<'a, S> {
     /// numbers:
     /// ```text
     /// G = o'x_w,  n_i = 2 a_i + (1 - a_i) g,  t_i = x_i + 2 a_i G / (1 + |o|^2)
-    /// sum a_i y_i = s = (1 + |o|^2) sum (a_i t_i / n_i) / sum (a_i (2 a_i + (1 + |o|^2) (1 - a_i)) / n_i)
+    /// sum a_i y_i = s = (1 + |o|^2) sum (a_i t_i / n_i)
+    ///                   / sum (a_i (2 a_i + (1 + |o|^2) (1 - a_i)) / n_i)
     /// y_i = (g t_i + 4 |o|^2 a_i s / (1 + |o|^2)) / n_i
     /// y_w = (g / 2) x_w - o (g G - 2 s) / (1 + |o|^2)
     /// ```

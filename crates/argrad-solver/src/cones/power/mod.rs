@@ -78,7 +78,8 @@ impl Barrier for Power {
     /// In the scaled point (1, 1, o) and scaled directions (x, y, w), with m = a x + b y, e = x -
     /// y, b = 1 - a, g = 1 - o^2, h = 2 / (1 + o^2), d = b - a, the Hessian is the sum of squares
     /// ```text
-    /// (4 / (g^2 h)) (w - o h m)^2 + (a b (1 + 2/g) + d^2 h/(1 + h)) e^2 + (1 + h) (m + d e / (1 + h))^2
+    /// (4 / (g^2 h)) (w - o h m)^2 + (a b (1 + 2/g) + d^2 h/(1 + h)) e^2
+    ///     + (1 + h) (m + d e / (1 + h))^2
     /// ```
     #[inline(always)]
     fn root<S: Simd>(&self, at: Local<S>) -> ThreeRows<S> {

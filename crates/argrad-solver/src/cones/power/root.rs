@@ -15,7 +15,8 @@
 //! it is 4 c). F(0) is the product prod x_i^a_i where x >= 0, prod |x_i/a_i|^a_i where x <= 0 and
 //! else zero. With mu > 0,
 //! ```text
-//! e^-G = c / (c + 2 mu),   and   (1 + 2 y) / prod (1 + (1 + 1/a_i) y)^(2 a_i), y = mu / c, where x >= 0
+//! e^-G = c / (c + 2 mu),   and
+//! (1 + 2 y) / prod (1 + (1 + 1/a_i) y)^(2 a_i), y = mu / c, where x >= 0
 //! ```
 //! (the decrease of r below prod X_i^a_i) is divided out, and the equation is
 //! ```text
