@@ -27,7 +27,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 # The package with the features of the other checks, see there, so that its dependencies are
 # compiled already.
 test: MATURIN_ARGS := --features whole-workspace
-test: format deny lint docs features unit checked sudoku-smoke python-lint python-types python-test
+test: format columns deny lint docs features unit checked sudoku-smoke python-lint python-types python-test
 
 format:
 	$(CARGO) fmt --all --check
@@ -97,7 +97,7 @@ accuracy:
 cones:
 	$(CARGO) bench -p argrad-conformance --bench cones -- $(BENCH_ARGS)
 
-## One program of a million samples, against Clarabel. BENCH_ARGS="--sizes 10000" for a small one.
+## One program with a million variables, against Clarabel. BENCH_ARGS="--sizes 10000" for a small one.
 large:
 	$(CARGO) bench -p argrad-conformance --bench large -- $(BENCH_ARGS)
 

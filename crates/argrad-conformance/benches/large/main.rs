@@ -64,7 +64,7 @@ fn arguments() -> Result<Arguments, Box<dyn std::error::Error>> {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     println!(
-        "| samples | set-up s | forward s | iterations | backward s | residual \
+        "| points | set-up s | forward s | iterations | backward s | residual \
          | adjoint residual | peak GB | Clarabel s |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");

@@ -112,7 +112,7 @@ impl Report {
         ]
     }
 
-    /// Every number, one line a program.
+    /// Every number, one line per program.
     pub fn write_csv(&self, writer: &mut csv::Writer<impl Write>) -> Result<(), Failure> {
         writer.write_record([
             "set",

@@ -72,7 +72,7 @@ pub struct ActiveSetSolution {
 /// Signs below this, relative to the scale of the vector, are rounding.
 const SIGN_TOLERANCE: f64 = 1e-24;
 
-/// Steps that change every wrong row, before going on with one row a step.
+/// Steps that change every wrong row, before going on with one row per step.
 const JOINT_STEPS: usize = 20;
 
 impl ActiveSetSolution {

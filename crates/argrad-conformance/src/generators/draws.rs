@@ -1,4 +1,4 @@
-//! Random numbers: one stream a sample, and the few distributions that the generators use.
+//! Random numbers: one stream per sample, and the few distributions that the generators use.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

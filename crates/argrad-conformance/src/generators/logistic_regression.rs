@@ -112,5 +112,5 @@ pub fn logistic_regression(
 /// Diagonal pattern of the first `stored` of `n` variables.
 pub(super) fn diagonal_of_first(n: usize, stored: usize) -> Pattern {
     let colptr = (0..=n).map(|j| j.min(stored)).collect();
-    Pattern::new(n, n, colptr, (0..stored).collect()).expect("one row a column")
+    Pattern::new(n, n, colptr, (0..stored).collect()).expect("one row per column")
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! [ P   A' ] [dx]   [r1]
-//! [ A  -H  ] [dz] = [r2]      H: one block a cone (W'W, or D (I - D)^-1)
+//! [ A  -H  ] [dz] = [r2]      H: one block per cone (W'W, or D (I - D)^-1)
 //! ```
 //! It is quasidefinite once regularized by `+REGULARIZATION` on x and `-REGULARIZATION` on z, so
 //! every elimination order works; solves are refined against the system without regularization.

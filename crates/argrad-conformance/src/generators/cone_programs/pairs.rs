@@ -193,7 +193,7 @@ fn set_inside(x: &[f64], alpha: &[f64], draws: &mut Draws, point: &mut [f64]) {
     w.iter_mut().zip(direction).for_each(|(w, u)| *w = norm * u);
 }
 
-/// `Q diag(eigenvalues) Q'` for the orthogonal `basis`, one eigenvector a row.
+/// `Q diag(eigenvalues) Q'` for the orthogonal `basis`, one eigenvector per row.
 fn set_matrix(side: usize, basis: &[f64], eigenvalues: &[f64], point: &mut [f64]) {
     let triangle = psd_triangle::pack(side, |i, j| {
         (0..side).map(|k| eigenvalues[k] * basis[k * side + i] * basis[k * side + j]).sum()

@@ -974,7 +974,7 @@ fn invalid_numbers_give_nan() {
     }
 }
 
-/// Numbers of the lanes of registers, one vector a lane.
+/// Numbers of the lanes of registers, one vector per lane.
 fn lanes<S: Simd>(x: &[V<S>]) -> Vec<Vec<f64>> {
     (0..V::<S>::LANES).map(|lane| x.iter().map(|x| x.lane(lane)).collect()).collect()
 }

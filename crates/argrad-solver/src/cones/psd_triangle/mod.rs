@@ -88,7 +88,7 @@ struct ProjectionData<'a, S: Simd> {
     /// d_ij and 1 - d_ij, upper triangles stacked by columns.
     d: &'a [V<S>],
     complement: &'a [V<S>],
-    /// U', one eigenvector a row.
+    /// U', one eigenvector per row.
     vectors: &'a [V<S>],
     /// U.
     u: &'a [V<S>],
