@@ -1,35 +1,19 @@
 //! Elimination order: approximate minimum degree, then a postorder of the elimination tree.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::sparse::SymbolicSparseColMatRef;
-use faer::sparse::linalg::amd;
-
 use crate::program::Error;
 
 /// Approximate minimum degree (Amestoy, Davis, Duff 1996): the step of each node of the matrix with
 /// these off-diagonal entries, each pair once.
 ///
 /// # Errors
-/// [`Error::Pattern`] when there is no memory for it.
+/// [`Error::Pattern`] when the ordering refuses the pattern.
 pub(super) fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
-    let too_large = || Error::Pattern {
-        found: format!("{} entries, too many to order in the memory there is", entries.len()),
-    };
     let identity: Vec<u32> = (0..order as u32).collect();
     let (start, rows) = rows_of(order, entries, &identity);
-    let pattern = SymbolicSparseColMatRef::new_unsorted_checked(order, order, &start, None, &rows);
-    let mut perm = identity;
-    let mut step = vec![0u32; order];
-    let scratch = amd::order_maybe_unsorted_scratch::<u32>(order, entries.len());
-    let mut memory = MemBuffer::try_new(scratch).map_err(|_| too_large())?;
-    amd::order_maybe_unsorted(
-        &mut perm,
-        &mut step,
-        pattern,
-        amd::Control::default(),
-        MemStack::new(&mut memory),
-    )
-    .map_err(|_| too_large())?;
+    let (_, step, _) =
+        amd::order(order as u32, &start, &rows, &amd::Control::default()).map_err(|_| {
+            Error::Pattern { found: format!("{} entries, which cannot be ordered", entries.len()) }
+        })?;
     Ok(step)
 }
 
