@@ -81,7 +81,7 @@ sudoku-smoke:
 ## The unsafe kernels, and a small solve of each engine, in an interpreter that sees undefined
 ## behaviour. Needs `rustup component add miri rust-src --toolchain nightly`; not part of `test`.
 miri:
-	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks" RAYON_NUM_THREADS=1 \
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-deterministic-floats" RAYON_NUM_THREADS=1 \
 		$(CARGO) +nightly miri test -p argrad-solver --lib -- small::
 
 ## Speed, against Clarabel in one run. BENCH_ARGS="--quick" for a smoke test.

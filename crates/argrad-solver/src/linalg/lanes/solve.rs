@@ -125,7 +125,8 @@ impl<S: Simd> System<S> {
             let panel = self.values.add(node.panel);
             let mut k = 0;
             while k < width {
-                let (at, x, inverse) = (panel.add(k), x.add(k), inverse.add(k));
+                // Without rows the panel has no column k, and nothing is read there.
+                let (at, x, inverse) = (panel.wrapping_add(k), x.add(k), inverse.add(k));
                 if width - k >= 4 {
                     subtract_columns::<S, R, 4>(zero, at, width, inverse, x, rhs, &node.rows);
                     k += 4;
