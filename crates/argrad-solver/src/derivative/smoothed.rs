@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::{Differentiation, Method, Mode, OnFailure};
-use crate::lanes::{Buffer, LaneTask, V, dispatch};
+use crate::lanes::{Buffer, LaneTask, M, V, dispatch};
 use crate::prepared::{Group, Prepared, Rows};
 use crate::program::{Error, Report, Status};
 use crate::solve::polish::{Target, polish};
@@ -124,7 +124,13 @@ impl LaneTask for SmoothGroup<'_> {
         let solved = group.lanes(simd, self.reports, Report::is_solved);
         // s o z carries the cost scale; the row scales cancel.
         let mu = V::splat(simd, self.mu) * state.cost_scale[0];
-        let target = Target { mu, residual: SMOOTHED, enough: 0.0, max_steps: SMOOTHING_STEPS };
+        let target = Target {
+            mu,
+            residual: SMOOTHED,
+            enough: 0.0,
+            max_steps: SMOOTHING_STEPS,
+            is_last: M::splat(simd, false),
+        };
         let polished = polish(simd, analysis, state, work, solved, target);
         let cost = state.cost_scale[0];
         for lane in 0..group.count {

@@ -134,7 +134,7 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     #[inline(always)]
     fn warm_start(&mut self, start: &Solution, samples: &[usize]) {
         load_start(self.analysis, start, samples, self.state);
-        self.polish(WARM, self.enough());
+        self.polish(WARM, self.enough(), M::splat(self.simd, false));
         self.outcome.warm = self.outcome.solved;
         self.outcome.forget_pending(self.simd);
     }
@@ -154,7 +154,8 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
                 break;
             }
             self.publish(&embedding);
-            self.polish(polished_to, enough);
+            let is_last = self.not_accurate(embedding.stuck);
+            self.polish(polished_to, enough, is_last);
             if !self.outcome.pending.any() {
                 break;
             }
@@ -193,16 +194,30 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     }
 
     /// Polishes the pending lanes. Those whose residual is below `residual` then, and in the
-    /// caller's units within the tolerance, are solved.
+    /// caller's units within the tolerance, are solved. `is_last` are lanes that are not polished
+    /// again.
     #[inline(always)]
-    fn polish(&mut self, residual: f64, enough: f64) {
+    fn polish(&mut self, residual: f64, enough: f64, is_last: M<S>) {
         let Self { simd, analysis, settings, state, work, outcome, .. } = self;
         let mu = V::splat(*simd, 0.0);
-        let target = Target { mu, residual, enough, max_steps: settings.max_polish_steps };
+        let max_steps = settings.max_polish_steps;
+        let target = Target { mu, residual, enough, max_steps, is_last };
         let polished = polish(*simd, analysis, state, work, outcome.pending, target);
         let found = measure(*simd, analysis, state, &mut work.system).residual();
         let accurate = found.le(V::splat(*simd, settings.tolerance));
         outcome.book(&polished, polished.solved & accurate);
+    }
+
+    /// The pending ones of `lanes` whose point is not within the caller's tolerance as it is.
+    #[inline(always)]
+    fn not_accurate(&mut self, lanes: M<S>) -> M<S> {
+        let Self { simd, analysis, settings, state, work, outcome, .. } = self;
+        let lanes = lanes & outcome.pending;
+        if !lanes.any() {
+            return lanes;
+        }
+        let found = measure(*simd, analysis, state, &mut work.system).residual();
+        lanes & !found.le(V::splat(*simd, settings.tolerance))
     }
 
     /// Residual of the scaled program that is all that the caller asks for; zero where that is as

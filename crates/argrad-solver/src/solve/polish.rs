@@ -50,6 +50,9 @@ pub(crate) struct Target<S: Simd> {
     /// Residual at which a lane ends although further steps would reduce it; zero for none.
     pub(crate) enough: f64,
     pub(crate) max_steps: usize,
+    /// Lanes that nothing else will solve: those go back to their best point where that is below
+    /// `residual`. Where K is singular, a refined step can lead far away from it.
+    pub(crate) is_last: M<S>,
 }
 
 /// How a polish went.
@@ -102,6 +105,7 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
             let size = newton.residual();
             let stale = newton.stale();
             newton.check_termination(step, size, stale);
+            newton.keep_best(size, stale);
             // Also at the end, so that the factor belongs to the final v.
             newton.factor(stale);
             if step == target.max_steps || !newton.live.any() {
@@ -139,9 +143,10 @@ struct Newton<'r, 's, 'w, S: Simd> {
     doubtful: M<S>,
     /// Lanes in which plain steps do not reduce the residual as Newton's method should.
     slow: M<S>,
-    /// Residual at the start, and before the last step.
+    /// Residual at the start, before the last step, and of the point that is kept as the best.
     first: V<S>,
     previous: V<S>,
+    best: V<S>,
 }
 
 impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
@@ -179,6 +184,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             slow: no,
             first: infinite,
             previous: infinite,
+            best: infinite,
         }
     }
 
@@ -315,16 +321,57 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         self.is_factored = true;
     }
 
-    /// The end, at a residual of `size`: a lane that ran out of steps at a good point counts as
-    /// solved.
+    /// Keeps the points of lanes whose last polish this is, where they are the best so far with
+    /// the factor of their own active set.
     #[inline(always)]
-    fn finish(self, size: V<S>) -> Polished<S> {
-        let Self { simd, state, solved_h, live, mut polished, target, .. } = self;
-        polished.solved = polished.solved | (live & size.le(V::splat(simd, target.residual)));
+    fn keep_best(&mut self, size: V<S>, stale: M<S>) {
+        let better = self.live & self.target.is_last & !stale & size.lt(self.best);
+        if !better.any() {
+            return;
+        }
+        self.best = better.select(size, self.best);
+        let Self { state, vectors, .. } = self;
+        for (kept, &x) in vectors.kept_x.iter_mut().zip(state.x.iter()) {
+            *kept = better.select(x, *kept);
+        }
+        for (kept, &v) in vectors.kept_v.iter_mut().zip(state.v.iter()) {
+            *kept = better.select(v, *kept);
+        }
+    }
+
+    /// The end, at a residual of `size`: a lane that ran out of steps at a good point counts as
+    /// solved, and so does one that has left a good point.
+    #[inline(always)]
+    fn finish(mut self, size: V<S>) -> Polished<S> {
+        let enough = V::splat(self.simd, self.target.residual);
+        self.polished.solved = self.polished.solved | (self.live & size.le(enough));
+        self.go_back(self.target.is_last & !self.polished.solved & self.best.le(enough));
+        let Self { state, solved_h, polished, .. } = self;
         for (kept, &h) in solved_h.iter_mut().zip(state.h.iter()) {
             *kept = polished.solved.select(h, *kept);
         }
         polished
+    }
+
+    /// Solves the lanes in `lanes` by the points that are kept.
+    #[inline(always)]
+    fn go_back(&mut self, lanes: M<S>) {
+        if !lanes.any() {
+            return;
+        }
+        let Self { state, vectors, .. } = self;
+        for (x, &kept) in state.x.iter_mut().zip(vectors.kept_x.iter()) {
+            *x = lanes.select(kept, *x);
+        }
+        for (v, &kept) in state.v.iter_mut().zip(vectors.kept_v.iter()) {
+            *v = lanes.select(kept, *v);
+        }
+        self.live = lanes;
+        self.project();
+        self.commit();
+        self.stale();
+        self.factor(lanes);
+        self.polished.solved = self.polished.solved | lanes;
     }
 
     /// The Newton direction, refined in slow lanes; and a step of inverse iteration beside it.
@@ -383,8 +430,8 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         let Self { simd, analysis, target, state, system, vectors, live, .. } = self;
         let (simd, live) = (*simd, *live);
         if self.is_smooth {
-            vectors.old_x.copy_from_slice(state.x);
-            vectors.old_v.copy_from_slice(state.v);
+            vectors.kept_x.copy_from_slice(state.x);
+            vectors.kept_v.copy_from_slice(state.v);
         }
         for (x, &dx) in state.x.iter_mut().zip(vectors.dx.iter()) {
             *x = live.select(*x + dx, *x);
@@ -427,8 +474,8 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
     #[inline(always)]
     fn halve_steps(&mut self) {
         let (simd, live) = (self.simd, self.live);
-        let PolishVectors { step_v, old_v, .. } = &mut self.vectors;
-        for ((step, &v), &old) in step_v.iter_mut().zip(self.state.v.iter()).zip(old_v.iter()) {
+        let PolishVectors { step_v, kept_v, .. } = &mut self.vectors;
+        for ((step, &v), &old) in step_v.iter_mut().zip(self.state.v.iter()).zip(kept_v.iter()) {
             *step = v - old;
         }
         let mut length = V::splat(simd, 1.0);
@@ -441,11 +488,11 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             }
             length = worse.select(length * V::splat(simd, 0.5), length);
             let Self { state, vectors, .. } = self;
-            let x = state.x.iter_mut().zip(vectors.dx.iter()).zip(vectors.old_x.iter());
+            let x = state.x.iter_mut().zip(vectors.dx.iter()).zip(vectors.kept_x.iter());
             for ((x, &dx), &old) in x {
                 *x = worse.select(length.fma(dx, old), *x);
             }
-            let v = state.v.iter_mut().zip(vectors.step_v.iter()).zip(vectors.old_v.iter());
+            let v = state.v.iter_mut().zip(vectors.step_v.iter()).zip(vectors.kept_v.iter());
             for ((v, &step), &old) in v {
                 *v = worse.select(length.fma(step, old), *v);
             }

@@ -271,9 +271,10 @@ vectors! {
         projected_z: z,
         /// Where v was factored.
         factored_v: z,
-        /// Of steps that may be halved: where they start, and the whole step.
-        old_x: x,
-        old_v: z,
+        /// A point to go back to: where a step that may be halved starts, or the best so far.
+        kept_x: x,
+        kept_v: z,
+        /// The whole of a step that may be halved.
         step_v: z,
     }
 }

@@ -208,7 +208,6 @@ fn a_primal_solution_that_is_not_unique_is_flagged_over_mixtures() {
 }
 
 #[test]
-#[ignore = "one of 40 ends at a residual of 1.3e-9: numerical trouble instead of solved"]
 fn a_primal_solution_that_is_not_unique_is_flagged_over_exponential_cones() {
     assert_not_unique_is_flagged(|name| name == "exponential");
 }
