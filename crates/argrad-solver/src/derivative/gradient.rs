@@ -60,64 +60,76 @@ pub(super) struct Adjoint<'a> {
     pub(super) z: &'a [f64],
 }
 
-impl Adjoint<'_> {
-    /// Adds column `j` of dA = -(l2 x' + z l1') to `out`.
-    #[inline(always)]
-    fn add_a_column(&self, rows: &[usize], j: usize, out: &mut [f64]) {
-        let (x, l1) = (self.x[j], self.l1[j]);
-        match contiguous(rows) {
-            Some(range) => {
-                for ((out, l2), z) in
-                    out.iter_mut().zip(&self.l2[range.clone()]).zip(&self.z[range])
-                {
-                    *out -= l2 * x + z * l1;
-                }
-            }
-            None => {
-                for (out, &i) in out.iter_mut().zip(rows) {
-                    *out -= self.l2[i] * x + self.z[i] * l1;
-                }
+/// Adds column `j` of dA = -(l2 x' + z l1') to `out`.
+#[inline(always)]
+fn add_a_column(adjoint: &Adjoint<'_>, rows: &[usize], j: usize, out: &mut [f64]) {
+    let (x, l1) = (adjoint.x[j], adjoint.l1[j]);
+    match contiguous(rows) {
+        Some(range) => {
+            for ((out, l2), z) in
+                out.iter_mut().zip(&adjoint.l2[range.clone()]).zip(&adjoint.z[range])
+            {
+                *out -= l2 * x + z * l1;
             }
         }
-    }
-
-    /// Adds column `j` of dP = -sym(l1 x') on the upper triangle to `out`.
-    #[inline(always)]
-    fn add_p_column(&self, rows: &[usize], j: usize, out: &mut [f64]) {
-        let (x, l1) = (self.x[j], self.l1[j]);
-        match contiguous(rows) {
-            Some(range) => {
-                for ((out, l), p) in out.iter_mut().zip(&self.l1[range.clone()]).zip(&self.x[range])
-                {
-                    *out -= l * x + p * l1;
-                }
-            }
-            None => {
-                for (out, &i) in out.iter_mut().zip(rows) {
-                    *out -= self.l1[i] * x + self.x[i] * l1;
-                }
-            }
-        }
-        // The sum above counts a diagonal entry twice.
-        if rows.last() == Some(&j)
-            && let Some(diagonal) = out.last_mut()
-        {
-            *diagonal += l1 * x;
-        }
-    }
-
-    /// Adds dP or dA of this sample to `out`.
-    #[inline(always)]
-    pub(super) fn add(&self, which: Which, pattern: &Pattern, out: &mut [f64]) {
-        for (j, ends) in pattern.colptr().windows(2).enumerate() {
-            let (rows, column) = (&pattern.rowval()[ends[0]..ends[1]], &mut out[ends[0]..ends[1]]);
-            match which {
-                Which::P => self.add_p_column(rows, j, column),
-                Which::A => self.add_a_column(rows, j, column),
+        None => {
+            for (out, &i) in out.iter_mut().zip(rows) {
+                *out -= adjoint.l2[i] * x + adjoint.z[i] * l1;
             }
         }
     }
 }
+
+/// Adds column `j` of dP = -sym(l1 x') on the upper triangle to `out`.
+#[inline(always)]
+fn add_p_column(adjoint: &Adjoint<'_>, rows: &[usize], j: usize, out: &mut [f64]) {
+    let (x, l1) = (adjoint.x[j], adjoint.l1[j]);
+    match contiguous(rows) {
+        Some(range) => {
+            for ((out, l), p) in
+                out.iter_mut().zip(&adjoint.l1[range.clone()]).zip(&adjoint.x[range])
+            {
+                *out -= l * x + p * l1;
+            }
+        }
+        None => {
+            for (out, &i) in out.iter_mut().zip(rows) {
+                *out -= adjoint.l1[i] * x + adjoint.x[i] * l1;
+            }
+        }
+    }
+    // The sum above counts a diagonal entry twice.
+    if rows.last() == Some(&j)
+        && let Some(diagonal) = out.last_mut()
+    {
+        *diagonal += l1 * x;
+    }
+}
+
+impl Adjoint<'_> {
+    /// Adds dP or dA of this sample to `out`.
+    #[inline(always)]
+    pub(super) fn add(&self, which: Which, pattern: &Pattern, out: &mut [f64]) {
+        match which {
+            Which::P => self.add_columns(pattern, out, add_p_column),
+            Which::A => self.add_columns(pattern, out, add_a_column),
+        }
+    }
+
+    #[inline(always)]
+    fn add_columns(&self, pattern: &Pattern, out: &mut [f64], add_column: impl AddColumn) {
+        for (j, ends) in pattern.colptr().windows(2).enumerate() {
+            let (start, end) = (ends[0], ends[1]);
+            add_column(self, &pattern.rowval()[start..end], j, &mut out[start..end]);
+        }
+    }
+}
+
+/// Adds column `j`, with these rows, of an outer product to the last argument. A type per matrix:
+/// loops over columns are compiled for each, and do not ask in every column which one it is.
+trait AddColumn: Fn(&Adjoint<'_>, &[usize], usize, &mut [f64]) + Copy + Sync {}
+
+impl<F: Fn(&Adjoint<'_>, &[usize], usize, &mut [f64]) + Copy + Sync> AddColumn for F {}
 
 #[inline(always)]
 fn contiguous(rows: &[usize]) -> Option<std::ops::Range<usize>> {
@@ -141,18 +153,40 @@ pub(super) fn of_matrix(
     is_shared: bool,
     terms: &[Adjoints<'_>],
 ) -> Vec<f64> {
-    if is_shared {
-        let sums = terms.iter().map(|adjoints| sum_matrix(pattern, which, batch, adjoints));
-        return sums.reduce(add).unwrap_or_default();
+    match (which, is_shared) {
+        (Which::P, true) => sum_over_batch(pattern, batch, terms, add_p_column),
+        (Which::A, true) => sum_over_batch(pattern, batch, terms, add_a_column),
+        (Which::P, false) => of_each(pattern, batch, terms, add_p_column),
+        (Which::A, false) => of_each(pattern, batch, terms, add_a_column),
     }
+}
+
+/// One row per sample.
+fn of_each(
+    pattern: &Pattern,
+    batch: usize,
+    terms: &[Adjoints<'_>],
+    add_column: impl AddColumn,
+) -> Vec<f64> {
     let len = pattern.nnz();
     let mut gradient = vec![0.0; batch * len];
     for (sample, out) in gradient.chunks_mut(len.max(1)).enumerate() {
         for adjoints in terms {
-            adjoints.sample(sample).add(which, pattern, out);
+            adjoints.sample(sample).add_columns(pattern, out, add_column);
         }
     }
     gradient
+}
+
+/// The sum over all samples and terms.
+fn sum_over_batch(
+    pattern: &Pattern,
+    batch: usize,
+    terms: &[Adjoints<'_>],
+    add_column: impl AddColumn,
+) -> Vec<f64> {
+    let sums = terms.iter().map(|adjoints| sum_matrix(pattern, batch, adjoints, add_column));
+    sums.reduce(add).unwrap_or_default()
 }
 
 fn add(mut one: Vec<f64>, other: Vec<f64>) -> Vec<f64> {
@@ -174,7 +208,12 @@ pub(super) fn of_vector(mut rows: Vec<f64>, len: usize, is_shared: bool, sign: f
 
 /// Sum over the batch of dP or dA. Every entry is summed in the order of the samples, so the
 /// result does not depend on the number of threads.
-fn sum_matrix(pattern: &Pattern, which: Which, batch: usize, adjoints: &Adjoints<'_>) -> Vec<f64> {
+fn sum_matrix(
+    pattern: &Pattern,
+    batch: usize,
+    adjoints: &Adjoints<'_>,
+    add_column: impl AddColumn,
+) -> Vec<f64> {
     /// Columns summed by one task.
     const COLUMNS: usize = 8;
     let mut sum = vec![0.0; pattern.nnz()];
@@ -192,11 +231,7 @@ fn sum_matrix(pattern: &Pattern, which: Which, batch: usize, adjoints: &Adjoints
             let (column, tail) = out.split_at_mut(rows.len());
             out = tail;
             for sample in 0..batch {
-                let adjoint = adjoints.sample(sample);
-                match which {
-                    Which::P => adjoint.add_p_column(rows, j, column),
-                    Which::A => adjoint.add_a_column(rows, j, column),
-                }
+                add_column(&adjoints.sample(sample), rows, j, column);
             }
         }
     };
