@@ -26,7 +26,7 @@ struct Allowance {
 }
 
 const ALLOWANCES: [Allowance; 4] = [
-    Allowance::new("argrad-solver", 0, 0, 11, 2),
+    Allowance::new("argrad-solver", 0, 0, 0, 0),
     // One circle of files is meant: an atom writes a graph, which holds functions of parameters,
     // which are atoms.
     Allowance::new("argrad", 0, 0, 0, 1),

@@ -2,8 +2,6 @@
 //! What users see is in `python/argrad`; this crate converts, releases the interpreter lock, and
 //! adds nothing.
 
-#![deny(clippy::too_many_lines, clippy::self_named_module_files)]
-
 // No module uses one that stands below it.
 mod error;
 mod fork;

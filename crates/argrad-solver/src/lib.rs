@@ -1,12 +1,5 @@
 //! Batched conic solver in SIMD lanes, with derivatives of the solution.
 #![deny(missing_docs)]
-// Loops over an index shared by several vectors read like the formulas they compute.
-#![allow(clippy::needless_range_loop)]
-// Points and directions travel as tuples of lane slices, next to the data and the scratch they
-// need.
-#![allow(clippy::type_complexity, clippy::too_many_arguments)]
-// `x - x` is zero for finite numbers and NaN for the others, lane by lane.
-#![allow(clippy::eq_op)]
 
 // In the order in which data flow; no module uses a later one.
 mod program;

@@ -189,6 +189,7 @@ fn controller() -> Result<(), ModelError> {
     let layer = Problem::minimize(cost).subject_to(dynamics).compile([start], [u.index(0)])?;
     let compile = clock.elapsed();
 
+    let times = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut state = numbers(states, 7);
     let (mut outputs, _) = layer.forward(&[&state])?;
     // The solver alone, with the numbers of the program at hand.
@@ -199,11 +200,7 @@ fn controller() -> Result<(), ModelError> {
     for step in 0..300 {
         // Closed loop: the model's next state, and some noise.
         let noise = numbers(states, 100 + step);
-        let row = |i: usize| -> f64 {
-            let free: f64 = a[i].iter().zip(&state).map(|(a, x)| a * x).sum();
-            let forced: f64 = b[i].iter().zip(&outputs[0]).map(|(b, u)| b * u).sum();
-            free + forced + 0.05 * noise[i]
-        };
+        let row = |i: usize| times(&a[i], &state) + times(&b[i], &outputs[0]) + 0.05 * noise[i];
         state = (0..states).map(row).collect();
         let clock = Instant::now();
         drop(layer.forward(&[&state])?);

@@ -41,7 +41,6 @@
 //!   samples are the same to the last bit as without it. Malformed input is an [`Error`] that
 //!   names the argument, the sample and the entry.
 #![deny(missing_docs)]
-#![deny(clippy::too_many_lines, clippy::self_named_module_files)]
 
 // In the order in which they build on each other: a module uses those before it.
 

@@ -131,6 +131,7 @@ pub(crate) trait LaneCone {
     }
     /// The constant of the step that aims at the central path's point at `target`, with the
     /// second-order correction of the affine step (ds, dz).
+    #[expect(clippy::too_many_arguments, reason = "all that the corrector depends on")]
     fn combined_constant<S: Simd>(
         &self,
         simd: S,

@@ -338,6 +338,7 @@ operations! {
     affine_constant as AffineConstant(s: rows, c: rows_mut);
 
     /// The constant of the combined step.
+    #[expect(clippy::too_many_arguments, reason = "all that the corrector depends on")]
     combined_constant as CombinedConstant(
         data: scaling, point: pair, affine: pair, target: lane, c: rows_mut, scratch: scratch
     );

@@ -14,6 +14,7 @@ pub(crate) enum Products {
 
 impl Products {
     /// `px = P x`, `ax = A x`, `atz = A' z`.
+    #[expect(clippy::too_many_arguments, reason = "one pass reads two vectors and writes three")]
     #[inline(always)]
     pub(crate) fn multiply<S: Simd>(
         &self,

@@ -209,6 +209,7 @@ impl Kkt {
 
     /// Solves the regularized system for `R` right-hand sides, each given as its x and z parts,
     /// into solutions of the same form.
+    #[expect(clippy::type_complexity, reason = "pairs of vectors over x and z")]
     #[inline(always)]
     pub(crate) fn solve<S: Simd, const R: usize>(
         &self,

@@ -217,6 +217,7 @@ impl<'a, S: Simd> SolvedEquation<'a, S> {
 
     /// Writes the smaller of D and I - D in the coordinates (x, ŵ'w) to `matrix`, except where D is
     /// diagonal, and (X, r) to `s`, (Z, -t) to `z`. True in the lanes with I - D.
+    #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
     #[inline(always)]
     fn differentiate(
         &self,
@@ -372,6 +373,7 @@ fn diagonalize<S: Simd>(
 }
 
 /// The entries of the block D (I - D + delta)^-1, row by row of the lower triangle.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 pub(in crate::cones) fn write_block<S: Simd>(
     simd: S,
@@ -499,6 +501,7 @@ pub(in crate::cones) fn weakly_active<S: Simd>(
 }
 
 /// X, Z, r and t among the data of a projection.
+#[expect(clippy::type_complexity, reason = "pairs of vectors over x and z")]
 #[inline(always)]
 pub(in crate::cones) fn parts<'a, S: Simd>(
     parameters: Parameters<'_>,

@@ -64,6 +64,7 @@ struct LeastEigenvalues<'a, S: Simd, const K: usize> {
 impl<S: Simd, const K: usize> Kernel for LeastEigenvalues<'_, S, K> {
     type Output = [V<S>; K];
 
+    #[expect(clippy::type_complexity, reason = "pairs of vectors over x and z")]
     #[inline(always)]
     fn run(self) -> Self::Output {
         let Self { simd, side, matrices, enough, scratch } = self;
@@ -81,6 +82,7 @@ impl<S: Simd, const K: usize> Kernel for LeastEigenvalues<'_, S, K> {
 }
 
 /// Laguerre's iteration from below the spectra.
+#[expect(clippy::type_complexity, reason = "pairs of vectors over x and z")]
 #[inline(always)]
 fn rise<S: Simd, const K: usize>(
     simd: S,
@@ -200,6 +202,7 @@ fn start<S: Simd>(simd: S, (d, e): (&[V<S>], &[V<S>])) -> (V<S>, V<S>) {
 }
 
 /// Laguerre's step from each x, and whether x is below the spectrum.
+#[expect(clippy::type_complexity, reason = "pairs of vectors over x and z")]
 #[inline(always)]
 fn laguerre_steps<S: Simd, const K: usize>(
     simd: S,

@@ -196,6 +196,7 @@ pub(crate) fn transpose<S: Simd>(side: usize, m: &[V<S>], out: &mut [V<S>]) {
 }
 
 /// The symmetric matrix of a vector of its upper triangle, off-diagonals times sqrt 2.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 pub(crate) fn unpack<S: Simd>(simd: S, side: usize, x: &[V<S>], m: &mut [V<S>]) {
     let half = V::splat(simd, FRAC_1_SQRT_2);
@@ -222,6 +223,7 @@ pub(crate) fn scale_off_diagonals<S: Simd>(simd: S, side: usize, x: &mut [V<S>])
 /// Replaces the lower triangle of a positive definite matrix by its Cholesky factor L, the upper
 /// one by zeros; `inverses` are those of the diagonal of L. A lane whose matrix is not positive
 /// definite becomes NaN.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 pub(crate) fn cholesky<S: Simd>(simd: S, side: usize, m: &mut [V<S>], inverses: &mut [V<S>]) {
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));

@@ -56,6 +56,7 @@ impl Blocks {
     }
 
     /// `px = P x`, `ax = A x`, `atz = A' z`.
+    #[expect(clippy::too_many_arguments, reason = "the operands of a kernel")]
     #[inline(always)]
     pub(crate) fn multiply<S: Simd>(
         &self,
@@ -238,6 +239,7 @@ fn multiply_block<S: Simd>(
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "the operands of a kernel")]
 #[inline(always)]
 unsafe fn multiply_rows<S: Simd, const N: usize>(
     zero: V<S>,

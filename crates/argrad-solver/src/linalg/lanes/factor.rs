@@ -115,6 +115,7 @@ unsafe fn factor_triangle<S: Simd>(
 }
 
 /// Eliminates columns `k..k + NC` of a dense triangle whose earlier columns are done.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 unsafe fn eliminate_columns<S: Simd, const NC: usize>(
     simd: S,
@@ -232,6 +233,7 @@ unsafe fn solve_rows<S: Simd, const MR: usize>(
 
 /// Columns `k..k + NC` of a forward substitution of MR rows whose earlier columns are done; stores
 /// and returns them.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 unsafe fn solve_columns<S: Simd, const MR: usize, const NC: usize>(
     simd: S,

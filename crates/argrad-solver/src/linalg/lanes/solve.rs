@@ -140,7 +140,7 @@ impl<S: Simd> System<S> {
                 // The last columns first, those that do not fill a block one by one.
                 let mut k = width;
                 while k > 0 {
-                    if k % 4 == 0 {
+                    if k.is_multiple_of(4) {
                         k -= 4;
                         substitute::<S, R, 4>(zero, diag, width, k, x);
                     } else {
@@ -154,6 +154,7 @@ impl<S: Simd> System<S> {
 }
 
 /// Forward substitution of columns `k..k + N` of a dense triangle, L' in its upper half.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 unsafe fn eliminate<S: Simd, const R: usize, const N: usize>(
     zero: V<S>,

@@ -101,6 +101,7 @@ pub(super) unsafe fn with_tile_width<S: Simd, const NR: usize>(
 
 /// Packs columns `first..last` of the result: scratch[tile][k][c] = X(first + tile NR + c, k) /
 /// d(k), zero past the last column.
+#[expect(clippy::too_many_arguments, reason = "the operands of a kernel")]
 #[inline(always)]
 unsafe fn pack<S: Simd, const NR: usize>(
     simd: S,
@@ -146,6 +147,7 @@ struct Target<'a, S: Simd> {
 }
 
 impl<S: Simd> Target<'_, S> {
+    #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
     #[inline(always)]
     unsafe fn row_of_tiles<const MR: usize, const NR: usize>(
         &self,

@@ -317,6 +317,7 @@ impl Corner {
 
 /// # Safety
 /// Rows and columns `k..k + columns` lie in the panel; `columns <= TILE`.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 unsafe fn factor_corner(
     panel: Panel,
@@ -460,6 +461,7 @@ impl Tile {
     }
 
     /// `V` registers of rows, `C` columns.
+    #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
     #[inline(always)]
     unsafe fn piece<
         S: Simd,

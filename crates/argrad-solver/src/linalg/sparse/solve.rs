@@ -250,6 +250,7 @@ const SUMS: usize = MOST_LANES;
 /// A product is [`SUMS`] sums, each in the order of the entries, of all entries and zeros up to a
 /// multiple of their number; then the upper half of the sums is added to the lower one until one is
 /// left.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 fn subtract_products<S: Simd, const R: usize, const C: usize>(
     simd: S,
