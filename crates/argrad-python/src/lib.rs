@@ -12,11 +12,11 @@ mod interruptible;
 mod options;
 mod program;
 mod report;
+mod tapes;
 
 mod layer;
 mod qp;
 mod solver;
-mod tapes;
 
 /// Batched convex solver with derivatives, on numpy arrays.
 #[pyo3::pymodule]

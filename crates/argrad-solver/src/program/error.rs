@@ -1,6 +1,6 @@
 //! Malformed input. A solve that ends without a solution is a [`crate::Status`], not an error.
 
-use super::memory::readable;
+use super::Status;
 
 /// What is wrong with the input: which argument, what was expected, what was found, what to do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -121,7 +121,7 @@ pub enum Error {
         /// Number of samples.
         batch: usize,
         /// Index and status of each sample that is not solved.
-        failures: Vec<(usize, crate::Status)>,
+        failures: Vec<(usize, Status)>,
     },
     /// Second derivatives were asked for where the first are not differentiable.
     #[error(
@@ -148,11 +148,22 @@ fn list_indices(samples: &[usize]) -> String {
     text.join(", ")
 }
 
-fn list(failures: &[(usize, crate::Status)]) -> String {
+fn list(failures: &[(usize, Status)]) -> String {
     let mut text: Vec<String> =
         failures.iter().take(SHOWN).map(|(i, status)| format!("sample {i}: {status}")).collect();
     if failures.len() > SHOWN {
         text.push(format!("and {} more", failures.len() - SHOWN));
     }
     text.join("; ")
+}
+
+/// A number of bytes as people write it.
+fn readable(bytes: u64) -> String {
+    let size = bytes as f64;
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..1_000_000 => format!("{:.1} kB", size / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
+        _ => format!("{:.1} GB", size / 1e9),
+    }
 }

@@ -80,14 +80,3 @@ fn of_machine() -> u64 {
         known.min().unwrap_or(u64::MAX)
     })
 }
-
-/// A number of bytes as people write it.
-pub(super) fn readable(bytes: u64) -> String {
-    let size = bytes as f64;
-    match bytes {
-        0..10_000 => format!("{bytes} bytes"),
-        10_000..1_000_000 => format!("{:.1} kB", size / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
-        _ => format!("{:.1} GB", size / 1e9),
-    }
-}

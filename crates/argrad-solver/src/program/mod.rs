@@ -10,6 +10,7 @@ mod interrupt;
 mod memory;
 mod settings;
 mod solution;
+mod stop;
 mod structure;
 mod values;
 
@@ -20,6 +21,6 @@ pub use solution::{Report, Solution, Status};
 pub use structure::{Cone, Pattern, Structure};
 pub use values::{Slot, Values};
 
-pub(crate) use interrupt::Stop;
 pub(crate) use memory::{MemoryLimit, bytes, not_given};
+pub(crate) use stop::Stop;
 pub(crate) use values::{check_finite_samples, check_slot, check_values};
