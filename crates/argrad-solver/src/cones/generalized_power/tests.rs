@@ -611,6 +611,7 @@ fn small_mu_approaches_the_projection() {
     }
 }
 
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[test]
 fn barrier_identities() {
     let mut rng = ChaCha8Rng::seed_from_u64(8);
@@ -685,6 +686,7 @@ fn barrier_identities() {
 }
 
 /// Whether the elimination has positive pivots.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 fn is_positive_definite(mut m: Vec<Vec<f64>>) -> bool {
     let n = m.len();
     for k in 0..n {
@@ -714,6 +716,7 @@ fn unit_is_on_the_central_path() {
 }
 
 /// Solves m x = b by elimination with pivoting.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 fn solve(mut m: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for k in 0..n {

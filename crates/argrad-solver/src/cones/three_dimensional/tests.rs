@@ -313,6 +313,7 @@ pub(crate) fn shadow_inverts_the_gradient<B: Barrier>(cone: &B) {
 }
 
 /// H by the formula of Goulart and Chen, with t as a Frobenius norm.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 fn clarabel_block<B: Barrier>(cone: &B, s: Real, z: Real) -> Matrix {
     let (shadow_s, shadow_z) = (gradient(cone, z).map(|x| -x), shadow(cone, s));
     let h = hessian(cone, z);
@@ -629,6 +630,7 @@ pub(crate) fn functions_of_the_derivative_are_consistent<B: Barrier>(cone: &B) {
     }
 }
 
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 fn check_functions<B: Barrier>(cone: &B, projection: &Projection, exact: bool) {
     let (d, complement) = projection.eigenvalues();
     for k in 0..3 {

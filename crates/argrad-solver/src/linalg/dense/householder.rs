@@ -121,6 +121,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
     #[test]
     fn congruence_reflects_from_both_sides() {
         let rng = &mut ChaCha8Rng::seed_from_u64(2);

@@ -57,6 +57,7 @@ impl LaneTask for Check<'_> {
     /// The largest residual, and the solution in the first lane.
     type Output = (f64, Vec<f64>);
 
+    #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> (f64, Vec<f64>) {
         let Self { case } = self;

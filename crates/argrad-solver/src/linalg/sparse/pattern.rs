@@ -203,8 +203,8 @@ fn elimination_tree(start: &[u32], columns: &[u32]) -> Tree {
     Tree { parent, count, hash }
 }
 
-/// A hash of a row, of which sums stand for sets of rows: the output function of SplitMix64. Spelled
-/// out, because the ordering, and so every result, must not change with a library's version.
+/// A hash of a row, of which sums stand for sets of rows: the output function of SplitMix64.
+/// Spelled out, because the order must not change with a library's version.
 fn mix(k: u64) -> u64 {
     let mut z = (k + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

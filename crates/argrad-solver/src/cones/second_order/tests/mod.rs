@@ -264,6 +264,7 @@ fn eliminated(cone: &SecondOrder, h: &[R]) -> Matrix {
 }
 
 /// Eigenvalues of a symmetric matrix, by Jacobi's rotations.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 fn eigenvalues_of(mut a: Matrix) -> Vec<f64> {
     let (n, size) = (a.len(), largest(&a));
     for _ in 0..30 {
@@ -330,6 +331,7 @@ fn steepness(x: &[f64]) -> f64 {
 }
 
 /// Gaussian elimination with pivoting.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 fn solve(mut a: Matrix, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for k in 0..n {

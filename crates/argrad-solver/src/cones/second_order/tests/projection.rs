@@ -16,6 +16,7 @@ fn projection_solves_moreau_s_decomposition() {
     }
 }
 
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[test]
 fn projection_is_exact_inside_and_in_the_polar() {
     for n in DIMS {

@@ -18,6 +18,7 @@ fn projection_s_block_is_what_apply_multiplies_with() {
 }
 
 /// The nodes of one sign must form a definite block, or an elimination order could break down.
+#[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 fn assert_quasidefinite(cone: &SecondOrder, h: &[R], shift: f64) {
     let full = full(cone, h);
     let nodes: Vec<usize> = (0..cone.dim)
