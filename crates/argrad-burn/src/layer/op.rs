@@ -34,7 +34,8 @@ impl LayerOutput {
 /// `arguments` are in the order of the layer's parameters; the batch is `batch`, or else the first
 /// dimension of those that have numbers for each sample. Symmetric matrices in f32 are made
 /// symmetric to the last bit of f64. Samples without a solution are treated as
-/// [`Layer::differentiation`] says, as by [`qp`](crate::qp()).
+/// [`Layer::differentiation`] says, as by [`qp`](crate::qp()). What a derivative needs is kept only
+/// where an argument is tracked.
 ///
 /// # Errors
 /// [`Error::Model`] for malformed input, [`Error::Program`] for unsolved samples,
@@ -61,14 +62,18 @@ pub fn layer(
         numbers.push(read(info, argument)?);
     }
     let slots: Vec<_> = arguments.iter().zip(&numbers).map(|(own, read)| own.slot(read)).collect();
-    let (outputs, tape) = layer.forward_slots(batch, &slots, start)?;
+    let (outputs, tape) = if arguments.iter().any(|argument| argument.numbers.is_tracked()) {
+        let (outputs, tape) = layer.forward_slots(batch, &slots, start)?;
+        (outputs, Some(tape))
+    } else {
+        (layer.solve_slots(batch, &slots, start)?, None)
+    };
 
     let how = layer.differentiation();
     let failed = failures(&outputs.reports, how)?;
     let widths: Vec<usize> = layer.outputs().map(|(_, shape)| shape.size()).collect();
     let packed = pack(outputs.values.iter().map(|values| &values[..]), &widths, &failed, how);
-    let tracked = arguments.iter().any(|argument| argument.numbers.is_tracked());
-    let recording = tracked.then(|| Solved {
+    let recording = tape.map(|tape| Solved {
         layer: layer.clone(),
         tape: Arc::new(tape),
         lens: widths.iter().map(|width| batch * width).collect(),

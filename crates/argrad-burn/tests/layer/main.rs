@@ -175,3 +175,51 @@ fn a_sample_without_a_solution() -> Result<(), Error> {
     assert!((gradient[0] - 1.0).abs() < 1e-9 && gradient[1] == 0.0);
     Ok(())
 }
+
+/// Seen by its memory: a batch whose tape would not fit is solved all the same.
+#[test]
+fn without_tracked_arguments_there_is_no_tape() -> Result<(), Error> {
+    let (module, batch) = (portfolio()?, 400);
+    let numbers: Vec<f64> = RETURNS.iter().copied().cycle().take(3 * batch).collect();
+    let limited = |limit| {
+        let settings = Settings { memory_limit: Some(limit), ..Settings::default() };
+        portfolio()?.with_settings(settings)
+    };
+    // Just too little for the tape.
+    let mut limit = 0;
+    let limited = loop {
+        let attempt =
+            limited(limit).and_then(|layer| layer.forward(&[&numbers, &PRICE, &FACTORS]).map(drop));
+        match attempt {
+            Err(ModelError::Solver(argrad::Error::Memory { what, needed, .. })) => {
+                if what.contains("tape") {
+                    break limited(needed as usize - 1)?;
+                }
+                limit = needed as usize;
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let device = Device::flex().autodiff();
+    let returns =
+        Tensor::from_data(TensorData::new(numbers.clone(), [batch, 3]), (&device, DType::F64));
+    let arguments = |returns: Tensor<2>| {
+        [
+            Argument::each(returns),
+            Argument::shared(Tensor::<1>::from_data(
+                TensorData::new(PRICE.to_vec(), [1]),
+                (&device, DType::F64),
+            )),
+            Argument::shared(Tensor::<2>::from_data(
+                TensorData::new(FACTORS.to_vec(), [2, 3]),
+                (&device, DType::F64),
+            )),
+        ]
+    };
+    let found = layer(&limited, None, &arguments(returns.clone()), None)?;
+    let expected = layer(&module, None, &arguments(returns.clone().require_grad()), None)?;
+    assert_eq!(host(found.values[0].clone()), host(expected.values[0].clone()));
+    let tracked = layer(&limited, None, &arguments(returns.require_grad()), None);
+    assert!(tracked.is_err_and(|error| error.to_string().contains("tape")));
+    Ok(())
+}
