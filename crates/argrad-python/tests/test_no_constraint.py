@@ -58,6 +58,38 @@ class TestNoConstraint:
         np.testing.assert_allclose(z, [1.0, 3.0], atol=1e-12)
 
 
+class TestSinglePrecision:
+    """float32 has no 1e19; the number next to it, a little less, is no constraint either."""
+
+    single = np.array([1.0, LIMIT], np.float32)
+
+    def test_the_number_is_below(self):
+        assert float(self.single[1]) < LIMIT
+
+    def test_standard_form(self):
+        solution = argrad.solve(
+            *(a.astype(np.float32) for a in (P, Q_, G)), self.single, [("nonnegative", 2)]
+        )
+        assert solution.s[1] == np.inf and solution.z[1] == 0.0
+
+    def test_torch(self):
+        Q, p, rows = (torch.tensor(a, dtype=torch.float32) for a in (P, Q_, G))
+        z, _, lam = qp(Q, p, rows, torch.tensor(self.single), duals=True)
+        torch.testing.assert_close(z, torch.tensor([1.0, 3.0]))
+        assert lam[1] == 0.0
+        program, x, h, rows = problem()
+        layer = CvxpyLayer(program, [h], [x, rows.dual_variables[0]])
+        found, dual = layer(torch.tensor(self.single))
+        torch.testing.assert_close(found, torch.tensor([1.0, 3.0]))
+        assert dual[1] == 0.0
+
+    def test_jax(self):
+        arguments = (jnp.asarray(a, jnp.float32) for a in (P, Q_, G, self.single))
+        z, _, lam = argrad.jax.qp(*arguments, duals=True)
+        np.testing.assert_allclose(z, [1.0, 3.0], rtol=1e-6)
+        assert lam[1] == 0.0
+
+
 def test_below_it_is_a_constraint():
     # Far too large to be solved to the tolerance, which is not what is asked here.
     solution = argrad.solve(P, Q_, G, sides(BELOW), [("nonnegative", 2)])

@@ -54,7 +54,7 @@ pub struct Values<'a> {
     /// Right-hand side b: m numbers. In a nonnegative row 1e19 and more, `+inf` among them, is no
     /// constraint: the row is removed, with z = 0, s = `+inf` and zero gradients. Below 1e19 a
     /// bound is a constraint, and in rows of other cones a number of 1e19 or more is one like any
-    /// other.
+    /// other. (To be exact, 1e19 rounded to single precision, which is less by 2e-9 of it.)
     pub b: Slot<'a>,
 }
 

@@ -14,8 +14,9 @@ use crate::system::memory::State;
 /// Most passes of the equilibration; it stops when no norm is off by more than a factor of two.
 const PASSES: usize = 12;
 /// A right-hand side of a nonnegative row from here on is no constraint: files write 1e20, or a
-/// little less, for infinity.
-pub(crate) const INFINITE: f64 = 1e19;
+/// little less, for infinity. It is 1e19 in single precision, a little below 1e19, so that the same
+/// number is infinite in both.
+pub(crate) const INFINITE: f64 = 1e19_f32 as f64;
 /// Largest factor, and reciprocal of the smallest.
 const LARGEST: f64 = 1_048_576.0;
 

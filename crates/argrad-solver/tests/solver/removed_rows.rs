@@ -140,7 +140,7 @@ fn a_bound_from_1e19_on_removes_the_row_as_infinity_does() {
     };
     let expected = infinite.answer(&solver(&infinite.batch), &ZERO).unwrap();
     assert!(expected.solution.reports.iter().all(|report| report.is_solved()));
-    for bound in [1e19, 1e20, 1e30, f64::MAX] {
+    for bound in [f64::from(1e19_f32), 1e19, 1e20, 1e30, f64::MAX] {
         let mut case = infinite.clone();
         case.batch.b.as_mut_slice().chunks_mut(28).for_each(|b| b[3] = bound);
         let found = case.answer(&solver(&case.batch), &ZERO).unwrap();
