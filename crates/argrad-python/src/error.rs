@@ -22,7 +22,7 @@ create_exception!(
 pub(crate) fn solver_error(error: argrad::Error) -> PyErr {
     match error {
         argrad::Error::Unsolved { .. } => SolverError::new_err(error.to_string()),
-        argrad::Error::Memory { .. } => PyMemoryError::new_err(error.to_string()),
+        argrad::Error::Memory { .. } => MemoryLimitError::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
     }
 }

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 const KEYS: &str = "tolerance, infeasibility_tolerance, max_iterations, time_limit, \
-                    max_polish_steps, check_convexity, convexity_tolerance, engine";
+                    max_polish_steps, check_convexity, convexity_tolerance, memory_limit, engine";
 
 /// Settings of the solver, with an interrupt of their own.
 pub(crate) fn settings(given: Option<&Bound<'_, PyDict>>) -> PyResult<Settings> {
@@ -32,6 +32,14 @@ pub(crate) fn settings(given: Option<&Bound<'_, PyDict>>) -> PyResult<Settings> 
                 settings.check_convexity = value.extract().map_err(|_| bad("True or False"))?;
             }
             "convexity_tolerance" => settings.convexity_tolerance = number()?,
+            "memory_limit" => {
+                settings.memory_limit = match value.is_none() {
+                    true => None,
+                    false => {
+                        Some(value.extract().map_err(|_| bad("a whole number of bytes, or None"))?)
+                    }
+                };
+            }
             "time_limit" => {
                 settings.time_limit = match value.is_none() {
                     true => None,

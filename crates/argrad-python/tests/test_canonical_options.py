@@ -21,6 +21,7 @@ class TestSolverOptions:
             "time_limit": None,
             "max_polish_steps": 3,
             "check_convexity": False,
+            "memory_limit": 10**9,
             "engine": "sparse",
         }
         assert _options.solver_options(given) == (given, False)
@@ -67,6 +68,8 @@ class TestSolverOptions:
             ({"check_convexity": 1}, TypeError, "check_convexity must be True or False"),
             ({"engine": "gpu"}, ValueError, "engine must be one of auto, lanes, sparse"),
             ({"time_limit": -1.0}, ValueError, "time_limit must be positive"),
+            ({"memory_limit": 1.5}, TypeError, "memory_limit must be a whole number; found 1.5"),
+            ({"memory_limit": -1}, ValueError, "memory_limit must not be negative; found -1"),
             ([("tolerance", 1)], TypeError, "solver_args must be a dictionary; found list"),
         ],
     )

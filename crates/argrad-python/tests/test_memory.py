@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import argrad
-from argrad import _memory
+from argrad import _core, _memory
 from argrad._canonical import compile_problem
 from argrad._canonical.memory import check_products
 
@@ -35,6 +35,83 @@ def run_limited(megabytes, code):
 def least_squares(rows, inner, columns):
     P, X = cp.Parameter((rows, inner), name="P"), cp.Variable((inner, columns), name="X")
     return cp.Problem(cp.Minimize(cp.sum_squares(P @ X - 1))), P, X
+
+
+SIDE = 250
+ROWS = SIDE * (SIDE + 1) // 2
+
+# A semidefinite block of this side, whose entries are all tied together, in each front end.
+LARGE = f"""
+    X, C = cp.Variable(({SIDE}, {SIDE}), PSD=True), cp.Parameter(({SIDE}, {SIDE}), symmetric=True)
+    problem = cp.Problem(cp.Minimize(cp.trace(C @ X)), [cp.trace(X) == 1])
+
+    def standard_form(**settings):
+        cone = [("psd_triangle", {SIDE})]
+        q, A = np.ones({ROWS}), -sp.eye_array({ROWS})
+        argrad.solve(None, q, A, np.zeros({ROWS}), cone, **settings)
+
+    def torch_layer(**settings):
+        from argrad.torch import CvxpyLayer
+
+        CvxpyLayer(problem, [C], [X], solver_args=settings)
+
+    def cvxpy_solver(**settings):
+        from argrad.cvxpy import ARGRAD
+
+        C.value = np.eye({SIDE})
+        problem.solve(solver=ARGRAD(), **settings)
+
+    def report(solve, **settings):
+        try:
+            solve(**settings)
+        except argrad.MemoryLimitError as error:
+            print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+@pytest.mark.parametrize("solve", ["standard_form", "torch_layer", "cvxpy_solver"])
+class TestPrograms:
+    def test_the_limit_is_a_setting(self, solve):
+        printed = run_limited(8000, LARGE + f"    report({solve}, memory_limit=10**9)")
+        assert f"PsdTriangle({SIDE})" in printed and f"{ROWS} rows" in printed, printed
+        assert "would take 49.2 GB, more than the limit of 1.0 GB" in printed
+        assert "split the program, or raise memory_limit of the settings" in printed
+
+    def test_a_system_that_gives_no_more(self, solve):
+        # More than any machine has: what the system refuses is refused here.
+        printed = run_limited(8000, LARGE + f"    report({solve}, memory_limit=10**15)")
+        assert f"PsdTriangle({SIDE})" in printed and "would take 49.2 GB" in printed, printed
+        assert "more than the system gives; split the program" in printed
+
+
+class TestBatches:
+    def test_a_batch_is_refused_before_it_is_allocated(self):
+        x, p = cp.Variable(2), cp.Parameter(2)
+        compiled = compile_problem(cp.Problem(cp.Minimize(cp.sum_squares(x - p))), [p], [x])
+        solver = _core.Qp(2, 0, 1)
+        one, vector = np.ones(1), np.ones(2)
+        for differentiable in (True, False):
+            for solve in (
+                lambda batch, **how: compiled.layer().forward(batch, [vector], **how),
+                lambda batch, **how: solver.forward(
+                    batch, np.eye(2), vector, np.ones((1, 2)), one, **how
+                ),
+            ):
+                with pytest.raises(argrad.MemoryLimitError, match="of a batch of 1\\d+ samples"):
+                    solve(10**13, differentiable=differentiable)
+                solve(3, differentiable=differentiable)
+
+    def test_the_limit_is_a_setting(self):
+        solver = argrad.Solver(
+            np.eye(20), np.eye(20), [("nonnegative", 20)], memory_limit=2_000_000
+        )
+        q = np.ones((1000, 20))
+        with pytest.raises(argrad.MemoryLimitError, match="the tape .* limit of 2.0 MB; .* batch"):
+            solver.solve(q=q, b=np.ones(20))
+        solver.solve(q=q, b=np.ones(20), differentiable=False)
+        with pytest.raises(argrad.MemoryLimitError, match="the solutions of a batch of 9000 "):
+            solver.solve(q=np.ones((9000, 20)), b=np.ones(20), differentiable=False)
 
 
 class TestMaps:
@@ -98,6 +175,9 @@ class TestMaps:
         expected = r"the map from the parameters to .* has \d+ coefficients and would take"
         with pytest.raises(argrad.MemoryLimitError, match=expected):
             compile_problem(problem, [p], [x])
+        with pytest.raises(argrad.MemoryLimitError, match="more than the limit of 10000 bytes"):
+            compile_problem(problem, [p], [x], solver_options={"memory_limit": 10_000})
+        compile_problem(problem, [p], [x], solver_options={"memory_limit": 10**9})
         monkeypatch.setattr(_memory, "limit", lambda: None)
         compile_problem(problem, [p], [x])
 

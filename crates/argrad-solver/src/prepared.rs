@@ -50,6 +50,13 @@ impl Prepared {
         })
     }
 
+    /// Refuses a batch for which `what` takes more than the limit, or more than the system gives,
+    /// at `each` bytes per sample.
+    pub(crate) fn check_memory(&self, batch: usize, each: usize, what: &str) -> Result<(), Error> {
+        self.limit
+            .check_batch(bytes(batch, each), || format!("{what} of a batch of {batch} samples"))
+    }
+
     /// A buffer for a group's state, from the pool where there is one.
     pub(crate) fn take_state(&self) -> Buffer {
         self.try_take_state().unwrap_or_else(|error| panic!("{error}"))

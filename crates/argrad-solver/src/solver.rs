@@ -65,11 +65,22 @@ impl Solver {
         self.prepared.lanes
     }
 
+    /// Refuses a batch for which `what` would take more than [`Settings::memory_limit`], or more
+    /// than the system gives: for the numbers that a layer around this solver makes of a batch.
+    /// `each` is in bytes per sample.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], which says "`what` of a batch of so many samples".
+    pub fn check_memory(&self, batch: usize, each: usize, what: &str) -> Result<(), Error> {
+        self.prepared.check_memory(batch, each, what)
+    }
+
     /// Solves a batch from scratch.
     ///
     /// # Errors
-    /// Malformed values: wrong lengths, NaN or infinity, a P that is not positive semidefinite. An
-    /// sample without a solution is not an error but a [`crate::Status`].
+    /// Malformed values: wrong lengths, NaN or infinity, a P that is not positive semidefinite;
+    /// [`Error::Memory`] for a batch that would not fit. A sample without a solution is not an
+    /// error but a [`crate::Status`].
     pub fn solve(&self, values: &Values<'_>) -> Result<Solution, Error> {
         self.run(values, Origin::Cold, None, self.prepared.settings.check_convexity)
     }
@@ -155,6 +166,8 @@ impl Solver {
         let prepared = &*self.prepared;
         let (analysis, settings) = (&prepared.analysis, &prepared.settings);
         let (n, m, batch) = (analysis.n(), analysis.m(), values.batch);
+        let each = (n + 2 * m) * size_of::<f64>() + size_of::<Report>();
+        self.check_memory(batch, each, "the solutions")?;
         let stop = Stop::new(settings);
         let mut solution = Solution {
             batch,

@@ -22,9 +22,13 @@ def limit() -> int | None:
     return min([*_machine(), *_group(), *_address_space()], default=None)
 
 
-def check(what: str, size: int, remedy: str) -> None:
-    """Raises :class:`argrad.MemoryLimitError` if `size` bytes, which `what` takes, are too many."""
-    most = limit()
+def check(what: str, size: int, remedy: str, most: int | None = None) -> None:
+    """Raises :class:`argrad.MemoryLimitError` if `size` bytes, which `what` takes, are too many.
+
+    They are if they are more than `most`, or, where that is None, more than the process may take.
+    """
+    if most is None:
+        most = limit()
     if most is not None and size > most:
         raise MemoryLimitError(
             f"{what} would take {_text(size)}, more than the limit of {_text(most)}; {remedy}"

@@ -30,6 +30,7 @@ SETTINGS = (
     "max_polish_steps",
     "check_convexity",
     "convexity_tolerance",
+    "memory_limit",
     "engine",
 )
 """The settings of the solver itself, by name."""
@@ -116,6 +117,11 @@ def _seconds(name: str, value: Any) -> float | None:
     return None if value is None else _positive(name, value)
 
 
+def _bytes(name: str, value: Any) -> int | None:
+    """`value` as a number of bytes or None, or an error that names the option."""
+    return None if value is None else _count(name, value)
+
+
 def _engine(name: str, value: Any) -> str:
     """`value` as the name of an engine, or an error that lists them."""
     if value not in ENGINES:
@@ -131,6 +137,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "max_polish_steps": _count,
     "check_convexity": _flag,
     "convexity_tolerance": _positive,
+    "memory_limit": _bytes,
     "engine": _engine,
 }
 
@@ -138,7 +145,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 def solver_options(solver_args: Mapping[str, Any] | None, *, strict: bool = False) -> SolverOptions:
     """Checks solver settings and translates those of other solvers.
 
-    `tolerance` is a bound on the relative residuals, `time_limit` is in seconds. Of other solvers,
+    `tolerance` is a bound on the relative residuals, `time_limit` is in seconds, `memory_limit` in
+    bytes (None: the memory of the machine). Of other solvers,
     ``eps``, ``eps_abs``, ``eps_rel``, ``tol_gap_abs``, ``tol_gap_rel``, ``tol_feas`` become
     `tolerance` (the least of them); ``eps_infeas`` and the like `infeasibility_tolerance`;
     ``max_iters``, ``max_iter``, ``maxit`` become `max_iterations` and also bound

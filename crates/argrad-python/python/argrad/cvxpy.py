@@ -189,7 +189,8 @@ class ARGRAD(ConicSolver):
     Args:
         settings: defaults of the settings that `problem.solve` takes as keywords: tolerance (1e-9),
             infeasibility_tolerance (1e-8), max_iterations (100), time_limit (seconds, None),
-            max_polish_steps (10), check_convexity (True), engine ("auto"). Any other keyword is a
+            max_polish_steps (10), check_convexity (True), memory_limit (bytes that a call may
+            take; None is the memory of the machine), engine ("auto"). Any other keyword is a
             TypeError.
 
     `warm_start=True` (CVXPY's default) starts from the last solution of the same problem where

@@ -31,8 +31,9 @@ def interface(
             their outputs and gradients "nan", or their gradients "zero".
         method: "direct", or ("lsqr", tolerance, max_iterations).
         settings: tolerance, infeasibility_tolerance, max_iterations, time_limit, max_polish_steps,
-            check_convexity, engine. A call's `solver_args` may hold any of these names (and the
-            three above); keys of other solvers are translated or ignored with a warning.
+            check_convexity, memory_limit, engine. A call's `solver_args` may hold any of these
+            names (and the three above); keys of other solvers are translated or ignored with a
+            warning.
 
     Raises:
         TypeError, ValueError: an option that is unknown or out of range.

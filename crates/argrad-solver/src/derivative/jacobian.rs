@@ -27,13 +27,16 @@ impl Tape {
     /// needs [`Self::vjp`] only.
     ///
     /// # Errors
-    /// As [`Self::vjp`].
+    /// As [`Self::vjp`]; [`Error::Memory`] where it would not fit.
     pub fn jacobian(&self, how: &Differentiation) -> Result<Jacobian, Error> {
         how.check(&self.reports)?;
         let structure = &self.prepared.analysis.structure;
         let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
         let rows = n + 2 * m;
         let lengths = [structure.p.nnz(), n, structure.a.nnz(), m];
+        let numbers = lengths.iter().sum::<usize>().saturating_mul(rows);
+        let each = numbers.saturating_mul(size_of::<f64>());
+        self.prepared.check_memory(batch, each, "the Jacobian")?;
         let mut out = lengths.map(|len| vec![0.0; batch * rows * len]);
         let each = Shared { p: false, q: false, a: false, b: false };
         let (mut x, mut z, mut s) =

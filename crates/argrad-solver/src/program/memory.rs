@@ -8,10 +8,25 @@ use std::sync::OnceLock;
 
 use super::{Error, Settings};
 
-/// What to do about a program that is too large.
-const SPLIT: &str = "split the program, or raise memory_limit of the settings";
+/// What to do about a program that is too large, for the limit or for the system.
+const SPLIT: Remedies = Remedies {
+    limit: "split the program, or raise memory_limit of the settings",
+    system: "split the program",
+};
 /// What to do about a batch that is too large.
-const SMALLER_BATCH: &str = "solve it in smaller batches, or raise memory_limit of the settings";
+const SMALLER_BATCH: Remedies = Remedies {
+    limit: "solve it in smaller batches, or raise memory_limit of the settings",
+    system: "solve it in smaller batches",
+};
+
+/// So many bytes are asked for before they are needed. What is smaller is not worth the question.
+const ASKED_FOR: u64 = 1 << 24;
+
+/// What to do about what is too large.
+struct Remedies {
+    limit: &'static str,
+    system: &'static str,
+}
 
 /// Bytes that one call may take.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +59,27 @@ impl MemoryLimit {
         self,
         needed: u64,
         what: impl FnOnce() -> String,
-        remedy: &'static str,
+        remedies: Remedies,
     ) -> Result<(), Error> {
-        if needed <= self.0 {
+        if needed > self.0 {
+            let (limit, remedy) = (Some(self.0), remedies.limit);
+            return Err(Error::Memory { what: what(), needed, limit, remedy });
+        }
+        if needed < ASKED_FOR || is_given(needed) {
             return Ok(());
         }
-        Err(Error::Memory { what: what(), needed, limit: Some(self.0), remedy })
+        Err(Error::Memory { what: what(), needed, limit: None, remedy: remedies.system })
     }
+}
+
+/// Whether the system would give so many bytes now: one that limits the process does not, and one
+/// that promises more than it has does. They are not touched.
+fn is_given(bytes: u64) -> bool {
+    let mut room = Vec::<u8>::new();
+    let given = usize::try_from(bytes).is_ok_and(|bytes| room.try_reserve_exact(bytes).is_ok());
+    // Unless it is looked at, the compiler leaves the allocation out.
+    std::hint::black_box(&room);
+    given
 }
 
 /// The system gave no memory for `bytes` bytes.

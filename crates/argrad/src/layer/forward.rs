@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use argrad_solver::{
-    Differentiation, Pattern, Settings, Slot, Solution, Solver, Structure, Tape, Values,
+    Differentiation, Pattern, Report, Settings, Slot, Solution, Solver, Structure, Tape, Values,
 };
 use rayon::prelude::*;
 
@@ -127,8 +127,9 @@ impl Layer {
     /// [`Expr::leq`](crate::expression::Expr::leq).
     ///
     /// # Errors
-    /// Values that are not those of the parameters: [`ModelError::Value`] says which. A sample
-    /// without a solution is not an error but a [`Report`](argrad_solver::Report).
+    /// Values that are not those of the parameters: [`ModelError::Value`] says which; a batch that
+    /// would not fit into memory ([`Error::Memory`](argrad_solver::Error::Memory)). A sample without
+    /// a solution is not an error but a [`Report`].
     pub fn forward(&self, parameters: &[&[f64]]) -> Result<(Outputs, LayerTape), ModelError> {
         let (batch, slots) = self.infer(parameters)?;
         self.forward_slots(batch, &slots, None)
@@ -241,8 +242,23 @@ impl Layer {
         let marked = self.marks(&each);
         let varies = self.maps().map(|map| map.reads(&marked));
         let views: Vec<&[f64]> = parameters.iter().map(Slot::as_slice).collect();
+        self.check_memory(batch, varies)?;
         let data = self.data_of(batch, &views, &each, &marked, varies)?;
         Ok(Numbers { batch, views, each, marked, varies, data })
+    }
+
+    /// Refuses a batch whose programs and outputs would not fit into memory.
+    fn check_memory(&self, batch: usize, varies: [bool; 5]) -> Result<(), ModelError> {
+        let made = self.maps().into_iter().zip(varies).filter(|(_, varies)| *varies);
+        let program = made.map(|(map, _)| map.len()).sum::<usize>();
+        let rows = if varies.contains(&true) { size_of::<[&mut [f64]; 5]>() } else { 0 };
+        let outputs = self.data.outputs.iter().map(|spec| spec.shape.size()).sum::<usize>();
+        // With the optimal value, and the solver's solution, which the outputs keep.
+        let structure = self.solver.structure();
+        let solution = structure.variables() + 2 * structure.rows() + 1;
+        let numbers = (program + outputs + solution) * size_of::<f64>();
+        let each = numbers + rows + 2 * size_of::<Report>();
+        Ok(self.solver.check_memory(batch, each, "programs and outputs")?)
     }
 
     /// What the solver takes, and the constant of the objective.

@@ -86,6 +86,15 @@ impl ConstraintMap {
         self.rows
     }
 
+    /// Numbers per sample that [`Self::assemble`] and [`Self::assemble_rhs`] make.
+    pub(crate) fn copied(&self, matrices: [Slot<'_>; 2], rhs: [Slot<'_>; 2]) -> usize {
+        let is_whole = self.blocks.iter().any(|block| block.whole && block.len > 0);
+        let one = is_whole || self.stack_is_shared(matrices.map(|slot| slot.is_shared()));
+        let one_rhs = self.rows.contains(&0) || rhs.iter().all(Slot::is_shared);
+        let matrix = if one { 0 } else { self.pattern.nnz() };
+        matrix + if one_rhs { 0 } else { self.rows.iter().sum() }
+    }
+
     /// `[A; G]`. A direction may be anything; what is not one must be finite.
     pub(crate) fn assemble<'a>(
         &self,

@@ -106,8 +106,9 @@ impl QpLayer {
     /// # Errors
     /// Malformed input, by the name of the argument and the place of the entry: [`Error::Length`];
     /// [`Error::NotFinite`] for NaN and infinities, except `+inf` in h, which means no constraint
-    /// as every number from 1e19 on does; [`Error::Asymmetric`], [`Error::NotConvex`]. A sample
-    /// without a solution is not an error: see [`QpSolution::reports`].
+    /// as every number from 1e19 on does; [`Error::Asymmetric`], [`Error::NotConvex`];
+    /// [`Error::Memory`] for a batch that would not fit. A sample without a solution is not an
+    /// error: see [`QpSolution::reports`].
     pub fn solve(&self, values: &QpValues<'_>) -> Result<QpSolution, Error> {
         let assembled = self.assemble(values)?;
         let solver = self.solver_for(values, &assembled)?;
@@ -216,11 +217,15 @@ impl QpLayer {
         values.check(&self.maps.shape)?;
         let Maps { objective, constraints, .. } = &*self.maps;
         let batch = values.batch;
+        let matrices = [values.a, values.g];
+        let rhs = [values.b, values.h];
+        let copied = objective.copied(values.p) + constraints.copied(matrices, rhs);
+        self.solver.check_memory(batch, copied * size_of::<f64>(), "the standard form")?;
         Ok(AssembledValues {
             p: objective.assemble(values.p, batch, self.symmetry_tolerance)?,
             q: values.q,
-            a: constraints.assemble([values.a, values.g], batch, false)?,
-            b: constraints.assemble_rhs([values.b, values.h], batch),
+            a: constraints.assemble(matrices, batch, false)?,
+            b: constraints.assemble_rhs(rhs, batch),
         })
     }
 }

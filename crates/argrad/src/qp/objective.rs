@@ -68,6 +68,12 @@ impl ObjectiveMap {
         &self.pattern
     }
 
+    /// Numbers per sample that [`Self::assemble`] makes.
+    pub(crate) fn copied(&self, slot: Slot<'_>) -> usize {
+        let borrows = matches!(self.kind, Kind::Same);
+        if borrows || slot.is_shared() { 0 } else { self.pattern.nnz() }
+    }
+
     /// The upper triangle. `tolerance` is the largest `|P_ij - P_ji|` relative to the largest
     /// entry; infinite for a direction, which may be anything.
     pub(crate) fn assemble<'a>(

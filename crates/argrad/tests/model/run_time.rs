@@ -343,3 +343,29 @@ fn parameters_and_outputs_by_name_handle_and_position() -> Result<(), ModelError
     assert!(read.parameter(p).is_err() && read.parameter("p")? == 0);
     Ok(())
 }
+
+/// Refused by its size, whatever of it is shared, and not by the end of the process.
+#[test]
+fn a_batch_that_does_not_fit_is_refused() -> Result<(), ModelError> {
+    let layer = layer()?;
+    let (shared, each) = (numbers(3, 1), numbers(3 * 1000, 2));
+    let limited = Settings { memory_limit: Some(50_000), ..Settings::default() };
+    let refused = |layer: &Layer, batch, a| {
+        let slots = [a, Slot::Shared(&[0.5])];
+        let (solved, taped) = (
+            layer.solve_slots(batch, &slots, None).map(drop),
+            layer.forward_slots(batch, &slots, None).map(drop),
+        );
+        assert_eq!(solved, taped);
+        solved.unwrap_err().to_string()
+    };
+    let text = refused(&layer, 1 << 50, Slot::Shared(&shared));
+    assert!(text.contains("programs and outputs of a batch of 1125899906842624 samples"), "{text}");
+    assert!(text.contains("smaller batches"), "{text}");
+    // One sample takes little enough.
+    let layer = layer.with_settings(limited)?;
+    let text = refused(&layer, 1000, Slot::Each(&each));
+    assert!(text.contains("of a batch of 1000 samples") && text.contains("50.0 kB"), "{text}");
+    layer.solve_slots(1, &[Slot::Shared(&shared), Slot::Shared(&[0.5])], None)?;
+    Ok(())
+}

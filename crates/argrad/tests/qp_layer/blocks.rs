@@ -179,3 +179,20 @@ fn layer_without_rows_and_quadratic() {
     let values = QpValues::new(1, Slot::Shared(&[]), Slot::Shared(&[1., 0.]));
     assert_eq!(layer.solve(&values).unwrap().reports[0].status, Status::DualInfeasible);
 }
+
+#[test]
+fn a_batch_that_does_not_fit_is_refused() {
+    let case = Case::random(QpShape::dense(5, 2, 8), 3, 4000, 31);
+    let settings = Settings { memory_limit: Some(2_000_000), ..Settings::default() };
+    let layer = QpLayer::new(QpShape::dense(5, 2, 8), settings).unwrap();
+    let text = layer.solve(&case.values()).unwrap_err().to_string();
+    // The upper triangle of P, the rows of A and G, their right-hand sides: 15 + 50 + 10 numbers.
+    let expected = "the standard form of a batch of 4000 samples would take 2.4 MB";
+    assert!(text.contains(expected) && text.contains("smaller batches"), "{text}");
+    // Where nothing is copied, the solutions alone are too many.
+    let shape = QpShape::new(1);
+    let layer = QpLayer::new(shape, Settings::default()).unwrap();
+    let values = QpValues::new(1 << 55, Slot::Shared(&[]), Slot::Shared(&[0.0]));
+    let text = layer.solve(&values).unwrap_err().to_string();
+    assert!(text.contains("the solutions of a batch of"), "{text}");
+}

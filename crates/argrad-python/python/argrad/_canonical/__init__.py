@@ -54,10 +54,11 @@ def compile_problem(
     memory.
     """
     check_problem(problem, parameters, variables, gp)
-    check_products(problem)
+    memory_limit = (solver_options or {}).get("memory_limit")
+    check_products(problem, memory_limit)
     canonical = canonicalize(problem, parameters, gp, canon_backend, verbose)
     inputs = read_parameters(parameters, canonical)
-    program = program_maps(canonical, inputs.theta)
+    program = program_maps(canonical, inputs.theta, memory_limit)
     outputs = read_variables(problem, variables, canonical, gp)
     core_names = [
         f"log({inputs.parameters[at].name})" if log else inputs.parameters[at].name

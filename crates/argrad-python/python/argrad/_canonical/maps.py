@@ -14,9 +14,14 @@ AffineArrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(indptr, indices, data, base) of an affine map in compressed rows."""
 
 
-def program_maps(canonical: Canonical, theta: sp.csr_array) -> dict[str, Any]:
+def program_maps(
+    canonical: Canonical, theta: sp.csr_array, memory_limit: int | None = None
+) -> dict[str, Any]:
     """Sizes of the cone program, patterns of P and A, and the five affine maps to its numbers."""
     conic, n, m = canonical.conic, canonical.variables, canonical.rows
+    for name, tensor in (("A and b", conic.A), ("q", conic.q), ("P", conic.P)):
+        if tensor is not None:
+            check_map(name, int(tensor.nnz), memory_limit)
     a_pattern, a_map, b_map = _constraints(conic, n, m, theta)
     q_map, constant = _linear(conic, n, theta)
     p_pattern, p_map = _quadratic(conic, n, theta)
@@ -34,7 +39,7 @@ def _constraints(
 ) -> tuple[tuple[np.ndarray, np.ndarray], AffineArrays, AffineArrays]:
     """The pattern of A, and the maps to A and b: CVXPY has the augmented matrix [A b] of
     A x + b in K, flattened by columns."""
-    row, column, value = _triplets("A and b", conic.A, theta)
+    row, column, value = _triplets(conic.A, theta)
     in_b = row >= n * m
     in_a = ~in_b
     slots, a_row = np.unique(row[in_a], return_inverse=True)
@@ -45,7 +50,7 @@ def _constraints(
 
 def _linear(conic: Any, n: int, theta: sp.csr_array) -> tuple[AffineArrays, AffineArrays]:
     """The maps to q and to the constant of the objective, which CVXPY has as its last row."""
-    row, column, value = _triplets("q", conic.q, theta)
+    row, column, value = _triplets(conic.q, theta)
     last = row == n
     q_map = _affine(row[~last], column[~last], value[~last], n, theta)
     return q_map, _affine(np.zeros(last.sum(), int), column[last], value[last], 1, theta)
@@ -55,7 +60,7 @@ def _quadratic(
     conic: Any, n: int, theta: sp.csr_array
 ) -> tuple[tuple[np.ndarray, np.ndarray], AffineArrays]:
     """The pattern of the upper triangle of P, and the map to it."""
-    row, column, value = _triplets("P", conic.P, theta)
+    row, column, value = _triplets(conic.P, theta)
     i, j = row % n, row // n
     low, high = np.minimum(i, j), np.maximum(i, j)
     # Only the symmetric part of P counts; an entry off the diagonal is half of either place.
@@ -64,13 +69,10 @@ def _quadratic(
     return _pattern(slots, n, n), _affine(p_row, column, value, slots.size, theta)
 
 
-def _triplets(
-    name: str, tensor: Any, theta: sp.csr_array
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _triplets(tensor: Any, theta: sp.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The nonzero entries of a map from CVXPY's parameter vector: row, column, value."""
     if tensor is None or 0 in tensor.shape:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
-    check_map(name, int(tensor.nnz))
     width = theta.shape[0] + 1
     if tensor.shape[1] != width:
         raise NotImplementedError(

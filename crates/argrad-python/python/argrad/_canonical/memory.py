@@ -17,12 +17,12 @@ _BYTES_OF_TRIPLET = 24
 _BYTES_OF_ENTRY = 120
 
 
-def check_products(problem: cp.Problem) -> None:
+def check_products(problem: cp.Problem, limit: int | None = None) -> None:
     """Raises `argrad.MemoryLimitError` if a product of a matrix and a matrix variable is too large.
 
     The map to a product of a (m, k) matrix and a (k, n) variable has m k n coefficients, which
     CVXPY writes down. They are counted for products of single parameters or constants and single
-    variables only, so this refuses nothing that would fit.
+    variables only, so this refuses nothing that would fit. `limit` is the setting `memory_limit`.
     """
     for product in _products(problem):
         entries = _coefficients(*product.args)
@@ -32,16 +32,21 @@ def check_products(problem: cp.Problem) -> None:
             "coefficients, whose map",
             _BYTES_OF_TRIPLET * entries,
             "make the parameter smaller, or solve for fewer columns at a time (as a batch)",
+            limit,
         )
 
 
-def check_map(name: str, entries: int) -> None:
-    """Raises `argrad.MemoryLimitError` if the map from the parameters to `name` is too large."""
+def check_map(name: str, entries: int, limit: int | None = None) -> None:
+    """Raises `argrad.MemoryLimitError` if the map from the parameters to `name` is too large.
+
+    `limit` is the setting `memory_limit`.
+    """
     _memory.check(
         f"the map from the parameters to {name} has {entries:,} coefficients and",
         _BYTES_OF_ENTRY * entries,
         "make the parameters smaller: a coefficient is an entry of a matrix or a vector of the "
         "cone program and an entry of a parameter that moves it",
+        limit,
     )
 
 

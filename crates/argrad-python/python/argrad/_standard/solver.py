@@ -38,13 +38,15 @@ class Solver:
             ("power", alpha), ("generalized_power", alphas, norm_dim).
         settings: tolerance (1e-9), infeasibility_tolerance (1e-8), max_iterations (100), time_limit
             (seconds, None), max_polish_steps (10), check_convexity (True), convexity_tolerance
-            (relative to the largest entry of P: 1e-10, for a P of single precision 1e-5), engine
-            ("auto", "lanes", "sparse"; "matrix_free" has no factorization: only `at`, with
-            derivatives by "lsqr").
+            (relative to the largest entry of P: 1e-10, for a P of single precision 1e-5),
+            memory_limit (bytes that a call may take; None, the default, is the memory of the
+            machine), engine ("auto", "lanes", "sparse"; "matrix_free" has no factorization: only
+            `at`, with derivatives by "lsqr").
         n: number of variables; needed only where P and A are both None.
 
     Raises:
         ValueError: shapes, cones or settings that do not fit. TypeError: an unknown setting.
+        argrad.MemoryLimitError: a program whose factors would not fit into memory.
 
     A solver never changes: threads may share it, copies and pickles solve alike.
     """

@@ -32,8 +32,8 @@ class CvxpyLayer(CvxpyFunction):
         verbose: print what CVXPY does while it compiles the problem.
         canon_backend: the backend that CVXPY uses for that.
         solver_args: settings of the solver: tolerance, infeasibility_tolerance, max_iterations,
-            time_limit, max_polish_steps, check_convexity, engine; common settings of other
-            solvers are translated.
+            time_limit, max_polish_steps, check_convexity, memory_limit (bytes), engine; common
+            settings of other solvers are translated.
         derivative: "exact", ("smoothed", mu) or ("lpgd", tau).
         method: how the derivative's system is solved, "direct" or
             ("lsqr", tolerance, max_iterations).

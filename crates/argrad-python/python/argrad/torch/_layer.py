@@ -190,8 +190,8 @@ class CvxpyLayer(torch.nn.Module):
         - `canon_backend`: CVXPY's backend for compiling
         - `solver_args`: default settings: `tolerance` (of relative residuals), `max_iterations`,
           `time_limit` (seconds), `infeasibility_tolerance`, `max_polish_steps`, `check_convexity`,
-          `engine`; such keys of other solvers as eps and max_iters are translated, the rest is
-          ignored with a warning
+          `memory_limit` (bytes), `engine`; such keys of other solvers as eps and max_iters are
+          translated, the rest is ignored with a warning
         - `derivative`: ``"exact"``, ``("smoothed", mu)`` (of the central path at mu, in units of
           the objective) or ``("lpgd", tau)``
         - `on_failure`: for samples without a solution, ``"raise"`` `argrad.SolverError` naming
