@@ -37,52 +37,67 @@ def least_squares(rows, inner, columns):
     return cp.Problem(cp.Minimize(cp.sum_squares(P @ X - 1))), P, X
 
 
-SIDE = 250
-ROWS = SIDE * (SIDE + 1) // 2
+# A semidefinite block, whose entries are all tied together, in each front end.
+SEMIDEFINITE = """
+    def standard_form(side, **settings):
+        rows = side * (side + 1) // 2
+        q, A = np.ones(rows), -sp.eye_array(rows)
+        argrad.solve(None, q, A, np.zeros(rows), [("psd_triangle", side)], **settings)
 
-# A semidefinite block of this side, whose entries are all tied together, in each front end.
-LARGE = f"""
-    X, C = cp.Variable(({SIDE}, {SIDE}), PSD=True), cp.Parameter(({SIDE}, {SIDE}), symmetric=True)
-    problem = cp.Problem(cp.Minimize(cp.trace(C @ X)), [cp.trace(X) == 1])
+    def problem(side):
+        X, p = cp.Variable((side, side), PSD=True), cp.Parameter(value=1.0)
+        return cp.Problem(cp.Minimize(cp.trace(X) + p * X[0, 1]), [cp.trace(X) == 1]), p, X
 
-    def standard_form(**settings):
-        cone = [("psd_triangle", {SIDE})]
-        q, A = np.ones({ROWS}), -sp.eye_array({ROWS})
-        argrad.solve(None, q, A, np.zeros({ROWS}), cone, **settings)
-
-    def torch_layer(**settings):
+    def torch_layer(side, **settings):
         from argrad.torch import CvxpyLayer
 
-        CvxpyLayer(problem, [C], [X], solver_args=settings)
+        program, p, X = problem(side)
+        CvxpyLayer(program, [p], [X], solver_args=settings)
 
-    def cvxpy_solver(**settings):
+    def cvxpy_solver(side, **settings):
         from argrad.cvxpy import ARGRAD
 
-        C.value = np.eye({SIDE})
-        problem.solve(solver=ARGRAD(), **settings)
+        problem(side)[0].solve(solver=ARGRAD(), **settings)
 
-    def report(solve, **settings):
+    def report(solve, *arguments, **settings):
         try:
-            solve(**settings)
+            solve(*arguments, **settings)
         except argrad.MemoryLimitError as error:
             print(error)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
-@pytest.mark.parametrize("solve", ["standard_form", "torch_layer", "cvxpy_solver"])
 class TestPrograms:
-    def test_the_limit_is_a_setting(self, solve):
-        printed = run_limited(8000, LARGE + f"    report({solve}, memory_limit=10**9)")
-        assert f"PsdTriangle({SIDE})" in printed and f"{ROWS} rows" in printed, printed
-        assert "would take 49.2 GB, more than the limit of 1.0 GB" in printed
-        assert "split the program, or raise memory_limit of the settings" in printed
+    @pytest.mark.parametrize("solve", ["standard_form", "torch_layer", "cvxpy_solver"])
+    @pytest.mark.parametrize(
+        ("limit", "expected"),
+        [
+            (10**9, "the limit of 1.0 GB; split the program, or raise memory_limit"),
+            # With a limit above what any machine has, it is the system that refuses.
+            (10**15, "the system gives; split the program"),
+        ],
+    )
+    def test_a_large_semidefinite_block(self, solve, limit, expected):
+        call = f"    report({solve}, 250, memory_limit={limit})"
+        printed = run_limited(8000, SEMIDEFINITE + call)
+        assert "PsdTriangle(250) (31375 rows)" in printed, printed
+        assert f"would take 49.2 GB, more than {expected}" in printed, printed
 
-    def test_a_system_that_gives_no_more(self, solve):
-        # More than any machine has: what the system refuses is refused here.
-        printed = run_limited(8000, LARGE + f"    report({solve}, memory_limit=10**15)")
-        assert f"PsdTriangle({SIDE})" in printed and "would take 49.2 GB" in printed, printed
-        assert "more than the system gives; split the program" in printed
+    def test_what_cvxpy_cannot_allocate(self):
+        printed = run_limited(
+            8000,
+            """
+            C = cp.Parameter((250, 250), symmetric=True)
+            X = cp.Variable((250, 250), PSD=True)
+            try:
+                compile_problem(cp.Problem(cp.Minimize(cp.trace(C @ X))), [C], [X])
+            except argrad.MemoryLimitError as error:
+                print(error)
+            """,
+        )
+        assert "CVXPY" in printed and "Unable to allocate" in printed, printed
+        assert "make the largest constraint or parameter smaller" in printed
 
 
 class TestBatches:

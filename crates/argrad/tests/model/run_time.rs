@@ -348,8 +348,8 @@ fn parameters_and_outputs_by_name_handle_and_position() -> Result<(), ModelError
 #[test]
 fn a_batch_that_does_not_fit_is_refused() -> Result<(), ModelError> {
     let layer = layer()?;
-    let (shared, each) = (numbers(3, 1), numbers(3 * 1000, 2));
-    let limited = Settings { memory_limit: Some(50_000), ..Settings::default() };
+    let (shared, each) = (numbers(3, 1), numbers(3 * 4000, 2));
+    let limited = Settings { memory_limit: Some(1_000_000), ..Settings::default() };
     let refused = |layer: &Layer, batch, a| {
         let slots = [a, Slot::Shared(&[0.5])];
         let (solved, taped) = (
@@ -364,8 +364,8 @@ fn a_batch_that_does_not_fit_is_refused() -> Result<(), ModelError> {
     assert!(text.contains("smaller batches"), "{text}");
     // One sample takes little enough.
     let layer = layer.with_settings(limited)?;
-    let text = refused(&layer, 1000, Slot::Each(&each));
-    assert!(text.contains("of a batch of 1000 samples") && text.contains("50.0 kB"), "{text}");
+    let text = refused(&layer, 4000, Slot::Each(&each));
+    assert!(text.contains("of a batch of 4000 samples") && text.contains("1.0 MB"), "{text}");
     layer.solve_slots(1, &[Slot::Shared(&shared), Slot::Shared(&[0.5])], None)?;
     Ok(())
 }

@@ -23,7 +23,7 @@ from argrad._canonical.canonical import canonicalize
 from argrad._canonical.check import check_problem
 from argrad._canonical.inputs import read_parameters
 from argrad._canonical.maps import cone_tuples, program_maps
-from argrad._canonical.memory import check_products
+from argrad._canonical.memory import check_products, name_memory_errors
 from argrad._canonical.outputs import read_variables
 from argrad._compiled import Compiled
 
@@ -56,7 +56,8 @@ def compile_problem(
     check_problem(problem, parameters, variables, gp)
     memory_limit = (solver_options or {}).get("memory_limit")
     check_products(problem, memory_limit)
-    canonical = canonicalize(problem, parameters, gp, canon_backend, verbose)
+    with name_memory_errors():
+        canonical = canonicalize(problem, parameters, gp, canon_backend, verbose)
     inputs = read_parameters(parameters, canonical)
     program = program_maps(canonical, inputs.theta, memory_limit)
     outputs = read_variables(problem, variables, canonical, gp)

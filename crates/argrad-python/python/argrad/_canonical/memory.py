@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from cvxpy.atoms.affine.binary_operators import MulExpression
 from cvxpy.atoms.affine.trace import Trace
 
 from argrad import _memory
+from argrad._core import MemoryLimitError
 
 # Of a coefficient of a map: row, column and value, as CVXPY's matrix and as triplets; the order in
 # which they are sorted; the map in the order of the core, and the core's copy of it.
@@ -48,6 +50,18 @@ def check_map(name: str, entries: int, limit: int | None = None) -> None:
         "cone program and an entry of a parameter that moves it",
         limit,
     )
+
+
+@contextlib.contextmanager
+def name_memory_errors() -> Iterator[None]:
+    """Says of CVXPY's `MemoryError` what was too large and what to do."""
+    try:
+        yield
+    except MemoryError as error:
+        raise MemoryLimitError(
+            "CVXPY, which rewrites the problem as a cone program, would take more memory than the "
+            f"system gives: {error}; make the largest constraint or parameter smaller"
+        ) from error
 
 
 def _products(problem: cp.Problem) -> Iterator[MulExpression]:
