@@ -128,8 +128,8 @@ impl Layer {
     ///
     /// # Errors
     /// Values that are not those of the parameters: [`ModelError::Value`] says which; a batch that
-    /// would not fit into memory ([`Error::Memory`](argrad_solver::Error::Memory)). A sample without
-    /// a solution is not an error but a [`Report`].
+    /// would not fit into memory ([`Error::Memory`](argrad_solver::Error::Memory)). A sample
+    /// without a solution is not an error but a [`Report`].
     pub fn forward(&self, parameters: &[&[f64]]) -> Result<(Outputs, LayerTape), ModelError> {
         let (batch, slots) = self.infer(parameters)?;
         self.forward_slots(batch, &slots, None)
