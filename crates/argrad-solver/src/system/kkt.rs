@@ -7,6 +7,8 @@
 //! It is quasidefinite once regularized by `+REGULARIZATION` on x and `-REGULARIZATION` on z, so
 //! every elimination order works; solves are refined against the system without regularization.
 
+use std::collections::HashSet;
+
 use pulp::Simd;
 
 use crate::cones::ConeProduct;
@@ -321,8 +323,6 @@ impl Assembly {
         let (x_diagonal, p_address) = place_p(structure, of_p, &diagonal);
         let h_address = place_h(matrix, of_h, &diagonal[structure.variables()..]);
         let static_len = factorization.static_len();
-        // Off-diagonal blocks of H lie in dynamic storage by construction.
-        debug_assert!(h_address.iter().all(|&(a, _)| a as usize >= static_len));
         let mut copies = Vec::with_capacity(matrix.entries.len());
         let mut static_copies = Vec::new();
         let stored_p = (storage.p_base as u32..).zip(&p_address);
@@ -333,6 +333,12 @@ impl Assembly {
                 (false, false) => copies.push((from, to)),
             }
         }
+        // H is written for each factorization wherever it lies, also in static panels (those between
+        // a large cone's rows and its auxiliary nodes), and nothing else is written there.
+        debug_assert!({
+            let of_h: HashSet<u32> = h_address.iter().map(|&(to, _)| to).collect();
+            copies.iter().chain(&static_copies).all(|(_, to)| !of_h.contains(to))
+        });
         copies.sort_unstable_by_key(|&(_, to)| to);
         let written = copies.iter().map(|&(_, to)| to);
         let written = written.chain(x_diagonal.iter().map(|&(to, _)| to));
