@@ -333,8 +333,8 @@ impl Assembly {
                 (false, false) => copies.push((from, to)),
             }
         }
-        // H is written for each factorization wherever it lies, also in static panels (those between
-        // a large cone's rows and its auxiliary nodes), and nothing else is written there.
+        // H is written for each factorization wherever it lies, also in static panels (those
+        // between a large cone's rows and its auxiliary nodes), and nothing else is written there.
         debug_assert!({
             let of_h: HashSet<u32> = h_address.iter().map(|&(to, _)| to).collect();
             copies.iter().chain(&static_copies).all(|(_, to)| !of_h.contains(to))
