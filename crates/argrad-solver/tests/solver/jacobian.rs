@@ -58,7 +58,7 @@ fn columns_are_tangents_of_unit_directions() {
 
 /// Gradients of shared values are sums; a Jacobian is that of each sample all the same.
 #[test]
-fn shared_values_have_a_jacobian_an_sample() {
+fn shared_values_have_a_jacobian_per_sample() {
     let programs = &single_cones(3)[2].programs;
     let mut case = Case::new(programs.known_solution().batch, 2);
     let first = case.batch.select(&[0]);

@@ -60,7 +60,7 @@ def _check_variables(problem: cp.Problem, variables: Sequence[cp.Variable]) -> N
         if variable.attributes["boolean"] or variable.attributes["integer"]:
             raise ValueError(
                 f"Variable {variable.name()} is boolean or integer; a layer needs a continuous "
-                "problem (relax it, such as by bounds=[0, 1])"
+                "problem (relax it, for example with bounds=[0, 1])"
             )
         if variable.is_complex():
             raise NotImplementedError("Complex variables are not yet supported.")
