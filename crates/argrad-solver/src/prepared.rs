@@ -58,27 +58,27 @@ impl Prepared {
     }
 
     /// A buffer for a group's state, from the pool where there is one.
-    pub(crate) fn take_state(&self) -> Buffer {
-        self.try_take_state().unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn try_take_state(&self) -> Result<Buffer, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when the system gives none.
+    pub(crate) fn take_state(&self) -> Result<Buffer, Error> {
         let pooled = self.states.lock().unwrap_or_else(|e| e.into_inner()).pop();
         pooled.map_or_else(|| Buffer::try_zeros(state_len(&self.analysis, self.lanes)), Ok)
     }
 
-    /// States of so many groups, to keep.
+    /// The states of a batch, to keep.
     ///
     /// # Errors
     /// [`Error::Memory`] when they take more than the limit, or more than the system gives.
-    pub(crate) fn take_states(&self, groups: usize) -> Result<Vec<Buffer>, Error> {
+    pub(crate) fn take_states(&self, batch: usize) -> Result<Vec<Buffer>, Error> {
+        let groups = batch.div_ceil(self.lanes);
         let state = state_len(&self.analysis, self.lanes);
         self.limit.check_batch(bytes(groups, state * size_of::<f64>()), || {
-            format!("the tape of a batch of {} samples", groups * self.lanes)
+            format!("the tape of a batch of {batch} samples")
         })?;
         let mut states = Vec::with_capacity(groups);
         for _ in 0..groups {
-            match self.try_take_state() {
+            match self.take_state() {
                 Ok(state) => states.push(state),
                 Err(error) => {
                     states.into_iter().for_each(|state| self.return_state(state));

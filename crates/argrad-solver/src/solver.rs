@@ -141,8 +141,7 @@ impl Solver {
 
     /// Solves and keeps the states.
     fn record(&self, values: &Values<'_>, origin: Origin<'_>) -> Result<(Solution, Tape), Error> {
-        let groups = values.batch.div_ceil(self.prepared.lanes);
-        let mut states = self.prepared.take_states(groups)?;
+        let mut states = self.prepared.take_states(values.batch)?;
         match self.run(values, origin, Some(&mut states), self.prepared.settings.check_convexity) {
             Ok(solution) => {
                 let tape = Tape::new(self.prepared.clone(), states, values, &solution);
@@ -211,7 +210,7 @@ impl Solver {
             match state {
                 Some(state) => solve(first, rows, state.as_mut_slice(), work),
                 None => {
-                    let mut state = prepared.take_state();
+                    let mut state = prepared.take_state()?;
                     let outcome = solve(first, rows, state.as_mut_slice(), work);
                     prepared.return_state(state);
                     outcome

@@ -23,7 +23,7 @@ impl Tape {
         how: &Differentiation,
     ) -> Result<Option<SmoothedPoints<'_>>, Error> {
         let Mode::Smoothed(mu) = how.mode else { return Ok(None) };
-        let mut points = self.copied_points();
+        let mut points = self.copied_points()?;
         let analysis = &self.prepared.analysis;
         let (n, m) = (analysis.n(), analysis.m());
         let (mut x, mut z) = (Rows::new(&mut points.x, n), Rows::new(&mut points.z, m));
@@ -51,18 +51,13 @@ impl Tape {
     }
 
     /// The points of this tape, to be moved.
-    fn copied_points(&self) -> SmoothedPoints<'_> {
-        let copy = |state: &Buffer| {
-            let mut copy = self.prepared.take_state();
+    fn copied_points(&self) -> Result<SmoothedPoints<'_>, Error> {
+        let mut states = self.prepared.take_states(self.batch())?;
+        for (copy, state) in states.iter_mut().zip(&self.states) {
             copy.as_mut_slice().copy_from_slice(state.as_slice());
-            copy
-        };
-        SmoothedPoints {
-            prepared: &self.prepared,
-            states: self.states.iter().map(copy).collect(),
-            x: self.x.clone(),
-            z: self.z.clone(),
         }
+        let (x, z) = (self.x.clone(), self.z.clone());
+        Ok(SmoothedPoints { prepared: &self.prepared, states, x, z })
     }
 
     /// The points (x, z) of the central path at `mu`, row-major: s - z = v, s o z = mu. What
