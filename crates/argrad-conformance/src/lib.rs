@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`generators`] | seeded random programs: quadratic, over any cones, real-world families; solvable, degenerate, without a solution |
 //! | [`active_set`] | exact solutions and derivatives of quadratic programs, in double-double arithmetic |
-//! | [`reference`] | the same for programs over any cones, refined from an approximate solution |
+//! | [`mod@reference`] | the same for programs over any cones, refined from an approximate solution |
 //! | [`mod@clarabel`] | the same batch solved by Clarabel, one sample per task |
 //! | [`problem_file`] | real programs from files, nothing shared |
 //! | [`missing_kinds()`] | whether a test leaves a cone out |
