@@ -19,7 +19,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 	--config profile.release.package.argrad-solver.opt-level=1 \
 	--config profile.release.package.argrad-solver.codegen-units=16
 .PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
-.PHONY: bench accuracy cones large model miri
+.PHONY: bench accuracy cones units large model miri
 .PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow
 .NOTPARALLEL:
 
@@ -96,6 +96,11 @@ accuracy:
 ## tenth.
 cones:
 	$(CARGO) bench -p argrad-conformance --bench cones -- $(BENCH_ARGS)
+
+## Answers in many units, gradients of ill-conditioned programs, certificates, against exact oracles.
+## BENCH_ARGS="--count 30" for a tenth.
+units:
+	$(CARGO) bench -p argrad-conformance --bench units -- $(BENCH_ARGS)
 
 ## One program with a million variables, against Clarabel. BENCH_ARGS="--sizes 10000" for a small one.
 large:

@@ -14,7 +14,7 @@ pub(crate) fn failures(reports: &[Report], how: &Differentiation) -> Result<Vec<
         .iter()
         .map(|report| report.status)
         .enumerate()
-        .filter(|&(_, status)| status != Status::Solved)
+        .filter(|&(_, status)| !status.is_solved())
         .collect();
     if how.on_failure == OnFailure::Error && !failures.is_empty() {
         return Err(Error::Program(argrad::Error::Unsolved { batch: reports.len(), failures }));

@@ -271,7 +271,8 @@ impl Case {
         self.samples.iter().enumerate().filter(|(_, i)| i.report.is_degenerate()).map(
             |(index, sample)| {
                 let verdict = if sample.is_confirmed() { "confirmed" } else { "NOT confirmed" };
-                let Report { status, weakly_active, unique, .. } = sample.report;
+                let Report { status, weakly_active, .. } = sample.report;
+                let unique = sample.report.is_unique();
                 let oracle = match &sample.compared {
                     Ok(c) => format!(
                         "margin {:.1e}, condition {:.1e}, error of x {:.1e}, of gradients {:.1e}",

@@ -8,8 +8,9 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-const KEYS: &str = "tolerance, infeasibility_tolerance, max_iterations, time_limit, \
-                    max_polish_steps, check_convexity, convexity_tolerance, memory_limit, engine";
+const KEYS: &str = "tolerance, reduced_tolerance, infeasibility_tolerance, data_rounding, \
+                    max_iterations, time_limit, max_polish_steps, check_convexity, \
+                    convexity_tolerance, memory_limit, engine";
 
 /// Settings of the solver, with an interrupt of their own.
 pub(crate) fn settings(given: Option<&Bound<'_, PyDict>>) -> PyResult<Settings> {
@@ -25,7 +26,9 @@ pub(crate) fn settings(given: Option<&Bound<'_, PyDict>>) -> PyResult<Settings> 
         let count = || value.extract::<usize>().map_err(|_| bad("a whole number from 0"));
         match key.as_str() {
             "tolerance" => settings.tolerance = number()?,
+            "reduced_tolerance" => settings.reduced_tolerance = number()?,
             "infeasibility_tolerance" => settings.infeasibility_tolerance = number()?,
+            "data_rounding" => settings.data_rounding = number()?,
             "max_iterations" => settings.max_iterations = count()?,
             "max_polish_steps" => settings.max_polish_steps = count()?,
             "check_convexity" => {

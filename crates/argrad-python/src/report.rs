@@ -6,13 +6,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// Names of statuses, by code.
-pub(crate) const STATUS: [&str; 6] = [
+pub(crate) const STATUS: [&str; 7] = [
     "solved",
     "primal_infeasible",
     "dual_infeasible",
     "iteration_limit",
     "time_limit",
     "numerical_trouble",
+    "almost_solved",
 ];
 
 fn code(status: Status) -> i8 {
@@ -22,13 +23,14 @@ fn code(status: Status) -> i8 {
         Status::DualInfeasible => 2,
         Status::IterationLimit => 3,
         Status::TimeLimit => 4,
+        Status::AlmostSolved => 6,
         _ => 5,
     }
 }
 
-/// Whether every sample is solved.
+/// Whether every sample is solved, not almost.
 pub(crate) fn all_solved(reports: &[Report]) -> bool {
-    reports.iter().all(Report::is_solved)
+    reports.iter().all(|report| report.status == Status::Solved)
 }
 
 /// One array a field.
@@ -54,6 +56,8 @@ pub(crate) fn dict<'py>(py: Python<'py>, reports: &[Report]) -> PyResult<Bound<'
     dict.set_item("gap", numbers(|r| r.gap))?;
     dict.set_item("weakly_active", counts(|r| r.weakly_active))?;
     dict.set_item("condition", numbers(|r| r.condition))?;
-    dict.set_item("unique", flags(|r| r.unique))?;
+    dict.set_item("unique", flags(Report::is_unique))?;
+    dict.set_item("unique_x", flags(|r| r.unique_x))?;
+    dict.set_item("unique_z", flags(|r| r.unique_z))?;
     Ok(dict)
 }

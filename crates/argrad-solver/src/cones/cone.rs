@@ -166,6 +166,13 @@ pub(crate) trait LaneCone {
         data: &mut [V<S>],
         scratch: &mut [V<S>],
     );
+    /// z = s - v for s = P(v). Where mu > 0 a small z has digits that the difference has not.
+    #[inline(always)]
+    fn dual_point<S: Simd>(&self, _simd: S, v: &[V<S>], _mu: V<S>, s: &[V<S>], z: &mut [V<S>]) {
+        for i in 0..z.len() {
+            z[i] = s[i] - v[i];
+        }
+    }
     /// The entries of the block D (I - D + delta)^-1, in the order of [`Self::h_entries`].
     fn write_projection_block<S: Simd>(
         &self,

@@ -208,6 +208,15 @@ impl LaneCone for Nonnegative {
 
     /// At mu = 0 the step made s or z zero in each row: which one, the block says.
     #[inline(always)]
+    fn dual_point<S: Simd>(&self, simd: S, v: &[V<S>], mu: V<S>, s: &[V<S>], z: &mut [V<S>]) {
+        let zero = V::splat(simd, 0.0);
+        let is_central = mu.gt(zero);
+        for i in 0..z.len() {
+            z[i] = (is_central & v[i].gt(zero)).select(mu / s[i], s[i] - v[i]);
+        }
+    }
+
+    #[inline(always)]
     fn newton_point<S: Simd>(
         &self,
         simd: S,

@@ -359,6 +359,9 @@ operations! {
     /// `y = f(D) x`.
     apply as Apply(data: projection, f: function, x: rows, y: rows_mut, scratch: scratch);
 
+    /// z of s = P(v).
+    dual_point as DualPoint(v: rows, mu: lane, s: rows, z: rows_mut);
+
     /// v after a Newton step to (s, z).
     newton_point as NewtonPoint(data: projection, point: pair, mu: lane, v: rows_mut);
 

@@ -69,6 +69,7 @@ impl Tape {
             q: gradient::of_vector(l1, n, shared.q, -1.0),
             b: gradient::of_vector(l2, m, shared.b, 1.0),
             unfinished: linear.unfinished(),
+            accuracy: linear.accuracy(&self.reports, how.mode),
             adjoint_residual: linear.residual,
             iterations: linear.iterations,
         };
@@ -161,7 +162,7 @@ impl LaneTask for AdjointGroup<'_> {
         let work = &mut DerivativeWork::new(simd, self.analysis, self.work);
         let solved = self.group.lanes(simd, self.reports, Report::is_solved);
         let singular = self.group.lanes(simd, self.reports, |report| {
-            self.is_exact && report.is_solved() && !report.unique
+            self.is_exact && report.is_solved() && !report.is_unique()
         });
         load_cotangent(point, work, self.cotangent, self.group, solved);
         let outcome =

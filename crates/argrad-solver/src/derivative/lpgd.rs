@@ -12,7 +12,7 @@
 
 use super::gradient::of_vector;
 use super::{Cotangent, Differentiation, Gradients, OnFailure, SolutionTangent, Tangent};
-use crate::program::{Error, Slot, Solution, Status, Structure, Values};
+use crate::program::{Error, Slot, Solution, Structure, Values};
 use crate::solver::Solver;
 use crate::tape::{OwnValues, Shared, Tape};
 
@@ -54,6 +54,7 @@ impl Tape {
             a: of_vector(each.a, a_len, shared.a, 1.0),
             b: of_vector(each.b, m, shared.b, 1.0),
             adjoint_residual: vec![0.0; batch],
+            accuracy: vec![f64::NAN; batch],
             iterations: vec![0; batch],
             unfinished: Vec::new(),
         };
@@ -131,7 +132,7 @@ impl Tape {
         let (mut lost, mut failures) = (Vec::new(), Vec::new());
         for (index, report) in self.reports.iter().enumerate() {
             let there = [&points.up, &points.down].map(|point| point.reports[index].status);
-            let failed = there.into_iter().find(|&status| status != Status::Solved);
+            let failed = there.into_iter().find(|status| !status.is_solved());
             if !report.is_solved() || failed.is_some() {
                 lost.push(index);
             }
@@ -214,6 +215,7 @@ impl Shifted {
             z: difference(&up.z, &down.z, m),
             s: difference(&up.s, &down.s, m),
             residual: vec![0.0; up.batch],
+            accuracy: vec![f64::NAN; up.batch],
             iterations: vec![0; up.batch],
             unfinished: Vec::new(),
         }

@@ -57,8 +57,9 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Method {
-    /// With the factor that the solve left behind, refined; by LSQR where the system is singular,
-    /// or where there is no factor (then with tolerance 1e-10 and at most 10,000 iterations).
+    /// With the factor that the solve left behind, refined; by LSQR where the system is singular
+    /// and has no solution, or where there is no factor (then with tolerance 1e-10 and at most
+    /// 10,000 iterations).
     #[default]
     Direct,
     /// By LSQR (Paige and Saunders 1982) on products alone, for programs whose factor does not fit
@@ -133,9 +134,15 @@ pub struct Gradients {
     pub a: Vec<f64>,
     /// With respect to b.
     pub b: Vec<f64>,
-    /// Relative residual of the adjoint system, one per sample; zero where none was solved
-    /// ([`Mode::Lpgd`]).
+    /// Residual of the adjoint system relative to right-hand side and solution, one per sample:
+    /// near the rounding however ill-conditioned the system is. Where LSQR served, relative to the
+    /// right-hand side. Zero where none was solved ([`Mode::Lpgd`]).
     pub adjoint_residual: Vec<f64>,
+    /// Estimated relative error, one per sample: the condition number times that residual, which
+    /// counts as at least the rounding. Infinite where the solution is not unique, NaN where it is
+    /// not estimated: for other modes than [`Mode::Exact`], for second derivatives and gradients of
+    /// the value.
+    pub accuracy: Vec<f64>,
     /// Iterations of LSQR, one per sample; zero where the factor served.
     pub iterations: Vec<u32>,
     /// Samples that LSQR left at its limit of iterations, short of its tolerance.
@@ -165,9 +172,10 @@ pub struct SolutionTangent {
     pub z: Vec<f64>,
     /// Of s, `batch * m`.
     pub s: Vec<f64>,
-    /// Relative residual of the linear system, one per sample; zero where none was solved
-    /// ([`Mode::Lpgd`]).
+    /// Residual of the linear system, as [`Gradients::adjoint_residual`].
     pub residual: Vec<f64>,
+    /// Estimated relative error, as [`Gradients::accuracy`].
+    pub accuracy: Vec<f64>,
     /// Iterations of LSQR, one per sample; zero where the factor served.
     pub iterations: Vec<u32>,
     /// Samples that LSQR left at its limit of iterations, short of its tolerance.

@@ -2,8 +2,10 @@
 
 use pulp::Simd;
 
+use super::Mode;
 use crate::lanes::{M, V};
 use crate::prepared::{Group, Rows};
+use crate::program::Report;
 
 /// How a linear solve went, a number for each lane.
 #[derive(Clone, Copy)]
@@ -42,6 +44,18 @@ impl LinearReports {
             iterations: iterations.next(group),
             is_unfinished: is_unfinished.next(group),
         }
+    }
+
+    /// Estimates of the relative errors, from the condition numbers of `reports`.
+    pub(super) fn accuracy(&self, reports: &[Report], mode: Mode) -> Vec<f64> {
+        let samples = self.residual.iter().zip(reports);
+        let estimate = |(&residual, report): (&f64, &Report)| match mode {
+            // At least the rounding, and NaN where the residual is.
+            Mode::Exact if residual < f64::EPSILON => report.condition.max(1.0) * f64::EPSILON,
+            Mode::Exact => report.condition.max(1.0) * residual,
+            _ => f64::NAN,
+        };
+        samples.map(estimate).collect()
     }
 
     /// The samples that LSQR left at its limit of iterations.

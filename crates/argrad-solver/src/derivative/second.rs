@@ -153,6 +153,7 @@ impl Tape {
             q: gradient::of_vector(change.dl1, n, shared.q, -1.0),
             b: gradient::of_vector(change.dl2, m, shared.b, 1.0),
             adjoint_residual: vec![0.0; batch],
+            accuracy: vec![f64::NAN; batch],
             iterations: vec![0; batch],
             unfinished: Vec::new(),
         }

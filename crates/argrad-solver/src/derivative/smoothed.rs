@@ -125,6 +125,7 @@ impl LaneTask for SmoothGroup<'_> {
             enough: 0.0,
             max_steps: SMOOTHING_STEPS,
             is_last: M::splat(simd, false),
+            close: M::splat(simd, false),
         };
         let polished = polish(simd, analysis, state, work, solved, target);
         let cost = state.cost_scale[0];

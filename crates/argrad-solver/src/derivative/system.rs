@@ -1,4 +1,5 @@
-//! The linear system of the derivative: refined solves with the factor; LSQR where it is singular.
+//! The linear system of the derivative: refined solves with the factor; LSQR where the system is
+//! singular and has no solution.
 
 use pulp::Simd;
 
@@ -10,12 +11,14 @@ use crate::lanes::{M, V};
 use crate::linalg::lsqr::Limits;
 use crate::program::Stop;
 use crate::system::memory::{DerivativeWork, LinearVectors};
-use crate::system::projection_system::ProjectionSystem;
+use crate::system::projection_system::{Accuracy, ProjectionSystem};
 
 /// A refined solve reads the values about this many times.
 pub(super) const PASSES: usize = 8;
-/// Relative residual that refinement must reach, else the system counts as singular.
+/// A right-hand side has no solution where refinement leaves this much of it, ...
 const UNREFINED: f64 = 1e-8;
+/// ... which is this much of the solution too.
+const INCONSISTENT: f64 = 1e-12;
 /// Tolerance of the least-norm solve of a singular system, its iterations per unknown, and the most
 /// of them: a large one is left unfinished, which the gradients report.
 const LEAST_NORM: f64 = 1e-13;
@@ -44,8 +47,8 @@ pub(super) struct LinearMethod<'a> {
 /// ```text
 /// Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0
 /// ```
-/// `work.linear` holds r1, r2 and receives x, z. Lanes in `singular`, and lanes whose refinement
-/// fails, get the least-norm least-squares solution.
+/// `work.linear` holds r1, r2 and receives x, z. Lanes in `singular` get the solution of least norm
+/// where there is one; lanes where there is none, the least-squares solution of least norm.
 #[inline(always)]
 pub(super) fn solve<S: Simd>(
     point: &Point<'_, S>,
@@ -59,43 +62,45 @@ pub(super) fn solve<S: Simd>(
         let limits = Limits { tolerance, max_iterations, stop };
         return least_norm(point, work, M::splat(simd, true), limits);
     }
-    let direct = solve_with_factor(point, work, None, singular);
-    // Not a comparison that NaN fulfils: a NaN right-hand side keeps its NaN solution.
-    let singular = singular | direct.residual.gt(V::splat(simd, UNREFINED));
-    if !singular.any() {
+    let Accuracy { residual, backward } = solve_with_factor(point, work, None, singular);
+    // No comparisons that NaN fulfils: a NaN right-hand side keeps its NaN solution.
+    let inconsistent =
+        residual.gt(V::splat(simd, UNREFINED)) & backward.gt(V::splat(simd, INCONSISTENT));
+    let zero = point.zero();
+    let direct = LinearOutcome { residual: backward, iterations: zero, unfinished: zero.gt(zero) };
+    if !inconsistent.any() {
         return direct;
     }
     let max_iterations =
         (LEAST_NORM_ITERATIONS * (analysis.n() + analysis.m() + 1)).min(MOST_LEAST_NORM_ITERATIONS);
     let limits = Limits { tolerance: LEAST_NORM, max_iterations, stop };
-    let least_norm = least_norm(point, work, singular, limits);
+    let least_norm = least_norm(point, work, inconsistent, limits);
     LinearOutcome {
-        residual: singular.select(least_norm.residual, direct.residual),
-        iterations: singular.select(least_norm.iterations, direct.iterations),
-        unfinished: least_norm.unfinished & singular,
+        residual: inconsistent.select(least_norm.residual, direct.residual),
+        iterations: inconsistent.select(least_norm.iterations, direct.iterations),
+        unfinished: least_norm.unfinished & inconsistent,
     }
 }
 
-/// [`solve`] with the factor, in the lanes outside `singular`; `extra`, where given, is the
-/// right-hand side e of the second equation.
+/// [`solve`] with the factor; `extra`, where given, is the right-hand side e of the second
+/// equation.
 #[inline(always)]
 pub(super) fn solve_with_factor<S: Simd>(
     point: &Point<'_, S>,
     work: &mut DerivativeWork<'_, S>,
     extra: Option<&[V<S>]>,
     singular: M<S>,
-) -> LinearOutcome<S> {
+) -> Accuracy<S> {
     let Point { simd, analysis, view } = point;
     let derivative = ProjectionSystem {
         analysis,
         values: view.values,
         inverse_pivots: view.inverse_pivots,
         projection: view.projection,
+        singular,
     };
     let linear = &mut work.linear;
     let (rhs, solution) = ((&*linear.r1, &*linear.r2), (&mut *linear.x, &mut *linear.z));
     let scratch = (&mut work.system, &mut *linear.krylov);
-    let residual = derivative.solve(*simd, rhs, extra, solution, scratch, !singular);
-    let zero = point.zero();
-    LinearOutcome { residual, iterations: zero, unfinished: zero.gt(zero) }
+    derivative.solve(*simd, rhs, extra, solution, scratch, M::splat(*simd, true))
 }

@@ -73,8 +73,9 @@ impl Tape {
         });
         drop(linear);
         let unfinished = reports.unfinished();
+        let accuracy = reports.accuracy(&self.reports, how.mode);
         let LinearReports { residual, iterations, .. } = reports;
-        SolutionTangent { x, z, s, residual, iterations, unfinished }
+        SolutionTangent { x, z, s, residual, accuracy, iterations, unfinished }
     }
 
     /// `r1 = -(dP x + dq + dA'z)` and `r2 = db - dA x`.
@@ -148,7 +149,7 @@ impl LaneTask for TangentGroup<'_> {
         let work = &mut DerivativeWork::new(simd, self.analysis, self.work);
         let solved = self.group.lanes(simd, self.reports, Report::is_solved);
         let singular = self.group.lanes(simd, self.reports, |report| {
-            self.is_exact && report.is_solved() && !report.unique
+            self.is_exact && report.is_solved() && !report.is_unique()
         });
         load_tangent(point, work, self.right_hand_side, self.group, solved);
         let outcome = solve_tangent(point, work, self.method, singular);

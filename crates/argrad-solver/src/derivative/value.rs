@@ -37,6 +37,7 @@ impl Tape {
             q: gradient::of_vector(l1, n, shared.q, -2.0),
             b: gradient::of_vector(l2, m, shared.b, 1.0),
             adjoint_residual: vec![0.0; batch],
+            accuracy: vec![f64::NAN; batch],
             iterations: vec![0; batch],
             unfinished: Vec::new(),
         };

@@ -133,7 +133,7 @@ impl Factorization {
                 let least = ldl.factor(
                     matrix,
                     &mut rest[..ldl.factor_len()],
-                    pivots.smallest,
+                    pivots.smallest.lane(0),
                     pivots.replacement.lane(0),
                 );
                 *pivots.least = V::splat(simd, least);

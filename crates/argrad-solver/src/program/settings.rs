@@ -46,8 +46,14 @@ pub struct Settings {
     /// curved cones; the solution, and the condition of [`crate::Report`], are then that much less
     /// accurate.
     pub tolerance: f64,
+    /// A sample that comes no nearer to the tolerance is almost solved up to this residual
+    /// ([`crate::Status::AlmostSolved`]). The tolerance itself asks for no such status.
+    pub reduced_tolerance: f64,
     /// Relative tolerance of infeasibility certificates.
     pub infeasibility_tolerance: f64,
+    /// Relative rounding of the data: no certificate rests on less. For data that were rounded to
+    /// single precision, that of `f32`.
+    pub data_rounding: f64,
     /// Most interior-point iterations.
     pub max_iterations: usize,
     /// Time that one call may take. Samples not solved by then end with
@@ -61,8 +67,8 @@ pub struct Settings {
     /// Check that each P is positive semidefinite, at the cost of one factorization of P. Turn off
     /// where P is so by construction.
     pub check_convexity: bool,
-    /// How far below zero an eigenvalue of P may be in that check, relative to the largest entry of
-    /// P in absolute value. For a P rounded to single precision, 1e-5.
+    /// How far below zero a pivot of P may be in that check, relative to the largest entry of its
+    /// row in absolute value. For a P rounded to single precision, 1e-5.
     pub convexity_tolerance: f64,
     /// Most bytes that one call may take for its factors, tapes and results: what would need more
     /// is refused ([`Error::Memory`]). `None` is the memory of the machine, or of the control group
@@ -79,7 +85,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             tolerance: 1e-9,
+            reduced_tolerance: 1e-6,
             infeasibility_tolerance: 1e-8,
+            data_rounding: f64::EPSILON,
             max_iterations: 100,
             time_limit: None,
             interrupt: None,
@@ -110,6 +118,20 @@ impl Settings {
                 "infeasibility_tolerance",
                 "a number from 1e-14 to below 1",
                 self.infeasibility_tolerance.to_string(),
+            );
+        }
+        if !(self.reduced_tolerance >= 0.0 && self.reduced_tolerance < 1.0) {
+            return setting(
+                "reduced_tolerance",
+                "a number from 0 to below 1",
+                self.reduced_tolerance.to_string(),
+            );
+        }
+        if !(self.data_rounding >= 0.0 && self.data_rounding < 1.0) {
+            return setting(
+                "data_rounding",
+                "a number from 0 to below 1",
+                self.data_rounding.to_string(),
             );
         }
         if !(self.convexity_tolerance >= 0.0 && self.convexity_tolerance < 1.0) {

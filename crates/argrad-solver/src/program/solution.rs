@@ -6,6 +6,9 @@
 pub enum Status {
     /// The KKT residual is below the tolerance.
     Solved,
+    /// The KKT residual is below the reduced tolerance, and comes no nearer to the tolerance: the
+    /// best point is returned. It has a derivative as a solution has.
+    AlmostSolved,
     /// No feasible point: `z` holds a certificate, `A'z = 0, z in K*, b'z = -1`.
     PrimalInfeasible,
     /// Unbounded below (if feasible): `x`, `s` hold a direction, `Px = 0, Ax + s = 0, q'x = -1`.
@@ -19,10 +22,18 @@ pub enum Status {
     NumericalTrouble,
 }
 
+impl Status {
+    /// Whether there is a solution: [`Self::Solved`] or [`Self::AlmostSolved`].
+    pub fn is_solved(self) -> bool {
+        matches!(self, Status::Solved | Status::AlmostSolved)
+    }
+}
+
 impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Status::Solved => "solved",
+            Status::AlmostSolved => "almost solved",
             Status::PrimalInfeasible => "primal infeasible",
             Status::DualInfeasible => "dual infeasible (unbounded)",
             Status::IterationLimit => "iteration limit",
@@ -59,23 +70,32 @@ pub struct Report {
     /// Number of directions in which the projection is not differentiable by margin: there s and
     /// z are both nearly zero, and the derivative is one-sided or nearly so.
     pub weakly_active: u32,
-    /// Estimated condition number of the derivative's linear system, in the scaled variables.
+    /// Estimated condition number of the derivative's linear system, in the scaled variables;
+    /// infinite where it is singular.
     pub condition: f64,
-    /// Whether x, z, s are unique as far as the linear system can tell. When false, the derivative
-    /// is a least-norm one.
-    pub unique: bool,
+    /// Whether x, hence s, is unique as far as rounding lets the linear system tell. When false,
+    /// the derivative is a least-norm one.
+    pub unique_x: bool,
+    /// Whether z is: the multipliers of redundant constraints are not, whatever x is. The
+    /// derivative of x is then that of any choice of them.
+    pub unique_z: bool,
 }
 
 impl Report {
-    /// Whether the status is [`Status::Solved`].
+    /// Whether there is a solution, see [`Status::is_solved`].
     pub fn is_solved(&self) -> bool {
-        self.status == Status::Solved
+        self.status.is_solved()
     }
 
     /// Whether the derivative at this sample should not be taken at face value: the sample is
-    /// not solved, weakly active, or not unique.
+    /// not, or almost, solved, weakly active, or not unique.
     pub fn is_degenerate(&self) -> bool {
-        self.status != Status::Solved || self.weakly_active > 0 || !self.unique
+        self.status != Status::Solved || self.weakly_active > 0 || !self.is_unique()
+    }
+
+    /// Whether x and z are unique.
+    pub fn is_unique(&self) -> bool {
+        self.unique_x && self.unique_z
     }
 }
 
@@ -100,7 +120,7 @@ impl Solution {
         self.reports
             .iter()
             .enumerate()
-            .filter(|(_, report)| report.status != Status::Solved)
+            .filter(|(_, report)| !report.is_solved())
             .map(|(index, report)| (index, report.status))
     }
 }

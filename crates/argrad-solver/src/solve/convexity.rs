@@ -10,7 +10,8 @@ use crate::program::{Error, Settings, Values};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{ConvexityVectors, State, Work};
 
-/// LDL' of the scaled P, shifted: every pivot must be positive.
+/// LDL' of the scaled P, every diagonal entry shifted by a share of the largest in its row, so that
+/// variables of other units do not hide it: every pivot must be positive.
 #[inline(always)]
 pub(super) fn check_convexity<S: Simd>(
     simd: S,
@@ -24,18 +25,21 @@ pub(super) fn check_convexity<S: Simd>(
     let zero = V::splat(simd, 0.0);
     let base = analysis.kkt.p_base;
     let p = &state.values[base..base + analysis.stored_p.len()];
-    let mut largest = zero;
-    for &entry in p {
-        largest = largest.max_abs(entry);
-    }
-    let shift = (V::splat(simd, settings.convexity_tolerance) * largest)
-        .max(V::splat(simd, f64::MIN_POSITIVE));
     let convexity = &analysis.convexity;
     let ConvexityVectors { matrix, inverse_pivots: inverse } =
         ConvexityVectors::new(&work.lengths, work.phase);
     matrix.fill(zero);
-    for &address in &analysis.convexity_diagonal {
-        matrix[address as usize] = shift;
+    // The inverse pivots are not known yet.
+    let largest = &mut *inverse;
+    largest.fill(V::splat(simd, f64::MIN_POSITIVE));
+    for (stored, &entry) in analysis.stored_p.iter().zip(p) {
+        for index in [stored.row as usize, stored.col as usize] {
+            largest[index] = largest[index].max_abs(entry);
+        }
+    }
+    for (&address, &size) in analysis.convexity_diagonal.iter().zip(largest.iter()) {
+        let shift = V::splat(simd, settings.convexity_tolerance) * size;
+        matrix[address as usize] = shift.max(V::splat(simd, f64::MIN_POSITIVE));
     }
     for (&address, &entry) in analysis.convexity_address.iter().zip(p) {
         matrix[address as usize] += entry;
@@ -46,7 +50,7 @@ pub(super) fn check_convexity<S: Simd>(
         matrix,
         Pivots {
             signs: &analysis.plus,
-            smallest: 0.0,
+            smallest: zero,
             replacement: V::splat(simd, 1.0),
             inverse,
             least: &mut least,

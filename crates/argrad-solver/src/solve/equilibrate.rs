@@ -3,10 +3,15 @@
 //! With x = D x^, s = E^-1 s^, z = E z^ / c the scaled program has P^ = c D P D, q^ = c D q,
 //! A^ = E A D, b^ = E b. All factors are powers of two, so scaling rounds nothing: the scaled
 //! program is the given program exactly.
+//!
+//! D and E bring the entries of the KKT matrix near one. A common factor of D and E^-1, the unit of
+//! x and s, leaves A alone; it and c bring b and the objective near one, so that the scaled program
+//! does not depend on the units of the given one: x(tp, tb) = t x(p, b) to the last bit, where t is
+//! a power of two.
 
 use pulp::Simd;
 
-use crate::lanes::{Kernel, MOST_LANES, V, call};
+use crate::lanes::{Kernel, M, MOST_LANES, V, call};
 use crate::program::{Slot, Values};
 use crate::system::analysis::Analysis;
 use crate::system::memory::State;
@@ -18,7 +23,12 @@ const PASSES: usize = 12;
 /// number is infinite in both.
 pub(crate) const INFINITE: f64 = 1e19_f32 as f64;
 /// Largest factor, and reciprocal of the smallest.
-const LARGEST: f64 = 1_048_576.0;
+const LARGEST: f64 = (1_u128 << 100) as f64;
+/// Norms with this ratio are far apart, and how often they are aligned then.
+const APART: f64 = 1e4;
+const ALIGNMENTS: usize = 3;
+/// Smallest unit, and reciprocal of the largest.
+const SMALLEST_UNIT: f64 = 1e-60;
 
 /// Writes the samples `samples` (one per lane) into `state`, unscaled, with scales of one.
 #[inline(always)]
@@ -63,26 +73,33 @@ impl<S: Simd> Kernel for Load<'_, '_, S> {
     }
 }
 
-/// A row with infinite b is no constraint: 0 x <= 1 has the same solutions and stays finite.
+/// A row with infinite b is no constraint: its entries of A become zero and its b truly infinite,
+/// for [`set_units`] to make it 0 x <= 1.
 #[inline(always)]
 fn remove_infinite_rows<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>) {
-    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let infinite = V::splat(simd, INFINITE);
+    let zero = V::splat(simd, 0.0);
     let mut any = zero;
     for (&b, &removable) in state.b.iter().zip(&analysis.removable) {
         any = if removable { any.max(b) } else { any };
     }
-    if !any.ge(infinite).any() {
+    if !any.ge(V::splat(simd, INFINITE)).any() {
         return;
     }
-    let removed = |row: usize, b: V<S>| if analysis.removable[row] { b } else { zero }.ge(infinite);
+    for (row, b) in state.b.iter_mut().enumerate() {
+        let removed = if analysis.removable[row] { *b } else { zero };
+        let removed = removed.ge(V::splat(simd, INFINITE));
+        *b = removed.select(V::splat(simd, f64::INFINITY), *b);
+    }
     for (stored, &address) in analysis.stored_a.iter().zip(&analysis.kkt.a_address) {
         let (row, entry) = (stored.row as usize, &mut state.values[address as usize]);
-        *entry = removed(row, state.b[row]).select(zero, *entry);
+        *entry = is_removed(state.b[row]).select(zero, *entry);
     }
-    for (row, b) in state.b.iter_mut().enumerate() {
-        *b = removed(row, *b).select(one, *b);
-    }
+}
+
+/// The lanes in which the b of a row removes it.
+#[inline(always)]
+fn is_removed<S: Simd>(b: V<S>) -> M<S> {
+    b.ge(b.like(f64::INFINITY))
 }
 
 /// Writes numbers of `slot`, of which each sample has `len`, to `out`: from the first of each of
@@ -143,9 +160,8 @@ impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
     #[inline(always)]
     fn run(self) {
         let Self { simd, analysis, state, norms: (column, row) } = self;
-        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-        let p_base = analysis.kkt.p_base;
-        let p_len = analysis.stored_p.len();
+        let zero = V::splat(simd, 0.0);
+        normalize(simd, analysis, state, (&mut *column, &mut *row));
         for _ in 0..PASSES {
             column.fill(zero);
             row.fill(zero);
@@ -163,21 +179,175 @@ impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
             analysis.cones.unify_scaling(simd, row);
             apply(analysis, state, column, row);
         }
-        // The cost scale brings the objective to order one.
-        let mut largest = zero;
-        for &q in state.q.iter() {
-            largest = q.abs().max(largest);
+        set_units(simd, analysis, state);
+    }
+}
+
+/// Brings the largest entry of A near one, rows and columns of A that are far apart together, and
+/// then the largest of P near one: what follows does not depend on units that all variables, all
+/// rows or the objective have in common, and little on those that each has.
+#[inline(always)]
+fn normalize<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &mut State<'_, S>,
+    norms: (&mut [V<S>], &mut [V<S>]),
+) {
+    let zero = V::splat(simd, 0.0);
+    let (mut of_a, mut of_p) = (zero, zero);
+    for &address in &analysis.kkt.a_address {
+        of_a = of_a.max_abs(state.values[address as usize]);
+    }
+    let unit = to_one(of_a);
+    for &address in &analysis.kkt.a_address {
+        state.values[address as usize] *= unit;
+    }
+    for (scale, b) in state.row_scale.iter_mut().zip(state.b.iter_mut()) {
+        *scale = unit;
+        *b *= unit;
+    }
+    align(simd, analysis, state, norms);
+    let p = &mut state.values[analysis.kkt.p_base..][..analysis.stored_p.len()];
+    for &entry in p.iter() {
+        of_p = of_p.max_abs(entry);
+    }
+    let unit = to_one(of_p);
+    for number in p.iter_mut().chain(state.q.iter_mut()) {
+        *number *= unit;
+    }
+    state.cost_scale[0] = unit;
+}
+
+/// Brings rows and columns to norms near one by turns, in the lanes where those of the columns, or
+/// of the rows, are far apart. The passes that follow end at one of many scalings with such norms;
+/// from far away it would be one in which most entries are tiny.
+#[inline(always)]
+fn align<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &mut State<'_, S>,
+    (column, row): (&mut [V<S>], &mut [V<S>]),
+) {
+    let one = V::splat(simd, 1.0);
+    write_norms(simd, analysis, state, column, row);
+    let apart = far_apart(simd, column) | far_apart(simd, row);
+    if !apart.any() {
+        return;
+    }
+    for _ in 0..ALIGNMENTS {
+        for norm in row.iter_mut() {
+            *norm = apart.select(to_one(*norm), one);
         }
-        let p = &mut state.values[p_base..p_base + p_len];
-        for entry in p.iter() {
-            largest = entry.abs().max(largest);
+        column.fill(one);
+        analysis.cones.unify_scaling(simd, row);
+        apply(analysis, state, column, row);
+        write_norms(simd, analysis, state, column, row);
+        for norm in column.iter_mut() {
+            *norm = apart.select(to_one(*norm), one);
         }
-        let c = largest.gt(zero).select(nearest_power_of_two(one / largest), one);
-        state.cost_scale[0] = c;
-        for entry in p.iter_mut().chain(state.q.iter_mut()) {
-            *entry *= c;
+        row.fill(one);
+        apply(analysis, state, column, row);
+        write_norms(simd, analysis, state, column, row);
+    }
+}
+
+/// Norms of the columns and rows of A. Where a column of A is empty, the root of the diagonal of P
+/// takes its place.
+#[inline(always)]
+fn write_norms<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    state: &State<'_, S>,
+    column: &mut [V<S>],
+    row: &mut [V<S>],
+) {
+    column.fill(V::splat(simd, 0.0));
+    row.fill(V::splat(simd, 0.0));
+    for (stored, &address) in analysis.stored_a.iter().zip(&analysis.kkt.a_address) {
+        let entry = state.values[address as usize];
+        let (i, j) = (stored.row as usize, stored.col as usize);
+        column[j] = column[j].max_abs(entry);
+        row[i] = row[i].max_abs(entry);
+    }
+    let p = &state.values[analysis.kkt.p_base..];
+    for (stored, &entry) in analysis.stored_p.iter().zip(p) {
+        if stored.row == stored.col {
+            let norm = &mut column[stored.col as usize];
+            *norm = norm.gt(V::splat(simd, 0.0)).select(*norm, entry.abs().sqrt());
         }
     }
+}
+
+/// Lanes in which the largest of the norms is much larger than the smallest that is not zero.
+#[inline(always)]
+fn far_apart<S: Simd>(simd: S, norms: &[V<S>]) -> M<S> {
+    let zero = V::splat(simd, 0.0);
+    let infinite = V::splat(simd, f64::INFINITY);
+    let (mut largest, mut smallest) = (zero, infinite);
+    for &norm in norms {
+        largest = largest.max(norm);
+        smallest = norm.gt(zero).select(norm, infinite).min(smallest);
+    }
+    largest.gt(V::splat(simd, APART) * smallest)
+}
+
+/// Chooses the units of x and s and of the objective. A solution has the size of b, or that of the
+/// minimizer without constraints, or one between them: the unit of x is their geometric mean, or
+/// the one of them that is not zero. The unit of the objective brings the larger of P and q to
+/// order one.
+#[inline(always)]
+fn set_units<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>) {
+    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let (mut of_p, mut of_q, mut of_b) = (zero, zero, zero);
+    let p = &mut state.values[analysis.kkt.p_base..][..analysis.stored_p.len()];
+    for &entry in p.iter() {
+        of_p = of_p.max_abs(entry);
+    }
+    for &q in state.q.iter() {
+        of_q = of_q.max_abs(q);
+    }
+    for &b in state.b.iter() {
+        of_b = of_b.max_abs(is_removed(b).select(zero, b));
+    }
+    let has_minimizer = of_p.gt(zero) & of_q.gt(zero);
+    let of_minimizer = has_minimizer.select(of_q / of_p, of_b);
+    let of_b = of_b.gt(zero).select(of_b, of_minimizer);
+    let mean = (within(of_b) * within(of_minimizer)).sqrt();
+    let unit = of_b.gt(zero).select(nearest_power_of_two(mean), one);
+    let per_unit = one / unit;
+    let largest = of_p.max(of_q * per_unit);
+    let c = to_one(largest);
+    state.p_size[0] = c * of_p;
+    for entry in p.iter_mut() {
+        *entry *= c;
+    }
+    for q in state.q.iter_mut() {
+        *q *= c * per_unit;
+    }
+    for b in state.b.iter_mut() {
+        *b = is_removed(*b).select(one, *b * per_unit);
+    }
+    for scale in state.x_scale.iter_mut() {
+        *scale *= unit;
+    }
+    for scale in state.row_scale.iter_mut() {
+        *scale *= per_unit;
+    }
+    // P^ = c D P D with the D before this.
+    state.cost_scale[0] *= c * per_unit * per_unit;
+}
+
+/// The power of two that brings `size` near one; one for zero.
+#[inline(always)]
+fn to_one<S: Simd>(size: V<S>) -> V<S> {
+    let one = size.like(1.0);
+    size.gt(size.like(0.0)).select(nearest_power_of_two(one / within(size)), one)
+}
+
+/// `size`, or what is nearest to it among numbers whose powers are far from over- and underflow.
+#[inline(always)]
+fn within<S: Simd>(size: V<S>) -> V<S> {
+    size.min(size.like(1.0 / SMALLEST_UNIT)).max(size.like(SMALLEST_UNIT))
 }
 
 /// Multiplies the program by the factors of this pass and accumulates them.

@@ -11,6 +11,7 @@ use crate::solve::measure::measure;
 use crate::solve::outcome::{Outcome, SolutionRows};
 use crate::solve::polish::{Target, polish};
 use crate::solve::report::{report, write_rows};
+use crate::solve::uniqueness::{DOUBTFUL, uniqueness};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
 use crate::system::memory::{EquilibrationVectors, State, SystemWork, Work};
@@ -20,6 +21,8 @@ use crate::system::memory::{EquilibrationVectors, State, SystemWork, Work};
 const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 /// Residual of the scaled program that a polish must reach after each handover.
 const POLISHED: [f64; 4] = [5e-12, 1e-10, 1e-10, 1e-10];
+/// Residual of a best point from which a last polish is tried.
+const NEAR: f64 = 1e-5;
 /// Residual that accepts a warm start.
 const WARM: f64 = 1e-11;
 /// A tolerance of the caller up to this one does not end a polish: it goes on as long as that pays,
@@ -27,6 +30,9 @@ const WARM: f64 = 1e-11;
 const STRICT: f64 = 1e-9;
 /// ... this share, as a residual of the scaled program, is enough.
 const MARGIN: f64 = 0.1;
+
+/// A certificate whose b'z is this many roundings of its terms does not rest on them.
+const CERTAIN: f64 = 16.0;
 
 /// Where a group's solutions come from.
 #[derive(Clone, Copy)]
@@ -92,6 +98,7 @@ impl LaneTask for SolveGroup<'_> {
         }
         group.project_unpolished();
         group.factor();
+        group.look_for_others();
         let LaneGroup { state, work, outcome, .. } = group;
         report(simd, analysis, settings, state, &mut work.system, &outcome, rows.reports);
         write_rows(analysis, values, state, first, rows);
@@ -128,13 +135,18 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     fn take(&mut self, point: &Solution, samples: &[usize]) {
         load_start(self.analysis, point, samples, self.state);
         self.outcome.pending = M::splat(self.simd, false);
+        if self.analysis.kkt.has_factor() {
+            // No polish has estimated it: to be looked at.
+            self.outcome.growth = V::splat(self.simd, f64::INFINITY);
+        }
     }
 
     /// Newton's method from the starting points.
     #[inline(always)]
     fn warm_start(&mut self, start: &Solution, samples: &[usize]) {
         load_start(self.analysis, start, samples, self.state);
-        self.polish(WARM, self.enough(), M::splat(self.simd, false));
+        let none = M::splat(self.simd, false);
+        self.polish(WARM, self.enough(), (none, none));
         self.outcome.warm = self.outcome.solved;
         self.outcome.forget_pending(self.simd);
     }
@@ -155,7 +167,8 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
             }
             self.publish(&embedding);
             let is_last = self.not_accurate(embedding.stuck);
-            self.polish(polished_to, enough, is_last);
+            let none = M::splat(self.simd, false);
+            self.polish(polished_to, enough, (is_last, none));
             if !self.outcome.pending.any() {
                 break;
             }
@@ -168,6 +181,81 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
             enough = 0.0;
         }
         self.outcome.embedding = Some(embedding);
+        self.recall_best();
+        self.polish_closely();
+    }
+
+    /// Keeps the points of those of `lanes` whose residual `found` is their smallest so far.
+    #[inline(always)]
+    fn keep_best(&mut self, lanes: M<S>, found: V<S>) {
+        let Self { state, work, outcome, .. } = self;
+        let better = lanes & found.lt(outcome.best);
+        if !better.any() {
+            return;
+        }
+        outcome.best = better.select(found, outcome.best);
+        let best = &mut work.best;
+        for (kept, values) in
+            [(&mut *best.x, &*state.x), (&mut *best.z, &*state.z), (&mut *best.s, &*state.s)]
+        {
+            for (kept, &value) in kept.iter_mut().zip(values) {
+                *kept = better.select(value, *kept);
+            }
+        }
+    }
+
+    /// Lanes that are neither solved nor without a solution.
+    #[inline(always)]
+    fn unsolved(&self) -> M<S> {
+        let Self { all, outcome, .. } = self;
+        let infeasible = outcome.embedding.map_or(!*all, |embedding| embedding.infeasible());
+        *all & !outcome.solved & !infeasible
+    }
+
+    /// The unsolved lanes end at their best point.
+    #[inline(always)]
+    fn recall_best(&mut self) {
+        let lanes = self.unsolved();
+        if !lanes.any() {
+            return;
+        }
+        let Self { simd, analysis, state, work, .. } = self;
+        let found = measure(*simd, analysis, state, &mut work.system).residual();
+        self.keep_best(lanes, found);
+        let Self { simd, state, work, outcome, .. } = self;
+        // A lane whose points were all not finite has no best.
+        let lanes = lanes & outcome.best.lt(V::splat(*simd, f64::INFINITY));
+        let best = &work.best;
+        for (values, kept) in
+            [(&mut *state.x, &*best.x), (&mut *state.z, &*best.z), (&mut *state.s, &*best.s)]
+        {
+            for (value, &kept) in values.iter_mut().zip(kept) {
+                *value = lanes.select(kept, *value);
+            }
+        }
+    }
+
+    /// A last polish of the lanes that are not solved from their best points, if these are near,
+    /// with a factor for a nearly singular P and refined steps.
+    #[inline(always)]
+    fn polish_closely(&mut self) {
+        let best = self.outcome.best;
+        let scalar = |value: f64| V::splat(self.simd, value);
+        let near = best.lt(scalar(NEAR)) & best.gt(scalar(self.settings.tolerance));
+        let lanes = self.unsolved() & near;
+        let Self { state, outcome, .. } = self;
+        if !lanes.any() {
+            return;
+        }
+        for i in 0..state.v.len() {
+            state.v[i] = lanes.select(state.s[i] - state.z[i], state.v[i]);
+        }
+        outcome.pending = lanes;
+        let closely = (lanes, lanes);
+        self.polish(POLISHED[1], 0.0, closely);
+        if (lanes & !self.outcome.solved).any() {
+            self.recall_best();
+        }
     }
 
     /// A round of the interior point to a residual of `handover`.
@@ -177,6 +265,7 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         let round = Round {
             residual: handover,
             infeasibility: settings.infeasibility_tolerance,
+            least_share: CERTAIN * settings.data_rounding,
             max_iterations: settings.max_iterations,
             stop,
         };
@@ -195,17 +284,18 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
 
     /// Polishes the pending lanes. Those whose residual is below `residual` then, and in the
     /// caller's units within the tolerance, are solved. `is_last` are lanes that are not polished
-    /// again.
+    /// again, `close` those with refined steps from the start.
     #[inline(always)]
-    fn polish(&mut self, residual: f64, enough: f64, is_last: M<S>) {
+    fn polish(&mut self, residual: f64, enough: f64, (is_last, close): (M<S>, M<S>)) {
         let Self { simd, analysis, settings, state, work, outcome, .. } = self;
         let mu = V::splat(*simd, 0.0);
         let max_steps = settings.max_polish_steps;
-        let target = Target { mu, residual, enough, max_steps, is_last };
+        let target = Target { mu, residual, enough, max_steps, is_last, close };
         let polished = polish(*simd, analysis, state, work, outcome.pending, target);
         let found = measure(*simd, analysis, state, &mut work.system).residual();
         let accurate = found.le(V::splat(*simd, settings.tolerance));
         outcome.book(&polished, polished.solved & accurate);
+        self.keep_best(self.outcome.pending, found);
     }
 
     /// The pending ones of `lanes` whose point is not within the caller's tolerance as it is.
@@ -242,6 +332,7 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         let SystemWork { rows: s, cones, .. } = &mut work.system;
         let zero = V::splat(*simd, 0.0);
         analysis.cones.projection(*simd, state.v, zero, s, state.projection, cones);
+        outcome.is_factored = false;
     }
 
     /// Factors the system of the derivative at the v of all lanes where that was not done last.
@@ -258,6 +349,63 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         }
         let workspace = Factored { inverse_pivots: state.inverse_pivots, scratch };
         analysis.kkt.factor(*simd, state.values, state.h, workspace);
+    }
+
+    /// Whether x and z are unique where the factor leaves a doubt.
+    #[inline(always)]
+    fn look_for_others(&mut self) {
+        let Self { simd, analysis, state, work, all, outcome, .. } = self;
+        let doubtful = *all & outcome.growth.ge(V::splat(*simd, DOUBTFUL));
+        if !doubtful.any() || !analysis.kkt.has_factor() {
+            return;
+        }
+        let found = uniqueness(*simd, analysis, state, work, doubtful);
+        outcome.take_found(&found, doubtful);
+        let ill_conditioned = doubtful & (found.in_x | !found.x);
+        if ill_conditioned.any() {
+            self.look_closely(ill_conditioned);
+        }
+    }
+
+    /// The same with a factor that is closer to a nearly singular P. Where x proves to be unique,
+    /// the factor stays, and the point is polished with it: what is left of its error lies in
+    /// directions that the usual factor hardly sees.
+    #[inline(always)]
+    fn look_closely(&mut self, lanes: M<S>) {
+        self.factor_closely(lanes);
+        let Self { simd, analysis, state, work, outcome, .. } = self;
+        let found = uniqueness(*simd, analysis, state, work, lanes);
+        let close = lanes & found.x;
+        outcome.take_found(&found, close);
+        if (lanes & !close).any() {
+            self.factor_closely(close);
+        }
+        if !close.any() {
+            return;
+        }
+        let Self { simd, analysis, settings, state, work, outcome, .. } = self;
+        let target = Target {
+            mu: V::splat(*simd, 0.0),
+            residual: POLISHED[1],
+            enough: 0.0,
+            max_steps: settings.max_polish_steps,
+            is_last: close,
+            close,
+        };
+        let solved = close & outcome.solved;
+        let polished = polish(*simd, analysis, state, work, solved, target);
+        outcome.polish_steps =
+            solved.select(outcome.polish_steps + polished.steps, outcome.polish_steps);
+    }
+
+    /// Factors the system at hand again, with the regularization for a nearly singular P in the
+    /// lanes in `close`.
+    #[inline(always)]
+    fn factor_closely(&mut self, close: M<S>) {
+        let Self { simd, analysis, state, work, .. } = self;
+        let scratch = &mut *work.system.factor;
+        let workspace = Factored { inverse_pivots: state.inverse_pivots, scratch };
+        analysis.kkt.factor_closely(*simd, state.values, state.h, workspace, close);
     }
 }
 
@@ -278,8 +426,7 @@ fn load_start<S: Simd>(
             z.set_lane(lane, value);
         }
         for (s, &value) in state.s.iter_mut().zip(&start.s[sample * m..]) {
-            // Removed rows have s = +inf; inside they are 0 x <= 1.
-            s.set_lane(lane, if value == f64::INFINITY { 1.0 } else { value });
+            s.set_lane(lane, value);
         }
     }
     let cost = state.cost_scale[0];
@@ -288,7 +435,9 @@ fn load_start<S: Simd>(
     }
     for i in 0..m {
         state.z[i] = state.z[i] * cost / state.row_scale[i];
-        state.s[i] *= state.row_scale[i];
+        // Removed rows have s = +inf; inside they are 0 x <= 1.
+        let s = state.s[i] * state.row_scale[i];
+        state.s[i] = s.ge(s.like(f64::INFINITY)).select(s.like(1.0), s);
         state.v[i] = state.s[i] - state.z[i];
     }
 }

@@ -2,16 +2,21 @@
 
 use pulp::Simd;
 
-use crate::lanes::{Kernel, V, call};
+use crate::lanes::{Kernel, M, V, call};
 use crate::system::analysis::Analysis;
+use crate::system::gcr::largest;
 use crate::system::memory::{State, SystemWork};
 
-/// Terms of the scaled program below this do not make a residual relative to themselves.
-const FLOOR: f64 = 1e-3;
-/// |v| below this times its largest entry (at least one) is weakly active.
-pub(crate) const WEAK_MARGIN: f64 = 1e-8;
-/// The same for points that were not polished: there s and z are known to half the digits only.
-pub(crate) const WEAK_MARGIN_UNPOLISHED: f64 = 1e-4;
+/// Terms below this share of the units of the scaled program, ...
+const OF_UNIT: f64 = 1e-8;
+/// ... or of the numbers whose rounding is in them, do not make a residual relative to themselves.
+const OF_ROUNDED: f64 = 1e-4;
+/// |v| below this, in the units of the scaled program, is weakly active, ...
+const WEAK_MARGIN: f64 = 1e-8;
+/// ... and so is |v| below this share of its largest entry.
+const WEAK_SHARE: f64 = 1e-14;
+/// Both for points that were not polished: there s and z are known to half the digits only.
+const WEAK_MARGIN_UNPOLISHED: f64 = 1e-4;
 
 /// One number per lane.
 pub(crate) struct Measure<S: Simd> {
@@ -56,29 +61,34 @@ impl<S: Simd> Kernel for TakeMeasure<'_, '_, '_, S> {
         let SystemWork { px, ax, atz, .. } = work;
         let zero = V::splat(simd, 0.0);
         let one = V::splat(simd, 1.0);
-        let floor = V::splat(simd, FLOOR);
+        let Floors { dual: dual_floor, primal: primal_floor } = floors(simd, analysis, state);
         analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
         let (mut dual, mut dual_terms) = (zero, zero);
-        let (mut x_px, mut q_x) = (zero, zero);
+        let (mut x_px, mut q_x, mut q_x_terms) = (zero, zero, zero);
         for j in 0..px.len() {
             let scale = one / state.x_scale[j];
             dual = dual.max_abs((px[j] + state.q[j] + atz[j]) * scale);
-            let term = floor.max_abs(px[j]).max_abs(state.q[j]).max_abs(atz[j]);
+            let term = dual_floor.max_abs(px[j]).max_abs(state.q[j]).max_abs(atz[j]);
             dual_terms = dual_terms.max_abs(term * scale);
             x_px = state.x[j].fma(px[j], x_px);
-            q_x = state.q[j].fma(state.x[j], q_x);
+            let product = state.q[j] * state.x[j];
+            q_x += product;
+            q_x_terms += product.abs();
         }
         let (mut primal, mut primal_terms) = (zero, zero);
-        let mut b_z = zero;
+        let (mut b_z, mut b_z_terms) = (zero, zero);
         for i in 0..ax.len() {
             let scale = one / state.row_scale[i];
             primal = primal.max_abs((ax[i] + state.s[i] - state.b[i]) * scale);
-            let term = floor.max_abs(ax[i]).max_abs(state.s[i]).max_abs(state.b[i]);
+            let term = primal_floor.max_abs(ax[i]).max_abs(state.s[i]).max_abs(state.b[i]);
             primal_terms = primal_terms.max_abs(term * scale);
-            b_z = state.b[i].fma(state.z[i], b_z);
+            let product = state.b[i] * state.z[i];
+            b_z += product;
+            b_z_terms += product.abs();
         }
         let gap = (x_px + q_x + b_z).abs();
-        let gap_terms = floor.max_abs(x_px).max_abs(q_x).max_abs(b_z);
+        // Without cancellation, so that an optimal value of zero is one like any other.
+        let gap_terms = V::splat(simd, OF_UNIT).max_abs(x_px).max_abs(q_x_terms).max_abs(b_z_terms);
         let half = V::splat(simd, 0.5);
         Measure {
             objective: half.fma(x_px, q_x) / state.cost_scale[0],
@@ -89,18 +99,39 @@ impl<S: Simd> Kernel for TakeMeasure<'_, '_, '_, S> {
     }
 }
 
-/// Number of weakly active directions at v, with a margin relative to the largest entry.
+/// What residuals of the scaled program are compared to at least.
+pub(crate) struct Floors<S: Simd> {
+    pub(crate) dual: V<S>,
+    pub(crate) primal: V<S>,
+}
+
+/// The floors at the x and v of `state`: so small that nothing which matters is below, so large
+/// that rounding errors are: those of the products with x, and, where K is curved, those of s and z
+/// as projections of v.
+#[inline(always)]
+pub(crate) fn floors<S: Simd>(simd: S, analysis: &Analysis, state: &State<'_, S>) -> Floors<S> {
+    let (zero, share) = (V::splat(simd, 0.0), V::splat(simd, OF_ROUNDED));
+    let unit = V::splat(simd, OF_UNIT);
+    let x = largest(zero, state.x);
+    let v = if analysis.cones.is_polyhedral() { zero } else { largest(zero, state.v) };
+    let dual = unit.max(share * v.max(state.p_size[0] * x));
+    Floors { dual, primal: unit.max(share * v.max(x)) }
+}
+
+/// Number of weakly active directions at v, of a point that was polished or not.
 #[inline(always)]
 pub(crate) fn weakly_active<S: Simd>(
     simd: S,
     analysis: &Analysis,
     state: &State<'_, S>,
-    margin: V<S>,
+    polished: M<S>,
     scratch: &mut [V<S>],
 ) -> V<S> {
-    let mut size = V::splat(simd, 1.0);
-    for &v in state.v.iter() {
-        size = size.max_abs(v);
-    }
-    analysis.cones.weakly_active(simd, state.v, state.projection, margin * size, scratch)
+    let scalar = |value: f64| V::splat(simd, value);
+    let size = largest(scalar(0.0), state.v);
+    let margin = polished.select(
+        scalar(WEAK_MARGIN).max(scalar(WEAK_SHARE) * size),
+        scalar(WEAK_MARGIN_UNPOLISHED) * size.max(scalar(1.0)),
+    );
+    analysis.cones.weakly_active(simd, state.v, state.projection, margin, scratch)
 }

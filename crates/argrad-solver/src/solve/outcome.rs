@@ -6,6 +6,7 @@ use crate::lanes::{M, V};
 use crate::program::{Report, Status};
 use crate::solve::interior_point::Embedding;
 use crate::solve::polish::Polished;
+use crate::solve::uniqueness::Uniqueness;
 
 /// The part of one group in the solution.
 pub(crate) struct SolutionRows<'a> {
@@ -42,6 +43,11 @@ pub(super) struct Outcome<S: Simd> {
     pub(super) factorizations: V<S>,
     /// Growth of the probe: an estimate of the condition number.
     pub(super) growth: V<S>,
+    /// Lanes whose x, and whose z, is not known to be not unique.
+    pub(super) unique_x: M<S>,
+    pub(super) unique_z: M<S>,
+    /// Residual of the best point of each lane that is not solved yet.
+    pub(super) best: V<S>,
     /// Of the interior point, where there was one.
     pub(super) embedding: Option<Embedding<S>>,
     /// Whether the factor at hand belongs to the v of all lanes.
@@ -60,6 +66,9 @@ impl<S: Simd> Outcome<S> {
             polish_steps: zero,
             factorizations: zero,
             growth: zero,
+            unique_x: M::splat(simd, true),
+            unique_z: M::splat(simd, true),
+            best: V::splat(simd, f64::INFINITY),
             embedding: None,
             is_factored: false,
         }
@@ -77,6 +86,14 @@ impl<S: Simd> Outcome<S> {
         self.solved = self.solved | (good & pending);
         self.pending = pending & !good;
         self.is_factored = true;
+    }
+
+    /// Takes what was found of the lanes in `lanes`.
+    #[inline(always)]
+    pub(super) fn take_found(&mut self, found: &Uniqueness<S>, lanes: M<S>) {
+        self.unique_x = (found.x & lanes) | (self.unique_x & !lanes);
+        self.unique_z = (found.z & lanes) | (self.unique_z & !lanes);
+        self.growth = lanes.select(found.growth, self.growth);
     }
 
     /// Forgets what was booked of the lanes that are pending.

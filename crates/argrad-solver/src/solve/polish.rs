@@ -13,6 +13,7 @@
 use pulp::Simd;
 
 use crate::lanes::{Kernel, M, V, call};
+use crate::solve::measure::{Floors, floors};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
 use crate::system::memory::{PolishVectors, State, SystemWork, Work};
@@ -53,6 +54,8 @@ pub(crate) struct Target<S: Simd> {
     /// Lanes that nothing else will solve: those go back to their best point where that is below
     /// `residual`. Where K is singular, a refined step can lead far away from it.
     pub(crate) is_last: M<S>,
+    /// Lanes with a nearly singular P: those get a factor that is closer to it, and refined steps.
+    pub(crate) close: M<S>,
 }
 
 /// How a polish went.
@@ -105,7 +108,8 @@ impl<S: Simd> Kernel for Polish<'_, '_, '_, S> {
             let size = newton.residual();
             let stale = newton.stale();
             newton.check_termination(step, size, stale);
-            newton.keep_best(size, stale);
+            // Those that are close are solved already: where they start is worth keeping.
+            newton.keep_best(size, stale & !target.close);
             // Also at the end, so that the factor belongs to the final v.
             newton.factor(stale);
             if step == target.max_steps || !newton.live.any() {
@@ -181,7 +185,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             polished,
             is_factored: false,
             doubtful: no,
-            slow: no,
+            slow: target.close,
             first: infinite,
             previous: infinite,
             best: infinite,
@@ -200,9 +204,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         let Self { simd, analysis, target, state, system, vectors, .. } = self;
         let PolishVectors { projected_s: s, projected_z: z, .. } = vectors;
         analysis.cones.projection(*simd, state.v, target.mu, s, state.projection, system.cones);
-        for ((z, &s), &v) in z.iter_mut().zip(s.iter()).zip(state.v.iter()) {
-            *z = s - v;
-        }
+        analysis.cones.dual_point(*simd, state.v, target.mu, s, z);
     }
 
     /// Takes over the projected s and z in the live lanes.
@@ -225,13 +227,14 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         analysis.kkt.products.multiply(*simd, state.values, state.x, state.z, px, ax, atz);
     }
 
-    /// Newton residuals -H(x, v), and their size relative to their terms (at least one).
+    /// Newton residuals -H(x, v), and their size relative to their terms.
     #[inline(always)]
     fn residual(&mut self) -> V<S> {
         let Self { simd, analysis, state, system, vectors, .. } = self;
         let (n, m) = (analysis.n(), analysis.m());
-        let (zero, one) = (V::splat(*simd, 0.0), V::splat(*simd, 1.0));
-        let (mut x_size, mut x_terms, mut z_size, mut z_terms) = (zero, one, zero, one);
+        let zero = V::splat(*simd, 0.0);
+        let Floors { dual: mut x_terms, primal: mut z_terms } = floors(*simd, analysis, state);
+        let (mut x_size, mut z_size) = (zero, zero);
         let (px, ax, atz) = (&system.px[..n], &system.ax[..m], &system.atz[..n]);
         let (q, b, s) = (&state.q[..n], &state.b[..m], &state.s[..m]);
         let (r_x, r_z) = (&mut vectors.residual_x[..n], &mut vectors.residual_z[..m]);
@@ -312,11 +315,12 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         for (factored, &v) in vectors.factored_v.iter_mut().zip(state.v.iter()) {
             *factored = stale.select(v, *factored);
         }
-        self.doubtful = analysis.kkt.factor(
+        self.doubtful = analysis.kkt.factor_closely(
             *simd,
             state.values,
             state.h,
             Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
+            self.target.close,
         );
         self.is_factored = true;
     }
@@ -395,6 +399,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
                 values: state.values,
                 inverse_pivots: state.inverse_pivots,
                 projection: state.projection,
+                singular: M::splat(simd, false),
             };
             let work = (&mut **system, &mut **krylov);
             derivative.solve(simd, (r_x, r_z), None, (dx, dz), work, refined);

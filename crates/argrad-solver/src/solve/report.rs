@@ -2,17 +2,12 @@
 
 use pulp::Simd;
 
-use crate::lanes::V;
 use crate::program::{Report, Settings, Status, Values};
 use crate::solve::equilibrate::INFINITE;
-use crate::solve::measure::{WEAK_MARGIN, WEAK_MARGIN_UNPOLISHED, measure, weakly_active};
+use crate::solve::measure::{measure, weakly_active};
 use crate::solve::outcome::{Outcome, SolutionRows};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{State, SystemWork};
-
-/// Growth of the probe under the inverse above which the system counts as singular: a tenth of what
-/// the regularization, and the cap on steep directions, allow.
-const SINGULAR: f64 = 0.1 / (crate::system::kkt::REGULARIZATION + 1.0 / crate::cones::STEEPEST);
 
 /// Fills the reports of the group.
 #[inline(always)]
@@ -27,12 +22,15 @@ pub(super) fn report<S: Simd>(
 ) {
     let measure = measure(simd, analysis, state, work);
     let residual = measure.residual();
-    let margin =
-        outcome.solved.select(V::splat(simd, WEAK_MARGIN), V::splat(simd, WEAK_MARGIN_UNPOLISHED));
-    let weak = weakly_active(simd, analysis, state, margin, work.cones);
+    let weak = weakly_active(simd, analysis, state, outcome.solved, work.cones);
     for (lane, report) in reports.iter_mut().enumerate() {
         let accurate = residual.lane(lane) <= settings.tolerance;
-        let mut status = if accurate { Status::Solved } else { Status::NumericalTrouble };
+        let nearly = residual.lane(lane) <= settings.reduced_tolerance;
+        let mut status = match (accurate, nearly) {
+            (true, _) => Status::Solved,
+            (false, true) => Status::AlmostSolved,
+            (false, false) => Status::NumericalTrouble,
+        };
         let (mut iterations, mut started) = (0, 0);
         if let Some(embedding) = outcome.embedding.filter(|_| !outcome.warm.lane(lane)) {
             iterations = embedding.iterations.lane(lane) as u32;
@@ -44,7 +42,7 @@ pub(super) fn report<S: Simd>(
                 status = Status::DualInfeasible;
             } else if !accurate && embedding.out_of_time.lane(lane) {
                 status = Status::TimeLimit;
-            } else if !accurate && iterations as usize >= settings.max_iterations {
+            } else if !accurate && !nearly && iterations as usize >= settings.max_iterations {
                 status = Status::IterationLimit;
             }
         }
@@ -62,7 +60,8 @@ pub(super) fn report<S: Simd>(
             gap: measure.gap.lane(lane),
             weakly_active: weak.lane(lane) as u32,
             condition: growth,
-            unique: status == Status::Solved && growth < SINGULAR,
+            unique_x: status.is_solved() && outcome.unique_x.lane(lane),
+            unique_z: status.is_solved() && outcome.unique_z.lane(lane),
         };
     }
 }

@@ -74,7 +74,7 @@ impl Analysis {
         };
         let (stored_p, stored_a) = (stored(&nonzero.p, p_source), stored(&nonzero.a, a_source));
         let removable = structure.removable();
-        let probe = (0..n + structure.rows()).map(weyl).collect();
+        let probe = (0..n + structure.rows()).map(pseudo_random).collect();
         Ok(Self {
             structure,
             cones,
@@ -125,8 +125,12 @@ fn check_entries(
     })
 }
 
-/// Number `k` of a low-discrepancy sequence in [-1, 1] (Weyl, golden ratio).
-fn weyl(k: usize) -> f64 {
-    const GOLDEN: f64 = 0.618_033_988_749_894_8;
-    2.0 * ((k as f64 + 1.0) * GOLDEN).fract() - 1.0
+/// Number `k` of a sequence in [-1, 1] without any pattern (the mixing function of SplitMix64), as
+/// null vectors have: those of a low-discrepancy sequence cancel in `(1, -1, -1, 1)`.
+fn pseudo_random(k: usize) -> f64 {
+    let mut bits = (k as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    2.0 * (bits >> 11) as f64 / (1_u64 << 53) as f64 - 1.0
 }

@@ -13,8 +13,9 @@ const STEPS: usize = 5;
 pub(crate) trait Operator<S: Simd> {
     /// `error = rhs - K (x, z)`.
     fn residual(&mut self, point: (&[V<S>], &[V<S>]), error: &mut [V<S>]);
-    /// `out = M^-1 error`, with a matrix M that is close to K.
-    fn precondition(&mut self, error: &[V<S>], out: &mut [V<S>]);
+    /// `out = M^-1 error`, with a matrix M that is close to K; what `scratch` of the same length
+    /// holds is arbitrary.
+    fn precondition(&mut self, error: &[V<S>], out: &mut [V<S>], scratch: &mut [V<S>]);
     /// `out = K direction`.
     fn multiply(&mut self, direction: &[V<S>], out: &mut [V<S>]);
 }
@@ -37,6 +38,9 @@ pub(crate) struct Ending {
     pub(crate) tolerance: f64,
     /// ... relative to the first one or not.
     pub(crate) is_relative: bool,
+    /// An image smaller than this share of its direction is rounding error: the direction is one
+    /// that the system does not see. Zero where vectors and images have different units.
+    pub(crate) rounding: f64,
 }
 
 /// Registers of the scratch `krylov`.
@@ -75,19 +79,21 @@ pub(crate) fn gcr<S: Simd>(
         if cycle == ending.cycles || !live.any() {
             break;
         }
-        run_cycle(simd, operator, norm, tolerance * unit, (x, z), error, basis, live);
+        let limits = (tolerance * unit, V::splat(simd, ending.rounding));
+        run_cycle(simd, operator, norm, limits, (x, z), error, basis, live);
     }
     residual
 }
 
-/// Steps from the residual `error` until its recurrence is at `goal`.
+/// Steps from the residual `error` until its recurrence is at `goal`, or images are below
+/// `rounding`.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the inner loop of the function above")]
 fn run_cycle<S: Simd>(
     simd: S,
     operator: &mut impl Operator<S>,
     norm: &impl Norm<S>,
-    goal: V<S>,
+    (goal, rounding): (V<S>, V<S>),
     (x, z): (&mut [V<S>], &mut [V<S>]),
     error: &mut [V<S>],
     basis: &mut [V<S>],
@@ -101,7 +107,7 @@ fn run_cycle<S: Simd>(
         let (earlier_directions, direction) = directions.split_at_mut(step * len);
         let (earlier_images, image) = images.split_at_mut(step * len);
         let (direction, image) = (&mut direction[..len], &mut image[..len]);
-        operator.precondition(error, direction);
+        operator.precondition(error, direction, image);
         operator.multiply(direction, image);
         // Orthogonal to the earlier images.
         for k in 0..step {
@@ -111,7 +117,8 @@ fn run_cycle<S: Simd>(
             advance(direction, &earlier_directions[k * len..][..len], share);
         }
         let length = norm.product(image, image).sqrt();
-        let usable = length.gt(zero) & length.lt(V::splat(simd, f64::INFINITY));
+        let size = norm.product(direction, direction).sqrt();
+        let usable = length.gt(rounding * size) & length.lt(V::splat(simd, f64::INFINITY));
         let inverse = usable.select(one / length, zero);
         for value in direction.iter_mut().chain(image.iter_mut()) {
             *value = usable.select(*value * inverse, zero);

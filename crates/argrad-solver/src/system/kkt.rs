@@ -20,9 +20,13 @@ use crate::program::Error;
 use crate::program::{Engine, MemoryLimit, Settings, Structure};
 
 /// Added to the diagonal of P, subtracted from that of -H.
-pub(crate) const REGULARIZATION: f64 = 1e-8;
-/// Pivots of the wrong sign or smaller than this are replaced by the regularization.
-const SMALLEST_PIVOT: f64 = 1e-10;
+const REGULARIZATION: f64 = 1e-8;
+/// The same for systems that are regular, though P (with what the rows add to it) nearly is not:
+/// closer to them in x, and farther in z, because rows that are eliminated before the variables
+/// carry the rounding errors of A'A over their regularization into P.
+const CLOSE_IN_X: [f64; 2] = [1e-12, 1e-5];
+/// Pivots of the wrong sign or smaller than this share of the regularization are replaced by it.
+const SMALLEST_PIVOT: f64 = 1e-2;
 /// A pivot this far on the wrong side is no first rounding error: earlier ones were replaced by so
 /// small a number that their columns, rounding errors too, grew. The lane is factored again, ...
 const WRONG: f64 = 1e-3;
@@ -73,7 +77,7 @@ struct Assembly {
     /// Diagonal of x in the factor, and whether P has that entry.
     x_diagonal: Vec<(u32, bool)>,
     /// Entry of H, in the order of the cones, in the factor; and what is added to its negative: the
-    /// regularization with the sign of the pivot on the diagonal, else zero.
+    /// regularization times the sign of the pivot on the diagonal, else times zero.
     h_address: Vec<(u32, f64)>,
 }
 
@@ -152,20 +156,37 @@ impl Kkt {
         h: &[V<S>],
         workspace: Factored<'_, S>,
     ) -> M<S> {
+        self.factor_closely(simd, values, h, workspace, M::splat(simd, false))
+    }
+
+    /// [`Self::factor`], with another regularization in the lanes in `close`: for a P that is
+    /// nearly singular.
+    #[inline(always)]
+    pub(crate) fn factor_closely<S: Simd>(
+        &self,
+        simd: S,
+        values: &mut [V<S>],
+        h: &[V<S>],
+        workspace: Factored<'_, S>,
+        close: M<S>,
+    ) -> M<S> {
         assert!(h.len() == self.assembly.h_address.len() && values.len() == self.values_len);
         let zero = V::splat(simd, 0.0);
-        let regularization = V::splat(simd, REGULARIZATION);
-        let mut replacement = regularization;
+        let usual = V::splat(simd, REGULARIZATION);
+        let regularization =
+            CLOSE_IN_X.map(|close_in_x| close.select(V::splat(simd, close_in_x), usual));
+        let least_of_both = regularization[0];
+        let mut replacement = least_of_both;
         let mut grown = M::splat(simd, false);
         for attempt in 0..2 {
-            self.assemble(simd, values, h);
+            self.assemble(simd, values, h, regularization);
             let mut least = zero;
             self.factorization.factor(
                 simd,
                 values,
                 Pivots {
                     signs: &self.signs,
-                    smallest: SMALLEST_PIVOT,
+                    smallest: V::splat(simd, SMALLEST_PIVOT) * least_of_both,
                     replacement,
                     inverse: workspace.inverse_pivots,
                     least: &mut least,
@@ -174,7 +195,7 @@ impl Kkt {
             );
             if attempt == 0 {
                 grown = least.lt(V::splat(simd, -WRONG)) | least.is_nan();
-                replacement = grown.select(V::splat(simd, LARGE_REPLACEMENT), regularization);
+                replacement = grown.select(V::splat(simd, LARGE_REPLACEMENT), least_of_both);
             }
             if !grown.any() {
                 break;
@@ -185,8 +206,7 @@ impl Kkt {
 
     /// Writes the system with cone blocks `h`.
     #[inline(always)]
-    fn assemble<S: Simd>(&self, simd: S, values: &mut [V<S>], h: &[V<S>]) {
-        let regularization = V::splat(simd, REGULARIZATION);
+    fn assemble<S: Simd>(&self, simd: S, values: &mut [V<S>], h: &[V<S>], [of_x, of_z]: [V<S>; 2]) {
         let zero = V::splat(simd, 0.0);
         let at = values.as_mut_ptr();
         let Assembly { copies, zeros, x_diagonal, h_address, .. } = &self.assembly;
@@ -201,10 +221,10 @@ impl Kkt {
             }
             for &(address, has_p) in x_diagonal {
                 let entry = at.add(address as usize);
-                *entry = if has_p { *entry + regularization } else { regularization };
+                *entry = if has_p { *entry + of_x } else { of_x };
             }
-            for (&(address, shift), &h) in h_address.iter().zip(h) {
-                *at.add(address as usize) = V::splat(simd, shift) - h;
+            for (&(address, sign), &h) in h_address.iter().zip(h) {
+                *at.add(address as usize) = V::splat(simd, sign).fma(of_z, -h);
             }
         }
     }
@@ -375,7 +395,7 @@ fn place_h(matrix: &Entries, off_diagonal: &[u32], diagonal: &[u32]) -> Vec<(u32
     let mut off_diagonal = off_diagonal.iter();
     let address = |&(i, j): &(usize, usize)| {
         if i == j {
-            (diagonal[i], signs[i] * REGULARIZATION)
+            (diagonal[i], signs[i])
         } else {
             (*off_diagonal.next().expect("as many addresses as entries"), 0.0)
         }

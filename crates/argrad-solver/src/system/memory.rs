@@ -21,6 +21,8 @@ pub(crate) struct State<'a, S: Simd> {
     pub(crate) row_scale: &'a mut [V<S>],
     /// One entry.
     pub(crate) cost_scale: &'a mut [V<S>],
+    /// One entry: the largest of P, which is at most about one.
+    pub(crate) p_size: &'a mut [V<S>],
     pub(crate) x: &'a mut [V<S>],
     pub(crate) z: &'a mut [V<S>],
     pub(crate) s: &'a mut [V<S>],
@@ -40,7 +42,7 @@ impl<'a, S: Simd> State<'a, S> {
             + analysis.cones.projection_len()
             + 3 * n
             + 5 * m
-            + 1
+            + 2
     }
 
     pub(crate) fn new(simd: S, analysis: &Analysis, buffer: &'a mut [f64]) -> Self {
@@ -55,6 +57,7 @@ impl<'a, S: Simd> State<'a, S> {
             x_scale: arena.take(n),
             row_scale: arena.take(m),
             cost_scale: arena.take(1),
+            p_size: arena.take(1),
             x: arena.take(n),
             z: arena.take(m),
             s: arena.take(m),
@@ -91,7 +94,7 @@ impl<'a, S: Simd> View<'a, S> {
         let inverse_pivots = take(analysis.kkt.pivots_len);
         let (_h, q, b) = (take(analysis.cones.h_len()), take(n), take(m));
         let (x_scale, row_scale, cost_scale) = (take(n), take(m), take(1)[0]);
-        let (_x, _z, _s, v) = (take(n), take(m), take(m), take(m));
+        let (_p_size, _x, _z, _s, v) = (take(1), take(n), take(m), take(m), take(m));
         let projection = take(analysis.cones.projection_len());
         Self { values, inverse_pivots, q, b, x_scale, row_scale, cost_scale, v, projection }
     }
@@ -183,7 +186,8 @@ vectors! {
 }
 
 vectors! {
-    /// The iterate of the interior point, which the polishes between its rounds leave alone.
+    /// A point: the iterate of the interior point, which the polishes between its rounds leave
+    /// alone.
     Iterate {
         x: x,
         z: z,
@@ -356,6 +360,8 @@ pub(crate) struct Work<'a, S: Simd> {
     pub(crate) lengths: Lengths,
     pub(crate) system: SystemWork<'a, S>,
     pub(crate) iterate: Iterate<'a, S>,
+    /// The best points of lanes that are not solved yet.
+    pub(crate) best: Iterate<'a, S>,
     /// Cone blocks of the factor with which each lane was solved.
     pub(crate) solved_h: &'a mut [V<S>],
     /// Room for the vectors of any one phase.
@@ -367,7 +373,7 @@ impl<'a, S: Simd> Work<'a, S> {
     pub(crate) fn len(analysis: &Analysis) -> usize {
         let lengths = &Lengths::new(analysis);
         SystemWork::<S>::len(lengths)
-            + Iterate::<S>::len(lengths)
+            + 2 * Iterate::<S>::len(lengths)
             + lengths.h
             + Self::phase_len(lengths)
     }
@@ -388,6 +394,7 @@ impl<'a, S: Simd> Work<'a, S> {
         Self {
             system: SystemWork::new(&lengths, arena.take(SystemWork::<S>::len(&lengths))),
             iterate: Iterate::new(&lengths, arena.take(Iterate::<S>::len(&lengths))),
+            best: Iterate::new(&lengths, arena.take(Iterate::<S>::len(&lengths))),
             solved_h: arena.take(lengths.h),
             phase: arena.take(Self::phase_len(&lengths)),
             lengths,

@@ -14,8 +14,22 @@ use crate::system::analysis::Analysis;
 use crate::system::gcr::{Ending, Norm, Operator, dot, gcr, largest};
 use crate::system::memory::SystemWork;
 
-/// Restarts; what must be gained until the next; relative residual at which a solve ends.
-const ENDING: Ending = Ending { cycles: 3, gain: 0.25, tolerance: 1e-14, is_relative: true };
+/// Restarts; what must be gained until the next; relative residual at which a solve ends; the share
+/// of a direction that its image must be.
+const ENDING: Ending =
+    Ending { cycles: 40, gain: 0.9, tolerance: 1e-14, is_relative: true, rounding: 1e-14 };
+
+/// How well a solution solves a system.
+#[derive(Clone, Copy)]
+pub(crate) struct Accuracy<S: Simd> {
+    /// The residual relative to the right-hand side: of the order of the rounding times the
+    /// condition number where the solution is as large as it can be.
+    pub(crate) residual: V<S>,
+    /// The residual relative to right-hand side and solution, of the order of the rounding however
+    /// large the condition number is (the matrix has entries near one): the solution is that of a
+    /// system so close.
+    pub(crate) backward: V<S>,
+}
 
 /// The system at a point, with the factor of one nearby.
 pub(crate) struct ProjectionSystem<'a, S: Simd> {
@@ -23,12 +37,13 @@ pub(crate) struct ProjectionSystem<'a, S: Simd> {
     pub(crate) values: &'a [V<S>],
     pub(crate) inverse_pivots: &'a [V<S>],
     pub(crate) projection: &'a [V<S>],
+    /// Lanes in which the system is singular: the solution sought is that of least norm.
+    pub(crate) singular: M<S>,
 }
 
 impl<S: Simd> ProjectionSystem<'_, S> {
     /// Solves the system for the right-hand side `(r1, r2)`, with e = 0 or `extra`, in the lanes in
-    /// `lanes`; leaves the others alone. Returns the residual relative to the right-hand side,
-    /// infinite in the other lanes.
+    /// `lanes`; leaves the others alone. What it returns is infinite in the other lanes.
     #[inline(always)]
     pub(crate) fn solve(
         &self,
@@ -38,7 +53,7 @@ impl<S: Simd> ProjectionSystem<'_, S> {
         solution: (&mut [V<S>], &mut [V<S>]),
         (work, krylov): (&mut SystemWork<'_, S>, &mut [V<S>]),
         lanes: M<S>,
-    ) -> V<S> {
+    ) -> Accuracy<S> {
         call(simd, Solve { simd, system: self, rhs, extra, solution, work, krylov, lanes })
     }
 }
@@ -55,10 +70,10 @@ struct Solve<'a, 'w, S: Simd> {
 }
 
 impl<S: Simd> Kernel for Solve<'_, '_, S> {
-    type Output = V<S>;
+    type Output = Accuracy<S>;
 
     #[inline(always)]
-    fn run(self) -> V<S> {
+    fn run(self) -> Accuracy<S> {
         let Self { simd, system, rhs, extra, solution: (x, z), work, krylov, lanes } = self;
         let zero = V::splat(simd, 0.0);
         for value in x.iter_mut().chain(z.iter_mut()) {
@@ -73,7 +88,11 @@ impl<S: Simd> Kernel for Solve<'_, '_, S> {
         for value in x.iter_mut().chain(z.iter_mut()) {
             *value = lost.select(residual, *value);
         }
-        residual
+        let right_hand_side = largest(zero, rhs.0).max(largest(zero, rhs.1)).max(zero);
+        let solution = largest(zero, x).max(largest(zero, z));
+        // A solution smaller than the right-hand side does not lower what can be reached.
+        let backward = residual / (solution / right_hand_side).max(zero.like(1.0));
+        Accuracy { residual, backward }
     }
 }
 
@@ -110,8 +129,28 @@ impl<S: Simd> Operator<S> for WithProjection<'_, '_, S> {
         }
     }
 
+    /// What the factor makes of a residual. Its rounding errors are largest in the null space of a
+    /// singular system, where no residual shows them; what it makes of that, times the system, is
+    /// as good and has nothing there.
     #[inline(always)]
-    fn precondition(&mut self, error: &[V<S>], out: &mut [V<S>]) {
+    fn precondition(&mut self, error: &[V<S>], out: &mut [V<S>], scratch: &mut [V<S>]) {
+        self.solve(error, out);
+        let singular = self.system.singular;
+        if singular.any() {
+            self.solve(out, scratch);
+            self.multiply_in(singular, scratch, out);
+        }
+    }
+
+    #[inline(always)]
+    fn multiply(&mut self, direction: &[V<S>], out: &mut [V<S>]) {
+        self.multiply_in(M::splat(self.simd, true), direction, out);
+    }
+}
+
+impl<S: Simd> WithProjection<'_, '_, S> {
+    #[inline(always)]
+    fn solve(&mut self, error: &[V<S>], out: &mut [V<S>]) {
         let Self { simd, system, work, .. } = self;
         let SystemWork { permuted, cones: scratch, rows, .. } = &mut **work;
         let (simd, analysis) = (*simd, system.analysis);
@@ -131,8 +170,9 @@ impl<S: Simd> Operator<S> for WithProjection<'_, '_, S> {
         );
     }
 
+    /// `out = K direction` in the lanes in `lanes`.
     #[inline(always)]
-    fn multiply(&mut self, direction: &[V<S>], out: &mut [V<S>]) {
+    fn multiply_in(&mut self, lanes: M<S>, direction: &[V<S>], out: &mut [V<S>]) {
         let Self { simd, system, work, .. } = self;
         let SystemWork { cones: scratch, px, ax, atz, rows, .. } = &mut **work;
         let (simd, data, cones) = (*simd, system.projection, &system.analysis.cones);
@@ -141,12 +181,15 @@ impl<S: Simd> Operator<S> for WithProjection<'_, '_, S> {
         let (out_x, out_z) = out.split_at_mut(n);
         system.analysis.kkt.products.multiply(simd, system.values, x, z, px, ax, atz);
         for (j, out) in out_x.iter_mut().enumerate() {
-            *out = px[j] + atz[j];
+            *out = lanes.select(px[j] + atz[j], *out);
         }
-        cones.apply(simd, data, Function::Complement, ax, out_z, scratch);
+        cones.apply(simd, data, Function::Complement, ax, rows, scratch);
+        for (out, &row) in out_z.iter_mut().zip(rows.iter()) {
+            *out = lanes.select(row, *out);
+        }
         cones.apply(simd, data, Function::Derivative, z, rows, scratch);
         for (out, &row) in out_z.iter_mut().zip(rows.iter()) {
-            *out -= row;
+            *out = lanes.select(*out - row, *out);
         }
     }
 }

@@ -143,7 +143,7 @@ fn samples_among_infeasible_unbounded_and_degenerate_ones_are_the_same_everywher
     for status in [Status::Solved, Status::PrimalInfeasible, Status::DualInfeasible] {
         assert!(solution.reports.iter().any(|report| report.status == status), "{status}");
     }
-    assert!(solution.reports.iter().any(|r| r.status == Status::Solved && !r.unique));
+    assert!(solution.reports.iter().any(|r| r.status == Status::Solved && !r.is_unique()));
     assert_same_everywhere(&case, &NAN);
     assert_same_with_any_instructions(&case, &NAN);
 }

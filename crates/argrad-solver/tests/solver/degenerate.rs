@@ -35,7 +35,7 @@ fn duplicate_equalities_solve_and_are_flagged_not_unique() {
         let known = generators::duplicate_equalities(size(n, k, e, 32), 161);
         let solution = assert_x_right(&known, 1e-9);
         for (i, report) in solution.reports.iter().enumerate() {
-            assert!(!report.unique && report.is_degenerate(), "sample {i}: {report:?}");
+            assert!(!report.is_unique() && report.is_degenerate(), "sample {i}: {report:?}");
         }
     }
 }
@@ -156,7 +156,7 @@ fn linear_programs_with_an_edge_of_solutions_are_flagged_not_unique() {
     let solution = solver.solve(&batch.values()).unwrap();
     let report = solution.reports[0];
     assert_eq!(report.status, Status::Solved);
-    assert!((report.objective + 1.0).abs() < 1e-9 && !report.unique, "{report:?}");
+    assert!((report.objective + 1.0).abs() < 1e-9 && !report.is_unique(), "{report:?}");
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn gradients_match_differences_of_solutions() {
 }
 
 /// <gx, dx> + <gz, dz> + <gs, ds> = <gradient, change>.
-fn assert_transposes(case: &Case, how: &Differentiation) {
+fn assert_transposes(case: &Case, how: &Differentiation, limit: f64) {
     let unshared = case.batch.join(&case.batch.select(&[]));
     let case = Case { batch: unshared, ..case.clone() };
     let (solution, tape) = case.forward();
@@ -128,7 +128,7 @@ fn assert_transposes(case: &Case, how: &Differentiation) {
         let right = along(&case, &gradients, i);
         let error = (left - right).abs() / largest(&terms).max(1.0);
         let report = solution.reports[i];
-        assert!(error < 1e-12, "{i}, n = {n}: {left} {right}, off by {error:e}, {report:?}");
+        assert!(error < limit, "{i}, n = {n}: {left} {right}, off by {error:e}, {report:?}");
     }
 }
 
@@ -138,7 +138,7 @@ fn tangent_and_adjoint_are_transposes() {
     cases.push(Case::new(generators::sudoku_layer(5, 157), 7));
     cases.push(Case::new(generators::weakly_active(size(10, 6, 3, 9), 2, 0.0, 158).batch, 7));
     for case in cases {
-        assert_transposes(&case, &ZERO);
+        assert_transposes(&case, &ZERO, 1e-12);
     }
 }
 
@@ -147,7 +147,7 @@ fn smoothed_tangent_and_adjoint_are_transposes() {
     let mut cases = cases();
     cases.push(Case::new(generators::weakly_active(size(10, 6, 3, 9), 2, 0.0, 158).batch, 7));
     for case in cases {
-        assert_transposes(&case, &Differentiation { mode: Mode::Smoothed(1e-3), ..ZERO });
+        assert_transposes(&case, &Differentiation { mode: Mode::Smoothed(1e-3), ..ZERO }, 1e-12);
     }
 }
 
@@ -159,7 +159,8 @@ fn tangent_and_adjoint_are_transposes_where_the_solution_is_not_unique() {
         generators::redundant_inequalities(size, 161).batch,
         generators::known_solution(size, 0, 162).batch,
     ] {
-        assert_transposes(&Case::new(batch, 7), &ZERO);
+        // The least-squares solutions of both are those of LSQR.
+        assert_transposes(&Case::new(batch, 7), &ZERO, 1e-11);
     }
 }
 

@@ -90,7 +90,10 @@ fn a_program_without_rows_and_objective_is_zero() {
             .unwrap()
     };
     let (solution, tape) = solve(&[0.0; 3]);
-    assert_eq!((solution.reports[0].status, solution.reports[0].unique), (Status::Solved, false));
+    assert_eq!(
+        (solution.reports[0].status, solution.reports[0].is_unique()),
+        (Status::Solved, false)
+    );
     let cotangent = Cotangent { x: Some(&[1.0; 3]), ..Cotangent::default() };
     assert!(tape.vjp(&cotangent, &Default::default()).unwrap().q.iter().all(|q| q.is_finite()));
     assert_eq!(solve(&[0.0, 1.0, 0.0]).0.reports[0].status, Status::DualInfeasible);
@@ -136,7 +139,7 @@ fn columns_and_rows_without_entries_are_legal() {
     assert!(relative_error(&solution.x, &[3.0, -2.0]) < 1e-13);
     assert!(relative_error(&solution.z, &[1.0, 0.0]) < 1e-13);
     assert!(relative_error(&solution.s, &[0.0, 5.0]) < 1e-13);
-    assert!(solution.reports[0].unique);
+    assert!(solution.reports[0].is_unique());
     let cotangent = Cotangent { x: Some(&[1.0, 1.0]), ..Cotangent::default() };
     let gradients = tape.vjp(&cotangent, &Default::default()).unwrap();
     assert!(relative_error(&gradients.b, &[1.0, 0.0]) < 1e-13);

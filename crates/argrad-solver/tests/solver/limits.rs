@@ -19,7 +19,7 @@ fn assert_all_end_with(case: &Case, solver: &Solver, status: Status, name: &str)
     let answer = case.answer(solver, &NAN).unwrap();
     for (i, report) in answer.solution.reports.iter().enumerate() {
         assert_eq!(report.status, status, "{name} {i}: {report:?}");
-        assert!(!report.unique && report.is_degenerate(), "{name} {i}: {report:?}");
+        assert!(!report.is_unique() && report.is_degenerate(), "{name} {i}: {report:?}");
         assert!(report.residual.is_finite(), "{name} {i}: {report:?}");
     }
     let solution = &answer.solution;

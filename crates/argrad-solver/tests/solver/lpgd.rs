@@ -91,7 +91,7 @@ fn square(costs: &[[f64; 2]]) -> Tape {
         b: Slot::Shared(&[1.0, 1.0, 0.0, 0.0]),
     };
     let (solution, tape) = solver.forward(&values).unwrap();
-    assert!(solution.reports.iter().all(|report| report.is_solved() && report.unique));
+    assert!(solution.reports.iter().all(|report| report.is_solved() && report.is_unique()));
     tape
 }
 

@@ -48,7 +48,7 @@
 //! There are no differences: write `a + b <= c` for `a <= c - b`.
 //!
 //! The terms of a sum are variables of the solver; where a constraint is not active they are not
-//! unique, which [`Report::unique`](crate::Report::unique) says, and which does not touch the
+//! unique, which [`Report::is_unique`](crate::Report::is_unique) says, and which does not touch the
 //! outputs.
 //!
 //! Source: Agrawal, Diamond and Boyd, Disciplined Geometric Programming, 2019; Boyd et al., A

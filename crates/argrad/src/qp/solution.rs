@@ -32,7 +32,7 @@ impl QpSolution {
     /// Indices and statuses of the samples that are not solved.
     pub fn failures(&self) -> impl Iterator<Item = (usize, Status)> + '_ {
         let statuses = self.reports.iter().map(|report| report.status).enumerate();
-        statuses.filter(|&(_, status)| status != Status::Solved)
+        statuses.filter(|&(_, status)| !status.is_solved())
     }
 
     pub(crate) fn from_solver(solution: Solution, rows: [usize; 2]) -> Self {

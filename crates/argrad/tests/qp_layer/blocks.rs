@@ -141,7 +141,7 @@ fn duplicate_equalities_solve() {
     assert!(relative_error(&found.q, &expected.q) < 1e-8);
     let sum = found.b.iter().sum::<f64>();
     assert!(relative_error(&[sum], &expected.b) < 1e-8);
-    assert!(!solution.reports[0].unique, "the duals are not unique");
+    assert!(!solution.reports[0].is_unique(), "the duals are not unique");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn layer_without_rows_and_quadratic() {
     let layer = QpLayer::new(QpShape::new(2), Settings::default()).unwrap();
     let values = QpValues::new(1, Slot::Shared(&[]), Slot::Shared(&[0., 0.]));
     let report = layer.solve(&values).unwrap().reports[0];
-    assert!(report.status == Status::Solved && !report.unique, "{report:?}");
+    assert!(report.status == Status::Solved && !report.is_unique(), "{report:?}");
     let values = QpValues::new(1, Slot::Shared(&[]), Slot::Shared(&[1., 0.]));
     assert_eq!(layer.solve(&values).unwrap().reports[0].status, Status::DualInfeasible);
 }

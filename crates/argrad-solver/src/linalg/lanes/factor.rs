@@ -11,7 +11,7 @@ pub(crate) struct Pivots<'a, S: Simd> {
     /// Expected sign of each pivot, +1 or -1, in elimination order.
     pub(crate) signs: &'a [f64],
     /// A pivot of the wrong sign, or smaller than this, ...
-    pub(crate) smallest: f64,
+    pub(crate) smallest: V<S>,
     /// ... is replaced by this times its sign.
     pub(crate) replacement: V<S>,
     /// Receives 1 / d.
@@ -76,7 +76,7 @@ impl<S: Simd> Kernel for Factor<'_, S> {
 #[inline(always)]
 fn invert_pivot<S: Simd>(simd: S, pivot: V<S>, step: usize, pivots: &mut Pivots<'_, S>) -> V<S> {
     let sign = V::splat(simd, pivots.signs[step]);
-    let smallest = V::splat(simd, pivots.smallest);
+    let smallest = pivots.smallest;
     let signed = pivot * sign;
     *pivots.least = signed.min(*pivots.least);
     // A NaN pivot is not replaced: it marks its lane as failed.

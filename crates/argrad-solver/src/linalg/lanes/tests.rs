@@ -95,7 +95,7 @@ impl LaneTask for Check<'_> {
             values,
             Pivots {
                 signs: &signs,
-                smallest: 1e-13,
+                smallest: V::splat(simd, 1e-13),
                 replacement: V::splat(simd, 1.0),
                 inverse,
                 least: &mut least,

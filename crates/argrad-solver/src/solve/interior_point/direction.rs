@@ -282,7 +282,8 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         )
     }
 
-    /// Moves the iterate. A lane that cannot move is stuck.
+    /// Moves the iterate. A lane that cannot move has its solves refined; one that cannot move with
+    /// refined solves is stuck.
     #[inline(always)]
     pub(super) fn step(
         &mut self,
@@ -293,14 +294,17 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         let &Direction { d_tau, d_kappa, length } = direction;
         // The dot products in d_tau carry any NaN of the direction, which comparisons drop.
         let moves = length.ge(V::splat(self.simd, SHORTEST_STEP)) & !d_tau.is_nan();
-        self.recall(self.live & !moves);
+        let refined = self.embedding.refined;
+        self.give_up(residuals, self.live & !moves & refined);
+        self.embedding.refined = refined | (self.live & !moves);
         self.predict(residuals, length * centering.keep);
         let (live, embedding, iterate) = (self.live, &mut *self.embedding, &mut *self.iterate);
-        advance(iterate.x, self.vectors.dx, length, live);
-        advance(iterate.z, self.vectors.dz, length, live);
-        advance(iterate.s, self.vectors.ds, length, live);
-        embedding.tau = live.select(length.fma(d_tau, embedding.tau), embedding.tau);
-        embedding.kappa = live.select(length.fma(d_kappa, embedding.kappa), embedding.kappa);
+        let moving = live & moves;
+        advance(iterate.x, self.vectors.dx, length, moving);
+        advance(iterate.z, self.vectors.dz, length, moving);
+        advance(iterate.s, self.vectors.ds, length, moving);
+        embedding.tau = moving.select(length.fma(d_tau, embedding.tau), embedding.tau);
+        embedding.kappa = moving.select(length.fma(d_kappa, embedding.kappa), embedding.kappa);
         embedding.iterations += live.select(V::splat(self.simd, 1.0), V::splat(self.simd, 0.0));
     }
 }

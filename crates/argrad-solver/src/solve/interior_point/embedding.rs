@@ -26,6 +26,11 @@ pub(crate) struct Embedding<S: Simd> {
     /// Largest relative residual of the best iterate, and iterations since.
     pub(super) best: V<S>,
     pub(super) stalled: V<S>,
+    /// Error of the best certificate, and iterations since.
+    pub(super) doubt: V<S>,
+    pub(super) undecided: V<S>,
+    /// tau / kappa when a certificate was looked for last.
+    pub(super) course: V<S>,
 }
 
 impl<S: Simd> Embedding<S> {
@@ -48,6 +53,9 @@ impl<S: Simd> Embedding<S> {
             predicted: one,
             best: V::splat(simd, f64::INFINITY),
             stalled: zero,
+            doubt: V::splat(simd, f64::INFINITY),
+            undecided: zero,
+            course: V::splat(simd, f64::INFINITY),
         }
     }
 

@@ -13,7 +13,8 @@ use crate::system::gcr::{Ending, Norm, Operator, dot, gcr, largest};
 use crate::system::memory::SystemWork;
 
 /// Restarts; what must be gained until the next; a residual in units of the error that may be left.
-const ENDING: Ending = Ending { cycles: 2, gain: 0.5, tolerance: 1.0, is_relative: false };
+const ENDING: Ending =
+    Ending { cycles: 2, gain: 0.5, tolerance: 1.0, is_relative: false, rounding: 0.0 };
 
 /// The system at the scaling point, with the factor of its regularized form.
 pub(super) struct ScalingSystem<'a, S: Simd> {
@@ -91,7 +92,7 @@ impl<S: Simd> Operator<S> for WithScaling<'_, '_, S> {
     }
 
     #[inline(always)]
-    fn precondition(&mut self, error: &[V<S>], out: &mut [V<S>]) {
+    fn precondition(&mut self, error: &[V<S>], out: &mut [V<S>], _scratch: &mut [V<S>]) {
         let Self { simd, system, work, .. } = self;
         let n = system.analysis.n();
         system.analysis.kkt.solve::<S, 1>(

@@ -2,7 +2,6 @@
 
 use pulp::Simd;
 
-use super::certificate::certificates;
 use super::residuals::Residuals;
 use super::{Embedding, Iteration};
 use crate::lanes::{M, V};
@@ -22,26 +21,47 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
     #[inline(always)]
     pub(super) fn check_termination(&mut self, residuals: &Residuals<S>) {
         let converged = self.converged(residuals);
-        let (no_primal, no_dual) = self.certificates(residuals);
         let better = self.remember_best(residuals);
         let stuck = self.stuck(residuals);
-
-        let live = self.live;
-        let certified = (no_primal | no_dual) & live & !converged;
-        let embedding = &mut *self.embedding;
-        embedding.primal_infeasible = embedding.primal_infeasible | (no_primal & certified);
-        embedding.dual_infeasible = embedding.dual_infeasible | (no_dual & certified & !no_primal);
-        let arrived = (converged & live) | certified;
+        let certified = self.certify(residuals, self.live & !converged, stuck);
+        let arrived = (converged & self.live) | certified;
         if (better | arrived).any() {
             self.publish(residuals, better | arrived);
         }
-        self.live = live & !arrived;
+        self.live = self.live & !arrived;
         self.recall(self.live & stuck);
         if self.round.stop.is_due() {
             self.embedding.out_of_time = self.embedding.out_of_time | self.live;
             self.publish(residuals, self.live);
             self.live = M::splat(self.simd, false);
         }
+    }
+
+    /// Those of `lanes` that have a certificate, which is booked.
+    #[inline(always)]
+    fn certify(&mut self, residuals: &Residuals<S>, lanes: M<S>, is_last: M<S>) -> M<S> {
+        let (no_primal, no_dual) = self.certificates(residuals, is_last);
+        let certified = (no_primal | no_dual) & lanes;
+        let embedding = &mut *self.embedding;
+        embedding.primal_infeasible = embedding.primal_infeasible | (no_primal & certified);
+        embedding.dual_infeasible = embedding.dual_infeasible | (no_dual & certified & !no_primal);
+        certified
+    }
+
+    /// Ends the lanes in `lanes`, which cannot move: with a certificate, or at their best point.
+    #[inline(always)]
+    pub(super) fn give_up(&mut self, residuals: &Residuals<S>, lanes: M<S>) {
+        if !lanes.any() {
+            return;
+        }
+        if (residuals.departing & lanes).any() {
+            // The products at the iterate again: refined solves may have overwritten them.
+            let residuals = &self.residuals();
+            let certified = self.certify(residuals, lanes, lanes);
+            self.publish(residuals, certified);
+            self.live = self.live & !certified;
+        }
+        self.recall(self.live & lanes);
     }
 
     /// Lanes whose residuals are within the tolerance of the round.
@@ -52,24 +72,6 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         dual.le(tolerance * dual_scale)
             & primal.le(tolerance * primal_scale)
             & gap.le(tolerance * gap_scale)
-    }
-
-    /// Lanes with a certificate of primal, and of dual infeasibility.
-    #[inline(always)]
-    fn certificates(&self, residuals: &Residuals<S>) -> (M<S>, M<S>) {
-        if !(residuals.departing & self.live).any() {
-            let no = M::splat(self.simd, false);
-            return (no, no);
-        }
-        let (state, system) = (&*self.state, &*self.system);
-        certificates(
-            self.simd,
-            (state.x_scale, state.row_scale, state.cost_scale[0]),
-            (self.vectors.px, system.ax, system.atz),
-            self.iterate.s,
-            (residuals.q_x, residuals.b_z),
-            self.round.infeasibility,
-        )
     }
 
     /// Lanes whose iterate is the best so far; counts the iterations since for the others.
@@ -117,7 +119,7 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
 
     /// Ends the lanes in `lanes`, which are stuck, at their best point, which is in the state.
     #[inline(always)]
-    pub(super) fn recall(&mut self, lanes: M<S>) {
+    fn recall(&mut self, lanes: M<S>) {
         if !lanes.any() {
             return;
         }
