@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from argrad import _core, _options
+from argrad import _attributes, _core, _options
 
 # How many sets of solver settings a compiled problem keeps a core layer for.
 _KEPT_LAYERS = 8
@@ -23,6 +23,8 @@ class Parameter(NamedTuple):
     shape: tuple[int, ...]
     positive: bool
     """A geometric program takes its logarithm."""
+    attributes: tuple[_attributes.Attribute, ...] = ()
+    """What is checked of its values."""
 
     @property
     def size(self) -> int:
@@ -91,16 +93,20 @@ class Compiled:
         self._layers: OrderedDict[tuple, _core.Layer] = OrderedDict()
         self._default = self.layer()
 
-    def layer(self, settings: Mapping[str, Any] | None = None) -> _core.Layer:
-        """The core layer with the settings of construction, overridden by `settings`.
+    def layer(
+        self, settings: Mapping[str, Any] | None = None, *, single: bool = False
+    ) -> _core.Layer:
+        """The core layer with the settings of construction, overridden by `settings`; what neither
+        says is chosen for parameters of single precision where `single`.
 
         The last few are kept. Raises TypeError or ValueError for a bad setting.
         """
-        if not settings:
+        if not settings and not single:
             default = getattr(self, "_default", None)
             if default is not None:
                 return default
-        merged = {**self.settings, **(settings or {})}
+        rounding = _options.SINGLE_SETTINGS if single else {}
+        merged = {**rounding, **self.settings, **(settings or {})}
         key = tuple(sorted(merged.items()))
         with self._lock:
             layer = self._layers.get(key)
@@ -170,6 +176,20 @@ class Compiled:
                 f"the same batch size, but got: {sizes}"
             )
         return batch, tuple(batched)
+
+    def check_attributes(self, arrays: Sequence[np.ndarray], single: bool) -> list[np.ndarray]:
+        """The values, those that are out of bounds by a rounding on them.
+
+        Raises ValueError if they break what the attributes of their parameter promise, at the
+        rounding of single precision where `single`.
+        """
+        found = list(arrays)
+        for i, (array, parameter) in enumerate(zip(arrays, self.parameters, strict=True)):
+            if parameter.attributes:
+                place = f"parameter {i} ({parameter.name})"
+                batched = array.ndim > len(parameter.shape)
+                found[i] = _attributes.checked(place, parameter.attributes, array, single, batched)
+        return found
 
     def check_values(self, arrays: Sequence[np.ndarray], batched: Sequence[bool]) -> None:
         """Raises ValueError if an entry of a parameter is NaN or infinite, or not positive where a

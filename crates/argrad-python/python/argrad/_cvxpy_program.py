@@ -14,6 +14,7 @@ import numpy as np
 from argrad import _core, _options
 from argrad._canonical import compile_problem
 from argrad._compiled import Compiled
+from argrad._errors import failed
 from argrad._policy import Policy, settings_key, status_codes
 
 
@@ -63,12 +64,14 @@ class CvxpyProgram:
 
     def forward(self, batch: int, values: list[np.ndarray], differentiable: bool) -> _Solved:
         """Solves; raises ValueError for bad values, SolverError as the policy says."""
+        single = any(value.dtype == np.float32 for value in values)
+        values = self.compiled.check_attributes(values, single)
+        layer = self.compiled.layer(dict(self.settings), single=single)
         vectors = []
         for at, log in self.compiled.inputs:
             if log and not np.all(values[at] > 0.0):
                 self._explain(values)
             vectors.append(self._flat(at, np.log(values[at]) if log else values[at]))
-        layer = self.compiled.layer(dict(self.settings))
         try:
             core = layer.forward(batch, vectors, differentiable=differentiable)
         except ValueError:
@@ -88,7 +91,7 @@ class CvxpyProgram:
         for value, output in zip(solved.outputs, self.compiled.outputs, strict=True):
             if output.exp and not solved.core.all_solved:
                 value = np.array(value)
-                value[np.flatnonzero(solved.core.reports["status"])] = 0.0
+                value[np.flatnonzero(failed(solved.core.reports))] = 0.0
             slopes.append(value if output.exp else None)
         return slopes
 
@@ -173,6 +176,7 @@ class CvxpyFunction:
         derivative: _options.Derivative = "exact",
         method: _options.Method = "direct",
         on_failure: _options.OnFailure = "raise",
+        check_attributes: bool = True,
     ) -> None:
         options = _options.solver_options(solver_args)
         self._compiled = compile_problem(
@@ -183,6 +187,7 @@ class CvxpyFunction:
             solver_options=options.settings,
             canon_backend=canon_backend,
             verbose=verbose,
+            check_attributes=check_attributes,
         )
         self._policy = Policy(
             _options.derivative(derivative),

@@ -8,6 +8,8 @@ import numpy as np
 
 from argrad._core import STATUS, SolverError
 
+SOLVED = STATUS.index("solved")
+ALMOST_SOLVED = STATUS.index("almost_solved")
 _SHOWN = 8
 _MEANING = {
     "primal_infeasible": "primal infeasible (no point satisfies the constraints)",
@@ -22,18 +24,24 @@ class SolverWarning(UserWarning):
 def failures(reports: Mapping[str, np.ndarray]) -> list[tuple[int, str]]:
     """Index and status name of each sample that is not solved."""
     status = reports["status"]
-    return [(int(at), STATUS[status[at]]) for at in np.flatnonzero(status)]
+    return [(int(at), STATUS[status[at]]) for at in np.flatnonzero(failed(reports))]
 
 
-def describe(failed: list[tuple[int, str]], batch: int, noun: str = "sample") -> str:
+def failed(reports: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Whether each sample is neither solved nor almost solved."""
+    status = reports["status"]
+    return (status != SOLVED) & (status != ALMOST_SOLVED)
+
+
+def describe(found: list[tuple[int, str]], batch: int, noun: str = "sample") -> str:
     """One sentence that names the first few of them."""
     named = [
         f"{noun} {at}: {_MEANING.get(status) or status.replace('_', ' ')}"
-        for at, status in failed[:_SHOWN]
+        for at, status in found[:_SHOWN]
     ]
-    if len(failed) > _SHOWN:
-        named.append(f"and {len(failed) - _SHOWN} more")
-    return f"{len(failed)} of {batch} {noun}s not solved: {'; '.join(named)}"
+    if len(found) > _SHOWN:
+        named.append(f"and {len(found) - _SHOWN} more")
+    return f"{len(found)} of {batch} {noun}s not solved: {'; '.join(named)}"
 
 
 def raise_failures(reports: Mapping[str, np.ndarray], noun: str = "sample") -> None:
@@ -41,9 +49,9 @@ def raise_failures(reports: Mapping[str, np.ndarray], noun: str = "sample") -> N
 
     The error has the attributes ``indices`` and ``statuses``.
     """
-    failed = failures(reports)
-    if failed:
-        error = SolverError(describe(failed, len(reports["status"]), noun))
-        error.indices = [at for at, _ in failed]
-        error.statuses = [status for _, status in failed]
+    found = failures(reports)
+    if found:
+        error = SolverError(describe(found, len(reports["status"]), noun))
+        error.indices = [at for at, _ in found]
+        error.statuses = [status for _, status in found]
         raise error

@@ -24,7 +24,9 @@ OnFailure = Literal["raise", "nan", "zero"]
 
 SETTINGS = (
     "tolerance",
+    "reduced_tolerance",
     "infeasibility_tolerance",
+    "data_rounding",
     "max_iterations",
     "time_limit",
     "max_polish_steps",
@@ -37,6 +39,14 @@ SETTINGS = (
 
 SINGLE = 1e-5
 """What passes for rounding in a matrix of single precision, relative to its largest entry."""
+
+SINGLE_SETTINGS: dict[str, Any] = {
+    "convexity_tolerance": SINGLE,
+    "reduced_tolerance": SINGLE,
+    "data_rounding": 2.0**-23,
+}
+"""Settings for data of single precision: equalities, convexity and certificates are judged at its
+rounding."""
 
 ENGINES = ("auto", "lanes", "sparse", "matrix_free")
 """The values of the setting ``engine``."""
@@ -131,7 +141,9 @@ def _engine(name: str, value: Any) -> str:
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "tolerance": _positive,
+    "reduced_tolerance": _positive,
     "infeasibility_tolerance": _positive,
+    "data_rounding": _positive,
     "max_iterations": _count,
     "time_limit": _seconds,
     "max_polish_steps": _count,
@@ -145,7 +157,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 def solver_options(solver_args: Mapping[str, Any] | None, *, strict: bool = False) -> SolverOptions:
     """Checks solver settings and translates those of other solvers.
 
-    `tolerance` is a bound on the relative residuals, `time_limit` is in seconds, `memory_limit` in
+    `tolerance` is a bound on the relative residuals, `reduced_tolerance` that up to which a sample
+    is almost solved, `time_limit` is in seconds, `memory_limit` in
     bytes (None: the memory of the machine). Of other solvers,
     ``eps``, ``eps_abs``, ``eps_rel``, ``tol_gap_abs``, ``tol_gap_rel``, ``tol_feas`` become
     `tolerance` (the least of them); ``eps_infeas`` and the like `infeasibility_tolerance`;

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from argrad import _options
-from argrad._errors import SolverWarning, failures, raise_failures
+from argrad._errors import ALMOST_SOLVED, SolverWarning, failed, failures, raise_failures
 
 _LIMITS = {"iteration_limit", "time_limit"}
 
@@ -31,22 +31,38 @@ class Policy(NamedTuple):
         if solved.all_solved:
             return
         reports = solved.reports
-        failed = failures(reports)
+        found = failures(reports)
+        if not found:
+            self._warn_of_almost_solved(reports)
+            return
         if self.on_failure == "raise":
-            if not (self.limited and {status for _, status in failed} <= _LIMITS):
+            if not (self.limited and {status for _, status in found} <= _LIMITS):
                 raise_failures(reports)
             _options.warn_once(
                 "limit",
-                f"{len(failed)} of {len(reports['status'])} samples ended at the limit that "
+                f"{len(found)} of {len(reports['status'])} samples ended at the limit that "
                 "solver_args set; their values are not solutions",
                 SolverWarning,
             )
             return
-        at, status = failed[0]
+        at, status = found[0]
         _options.warn_once(
             f"on_failure={self.on_failure}",
-            f"{len(failed)} of {len(reports['status'])} samples not solved (the first is sample "
+            f"{len(found)} of {len(reports['status'])} samples not solved (the first is sample "
             f"{at}: {status.replace('_', ' ')}); on_failure={self.on_failure!r} applies",
+            SolverWarning,
+        )
+
+    @staticmethod
+    def _warn_of_almost_solved(reports: Mapping[str, np.ndarray]) -> None:
+        almost = np.flatnonzero(reports["status"] == ALMOST_SOLVED)
+        worst = almost[np.argmax(reports["residual"][almost])]
+        _options.warn_once(
+            "almost_solved",
+            f"{len(almost)} of {len(reports['status'])} samples almost solved: the largest "
+            f"relative residual is {reports['residual'][worst]:.1e}, of sample {worst}. "
+            "Constraints that contradict each other by as little look like this; setting "
+            "reduced_tolerance to the tolerance makes it an error",
             SolverWarning,
         )
 
@@ -54,10 +70,10 @@ class Policy(NamedTuple):
         """The outputs, with NaN for samples without a solution where that was asked for."""
         if self.on_failure != "nan" or solved.all_solved:
             return outputs
-        failed = np.flatnonzero(solved.reports["status"])
+        lost = np.flatnonzero(failed(solved.reports))
         outputs = [np.array(output) for output in outputs]
         for output in outputs:
-            output[failed] = np.nan
+            output[lost] = np.nan
         return outputs
 
 

@@ -28,6 +28,7 @@ INACCURATE = 1e-5
 
 _STATUS = {
     "solved": s.OPTIMAL,
+    "almost_solved": s.OPTIMAL_INACCURATE,
     "primal_infeasible": s.INFEASIBLE,
     "dual_infeasible": s.UNBOUNDED,
     "iteration_limit": s.USER_LIMIT,

@@ -12,7 +12,7 @@ import numpy as np
 from cvxpylayers.interfaces.base import SolverInterface
 
 from . import _core, _options
-from ._errors import raise_failures
+from ._errors import failed, raise_failures
 from .cvxpy import cones_of
 
 
@@ -252,8 +252,8 @@ class ArgradInterface(SolverInterface):
             raise_failures(reports)
         x, z = solved.x, solved.z[:, structure.dual_order]
         if options.on_failure == "nan":
-            failed = reports["status"] != 0
-            x, z = (np.where(failed[:, None], np.nan, v) for v in (x, z))
+            lost = failed(reports)
+            x, z = (np.where(lost[:, None], np.nan, v) for v in (x, z))
         saved = _Saved(structure, options, solved, batch) if needs_grad else None
         return x, z, saved
 

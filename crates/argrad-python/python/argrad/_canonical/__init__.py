@@ -38,6 +38,7 @@ def compile_problem(
     solver_options: Mapping[str, Any] | None = None,
     canon_backend: str | None = None,
     verbose: bool = False,
+    check_attributes: bool = True,
 ) -> Compiled:
     """Compiles a CVXPY problem into a layer.
 
@@ -45,8 +46,9 @@ def compile_problem(
     `gp`); a parametric matrix in a quad_form of the objective is allowed. `parameters` are all of
     its parameters, in the order in which values will be passed. `variables` are those whose values
     will be returned: variables of the problem or dual variables of its constraints, with CVXPY's
-    signs. `solver_options` are settings of the core, `canon_backend` is handed to CVXPY, and
-    `verbose` prints what CVXPY does.
+    signs. `solver_options` are settings of the core, `canon_backend` is handed to CVXPY, `verbose`
+    prints what CVXPY does, and with `check_attributes` calls check what the parameters' attributes
+    promise.
 
     Raises ValueError in the words of cvxpylayers where the problem is not DPP or the lists do not
     match, and where a variable is boolean or integer; NotImplementedError for complex variables
@@ -58,7 +60,7 @@ def compile_problem(
     check_products(problem, memory_limit)
     with name_memory_errors():
         canonical = canonicalize(problem, parameters, gp, canon_backend, verbose)
-    inputs = read_parameters(parameters, canonical)
+    inputs = read_parameters(parameters, canonical, check_attributes)
     program = program_maps(canonical, inputs.theta, memory_limit)
     outputs = read_variables(problem, variables, canonical, gp)
     core_names = [

@@ -38,7 +38,9 @@ def _check_parameters(problem: cp.Problem, parameters: Sequence[cp.Parameter]) -
         )
     for parameter in parameters:
         if parameter.is_complex():
-            raise NotImplementedError("Complex parameters are not yet supported.")
+            raise NotImplementedError(
+                f"Complex parameters are not yet supported: {parameter.name()}"
+            )
 
 
 def _check_variables(problem: cp.Problem, variables: Sequence[cp.Variable]) -> None:
@@ -63,4 +65,4 @@ def _check_variables(problem: cp.Problem, variables: Sequence[cp.Variable]) -> N
                 "problem (relax it, for example with bounds=[0, 1])"
             )
         if variable.is_complex():
-            raise NotImplementedError("Complex variables are not yet supported.")
+            raise NotImplementedError(f"Complex variables are not yet supported: {variable.name()}")

@@ -9,6 +9,7 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
+from argrad._attributes import attributes_of
 from argrad._canonical.canonical import Canonical
 from argrad._canonical.leaves import lowered
 from argrad._compiled import Input, Parameter
@@ -26,8 +27,11 @@ class Inputs(NamedTuple):
     concatenated vectors."""
 
 
-def read_parameters(parameters: Sequence[cp.Parameter], canonical: Canonical) -> Inputs:
-    """Finds where the entries of the parameters go."""
+def read_parameters(
+    parameters: Sequence[cp.Parameter], canonical: Canonical, check_attributes: bool
+) -> Inputs:
+    """Finds where the entries of the parameters go. Their attributes are to be checked where
+    `check_attributes`."""
     conic, ids = canonical.conic, canonical.ids
     columns = conic.param_id_to_col
     infos, inputs = [], []
@@ -35,7 +39,9 @@ def read_parameters(parameters: Sequence[cp.Parameter], canonical: Canonical) ->
     offset = 0
     for number, parameter in enumerate(parameters):
         raw, log = ids.parameter(parameter.id), ids.log_parameter(parameter.id)
-        infos.append(Parameter(parameter.name(), tuple(parameter.shape), log is not None))
+        # That a geometric program's parameters are positive is checked where logarithms are taken.
+        promised = attributes_of(parameter) if check_attributes and log is None else ()
+        infos.append(Parameter(parameter.name(), tuple(parameter.shape), log is not None, promised))
         for ident, is_log in ((raw, False), (log, True)):
             if ident is None or ident not in columns:
                 continue

@@ -11,8 +11,9 @@ class Info:
     """Diagnostics of a `Solution`: a number each, or an array of shape (batch,).
 
     Residuals are relative, see the conventions. `condition` is an estimate for the derivative's
-    system in scaled variables; `unique` is False where that system is singular; `weakly_active`
-    counts constraints with slack and dual both nearly zero.
+    system in scaled variables. `unique_x` is False where there are other primal, `unique_z` where
+    there are other dual solutions, as far as rounding lets that system tell; `unique` is both.
+    `weakly_active` counts constraints with slack and dual both nearly zero.
     """
 
     iterations: Any
@@ -27,6 +28,8 @@ class Info:
     weakly_active: Any
     condition: Any
     unique: Any
+    unique_x: Any
+    unique_z: Any
     degenerate: Any
     """True where there is no solution, a weakly active constraint, or more than one solution:
     the derivative is defined there but should not be taken at face value."""

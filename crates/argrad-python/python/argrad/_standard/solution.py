@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from argrad import _core, _options
-from argrad._errors import raise_failures
+from argrad._errors import SOLVED, failed, raise_failures
 from argrad._standard.info import Info
 from argrad._standard.values import (
     Value,
@@ -32,9 +32,9 @@ class Solution:
         z: dual solution, shape (m,) or (batch, m).
         s: slacks, shape (m,) or (batch, m).
         status: one of "solved", "primal_infeasible", "dual_infeasible", "iteration_limit",
-            "time_limit", "numerical_trouble"; a list of them for a batch. Where it is
-            "primal_infeasible", z is a certificate (A'z = 0, b'z = -1), where "dual_infeasible", x
-            and s are one (Px = 0, Ax + s = 0, q'x = -1).
+            "time_limit", "numerical_trouble", "almost_solved"; a list of them for a batch. Where it
+            is "primal_infeasible", z is a certificate (A'z = 0, b'z = -1), where "dual_infeasible",
+            x and s are one (Px = 0, Ax + s = 0, q'x = -1).
         info: diagnostics, see `Info`.
 
     A copy or an unpickled solution rebuilds what its derivatives need at its point when the first
@@ -83,7 +83,7 @@ class Solution:
     def info(self) -> Info:
         """Diagnostics."""
         r = {name: value.copy() for name, value in self._reports.items()}
-        solved = r["status"] == 0
+        solved = r["status"] == SOLVED
         r["degenerate"] = ~solved | (r["weakly_active"] > 0) | ~r["unique"].astype(bool)
         r = {name: r[name] for name in Info.__dataclass_fields__}
         if self._batch is None:
@@ -98,7 +98,7 @@ class Solution:
     @property
     def solved(self) -> Any:
         """Whether the status is "solved": a bool, or an array of shape (batch,)."""
-        solved = self._reports["status"] == 0
+        solved = ~failed(self._reports)
         return solved if self._batch is not None else bool(solved[0])
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from argrad import _core, _options
+from argrad._errors import failed
 from argrad._standard.cones import check_cones, size_of
 from argrad._standard.matrix import Matrix, has_values
 from argrad._standard.solution import Solution
@@ -91,7 +92,7 @@ class Solver:
         if not single or "convexity_tolerance" in self.settings:
             return self._core
         if self._forgiving is None:
-            settings = {**self.settings, "convexity_tolerance": _options.SINGLE}
+            settings = {**_options.SINGLE_SETTINGS, **self.settings}
             self._forgiving = self._build(settings)
         return self._forgiving
 
@@ -164,7 +165,7 @@ class Solver:
         if start is None:
             return None
         if isinstance(start, Solution):
-            solved = start._reports["status"] == 0
+            solved = ~failed(start._reports)
             # What is no solution is no start: zeros are refused by the residual at once.
             start = tuple(np.where(solved[:, None], v, 0.0) for v in start._point)
             if len(solved) == 1 and batch != 1:

@@ -39,6 +39,8 @@ class CvxpyLayer(CvxpyFunction):
         on_failure: what becomes of a sample without a solution. "raise": `argrad.SolverError`,
             which reaches the caller of a jitted function as the RuntimeError of that function;
             "nan": its outputs and gradients are NaN; "zero": its gradients are zero.
+        check_attributes: check at every call what the parameters' attributes promise: signs,
+            bounds, semidefiniteness.
 
     Raises:
         ValueError: the problem is not DPP, or the lists do not match it.
@@ -81,7 +83,7 @@ class CvxpyLayer(CvxpyFunction):
         For layers with `on_failure` "nan" or "zero". The status is an int32 array of shape () or
         (batch,): 0 for solved, else an index into
         ("solved", "primal_infeasible", "dual_infeasible", "iteration_limit", "time_limit",
-        "numerical_trouble").
+        "numerical_trouble", "almost_solved").
         """
         outputs, status = self._solve(params, solver_args)
         return tuple(outputs), status

@@ -22,7 +22,7 @@ _NAMES = ("Q", "p", "G", "h", "A", "b")
 def _solver(
     n: int, equalities: int, inequalities: int, settings: tuple[Any, ...], single: bool
 ) -> _core.Qp:
-    rounding = {"convexity_tolerance": _options.SINGLE} if single else {}
+    rounding = _options.SINGLE_SETTINGS if single else {}
     return _core.Qp(n, equalities, inequalities, {**rounding, **dict(settings)})
 
 

@@ -103,11 +103,12 @@ def _rows(array: np.ndarray, parameter: Any) -> np.ndarray:
 class _LayerProgram:
     """A compiled problem with one set of solver settings."""
 
-    __slots__ = ("arguments", "compiled", "core", "results")
+    __slots__ = ("arguments", "compiled", "core", "results", "single")
 
-    def __init__(self, compiled: Compiled, core: _core.Layer) -> None:
+    def __init__(self, compiled: Compiled, core: _core.Layer, single: bool = False) -> None:
         self.compiled = compiled
         self.core = core
+        self.single = single
         self.arguments = [p.shape for p in compiled.parameters]
         self.results = [o.shape for o in compiled.outputs]
 
@@ -117,6 +118,7 @@ class _LayerProgram:
         compiled = self.compiled
         # No parameter is ever absent.
         given = [array for array in arrays if array is not None]
+        given = compiled.check_attributes(given, self.single)
         values = []
         for number, log in compiled.inputs:
             value = _rows(given[number], compiled.parameters[number])
@@ -173,6 +175,7 @@ class CvxpyLayer(torch.nn.Module):
         on_failure: _options.OnFailure = "raise",
         method: _options.Method = "direct",
         warm_start: bool = False,
+        check_attributes: bool = True,
     ) -> None:
         """Compiles the problem.
 
@@ -201,6 +204,8 @@ class CvxpyLayer(torch.nn.Module):
         - `method`: of the derivative's linear systems, ``"direct"`` or ``("lsqr", tolerance,
           max_iterations)``
         - `warm_start`: the default of calls
+        - `check_attributes`: check the signs, bounds and semidefiniteness that the parameters'
+          attributes promise at every call
 
         Raises ValueError if the problem is not DPP, has boolean or integer variables, or the lists
         do not match it; NotImplementedError for complex variables.
@@ -221,6 +226,7 @@ class CvxpyLayer(torch.nn.Module):
             solver_options=chosen.settings,
             canon_backend=canon_backend,
             verbose=verbose,
+            check_attributes=check_attributes,
         )
         self._program = _LayerProgram(self._compiled, self._compiled.layer())
         self.warm_start = bool(warm_start)
@@ -259,12 +265,13 @@ class CvxpyLayer(torch.nn.Module):
         batch, _ = self._compiled.batch_of(params)
         like = self._check_tensors(params)
         program, policy = self._program, self._policy
-        if solver_args:
-            chosen = _options.solver_options(solver_args)
-            if chosen.settings:
-                program = _LayerProgram(self._compiled, self._compiled.layer(chosen.settings))
-            if chosen.limited:
-                policy = policy._replace(limited=True)
+        single = bool(params) and like.dtype is torch.float32
+        chosen = _options.solver_options(solver_args)
+        if single or chosen.settings:
+            layer = self._compiled.layer(chosen.settings, single=single)
+            program = _LayerProgram(self._compiled, layer, single)
+        if solver_args and chosen.limited:
+            policy = policy._replace(limited=True)
         warm = self.warm_start if warm_start is None else warm_start
         call = Call(program, policy, like, self._last if warm else None, self._observe)
         return evaluate(call, params, batch)
@@ -307,7 +314,8 @@ class CvxpyLayer(torch.nn.Module):
         `status` holds names ("solved", "primal_infeasible", ...); `objective` is the value of the
         problem; `iterations`, `polish_steps`, `factorizations`, `warm_started`, `residual`,
         `primal_residual`, `dual_residual`, `gap`, `weakly_active` (number of constraints),
-        `condition` (of the derivative's system), `unique` (the solution, as far as can be told).
+        `condition` (of the derivative's system), `unique_x` and `unique_z` (the primal and the dual
+        solution, as far as can be told), `unique` (both).
         """
         last = self._last
         if last is None:

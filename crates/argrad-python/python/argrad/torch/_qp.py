@@ -99,7 +99,7 @@ class _QpProgram:
 def _core_qp(n: int, equalities: int, inequalities: int, settings: tuple, single: bool) -> _core.Qp:
     """The core's solver for a size and settings, `single` for numbers of single precision."""
     if single:
-        chosen = {"convexity_tolerance": _options.SINGLE, **dict(settings)}
+        chosen = {**_options.SINGLE_SETTINGS, **dict(settings)}
         return _core.Qp(n, equalities, inequalities, chosen, _options.SINGLE)
     return _core.Qp(n, equalities, inequalities, dict(settings))
 
