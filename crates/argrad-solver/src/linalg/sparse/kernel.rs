@@ -7,7 +7,7 @@
 use pulp::Simd;
 
 /// Most columns eliminated before the columns behind them are updated.
-pub(super) const BLOCK: usize = 96;
+pub(super) const BLOCK: usize = if cfg!(miri) { 8 } else { 96 };
 /// Columns of a tile.
 const TILE: usize = 4;
 /// Multipliers of the columns of a tile, `[column of the block][column of the tile]`.

@@ -474,20 +474,21 @@ mod small {
 
     #[test]
     fn a_front_with_more_columns_than_are_eliminated_at_once() {
-        // Two cliques share their last three nodes.
-        let shared = |wide: usize| move |k: usize| if k < 3 { k } else { k + wide };
-        let mut entries = dense_entries(100);
-        let other = shared(97);
-        entries.extend(
-            dense_entries(20).iter().filter(|(i, _)| *i >= 3).map(|&(i, j)| (other(i), other(j))),
-        );
-        let matrix = Quasidefinite::new(117, &entries, 8);
+        // Two cliques share three nodes.
+        let (wide, narrow) = (kernel::BLOCK + 4, kernel::BLOCK / 5 + 4);
+        let other = |k: usize| if k < 3 { k } else { k + wide - 3 };
+        let mut entries = dense_entries(wide);
+        let of_other = dense_entries(narrow);
+        entries
+            .extend(of_other.iter().filter(|(i, _)| *i >= 3).map(|&(i, j)| (other(i), other(j))));
+        let order = wide + narrow - 3;
+        let matrix = Quasidefinite::new(order, &entries, 8);
         let ldl = matrix.analyse();
         let wide = ldl.plan.fronts.iter().find(|front| front.width > kernel::BLOCK);
         assert!(wide.is_some_and(|front| front.below > 0), "{:?}", ldl.plan.fronts);
         let (factor, least) = matrix.factor(&ldl);
         assert!(least > 1e-8);
-        let rhs = vec![(0..117).map(|i| f64::from(i).sin()).collect::<Vec<f64>>()];
+        let rhs = vec![(0..order).map(|i| (i as f64).sin()).collect::<Vec<f64>>()];
         let x = matrix.solve(&ldl, &factor, &rhs).remove(0);
         for (left, right) in matrix.product(&x).iter().zip(&rhs[0]) {
             assert!((left - right).abs() < 1e-10, "residual {}", left - right);
