@@ -9,7 +9,15 @@ use crate::program::Error;
 /// [`Error::Pattern`] when the ordering refuses the pattern.
 pub(super) fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
     let identity: Vec<u32> = (0..order as u32).collect();
-    let (start, rows) = rows_of(order, entries, &identity);
+    let (start, below) = rows_of(order, entries, &identity);
+    // With the diagonal, which changes no order: a pattern with fewer entries than nodes fails an
+    // assertion of the crate where overflow is checked.
+    let mut rows = Vec::with_capacity(below.len() + order);
+    for node in 0..order {
+        rows.extend_from_slice(&below[start[node] as usize..start[node + 1] as usize]);
+        rows.push(node as u32);
+    }
+    let start: Vec<u32> = start.iter().zip(0..).map(|(&start, node)| start + node).collect();
     let (_, step, _) =
         amd::order(order as u32, &start, &rows, &amd::Control::default()).map_err(|_| {
             Error::Pattern { found: format!("{} entries, which cannot be ordered", entries.len()) }

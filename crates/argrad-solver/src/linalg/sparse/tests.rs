@@ -475,7 +475,7 @@ mod small {
     #[test]
     fn a_front_with_more_columns_than_are_eliminated_at_once() {
         // Two cliques share three nodes.
-        let (wide, narrow) = (kernel::BLOCK + 4, kernel::BLOCK / 5 + 4);
+        let (wide, narrow) = (kernel::BLOCK + 4, 20);
         let other = |k: usize| if k < 3 { k } else { k + wide - 3 };
         let mut entries = dense_entries(wide);
         let of_other = dense_entries(narrow);
