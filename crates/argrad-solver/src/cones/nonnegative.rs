@@ -206,7 +206,7 @@ impl LaneCone for Nonnegative {
         }
     }
 
-    /// At mu = 0 the step made s or z zero in each row: which one, the block says.
+    /// z = mu / s, where v is almost s.
     #[inline(always)]
     fn dual_point<S: Simd>(&self, simd: S, v: &[V<S>], mu: V<S>, s: &[V<S>], z: &mut [V<S>]) {
         let zero = V::splat(simd, 0.0);
@@ -216,6 +216,7 @@ impl LaneCone for Nonnegative {
         }
     }
 
+    /// At mu = 0 the step made s or z zero in each row: which one, the block says.
     #[inline(always)]
     fn newton_point<S: Simd>(
         &self,

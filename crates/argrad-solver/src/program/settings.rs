@@ -47,7 +47,7 @@ pub struct Settings {
     /// accurate.
     pub tolerance: f64,
     /// A sample that comes no nearer to the tolerance is almost solved up to this residual
-    /// ([`crate::Status::AlmostSolved`]). The tolerance itself asks for no such status.
+    /// ([`crate::Status::AlmostSolved`]). Where it is the tolerance, no sample is.
     pub reduced_tolerance: f64,
     /// Relative tolerance of infeasibility certificates.
     pub infeasibility_tolerance: f64,
