@@ -29,8 +29,8 @@ pub use derivative::{
     Tangent,
 };
 pub use program::{
-    Cone, Engine, Error, Instructions, Interrupt, Pattern, Report, Settings, Slot, Solution,
-    Status, Structure, Values,
+    Cone, Engine, Error, Explanation, Instructions, Interrupt, Pattern, Report, Settings, Slot,
+    Solution, Status, Structure, Unknown, Values,
 };
 pub use solver::Solver;
 pub use tape::Tape;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use crate::lanes::{Buffer, Width, lane_count};
-use crate::program::{Error, MemoryLimit, Settings, Structure, bytes};
+use crate::program::{Error, Explanation, MemoryLimit, Settings, Structure, bytes};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{state_len, work_len};
 use crate::threads::for_each;
@@ -48,6 +48,27 @@ impl Prepared {
             states: Mutex::new(Vec::new()),
             works: Mutex::new(Vec::new()),
         })
+    }
+
+    pub(crate) fn explain(&self) -> Explanation {
+        let Analysis { structure, kkt, cones, .. } = &self.analysis;
+        let bytes = |numbers: usize| (numbers * size_of::<f64>()) as u64;
+        let eliminated: Vec<usize> = cones.eliminated().map(|place| place.cone).collect();
+        Explanation {
+            engine: kkt.engine(),
+            lanes: self.lanes,
+            variables: structure.variables(),
+            rows: structure.rows(),
+            eliminated_cones: eliminated
+                .into_iter()
+                .map(|index| (index, structure.cones[index].clone()))
+                .collect(),
+            elimination: kkt.elimination(),
+            matrix_entries: kkt.matrix_entries(),
+            factor_entries: kkt.factor_entries(),
+            bytes_a_sample: bytes(state_len(&self.analysis, self.lanes) / self.lanes),
+            bytes_a_thread: bytes(work_len(&self.analysis, 0, self.lanes)),
+        }
     }
 
     /// Refuses a batch for which `what` takes more than the limit, or more than the system gives,

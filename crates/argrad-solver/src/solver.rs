@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::lanes::{Buffer, dispatch};
 use crate::prepared::{Group, Prepared, Rows};
 use crate::program::{
-    Error, Report, Settings, Solution, Status, Stop, Structure, Values, check_values,
+    Error, Explanation, Report, Settings, Solution, Status, Stop, Structure, Values, check_values,
 };
 use crate::solve::group::{Origin, SolveGroup};
 use crate::solve::outcome::SolutionRows;
@@ -63,6 +63,29 @@ impl Solver {
     /// Number of samples that one vector instruction advances.
     pub fn lanes(&self) -> usize {
         self.prepared.lanes
+    }
+
+    /// How programs of this structure are solved: the engine, the order of elimination, memory.
+    /// All of it follows from the structure and the settings.
+    ///
+    /// ```
+    /// # use argrad_solver::{Cone, Engine, Pattern, Settings, Solver, Structure};
+    /// // minimize y_1 + ... + y_60  subject to  diag(y) - C positive semidefinite
+    /// let side = 60;
+    /// let diagonal = (0..side).map(|j| j * (j + 3) / 2).collect();
+    /// let a = Pattern::new(side * (side + 1) / 2, side, (0..=side).collect(), diagonal)?;
+    /// let cones = vec![Cone::PsdTriangle(side)];
+    /// let structure = Structure::new(Pattern::empty(side, side), a, cones)?;
+    /// let explanation = Solver::new(structure, Settings::default())?.explain();
+    /// assert_eq!(explanation.engine, Engine::Sparse);
+    /// // Not the 1830 rows and their dense block, but the 60 variables.
+    /// assert_eq!(explanation.eliminated_cones, [(0, Cone::PsdTriangle(60))]);
+    /// assert_eq!(explanation.elimination.len(), 60);
+    /// println!("{explanation}");
+    /// # Ok::<(), argrad_solver::Error>(())
+    /// ```
+    pub fn explain(&self) -> Explanation {
+        self.prepared.explain()
     }
 
     /// Refuses a batch for which `what` would take more than [`Settings::memory_limit`], or more

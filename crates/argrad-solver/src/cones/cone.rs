@@ -56,6 +56,16 @@ pub(crate) const STEEPEST: f64 = 1e7;
 /// A point or a direction: its parts in s and in z.
 pub(crate) type Pair<'a, S> = (&'a [V<S>], &'a [V<S>]);
 
+/// The lower triangle of a dense block, row by row.
+pub(super) fn dense_triangle(dim: usize) -> Vec<(usize, usize)> {
+    (0..dim).flat_map(|i| (0..=i).map(move |j| (i, j))).collect()
+}
+
+/// The number of its entries.
+pub(super) fn dense_triangle_len(dim: usize) -> usize {
+    dim.saturating_mul(dim + 1) / 2
+}
+
 /// The operations of one cone on its own rows, one number per lane. Lanes never mix; a lane
 /// whose iteration is done must keep its numbers bitwise while others go on. No allocation: memory
 /// beyond the arguments comes from `scratch` ([`Self::scratch_len`] registers, contents arbitrary).
@@ -84,13 +94,14 @@ pub(crate) trait LaneCone {
         Vec::new()
     }
     /// Entries of the block H, `(row, column)` with row >= column; the KKT matrix holds -H. By
-    /// default the dense lower triangle, row by row.
+    /// default the dense lower triangle, row by row. None where the rows are eliminated by the
+    /// inverse of the block.
     fn h_entries(&self) -> Vec<(usize, usize)> {
-        (0..self.dim()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect()
+        dense_triangle(self.dim())
     }
-    /// Their number, without a list of them.
+    /// Registers that a block takes: the number of its entries, or the parts of its inverse.
     fn h_len(&self) -> usize {
-        self.dim().saturating_mul(self.dim() + 1) / 2
+        dense_triangle_len(self.dim())
     }
     /// Registers of the scaling data.
     fn scaling_len(&self) -> usize;

@@ -39,11 +39,25 @@ pub(crate) struct ConeProduct {
     cones: Vec<PlacedCone>,
     degree: usize,
     h_len: usize,
+    /// Registers of blocks that are entries of the system; those of eliminated rows follow.
+    entries_len: usize,
     scaling_len: usize,
     projection_len: usize,
     scratch_len: usize,
     is_symmetric: bool,
     is_polyhedral: bool,
+}
+
+/// The rows of a cone that are eliminated by the inverse of its block.
+#[derive(Clone, Debug)]
+pub(crate) struct EliminatedRows {
+    /// Position of the cone in the list of cones.
+    pub(crate) cone: usize,
+    /// Side of the matrices.
+    pub(crate) side: usize,
+    pub(crate) rows: Range<usize>,
+    /// Where the parts of the inverse are among the blocks.
+    pub(crate) h: Range<usize>,
 }
 
 /// Evaluates `$body` with `$cone` the lane cone of `$placed`.
@@ -61,13 +75,13 @@ macro_rules! with_cone {
     };
 }
 
-impl From<&Cone> for AnyCone {
-    fn from(cone: &Cone) -> Self {
+impl AnyCone {
+    fn new(cone: &Cone, eliminated: bool) -> Self {
         match cone {
             Cone::Zero(k) => Self::Zero(Zero::new(*k)),
             Cone::Nonnegative(k) => Self::Nonnegative(Nonnegative::new(*k)),
             Cone::SecondOrder(k) => Self::SecondOrder(SecondOrder::new(*k)),
-            Cone::PsdTriangle(side) => Self::PsdTriangle(PsdTriangle::new(*side)),
+            Cone::PsdTriangle(side) => Self::PsdTriangle(PsdTriangle::new(*side, eliminated)),
             Cone::Exponential => Self::Exponential(Exponential),
             Cone::Power(alpha) => Self::Power(Power { alpha: *alpha }),
             Cone::GeneralizedPower { alpha, norm_dim } => {
@@ -78,11 +92,14 @@ impl From<&Cone> for AnyCone {
 }
 
 impl ConeProduct {
-    pub(crate) fn new(cones: &[Cone]) -> Self {
+    /// The cones in order; `eliminated` says of each whether its rows are eliminated by the
+    /// inverse of its block, which those of positive semidefinite matrices may be.
+    pub(crate) fn new(cones: &[Cone], eliminated: &[bool]) -> Self {
         let mut product = Self {
             cones: Vec::with_capacity(cones.len()),
             degree: 0,
             h_len: 0,
+            entries_len: 0,
             scaling_len: 0,
             projection_len: 0,
             scratch_len: 0,
@@ -90,9 +107,9 @@ impl ConeProduct {
             is_polyhedral: true,
         };
         let mut row = 0;
-        for cone in cones {
+        for (cone, &eliminated) in cones.iter().zip(eliminated) {
             let mut placed = PlacedCone {
-                cone: cone.into(),
+                cone: AnyCone::new(cone, eliminated),
                 rows: next(&mut row, cone.dim()),
                 h: 0..0,
                 scaling: 0..0,
@@ -103,13 +120,17 @@ impl ConeProduct {
                 product.scratch_len = product.scratch_len.max(cone.scratch_len());
                 product.is_symmetric &= cone.is_symmetric();
                 product.is_polyhedral &= cone.is_polyhedral();
-                (placed.h, placed.scaling, placed.projection) = (
-                    next(&mut product.h_len, cone.h_len()),
-                    next(&mut product.scaling_len, cone.scaling_len()),
-                    next(&mut product.projection_len, cone.projection_len()),
-                );
+                placed.scaling = next(&mut product.scaling_len, cone.scaling_len());
+                placed.projection = next(&mut product.projection_len, cone.projection_len());
+                if !eliminated {
+                    placed.h = next(&mut product.h_len, cone.h_len());
+                }
             });
             product.cones.push(placed);
+        }
+        product.entries_len = product.h_len;
+        for (placed, _) in product.cones.iter_mut().zip(eliminated).filter(|(_, gone)| **gone) {
+            placed.h = with_cone!(placed, cone => next(&mut product.h_len, cone.h_len()));
         }
         product
     }
@@ -119,12 +140,23 @@ impl ConeProduct {
         self.degree
     }
 
-    /// Number of entries of H.
+    /// Registers of all blocks.
     pub(crate) fn h_len(&self) -> usize {
         self.h_len
     }
 
-    /// The cone with the most entries of H, and how many it has.
+    /// The rows that are eliminated by the inverse of their block.
+    pub(crate) fn eliminated(&self) -> impl Iterator<Item = EliminatedRows> + '_ {
+        self.cones.iter().enumerate().filter_map(|(cone, placed)| {
+            let AnyCone::PsdTriangle(PsdTriangle { side, eliminated: true }) = placed.cone else {
+                return None;
+            };
+            let (rows, h) = (placed.rows.clone(), placed.h.clone());
+            Some(EliminatedRows { cone, side, rows, h })
+        })
+    }
+
+    /// The cone with the largest block, and how many registers that takes.
     pub(crate) fn largest_block(&self) -> Option<(usize, usize)> {
         let lens = self.cones.iter().map(|cone| cone.h.len());
         lens.enumerate().max_by_key(|&(_, len)| len)
@@ -162,7 +194,7 @@ impl ConeProduct {
 
     /// Entries of H as `(row, column)` of A's rows, with auxiliary nodes numbered on from there.
     pub(crate) fn h_entries(&self) -> Vec<(usize, usize)> {
-        let mut entries = Vec::with_capacity(self.h_len);
+        let mut entries = Vec::with_capacity(self.entries_len);
         let mut auxiliary = self.cones.last().map_or(0, |placed| placed.rows.end);
         for placed in &self.cones {
             let (start, dim) = (placed.rows.start, placed.rows.len());

@@ -6,6 +6,7 @@
 //! ```
 
 mod error;
+mod explanation;
 mod interrupt;
 mod memory;
 mod settings;
@@ -15,6 +16,7 @@ mod structure;
 mod values;
 
 pub use error::Error;
+pub use explanation::{Explanation, Unknown};
 pub use interrupt::Interrupt;
 pub use settings::{Engine, Instructions, Settings};
 pub use solution::{Report, Solution, Status};

@@ -15,6 +15,7 @@ use crate::solve::uniqueness::{DOUBTFUL, uniqueness};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
 use crate::system::memory::{EquilibrationVectors, State, SystemWork, Work};
+use crate::system::schur::Point;
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next.
@@ -348,7 +349,7 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
             *h = outcome.solved.select(kept, *h);
         }
         let workspace = Factored { inverse_pivots: state.inverse_pivots, scratch };
-        analysis.kkt.factor(*simd, state.values, state.h, workspace);
+        analysis.kkt.factor(*simd, state.values, (Point::Projection, state.h), workspace);
     }
 
     /// Whether x and z are unique where the factor leaves a doubt.
@@ -405,7 +406,13 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         let Self { simd, analysis, state, work, .. } = self;
         let scratch = &mut *work.system.factor;
         let workspace = Factored { inverse_pivots: state.inverse_pivots, scratch };
-        analysis.kkt.factor_closely(*simd, state.values, state.h, workspace, close);
+        analysis.kkt.factor_closely(
+            *simd,
+            state.values,
+            (Point::Projection, state.h),
+            workspace,
+            close,
+        );
     }
 }
 

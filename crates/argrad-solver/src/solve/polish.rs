@@ -18,6 +18,7 @@ use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
 use crate::system::memory::{PolishVectors, State, SystemWork, Work};
 use crate::system::projection_system::ProjectionSystem;
+use crate::system::schur::Point;
 
 /// Residual of the scaled program below which nothing is left to gain.
 const ROUNDING: f64 = 4e-15;
@@ -318,7 +319,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         self.doubtful = analysis.kkt.factor_closely(
             *simd,
             state.values,
-            state.h,
+            (Point::Projection, state.h),
             Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
             self.target.close,
         );

@@ -5,6 +5,7 @@ use crate::linalg::{Factorization, Symbolic};
 use crate::program::Error;
 use crate::program::{MemoryLimit, Pattern, Settings, Structure, bytes};
 use crate::system::kkt::Kkt;
+use crate::system::schur::worth_eliminating;
 
 #[derive(Debug)]
 pub(crate) struct Analysis {
@@ -42,10 +43,11 @@ impl Analysis {
     pub(crate) fn new(structure: Structure, settings: &Settings) -> Result<Self, Error> {
         let instructions = settings.instructions;
         let limit = MemoryLimit::new(settings);
-        let cones = ConeProduct::new(&structure.cones);
-        check_entries(&structure, &cones, limit)?;
         let (nonzero, p_source, a_source) = structure.nonzero();
-        let kkt = Kkt::new(&nonzero, &cones, settings, limit)?;
+        let eliminated = worth_eliminating(&nonzero);
+        let cones = ConeProduct::new(&structure.cones, &eliminated);
+        check_entries(&structure, &cones, limit)?;
+        let kkt = Kkt::new(&nonzero, &cones, &eliminated, settings, limit)?;
         let n = structure.variables();
         let off_diagonal: Vec<(usize, usize)> =
             nonzero.p.entries().filter(|(i, j)| i != j).collect();

@@ -7,7 +7,8 @@
 //! It is quasidefinite once regularized by `+REGULARIZATION` on x and `-REGULARIZATION` on z, so
 //! every elimination order works; solves are refined against the system without regularization.
 
-use std::collections::HashSet;
+use std::cmp::{max, min};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use pulp::Simd;
 
@@ -17,7 +18,8 @@ use crate::linalg::{
     Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows,
 };
 use crate::program::Error;
-use crate::program::{Engine, MemoryLimit, Settings, Structure};
+use crate::program::{Engine, MemoryLimit, Settings, Structure, Unknown};
+use crate::system::schur::{Point, Schur, fill};
 
 /// Added to the diagonal of P, subtracted from that of -H.
 const REGULARIZATION: f64 = 1e-8;
@@ -57,11 +59,15 @@ pub(crate) struct Kkt {
     /// Address of each entry of A, in the order of its pattern.
     pub(crate) a_address: Vec<u32>,
     n: usize,
-    m: usize,
+    matrix_entries: usize,
     /// Sign of each pivot in elimination order.
     signs: Vec<f64>,
     assembly: Assembly,
-    /// Place of each variable, row and auxiliary node in a right-hand side.
+    /// The rows that are no nodes, because the inverse of their block eliminates them.
+    schur: Schur,
+    /// The others, in order.
+    kept_rows: Vec<u32>,
+    /// Place of each variable, kept row and auxiliary node in a right-hand side.
     step: Vec<u32>,
 }
 
@@ -79,52 +85,97 @@ struct Assembly {
     /// Entry of H, in the order of the cones, in the factor; and what is added to its negative: the
     /// regularization times the sign of the pivot on the diagonal, else times zero.
     h_address: Vec<(u32, f64)>,
+    /// Where rows are eliminated: the entry `(i, j)`, i <= j, of the variables in the factor. For
+    /// the time of the analysis.
+    x_entries: HashMap<(usize, usize), u32>,
 }
 
 impl Kkt {
     pub(crate) fn new(
         structure: &Structure,
         cones: &ConeProduct,
+        eliminated: &[bool],
         settings: &Settings,
         limit: MemoryLimit,
     ) -> Result<Self, Error> {
-        let (n, m) = (structure.variables(), structure.rows());
-        let matrix = Entries::new(structure, cones);
-        let factorization = choose(&matrix, settings, limit)?;
-        let storage = Storage::new(structure, &factorization);
+        let n = structure.variables();
+        let matrix = Entries::new(structure, cones, eliminated);
+        let factorization = choose(&matrix, structure.rows(), settings, limit)?;
+        let storage = Storage::new(structure, &matrix, &factorization);
+        let mut schur = Schur::default();
         let (assembly, signs, step) = if let Factorization::None { .. } = factorization {
             (Assembly::default(), Vec::new(), Vec::new())
         } else {
-            (
-                Assembly::new(structure, &matrix, &storage, &factorization),
-                factorization.in_elimination_order(&matrix.signs),
-                factorization.steps(),
-            )
+            let assembly = Assembly::new(structure, &matrix, &storage, &factorization);
+            let target = |i, j| assembly.x_entries[&(min(i, j), max(i, j))];
+            let a_address = &storage.a_address;
+            schur = Schur::new(structure, cones, eliminated, storage.len, a_address, target);
+            let signs = factorization.in_elimination_order(&matrix.signs);
+            (assembly, signs, factorization.steps())
         };
         let Storage { a_address, p_base, products, len } = storage;
         Ok(Self {
             pivots_len: factorization.pivots_len(),
             factorization,
             products,
-            values_len: len,
+            values_len: len + schur.blocks_len,
             p_base,
             a_address,
             n,
-            m,
+            matrix_entries: matrix.entries.len(),
             signs,
-            assembly,
+            assembly: Assembly { x_entries: HashMap::new(), ..assembly },
+            schur,
+            kept_rows: matrix.kept_rows,
             step,
         })
     }
 
-    /// Number of variables, rows and auxiliary nodes.
+    /// Number of variables, rows that are kept, and auxiliary nodes.
     pub(crate) fn order(&self) -> usize {
         self.step.len()
     }
 
+    /// The engine that factors.
+    pub(crate) fn engine(&self) -> Engine {
+        match self.factorization {
+            Factorization::Lanes(_) => Engine::Lanes,
+            Factorization::Sparse(_) => Engine::Sparse,
+            Factorization::None { .. } => Engine::MatrixFree,
+        }
+    }
+
+    /// The unknowns in the order of elimination.
+    pub(crate) fn elimination(&self) -> Vec<Unknown> {
+        let rows = self.kept_rows.len();
+        let unknown = |node: usize| match node.checked_sub(self.n) {
+            None => Unknown::Variable(node),
+            Some(row) if row < rows => Unknown::Row(self.kept_rows[row] as usize),
+            Some(node) => Unknown::Auxiliary(node - rows),
+        };
+        let mut order: Vec<usize> = (0..self.step.len()).collect();
+        order.sort_by_key(|&node| self.step[node]);
+        order.into_iter().map(unknown).collect()
+    }
+
+    /// Entries of the system below its diagonal.
+    pub(crate) fn matrix_entries(&self) -> usize {
+        self.matrix_entries
+    }
+
+    /// Registers of the system and its factor.
+    pub(crate) fn factor_entries(&self) -> usize {
+        self.factorization.len()
+    }
+
     /// Scratch registers that a factorization needs.
     pub(crate) fn scratch_len(&self) -> usize {
-        self.factorization.scratch_len()
+        self.factorization.scratch_len().max(self.schur.scratch_len)
+    }
+
+    /// Those that a solve for `count` right-hand sides needs.
+    pub(crate) fn permuted_len(&self, count: usize) -> usize {
+        count * self.order() + self.schur.solve_scratch_len
     }
 
     /// Whether the engine works on one sample at a time.
@@ -145,7 +196,8 @@ impl Kkt {
         }
     }
 
-    /// Assembles and factors the system with cone blocks `h` (in the order of the cones). Returns
+    /// Assembles and factors the system with cone blocks `h` (entries in the order of the cones, then
+    /// the inverse ones) of a point. Returns
     /// the lanes whose small pivots were replaced by a large number: the factor is less close to
     /// the system there.
     #[inline(always)]
@@ -153,7 +205,7 @@ impl Kkt {
         &self,
         simd: S,
         values: &mut [V<S>],
-        h: &[V<S>],
+        h: (Point, &[V<S>]),
         workspace: Factored<'_, S>,
     ) -> M<S> {
         self.factor_closely(simd, values, h, workspace, M::splat(simd, false))
@@ -166,11 +218,11 @@ impl Kkt {
         &self,
         simd: S,
         values: &mut [V<S>],
-        h: &[V<S>],
+        (point, h): (Point, &[V<S>]),
         workspace: Factored<'_, S>,
         close: M<S>,
     ) -> M<S> {
-        assert!(h.len() == self.assembly.h_address.len() && values.len() == self.values_len);
+        assert!(h.len() >= self.assembly.h_address.len() && values.len() == self.values_len);
         let zero = V::splat(simd, 0.0);
         let usual = V::splat(simd, REGULARIZATION);
         let regularization =
@@ -180,6 +232,7 @@ impl Kkt {
         let mut grown = M::splat(simd, false);
         for attempt in 0..2 {
             self.assemble(simd, values, h, regularization);
+            self.schur.add(simd, values, h, (point, regularization[1]), workspace.scratch);
             let mut least = zero;
             self.factorization.factor(
                 simd,
@@ -210,8 +263,7 @@ impl Kkt {
         let zero = V::splat(simd, 0.0);
         let at = values.as_mut_ptr();
         let Assembly { copies, zeros, x_diagonal, h_address, .. } = &self.assembly;
-        // SAFETY: all addresses are below `values_len`, by construction in `new`; `h` has the
-        // length of `h_address`, which `factor` checks.
+        // SAFETY: all addresses are below `values_len`, by construction in `new`.
         unsafe {
             for &(from, to) in copies {
                 *at.add(to as usize) = *at.add(from as usize);
@@ -243,55 +295,110 @@ impl Kkt {
         out: [(&mut [V<S>], &mut [V<S>]); R],
     ) {
         let zero = V::splat(simd, 0.0);
-        let (n, m) = (self.n, self.m);
-        let (work, _) = permuted[..self.step.len() * R].as_chunks_mut::<R>();
-        for (node, &step) in self.step.iter().enumerate() {
-            let mut entry = [zero; R];
+        let n = self.n;
+        let (work, scratch) = permuted.split_at_mut(self.step.len() * R);
+        let (work, _) = work.as_chunks_mut::<R>();
+        let (of_x, rest) = self.step.split_at(n);
+        let (of_rows, auxiliary) = rest.split_at(self.kept_rows.len());
+        for (j, &step) in of_x.iter().enumerate() {
             for r in 0..R {
-                if node < n {
-                    entry[r] = rhs[r].0[node];
-                } else if node < n + m {
-                    entry[r] = rhs[r].1[node - n];
-                }
+                work[step as usize][r] = rhs[r].0[j];
             }
-            work[step as usize] = entry;
+        }
+        for (&i, &step) in self.kept_rows.iter().zip(of_rows) {
+            for r in 0..R {
+                work[step as usize][r] = rhs[r].1[i as usize];
+            }
+        }
+        for &step in auxiliary {
+            work[step as usize] = [zero; R];
+        }
+        if !self.schur.is_empty() {
+            let rows = rhs.map(|(_, z)| z);
+            self.schur.reduce(simd, values, rows, (of_x, work), scratch);
         }
         self.factorization.solve(simd, values, inverse_pivots, work);
         for (r, (x, z)) in out.into_iter().enumerate() {
-            for (x, &step) in x.iter_mut().zip(&self.step[..n]) {
+            for (x, &step) in x.iter_mut().zip(of_x) {
                 *x = work[step as usize][r];
             }
-            for (z, &step) in z.iter_mut().zip(&self.step[n..n + m]) {
-                *z = work[step as usize][r];
+            for (&i, &step) in self.kept_rows.iter().zip(of_rows) {
+                z[i as usize] = work[step as usize][r];
+            }
+            if !self.schur.is_empty() {
+                self.schur.recover(simd, values, rhs[r].1, (x, z), scratch);
             }
         }
     }
 }
 
-/// The matrix: variables first, then rows of A, then auxiliary nodes.
+/// The matrix: variables first, then rows of A that are not eliminated, then auxiliary nodes.
 struct Entries {
-    /// Off the diagonal: `p_count` of P, then all of A, then those of H.
+    /// Off the diagonal: `p_count` of P, then those of A in kept rows, then those of H, then those
+    /// that eliminated rows fill in P.
     entries: Vec<(usize, usize)>,
     p_count: usize,
-    /// H with its diagonal, in the order of the cones, numbered from its first row.
+    a_count: usize,
+    fill_count: usize,
+    /// Positions of the entries of A in kept rows, in its pattern.
+    kept_a: Vec<usize>,
+    /// Kept rows, and the node of each row.
+    kept_rows: Vec<u32>,
+    node_of_row: Vec<Option<usize>>,
+    /// H with its diagonal, in the order of the cones, as nodes.
     h: Vec<(usize, usize)>,
     /// Signs of the pivots.
     signs: Vec<f64>,
 }
 
 impl Entries {
-    fn new(structure: &Structure, cones: &ConeProduct) -> Self {
+    fn new(structure: &Structure, cones: &ConeProduct, eliminated: &[bool]) -> Self {
         let (n, m) = (structure.variables(), structure.rows());
-        let h = cones.h_entries();
+        let (mut kept_rows, mut node_of_row) = (Vec::with_capacity(m), Vec::with_capacity(m));
+        for (cone, &eliminated) in structure.cones.iter().zip(eliminated) {
+            for _ in 0..cone.dim() {
+                if !eliminated {
+                    kept_rows.push(node_of_row.len() as u32);
+                }
+                node_of_row.push((!eliminated).then(|| n + kept_rows.len() - 1));
+            }
+        }
+        let kept = kept_rows.len();
+        // Auxiliary nodes are numbered from the last row on.
+        let node = |i: usize| match node_of_row.get(i) {
+            Some(&node) => node.expect("blocks with entries are those of kept rows"),
+            None => n + kept + (i - m),
+        };
+        let h: Vec<(usize, usize)> =
+            cones.h_entries().into_iter().map(|(i, j)| (node(i), node(j))).collect();
         let mut entries: Vec<(usize, usize)> =
             structure.p.entries().filter(|(i, j)| i != j).collect();
         let p_count = entries.len();
-        entries.extend(structure.a.entries().map(|(i, j)| (n + i, j)));
-        entries.extend(h.iter().filter(|(i, j)| i != j).map(|&(i, j)| (n + i, n + j)));
+        let mut kept_a = Vec::with_capacity(structure.a.nnz());
+        for (at, (i, j)) in structure.a.entries().enumerate() {
+            if let Some(row) = node_of_row[i] {
+                entries.push((row, j));
+                kept_a.push(at);
+            }
+        }
+        entries.extend(h.iter().filter(|(i, j)| i != j));
+        let in_p: HashSet<(usize, usize)> = entries[..p_count].iter().copied().collect();
+        let before = entries.len();
+        entries.extend(fill(structure, eliminated).iter().filter(|entry| !in_p.contains(entry)));
         let mut signs = vec![1.0; n];
-        signs.resize(n + m, -1.0);
+        signs.resize(n + kept, -1.0);
         signs.extend(cones.auxiliary());
-        Self { entries, p_count, h, signs }
+        Self {
+            fill_count: entries.len() - before,
+            a_count: kept_a.len(),
+            entries,
+            p_count,
+            kept_a,
+            kept_rows,
+            node_of_row,
+            h,
+            signs,
+        }
     }
 
     fn order(&self) -> usize {
@@ -309,13 +416,13 @@ struct Storage {
 }
 
 impl Storage {
-    fn new(structure: &Structure, factorization: &Factorization) -> Self {
+    fn new(structure: &Structure, matrix: &Entries, factorization: &Factorization) -> Self {
         let factor_len = factorization.len();
         match factorization {
             Factorization::Lanes(symbolic) => {
                 let mut a_address = vec![u32::MAX; structure.a.nnz()];
                 let mut p_base = factor_len;
-                let blocks = place_blocks(structure, symbolic, &mut p_base, &mut a_address);
+                let blocks = place_blocks(structure, matrix, symbolic, &mut p_base, &mut a_address);
                 let products = Products::Blocks(Blocks::new(&structure.p, p_base, blocks));
                 Self { a_address, p_base, products, len: p_base + structure.p.nnz() }
             }
@@ -338,16 +445,22 @@ impl Assembly {
     ) -> Self {
         let addresses = factorization.addresses(&matrix.entries);
         let (of_p, rest) = addresses.split_at(matrix.p_count);
-        let (of_a, of_h) = rest.split_at(structure.a.nnz());
+        let (of_a, rest) = rest.split_at(matrix.a_count);
+        let (of_h, of_fill) = rest.split_at(rest.len() - matrix.fill_count);
         let diagonal = factorization.diagonal_addresses();
         let (x_diagonal, p_address) = place_p(structure, of_p, &diagonal);
-        let h_address = place_h(matrix, of_h, &diagonal[structure.variables()..]);
+        let h_address = place_h(matrix, of_h, &diagonal);
         let static_len = factorization.static_len();
         let mut copies = Vec::with_capacity(matrix.entries.len());
         let mut static_copies = Vec::new();
         let stored_p = (storage.p_base as u32..).zip(&p_address);
-        for (from, &to) in storage.a_address.iter().copied().zip(of_a).chain(stored_p) {
-            match (from == to, (to as usize) < static_len) {
+        let stored_a = matrix.kept_a.iter().map(|&at| storage.a_address[at]).zip(of_a);
+        // What eliminated rows add to P, they add anew for each factorization.
+        let is_added_to = matrix.kept_rows.len() < structure.rows();
+        let stored_a = stored_a.map(|pair| (pair, true));
+        let stored_p = stored_p.map(|pair| (pair, !is_added_to));
+        for ((from, &to), is_constant) in stored_a.chain(stored_p) {
+            match (from == to, is_constant && (to as usize) < static_len) {
                 (true, _) => {}
                 (false, true) => static_copies.push((from, to)),
                 (false, false) => copies.push((from, to)),
@@ -362,8 +475,20 @@ impl Assembly {
         copies.sort_unstable_by_key(|&(_, to)| to);
         let written = copies.iter().map(|&(_, to)| to);
         let written = written.chain(x_diagonal.iter().map(|&(to, _)| to));
-        let zeros = unwritten(factorization, written.chain(h_address.iter().map(|&(to, _)| to)));
-        Self { copies, static_copies, zeros, x_diagonal, h_address }
+        let written = written.chain(h_address.iter().map(|&(to, _)| to));
+        let written = written.chain(of_fill.iter().copied());
+        let mut zeros = unwritten(factorization, written);
+        zeros.extend_from_slice(of_fill);
+        let x_entries = if matrix.kept_rows.len() == structure.rows() {
+            HashMap::new()
+        } else {
+            let pairs = &matrix.entries;
+            let of_p = pairs[..matrix.p_count].iter().copied().zip(of_p.iter().copied());
+            let fill = pairs[pairs.len() - matrix.fill_count..].iter().copied();
+            let on_diagonal = (0..structure.variables()).map(|j| ((j, j), diagonal[j]));
+            of_p.chain(fill.zip(of_fill.iter().copied())).chain(on_diagonal).collect()
+        };
+        Self { copies, static_copies, zeros, x_diagonal, h_address, x_entries }
     }
 }
 
@@ -391,11 +516,10 @@ fn place_p(
 
 /// The address of each entry of H in the factor, and what is added to its negative.
 fn place_h(matrix: &Entries, off_diagonal: &[u32], diagonal: &[u32]) -> Vec<(u32, f64)> {
-    let signs = &matrix.signs[matrix.order() - diagonal.len()..];
     let mut off_diagonal = off_diagonal.iter();
     let address = |&(i, j): &(usize, usize)| {
         if i == j {
-            (diagonal[i], signs[i])
+            (diagonal[i], matrix.signs[i])
         } else {
             (*off_diagonal.next().expect("as many addresses as entries"), 0.0)
         }
@@ -414,16 +538,19 @@ fn unwritten(factorization: &Factorization, addresses: impl Iterator<Item = u32>
 /// The engine for a matrix: asked for, or by the size of the factor, never by the size of a batch.
 fn choose(
     matrix: &Entries,
+    rows: usize,
     settings: &Settings,
     limit: MemoryLimit,
 ) -> Result<Factorization, Error> {
     let Settings { engine, instructions, .. } = *settings;
     let (order, entries) = (matrix.order(), &matrix.entries);
+    // Eliminated rows take work, if no unknowns.
+    let unknowns = order + rows - matrix.kept_rows.len();
     let sparse = || Factorization::sparse(order, entries, &matrix.signs, instructions, limit);
     match engine {
         Engine::MatrixFree => Ok(Factorization::None { order }),
         Engine::Sparse => sparse(),
-        Engine::Auto if order > LANE_ORDER || entries.len() > LANE_MATRIX => sparse(),
+        Engine::Auto if unknowns > LANE_ORDER || entries.len() > LANE_MATRIX => sparse(),
         Engine::Lanes | Engine::Auto => {
             let symbolic = Symbolic::new(order, entries);
             if engine == Engine::Auto && symbolic.len > LANE_FACTOR {
@@ -444,37 +571,42 @@ pub(crate) struct Factored<'a, S: Simd> {
 /// there is one, else in storage of its own from `end` on.
 fn place_blocks(
     structure: &Structure,
+    matrix: &Entries,
     symbolic: &Symbolic,
     end: &mut usize,
     a_address: &mut [u32],
 ) -> Vec<Block> {
-    let n = structure.variables();
-    let mut position: std::collections::HashMap<(usize, usize), usize> =
-        std::collections::HashMap::new();
+    let mut position: HashMap<(usize, usize), usize> = HashMap::new();
     for (entry, pair) in structure.a.entries().enumerate() {
         position.insert(pair, entry);
     }
     let mut blocks = Vec::new();
-    // Rows eliminated in the same supernode share a panel, so blocks do not cross supernodes.
+    // Rows eliminated in the same supernode share a panel, so blocks do not cross supernodes. Rows
+    // that are no nodes share none.
     let by_supernode = |(rows, columns): (Vec<usize>, Vec<usize>)| {
-        let mut groups: std::collections::BTreeMap<u32, Vec<usize>> =
-            std::collections::BTreeMap::new();
+        let mut groups: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
         for row in rows {
-            groups.entry(symbolic.supernode(n + row)).or_default().push(row);
+            let supernode = matrix.node_of_row[row].map(|node| symbolic.supernode(node));
+            groups.entry(supernode).or_default().push(row);
         }
         groups.into_values().map(move |rows| (rows, columns.clone()))
     };
     for (mut rows, mut columns) in equal_rows(&structure.a).into_iter().flat_map(by_supernode) {
-        rows.sort_by_key(|&i| symbolic.step[n + i]);
+        let nodes = |rows: &[usize]| -> Option<Vec<usize>> {
+            rows.iter().map(|&i| matrix.node_of_row[i]).collect()
+        };
+        rows.sort_by_key(|&i| matrix.node_of_row[i].map(|node| symbolic.step[node]));
         columns.sort_by_key(|&j| symbolic.step[j]);
-        let base = symbolic.address(n + rows[0], columns[0]);
+        let nodes = nodes(&rows);
         let layout = |outer_is_row: bool| {
+            let nodes = nodes.as_ref()?;
+            let base = symbolic.address(nodes[0], columns[0]);
             let width = if outer_is_row { columns.len() } else { rows.len() };
             (base < symbolic.static_len
-                && rows.iter().enumerate().all(|(r, &i)| {
+                && nodes.iter().enumerate().all(|(r, &node)| {
                     columns.iter().enumerate().all(|(c, &j)| {
                         let offset = if outer_is_row { r * width + c } else { c * width + r };
-                        symbolic.address(n + i, j) == base + offset
+                        symbolic.address(node, j) == base + offset
                     })
                 }))
             .then_some((base, outer_is_row))

@@ -135,7 +135,7 @@ impl Lengths {
             scaling: analysis.cones.scaling_len(),
             convexity: analysis.convexity.len(),
             factor: analysis.kkt.scratch_len().max(analysis.convexity.scratch_len()),
-            permuted: 2 * analysis.kkt.order(),
+            permuted: analysis.kkt.permuted_len(2),
             cones: analysis.cones.scratch_len(),
             krylov: gcr::krylov_len(x, z),
         }

@@ -1,7 +1,7 @@
 //! The one linear system of interior point, polish and derivative, and the memory of a lane group.
 //!
 //! [`analysis`] is everything that follows from a structure alone, [`kkt`] where each entry of the
-//! system lies, [`memory`] what a group needs, [`gcr`] how solves are refined,
+//! system lies, [`schur`] which rows are eliminated before it is factored, [`memory`] what a group needs, [`gcr`] how solves are refined,
 //! [`projection_system`] solves with the true derivative of the projection.
 
 pub(crate) mod analysis;
@@ -9,6 +9,7 @@ pub(crate) mod gcr;
 pub(crate) mod kkt;
 pub(crate) mod memory;
 pub(crate) mod projection_system;
+pub(crate) mod schur;
 
 #[cfg(test)]
 mod tests;

@@ -26,9 +26,11 @@
 //! the half line, where v > 0 decides.
 
 mod block;
+mod inverse;
 
 use pulp::Simd;
 
+use super::cone::{dense_triangle, dense_triangle_len};
 use super::{FREE, Function, LaneCone, Pair, STEEPEST};
 use crate::lanes::{M, V};
 use crate::linalg::dense::{
@@ -39,10 +41,15 @@ use crate::linalg::dense::{
 
 use block::{divided_differences_scratch_len, write_divided_differences, write_symmetric_products};
 
+pub(crate) use inverse::{InverseBlock, apply_scratch_len, inverse_len};
+
 /// Positive semidefinite matrices with `side` rows and columns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PsdTriangle {
     pub(crate) side: usize,
+    /// Whether the rows are eliminated by the inverse of the block: what is written of a block are
+    /// the parts of an [`InverseBlock`], not entries.
+    pub(crate) eliminated: bool,
 }
 
 /// Cuts the next `len` registers off.
@@ -107,8 +114,8 @@ impl<'a, S: Simd> ProjectionData<'a, S> {
 }
 
 impl PsdTriangle {
-    pub(crate) fn new(side: usize) -> Self {
-        Self { side }
+    pub(crate) fn new(side: usize, eliminated: bool) -> Self {
+        Self { side, eliminated }
     }
 
     /// The directions (ds, dz) as the scaling sees them: R^-1 ds R^-T and R' dz R.
@@ -162,6 +169,14 @@ impl LaneCone for PsdTriangle {
         self.side
     }
 
+    fn h_entries(&self) -> Vec<(usize, usize)> {
+        if self.eliminated { Vec::new() } else { dense_triangle(self.dim()) }
+    }
+
+    fn h_len(&self) -> usize {
+        if self.eliminated { inverse_len(self.side) } else { dense_triangle_len(self.dim()) }
+    }
+
     fn scaling_len(&self) -> usize {
         2 * self.side + 4 * self.side * self.side
     }
@@ -174,7 +189,8 @@ impl LaneCone for PsdTriangle {
         let n = self.side;
         let square = n * n;
         let step = 4 * square + least_scratch_len(n, 2);
-        let block = square + divided_differences_scratch_len(n);
+        let entries = if self.eliminated { 0 } else { divided_differences_scratch_len(n) };
+        let block = square + entries;
         let spectrum = 2 * square + 3 * n + eigen_scratch_len(n);
         step.max(block).max(spectrum)
     }
@@ -250,8 +266,16 @@ impl LaneCone for PsdTriangle {
     }
 
     #[inline(always)]
-    fn write_scaling_block<S: Simd>(&self, simd: S, data: &[V<S>], h: &mut [V<S>]) {
-        write_symmetric_products(simd, self.side, ScalingData::of(self.side, data).w, h);
+    fn write_scaling_block<S: Simd>(&self, simd: S, data: &[V<S>], mut h: &mut [V<S>]) {
+        let n = self.side;
+        let data = ScalingData::of(n, data);
+        if self.eliminated {
+            cut(&mut h, n * n).copy_from_slice(data.r_inverse);
+            transpose(n, data.r_inverse, cut(&mut h, n * n));
+            h.fill(V::splat(simd, 1.0));
+        } else {
+            write_symmetric_products(simd, n, data.w, h);
+        }
     }
 
     #[inline(always)]
@@ -412,11 +436,19 @@ impl LaneCone for PsdTriangle {
         &self,
         simd: S,
         data: &[V<S>],
-        h: &mut [V<S>],
+        mut h: &mut [V<S>],
         scratch: &mut [V<S>],
     ) {
         let n = self.side;
         let data = ProjectionData::of(n, data);
+        if self.eliminated {
+            cut(&mut h, n * n).copy_from_slice(data.vectors);
+            cut(&mut h, n * n).copy_from_slice(data.u);
+            for ((h, &d), &complement) in h.iter_mut().zip(data.d).zip(data.complement) {
+                *h = Function::Block.at(d, complement, data.delta);
+            }
+            return;
+        }
         let (f, scratch) = scratch.split_at_mut(n * n);
         for j in 0..n {
             for i in 0..=j {

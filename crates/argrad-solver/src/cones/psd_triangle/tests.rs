@@ -144,7 +144,7 @@ fn with_spectrum(u: &[f64], l: &[f64]) -> Vec<f64> {
 // The cone on one lane.
 
 fn scaling_data(n: usize, s: &[f64], z: &[f64]) -> Vec<Lane> {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let mut data = memory(cone.scaling_len());
     let point = (&*lanes(s), &*lanes(z));
     cone.scaling(Scalar, point, lane(1.0), &mut data, &mut memory(cone.scratch_len()));
@@ -152,7 +152,7 @@ fn scaling_data(n: usize, s: &[f64], z: &[f64]) -> Vec<Lane> {
 }
 
 fn multiply_scaling(n: usize, data: &[Lane], x: &[f64]) -> Vec<f64> {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let mut y = memory(cone.dim());
     cone.multiply_scaling(Scalar, data, &lanes(x), &mut y, &mut memory(cone.scratch_len()));
     plain(&y)
@@ -165,7 +165,7 @@ fn combined_constant(
     (ds, dz): (&[f64], &[f64]),
     target: f64,
 ) -> Vec<f64> {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let mut c = memory(cone.dim());
     cone.combined_constant(
         Scalar,
@@ -180,7 +180,7 @@ fn combined_constant(
 }
 
 fn step_length(n: usize, (s, z): (&[f64], &[f64]), (ds, dz): (&[f64], &[f64]), limit: f64) -> f64 {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let data = scaling_data(n, s, z);
     let point = (&*lanes(s), &*lanes(z));
     let direction = (&*lanes(ds), &*lanes(dz));
@@ -189,7 +189,7 @@ fn step_length(n: usize, (s, z): (&[f64], &[f64]), (ds, dz): (&[f64], &[f64]), l
 }
 
 fn project(n: usize, v: &[f64], mu: f64) -> (Vec<f64>, Vec<Lane>) {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let (mut s, mut data) = (memory(cone.dim()), memory(cone.projection_len()));
     let scratch = &mut memory(cone.scratch_len());
     cone.projection(Scalar, &lanes(v), lane(mu), &mut s, &mut data, scratch);
@@ -197,14 +197,14 @@ fn project(n: usize, v: &[f64], mu: f64) -> (Vec<f64>, Vec<Lane>) {
 }
 
 fn apply(n: usize, data: &[Lane], f: Function, x: &[f64]) -> Vec<f64> {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let mut y = memory(cone.dim());
     cone.apply(Scalar, data, f, &lanes(x), &mut y, &mut memory(cone.scratch_len()));
     plain(&y)
 }
 
 fn weakly_active(n: usize, v: &[f64], margin: f64) -> f64 {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let (_, data) = project(n, v, 0.0);
     let scratch = &mut memory(cone.scratch_len());
     cone.weakly_active(Scalar, &lanes(v), &data, lane(margin), scratch).lane(0)
@@ -212,7 +212,7 @@ fn weakly_active(n: usize, v: &[f64], margin: f64) -> f64 {
 
 /// A full square from the entries of a block.
 fn full_block(n: usize, h: &[Lane]) -> Vec<f64> {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let m = cone.dim();
     let mut full = vec![f64::NAN; m * m];
     for (&(i, j), h) in cone.h_entries().iter().zip(h) {
@@ -222,14 +222,14 @@ fn full_block(n: usize, h: &[Lane]) -> Vec<f64> {
 }
 
 fn scaling_block(n: usize, data: &[Lane]) -> Vec<f64> {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let mut h = memory(cone.h_entries().len());
     cone.write_scaling_block(Scalar, data, &mut h);
     full_block(n, &h)
 }
 
 fn projection_block(n: usize, data: &[Lane]) -> Vec<f64> {
-    let cone = PsdTriangle::new(n);
+    let cone = PsdTriangle::new(n, false);
     let mut h = memory(cone.h_entries().len());
     cone.write_projection_block(Scalar, data, &mut h, &mut memory(cone.scratch_len()));
     full_block(n, &h)
@@ -268,7 +268,7 @@ fn interior_points(n: usize, rng: &mut ChaCha8Rng) -> Vec<(Vec<f64>, Vec<f64>, f
 #[test]
 fn dimensions() {
     for n in [0, 1, 2, 6, 10] {
-        let cone = PsdTriangle::new(n);
+        let cone = PsdTriangle::new(n, false);
         assert_eq!((cone.dim(), cone.degree()), (n * (n + 1) / 2, n));
         assert_eq!(cone.h_entries().len(), cone.dim() * (cone.dim() + 1) / 2);
         assert!(cone.is_symmetric() && !cone.rows_scale_freely() && cone.auxiliary().is_empty());
@@ -278,7 +278,7 @@ fn dimensions() {
 #[test]
 fn unit_is_the_central_point_with_mu_one() {
     for n in 0..7 {
-        let cone = PsdTriangle::new(n);
+        let cone = PsdTriangle::new(n, false);
         let (mut s, mut z) = (memory(cone.dim()), memory(cone.dim()));
         cone.unit(Scalar, &mut s, &mut z);
         let identity = vector(n, &diagonal(&vec![1.0; n]));
@@ -788,7 +788,7 @@ fn weakly_active_is_the_number_of_directions_in_which_the_derivative_jumps() {
 fn shift_moves_inside_only_what_is_not_well_inside() {
     let rng = &mut ChaCha8Rng::seed_from_u64(15);
     for n in [0, 1, 2, 6, 10] {
-        let cone = PsdTriangle::new(n);
+        let cone = PsdTriangle::new(n, false);
         let shifted = |s: &[f64], z: &[f64]| {
             let (mut s, mut z) = (lanes(s), lanes(z));
             cone.shift_inside(Scalar, &mut s, &mut z, &mut memory(cone.scratch_len()));
@@ -881,7 +881,7 @@ impl LaneTask for Everything<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Self::Output {
-        let cone = PsdTriangle::new(self.side);
+        let cone = PsdTriangle::new(self.side, false);
         let (m, lanes) = (cone.dim(), V::<S>::LANES);
         let mut outputs = Vec::new();
         for group in self.samples.chunks(lanes) {

@@ -17,6 +17,7 @@ use super::scaling_system::ScalingSystem;
 use crate::lanes::{M, V};
 use crate::system::kkt::Factored;
 use crate::system::memory::InteriorPointVectors;
+use crate::system::schur::Point;
 
 /// Part of the way to the boundary that a step takes.
 const FRACTION_TO_BOUNDARY: f64 = 0.98;
@@ -58,7 +59,7 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         analysis.kkt.factor(
             simd,
             state.values,
-            state.h,
+            (Point::Scaling, state.h),
             Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
         );
     }

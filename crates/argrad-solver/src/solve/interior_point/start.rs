@@ -7,6 +7,7 @@ use crate::lanes::V;
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
 use crate::system::memory::{Iterate, StartVectors, State, Work};
+use crate::system::schur::Point;
 
 /// Starting point: the least-squares-like solution of the program with the cones' identity blocks,
 /// moved inside the cones (Clarabel section 4.1).
@@ -51,7 +52,7 @@ fn factor_at_unit<S: Simd>(
     analysis.kkt.factor(
         simd,
         state.values,
-        state.h,
+        (Point::Scaling, state.h),
         Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
     );
 }
