@@ -196,10 +196,9 @@ impl Kkt {
         }
     }
 
-    /// Assembles and factors the system with cone blocks `h` (entries in the order of the cones, then
-    /// the inverse ones) of a point. Returns
-    /// the lanes whose small pivots were replaced by a large number: the factor is less close to
-    /// the system there.
+    /// Assembles and factors the system with cone blocks `h` (entries in the order of the cones,
+    /// then the inverse ones) of a point. Returns the lanes whose small pivots were replaced by a
+    /// large number: the factor is less close to the system there.
     #[inline(always)]
     pub(crate) fn factor<S: Simd>(
         &self,

@@ -1,8 +1,9 @@
 //! The one linear system of interior point, polish and derivative, and the memory of a lane group.
 //!
 //! [`analysis`] is everything that follows from a structure alone, [`kkt`] where each entry of the
-//! system lies, [`schur`] which rows are eliminated before it is factored, [`memory`] what a group needs, [`gcr`] how solves are refined,
-//! [`projection_system`] solves with the true derivative of the projection.
+//! system lies, [`schur`] which rows are eliminated before it is factored, [`memory`] what a group
+//! needs, [`gcr`] how solves are refined, [`projection_system`] solves with the true derivative of
+//! the projection.
 
 pub(crate) mod analysis;
 pub(crate) mod gcr;
