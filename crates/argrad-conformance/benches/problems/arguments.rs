@@ -7,22 +7,26 @@ use argrad_solver::Engine;
 use lexopt::prelude::*;
 
 use crate::judgement::TOLERANCE;
+use crate::sets::GENERATED;
 
 pub const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench problems -- \
-                         [DIR] [--set SET]... [--only NAME]... [--warm] [--csv FILE] [--quick] \
-                         [--engine auto|lanes|sparse] [--tolerance T] [--seed N]";
+                         [DIR] [--set SET]... [--only NAME]... [--warm] [--alone] \
+                         [--csv FILE] [--quick] [--engine auto|lanes|sparse] [--tolerance T] \
+                         [--seed N]";
 
 /// What to run, and how long.
 #[derive(Debug)]
 pub struct Arguments {
     /// The folder with the sets.
     pub folder: PathBuf,
-    /// Names of sets; empty means all.
+    /// Names of sets; empty means all that are files.
     pub sets: Vec<String>,
     /// Parts of problem names; empty means all.
     pub only: Vec<String>,
     /// Sequences of nearby programs instead of the programs themselves.
     pub warm: bool,
+    /// Without Clarabel.
+    pub alone: bool,
     /// Where to write every number.
     pub csv: Option<PathBuf>,
     /// One round only.
@@ -40,9 +44,15 @@ impl Arguments {
     pub fn wants_set(&self, name: &str) -> bool {
         match (self.sets.is_empty(), self.warm) {
             (true, true) => name == "mpc",
-            (true, false) => true,
+            (true, false) => !GENERATED.contains(&name),
             (false, _) => self.sets.iter().any(|set| set == name),
         }
+    }
+
+    /// Whether any set of files is asked for.
+    pub fn wants_files(&self) -> bool {
+        let is_generated = |set: &String| GENERATED.contains(&set.as_str());
+        self.sets.is_empty() || !self.sets.iter().all(is_generated)
     }
 
     /// Whether a problem of this name is asked for.
@@ -58,6 +68,7 @@ pub fn parse() -> Result<Option<Arguments>, lexopt::Error> {
         sets: Vec::new(),
         only: Vec::new(),
         warm: false,
+        alone: false,
         csv: None,
         quick: false,
         engine: Engine::Auto,
@@ -73,6 +84,7 @@ pub fn parse() -> Result<Option<Arguments>, lexopt::Error> {
             Long("set") => arguments.sets.push(parser.value()?.string()?),
             Long("only") => arguments.only.push(parser.value()?.string()?),
             Long("warm") => arguments.warm = true,
+            Long("alone") => arguments.alone = true,
             Long("csv") => arguments.csv = Some(from_root(parser.value()?)),
             Long("quick") => arguments.quick = true,
             Long("engine") => arguments.engine = parser.value()?.parse_with(engine)?,

@@ -2,7 +2,6 @@
 
 use argrad_conformance::clarabel::{ClarabelBatch, ClarabelSolution};
 use argrad_conformance::generators::normal_vector;
-use argrad_conformance::problem_file::ProblemFile;
 use argrad_conformance::stopwatch::{Budget, medians, timed};
 use argrad_conformance::{KktResidual, kkt_residual};
 use argrad_solver::{
@@ -13,6 +12,7 @@ use std::time::Duration;
 
 use crate::arguments::Arguments;
 use crate::judgement::{is_optimal, judge};
+use crate::sets::Problem;
 
 /// Rounds after the first go on for this long.
 const BUDGET: Budget = Budget { rounds: 0, most_rounds: 50, time: Duration::from_millis(500) };
@@ -26,7 +26,8 @@ pub struct Row {
     /// Entries of P's upper triangle and of A.
     pub entries: usize,
     pub argrad: Result<ByArgrad, Error>,
-    pub clarabel: ByClarabel,
+    /// `None` where it was left out.
+    pub clarabel: Option<ByClarabel>,
 }
 
 /// What argrad made of it.
@@ -87,21 +88,28 @@ impl Row {
         self.argrad.as_ref().is_ok_and(ByArgrad::is_solved)
     }
 
+    /// Whether Clarabel did, by its own word.
+    pub fn solved_by_clarabel(&self) -> bool {
+        self.clarabel.as_ref().is_some_and(ByClarabel::is_solved)
+    }
+
     /// Difference of the objectives, relative to Clarabel's or to one.
     pub fn objective_difference(&self) -> Option<f64> {
-        let argrad = self.argrad.as_ref().ok()?;
-        let (ours, theirs) = (argrad.residual.objective, self.clarabel.residual.objective);
+        let (argrad, clarabel) = (self.argrad.as_ref().ok()?, self.clarabel.as_ref()?);
+        let (ours, theirs) = (argrad.residual.objective, clarabel.residual.objective);
         Some((ours - theirs) / theirs.abs().max(1.0))
     }
 }
 
-/// Solves and differentiates `problem` with argrad, solves it with Clarabel, taking turns.
-pub fn contest(set: &str, problem: &ProblemFile, arguments: &Arguments) -> Row {
+/// Solves and differentiates `problem` with argrad, solves it with Clarabel where that takes part,
+/// taking turns.
+pub fn contest(set: &str, problem: &Problem, arguments: &Arguments) -> Row {
     let program = &problem.program;
     let tolerance = arguments.tolerance;
     let settings = Settings { engine: arguments.engine, tolerance, ..Settings::default() };
     let weights = normal_vector(program.variables(), 1, arguments.seed);
-    let clarabel = ClarabelBatch::new(program, tolerance);
+    let takes_part = problem.suits_clarabel && !arguments.alone;
+    let clarabel = takes_part.then(|| ClarabelBatch::new(program, tolerance));
     let budget = if arguments.quick { Budget { most_rounds: 0, ..BUDGET } } else { BUDGET };
 
     let mut argrad = None;
@@ -115,16 +123,13 @@ pub fn contest(set: &str, problem: &ProblemFile, arguments: &Arguments) -> Row {
             }
             Err(error) => (Err(error), [Duration::ZERO; 2]),
         };
-        let (solution, time) = timed(|| clarabel.solve_sample(0));
+        let (solution, time) = timed(|| clarabel.as_ref().map(|clarabel| clarabel.solve_sample(0)));
         argrad = Some(answer);
-        theirs = Some(solution);
+        theirs = solution;
         Ok::<_, std::convert::Infallible>([analysis, ours[0], ours[1], time])
     });
     let Ok([analysis, solve, backward, time]) = times;
-    let (Some(argrad), Some(solution)) = (argrad, theirs) else {
-        unreachable!("there is at least one round")
-    };
-    let residual = kkt_residual(program, 0, &solution.x, &solution.z, &solution.s);
+    let Some(argrad) = argrad else { unreachable!("there is at least one round") };
     Row {
         set: set.into(),
         name: problem.name.clone(),
@@ -143,19 +148,17 @@ pub fn contest(set: &str, problem: &ProblemFile, arguments: &Arguments) -> Row {
                 backward,
             }
         }),
-        clarabel: ByClarabel {
-            is_optimal: is_optimal(&residual, tolerance),
-            residual,
-            solution,
-            time,
-        },
+        clarabel: theirs.map(|solution| {
+            let residual = kkt_residual(program, 0, &solution.x, &solution.z, &solution.s);
+            ByClarabel { is_optimal: is_optimal(&residual, tolerance), residual, solution, time }
+        }),
     }
 }
 
 /// The solution and the adjoint residual, with the times of forward and backward.
 fn solve_and_differentiate(
     solver: &Solver,
-    problem: &ProblemFile,
+    problem: &Problem,
     weights: &[f64],
 ) -> (Result<(Solution, f64), Error>, Duration, Duration) {
     let (forward, solve) = timed(|| solver.forward(&problem.program.values()));

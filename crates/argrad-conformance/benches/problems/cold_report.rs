@@ -5,7 +5,7 @@ use std::io::Write;
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 
 use crate::Failure;
-use crate::cold::{ByArgrad, Row};
+use crate::cold::{ByArgrad, ByClarabel, Row};
 use crate::judgement::shifted_geometric_mean;
 
 /// Shift of the geometric means, in milliseconds.
@@ -91,20 +91,22 @@ impl Report {
     fn summary(&self, set: &str) -> Vec<String> {
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.set == set).collect();
         let both: Vec<&&Row> =
-            rows.iter().filter(|row| row.solved_by_argrad() && row.clarabel.is_solved()).collect();
+            rows.iter().filter(|row| row.solved_by_argrad() && row.solved_by_clarabel()).collect();
         let mean = |time: &dyn Fn(&Row) -> Option<f64>| {
             let times: Vec<f64> = both.iter().filter_map(|row| time(row)).collect();
             shifted_geometric_mean(&times, SHIFT)
         };
         let ours = mean(&|row| row.argrad.as_ref().ok().map(ByArgrad::total));
-        let theirs = mean(&|row| Some(row.clarabel.time));
+        let theirs = mean(&|row| row.clarabel.as_ref().map(|clarabel| clarabel.time));
+        let is_optimal =
+            |row: &Row| row.clarabel.as_ref().is_some_and(|clarabel| clarabel.is_optimal);
         let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
         vec![
             set.into(),
             rows.len().to_string(),
             rows.iter().filter(|row| row.solved_by_argrad()).count().to_string(),
-            rows.iter().filter(|row| row.clarabel.is_solved()).count().to_string(),
-            rows.iter().filter(|row| row.clarabel.is_optimal).count().to_string(),
+            rows.iter().filter(|row| row.solved_by_clarabel()).count().to_string(),
+            rows.iter().filter(|row| is_optimal(row)).count().to_string(),
             both.len().to_string(),
             optional(ours.map(milliseconds)),
             optional(theirs.map(milliseconds)),
@@ -159,14 +161,16 @@ impl Report {
                     record.extend(std::iter::repeat_n(String::new(), 17));
                 }
             }
-            let clarabel = &row.clarabel;
-            record.extend([
-                clarabel.solution.status.to_string(),
-                clarabel.solution.iterations.to_string(),
-                clarabel.residual.worst().to_string(),
-                clarabel.time.to_string(),
-                clarabel.residual.objective.to_string(),
-            ]);
+            match &row.clarabel {
+                Some(ByClarabel { solution, residual, time, .. }) => record.extend([
+                    solution.status.to_string(),
+                    solution.iterations.to_string(),
+                    residual.worst().to_string(),
+                    time.to_string(),
+                    residual.objective.to_string(),
+                ]),
+                None => record.extend(std::iter::repeat_n(String::new(), 5)),
+            }
             writer.write_record(record)?;
         }
         Ok(())
@@ -231,13 +235,16 @@ fn cells(row: &Row) -> Vec<String> {
             cells.extend(std::iter::repeat_n(NONE.to_string(), 12));
         }
     }
-    cells.extend([
-        row.clarabel.solution.status.to_string(),
-        row.clarabel.solution.iterations.to_string(),
-        exponent(row.clarabel.residual.worst()),
-        milliseconds(row.clarabel.time),
-        optional(row.objective_difference().map(exponent)),
-    ]);
+    match &row.clarabel {
+        Some(ByClarabel { solution, residual, time, .. }) => cells.extend([
+            solution.status.to_string(),
+            solution.iterations.to_string(),
+            exponent(residual.worst()),
+            milliseconds(*time),
+        ]),
+        None => cells.extend(std::iter::repeat_n(NONE.to_string(), 4)),
+    }
+    cells.push(optional(row.objective_difference().map(exponent)));
     cells
 }
 
@@ -266,7 +273,8 @@ fn legend(tolerance: f64) -> String {
          is symbolic analysis and solve, Clarabel's is setup and solve; backward (gradients of a \
          weighted sum of x with respect to P, q, A, b) is not in the total. Means are geometric, \
          shifted by {SHIFT} ms, over what both solved. Clarabel uses one thread, argrad up to {} \
-         (RAYON_NUM_THREADS).",
+         (RAYON_NUM_THREADS). Clarabel has no numbers where it was left out: with --alone, and \
+         where its factors take too much memory.",
         rayon::current_num_threads()
     )
 }

@@ -1,13 +1,16 @@
-//! Real problem sets, solved and differentiated by argrad, and solved by Clarabel in the same run.
+//! Sets of problems, most of them real, solved and differentiated by argrad, and solved by Clarabel
+//! in the same run.
 //!
 //! ```text
 //! cargo bench -p argrad-conformance --bench problems -- [DIR] [--set SET]... [--only NAME]...
-//!     [--warm] [--csv FILE] [--quick] [--engine auto|lanes|sparse] [--seed N]
+//!     [--warm] [--alone] [--csv FILE] [--quick] [--engine auto|lanes|sparse] [--tolerance T]
+//!     [--seed N]
 //! ```
 //! DIR holds a folder of JSON files a set (see `problem_file`); without it, the environment
-//! variable `ARGRAD_PROBLEMS` or `../shared/data/problems` beside the repository. `--only` takes
-//! the problems whose name contains NAME. `--warm` follows sequences of nearby programs, from
-//! scratch and warm-started. Relative paths start at the root of the repository. Prints one
+//! variable `ARGRAD_PROBLEMS` or `../shared/data/problems` beside the repository. The set `max-cut`
+//! is generated, and solved when asked for by `--set`. `--only` takes the problems whose name
+//! contains NAME. `--alone` leaves Clarabel out. `--warm` follows sequences of nearby programs,
+//! from scratch and warm-started. Relative paths start at the root of the repository. Prints one
 //! markdown table and a summary a set; fails when argrad calls a point solved that is not, as
 //! measured here.
 
@@ -15,13 +18,13 @@ mod arguments;
 mod cold;
 mod cold_report;
 mod judgement;
+mod sets;
 mod warm;
 mod warm_report;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argrad_conformance::problem_file::{self, FOLDER_VARIABLE, ProblemFile};
+use argrad_conformance::problem_file::FOLDER_VARIABLE;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use arguments::Arguments;
@@ -38,7 +41,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if !arguments.folder.is_dir() {
+    if arguments.wants_files() && !arguments.folder.is_dir() {
         println!(
             "skipped: there is no folder {}; give one as an argument or in {FOLDER_VARIABLE}",
             arguments.folder.display()
@@ -57,8 +60,8 @@ fn main() -> ExitCode {
 
 /// Whether every point that argrad calls solved is so.
 fn run(arguments: &Arguments) -> Result<bool, Failure> {
-    let sets = chosen(arguments)?;
-    let count = sets.iter().map(|(_, files)| files.len()).sum::<usize>();
+    let sets = sets::chosen(arguments)?;
+    let count = sets.iter().map(|set| set.sources.len()).sum::<usize>();
     let bar = ProgressBar::new(count as u64).with_style(
         ProgressStyle::with_template("{msg:16} {wide_bar} {pos}/{len} {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -66,14 +69,14 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let tolerance = arguments.tolerance;
     let mut cold = cold_report::Report { rows: Vec::new(), tolerance };
     let mut warm = warm_report::Report { rows: Vec::new(), tolerance };
-    for (set, files) in &sets {
-        for path in files {
-            let problem = ProblemFile::read(path)?;
+    for set in &sets {
+        for source in &set.sources {
+            let problem = source.problem()?;
             bar.set_message(problem.name.clone());
             if arguments.warm {
-                warm.rows.extend(warm::follow(set, &problem, arguments)?);
+                warm.rows.extend(warm::follow(&set.name, &problem, arguments)?);
             } else {
-                cold.rows.push(cold::contest(set, &problem, arguments));
+                cold.rows.push(cold::contest(&set.name, &problem, arguments));
             }
             bar.inc(1);
         }
@@ -97,28 +100,4 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
         println!("Every number: {}", path.display());
     }
     Ok(sound)
-}
-
-/// The files to solve, set by set.
-fn chosen(arguments: &Arguments) -> Result<Vec<(String, Vec<PathBuf>)>, Failure> {
-    let sets = problem_file::sets(&arguments.folder)?;
-    let names = || sets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-    if let Some(unknown) =
-        arguments.sets.iter().find(|wanted| sets.iter().all(|(name, _)| name != *wanted))
-    {
-        let folder = arguments.folder.display();
-        return Err(format!("no set {unknown} in {folder}; there are: {}", names()).into());
-    }
-    let mut chosen = sets.clone();
-    chosen.retain(|(name, _)| arguments.wants_set(name));
-    for (_, files) in &mut chosen {
-        files.retain(|path| {
-            let file = path.file_name().unwrap_or_default().to_string_lossy();
-            arguments.wants(file.split('.').next().unwrap_or_default())
-        });
-    }
-    if chosen.iter().all(|(_, files)| files.is_empty()) {
-        return Err(format!("no problem of that name in the sets {}", names()).into());
-    }
-    Ok(chosen)
 }

@@ -3,7 +3,6 @@
 use std::f64::consts::{SQRT_2, TAU};
 use std::time::Duration;
 
-use argrad_conformance::problem_file::ProblemFile;
 use argrad_conformance::stopwatch::{Budget, medians, timed};
 use argrad_conformance::{Numbers, ProgramBatch, relative_error};
 use argrad_solver::{Error, Settings, Solution, Solver, Status};
@@ -12,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::arguments::Arguments;
 use crate::judgement::{is_optimal, judge};
+use crate::sets::Problem;
 
 /// Programs after the first.
 const STEPS: usize = 20;
@@ -48,7 +48,7 @@ pub struct Row {
 }
 
 /// Follows the sequences of `problem`, one for each size of change.
-pub fn follow(set: &str, problem: &ProblemFile, arguments: &Arguments) -> Result<Vec<Row>, Error> {
+pub fn follow(set: &str, problem: &Problem, arguments: &Arguments) -> Result<Vec<Row>, Error> {
     let settings = Settings { engine: arguments.engine, ..Settings::default() };
     let solver = Solver::new(problem.program.structure.clone(), settings)?;
     CHANGES

@@ -18,6 +18,7 @@ mod infeasible;
 mod jacobian;
 mod limits;
 mod lpgd;
+mod max_cut;
 mod removed_rows;
 mod second_order;
 mod smoothed;
