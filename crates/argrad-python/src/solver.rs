@@ -50,6 +50,11 @@ impl Solver {
         Ok(Self { solver, interrupt })
     }
 
+    /// How programs of the structure are solved, as text.
+    fn explain(&self) -> String {
+        self.solver.explain().to_string()
+    }
+
     /// Solves a batch; each value is 1-D (shared by the batch) or (batch, length).
     #[pyo3(signature = (batch, p, q, a, b, start=None, differentiable=true))]
     #[expect(clippy::too_many_arguments, reason = "keywords of Python")]

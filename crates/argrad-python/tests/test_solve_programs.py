@@ -213,3 +213,22 @@ def test_single_precision_p_is_convex_up_to_its_rounding():
     assert again.vjp(np.ones(12))[1].shape == (12,)
     with pytest.raises(ValueError, match="negative eigenvalue"):
         argrad.solve(P, q, A, b, cones, convexity_tolerance=1e-12)
+
+
+def test_a_large_semidefinite_program_is_explained_and_solved():
+    # The relaxation of the largest cut of an even cycle is exact: every edge is cut.
+    side = 60
+    laplacian = 2 * np.eye(side) - np.roll(np.eye(side), 1, 0) - np.roll(np.eye(side), -1, 0)
+    j = np.arange(side)
+    rows = side * (side + 1) // 2
+    A = sp.csc_matrix((-np.ones(side), (j * (j + 3) // 2, j)), (rows, side))
+    solver = argrad.Solver(None, A, [("psd_triangle", side)])
+    lines = solver.explain().splitlines()
+    assert lines[0] == f"{side} variables, {rows} rows"
+    assert lines[1].startswith("sparse engine")
+    assert lines[2] == "cone 0, PsdTriangle(60): rows eliminated by the inverse of their block"
+    assert lines[3].startswith(f"linear system of order {side}, ")
+    assert "MiB for each thread" in lines[4]
+    solution = solver.solve(q=np.ones(side), b=-svec(laplacian / 4))
+    assert solution.status == "solved"
+    np.testing.assert_allclose(solution.x.sum(), side, rtol=1e-9)

@@ -80,8 +80,8 @@ pub mod feasible_rhs;
 pub mod ndarray;
 
 pub use argrad_solver::{
-    Cone, Differentiation, Engine, Error, Instructions, Interrupt, Method, Mode, OnFailure,
-    Pattern, Report, Settings, Slot, Status, Structure,
+    Cone, Differentiation, Engine, Error, Explanation, Instructions, Interrupt, Method, Mode,
+    OnFailure, Pattern, Report, Settings, Slot, Status, Structure, Unknown,
 };
 pub use qp::{
     MatrixShape, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution, QpSolutionTangent,

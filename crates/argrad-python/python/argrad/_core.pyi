@@ -51,6 +51,7 @@ class Solver:
         cones: list[tuple[Any, ...]],
         settings: dict[str, Any] | None = None,
     ) -> Solver: ...
+    def explain(self) -> str: ...
     def forward(
         self,
         batch: int,

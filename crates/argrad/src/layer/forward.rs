@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use argrad_solver::{
-    Differentiation, Pattern, Report, Settings, Slot, Solution, Solver, Structure, Tape, Values,
+    Differentiation, Explanation, Pattern, Report, Settings, Slot, Solution, Solver, Structure,
+    Tape, Values,
 };
 use rayon::prelude::*;
 
@@ -102,6 +103,11 @@ impl Layer {
     /// The program that is solved: patterns and cones.
     pub fn structure(&self) -> &Structure {
         self.solver.structure()
+    }
+
+    /// How the program is solved: engine, order of elimination, memory; see [`Solver::explain`].
+    pub fn explain(&self) -> Explanation {
+        self.solver.explain()
     }
 
     /// Name and number of values of each parameter, in the order of [`Self::forward`].

@@ -102,6 +102,14 @@ class Solver:
         a = empty if self._A is None else self._A.core_pattern
         return _core.Solver(self.n, self.m, p, a, self.cones, settings)
 
+    def explain(self) -> str:
+        """How programs of this structure are solved, as text: the engine, the cones that are
+        eliminated by the inverse of their block, the linear system, and the memory it takes.
+
+        All of it follows from the structure and the settings.
+        """
+        return self._core.explain()
+
     def __repr__(self) -> str:
         return f"Solver(n={self.n}, m={self.m}, cones={self.cones!r})"
 
