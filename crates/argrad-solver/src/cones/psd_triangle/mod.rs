@@ -188,7 +188,7 @@ impl LaneCone for PsdTriangle {
     fn scratch_len(&self) -> usize {
         let n = self.side;
         let square = n * n;
-        let step = 4 * square + least_scratch_len(n, 2);
+        let step = 2 * square + least_scratch_len(n, 2).max(2 * square);
         let entries = if self.eliminated { 0 } else { divided_differences_scratch_len(n) };
         let block = square + entries;
         let spectrum = 2 * square + 3 * n + eigen_scratch_len(n);
@@ -255,11 +255,10 @@ impl LaneCone for PsdTriangle {
         }
         transpose(n, r, r_transposed);
         row_products(simd, n, (r, Support::Full), r, (Entries::Symmetric, w));
+        divide_by_factor(n, l, inverses, r_inverse);
         for k in 0..n {
-            let row = &mut r_inverse[k * n..(k + 1) * n];
             let root = lambda[k] * inverse_roots[k];
-            divide_by_factor(n, l, inverses, row);
-            for x in row {
+            for x in &mut r_inverse[k * n..(k + 1) * n] {
                 *x *= root;
             }
         }
@@ -352,8 +351,7 @@ impl LaneCone for PsdTriangle {
         let scaling = ScalingData::of(n, data);
         let ds = cut(&mut scratch, n * n);
         let dz = cut(&mut scratch, n * n);
-        let x = cut(&mut scratch, n * n);
-        let t = cut(&mut scratch, n * n);
+        let (x, t) = scratch[..2 * n * n].split_at_mut(n * n);
         self.scaled_directions(simd, &scaling, direction, (ds, dz), (x, t));
         let roots = scaling.inverse_roots;
         for i in 0..n {

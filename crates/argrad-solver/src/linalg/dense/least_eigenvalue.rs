@@ -14,9 +14,12 @@
 //! minus x, q_k = d_k - x - e_k^2 / q_(k-1), and their derivatives, all without cancellation;
 //! pivots that are all positive prove the bound (Li, Zeng: The Laguerre iteration in solving the
 //! symmetric tridiagonal eigenproblem, revisited, 1994).
+//!
+//! Large matrices are made tridiagonal one at a time, by [`super::large_eigen`].
 
 use pulp::Simd;
 
+use super::large_eigen::{self, is_large, tridiagonalize_scratch_len};
 use crate::lanes::{Kernel, M, V, call};
 
 /// Steps at a multiple eigenvalue shrink the gap by a constant factor: then the bound is not sharp.
@@ -32,7 +35,8 @@ const VANISHING: f64 = 1e-280;
 /// Registers that [`least_eigenvalues`] needs for itself.
 #[inline(always)]
 pub(crate) fn least_scratch_len(side: usize, matrices: usize) -> usize {
-    (2 * matrices + 1) * side
+    let own = if is_large(side) { tridiagonalize_scratch_len(side) } else { side };
+    2 * matrices * side + own
 }
 
 /// A lower bound of the least eigenvalue of each of K symmetric matrices (full squares, destroyed):
@@ -68,13 +72,18 @@ impl<S: Simd, const K: usize> Kernel for LeastEigenvalues<'_, S, K> {
     #[inline(always)]
     fn run(self) -> Self::Output {
         let Self { simd, side, matrices, enough, scratch } = self;
-        let (w, mut rest) = scratch.split_at_mut(side);
+        let own = least_scratch_len(side, 0);
+        let (own, mut rest) = scratch.split_at_mut(own);
         let mut tridiagonals: [(&[V<S>], &[V<S>]); K] = [(&[], &[]); K];
         for (tridiagonal, a) in tridiagonals.iter_mut().zip(matrices) {
             let (d, tail) = std::mem::take(&mut rest).split_at_mut(side);
             let (e, tail) = tail.split_at_mut(side);
             rest = tail;
-            tridiagonalize(simd, side, a, (d, e), w);
+            if is_large(side) {
+                large_eigen::tridiagonalize(simd, side, a, (d, e), own);
+            } else {
+                tridiagonalize(simd, side, a, (d, e), own);
+            }
             *tridiagonal = (d, e);
         }
         rise(simd, tridiagonals, enough)
@@ -305,7 +314,7 @@ mod tests {
     #[test]
     fn simple_eigenvalues_are_found_to_rounding_error() {
         let rng = &mut ChaCha8Rng::seed_from_u64(1);
-        for n in (1..=20).chain([40, 124]) {
+        for n in (1..=20).chain([40, 46, 63, 124]) {
             for scale in [1.0, 1e-8, 1e8] {
                 let scaled = |a: Vec<f64>| a.into_iter().map(|x| scale * x).collect::<Vec<_>>();
                 let a = scaled(random_symmetric(rng, n));
@@ -361,7 +370,7 @@ mod tests {
     #[test]
     fn matrices_that_are_not_finite_end_as_nan() {
         for bad in [f64::NAN, f64::INFINITY, -f64::INFINITY] {
-            for n in [1, 2, 3, 6] {
+            for n in [1, 2, 3, 6, 50] {
                 for at in [0, n * n - 1, n - 1] {
                     let mut a = vec![1.0; n * n];
                     a[at] = bad;

@@ -1,13 +1,16 @@
-//! Small dense matrices in lanes, for the cone of positive semidefinite matrices.
+//! Dense matrices in lanes, for the cone of positive semidefinite matrices.
 //!
 //! A matrix of side n is the full square, row by row: n^2 registers. Products are sums over rows of
 //! both factors, A B', so that all access is contiguous. Every entry is one chain of fused
-//! multiply-adds in the order of the columns, whatever tile it is computed in.
+//! multiply-adds in the order of the columns, whatever tile it is computed in. So where there is one
+//! lane, large matrices may take other loops, [`super::panel`] and [`super::blocked_factor`], and
+//! have the same bits.
 
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 use pulp::Simd;
 
+use super::{blocked_factor, panel};
 use crate::lanes::{Kernel, V, call};
 
 /// Place of the entry (i, j), i <= j, in an upper triangle stacked by columns.
@@ -55,9 +58,18 @@ pub(crate) fn row_products<S: Simd>(
     b: &[V<S>],
     (entries, out): (Entries, &mut [V<S>]),
 ) {
-    if len > 0 {
+    if V::<S>::LANES == 1 && panel::is_worthwhile(rows_of(len, a), rows_of(len, b), len) {
+        let (a, b) = (V::as_floats(a), V::as_floats(b));
+        panel::row_products(len, (a, support), b, (entries, V::as_floats_mut(out)));
+    } else if len > 0 {
         call(simd, RowProducts { simd, len, a, support, b, entries, out });
     }
+}
+
+/// Number of rows with `len` entries.
+#[inline(always)]
+fn rows_of<S: Simd>(len: usize, a: &[V<S>]) -> usize {
+    a.len().checked_div(len).unwrap_or(0)
 }
 
 struct RowProducts<'a, S: Simd> {
@@ -89,11 +101,7 @@ impl<S: Simd> Kernel for RowProducts<'_, S> {
             self.tiles::<1>(i, columns);
         }
         if self.entries == Entries::Symmetric {
-            for i in 0..rows {
-                for j in 0..i {
-                    self.out[j * columns + i] = self.out[i * columns + j];
-                }
-            }
+            mirror_lower(rows, self.out);
         }
     }
 }
@@ -185,12 +193,34 @@ pub(crate) fn set_both<S: Simd>(side: usize, m: &mut [V<S>], (i, j): (usize, usi
     m[j * side + i] = value;
 }
 
+/// Rows and columns of the squares in which matrices are transposed: they stay in the cache.
+const SQUARE: usize = 16;
+
 /// The transpose of `m`.
 #[inline(always)]
 pub(crate) fn transpose<S: Simd>(side: usize, m: &[V<S>], out: &mut [V<S>]) {
-    for i in 0..side {
-        for j in 0..side {
-            out[j * side + i] = m[i * side + j];
+    for top in (0..side).step_by(SQUARE) {
+        for left in (0..side).step_by(SQUARE) {
+            for j in left..side.min(left + SQUARE) {
+                let row = &mut out[j * side..][..side];
+                for i in top..side.min(top + SQUARE) {
+                    row[i] = m[i * side + j];
+                }
+            }
+        }
+    }
+}
+
+/// Overwrites the upper triangle by the mirror image of the lower one.
+#[inline(always)]
+pub(super) fn mirror_lower<T: Copy>(side: usize, m: &mut [T]) {
+    for top in (0..side).step_by(SQUARE) {
+        for left in (0..=top).step_by(SQUARE) {
+            for j in left..side.min(left + SQUARE) {
+                for i in (top.max(j + 1))..side.min(top + SQUARE) {
+                    m[j * side + i] = m[i * side + j];
+                }
+            }
         }
     }
 }
@@ -226,6 +256,10 @@ pub(crate) fn scale_off_diagonals<S: Simd>(simd: S, side: usize, x: &mut [V<S>])
 #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 pub(crate) fn cholesky<S: Simd>(simd: S, side: usize, m: &mut [V<S>], inverses: &mut [V<S>]) {
+    if V::<S>::LANES == 1 && blocked_factor::is_worthwhile(side) {
+        let (m, inverses) = (V::as_floats_mut(m), V::as_floats_mut(inverses));
+        return blocked_factor::cholesky(side, m, inverses);
+    }
     let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
     for i in 0..side {
         let (above, row) = m[..(i + 1) * side].split_at_mut(i * side);
@@ -248,7 +282,7 @@ pub(crate) fn cholesky<S: Simd>(simd: S, side: usize, m: &mut [V<S>], inverses: 
     }
 }
 
-/// Replaces a row x by x L^-1.
+/// Replaces every row x of a matrix by x L^-1.
 #[inline(always)]
 pub(crate) fn divide_by_factor<S: Simd>(
     side: usize,
@@ -256,12 +290,18 @@ pub(crate) fn divide_by_factor<S: Simd>(
     inverses: &[V<S>],
     x: &mut [V<S>],
 ) {
-    for i in (0..side).rev() {
-        let row = &l[i * side..i * side + i];
-        let value = x[i] * inverses[i];
-        x[i] = value;
-        for (x, &l) in x.iter_mut().zip(row) {
-            *x = value.nfma(l, *x);
+    if V::<S>::LANES == 1 && blocked_factor::is_worthwhile(side) {
+        let (l, inverses) = (V::as_floats(l), V::as_floats(inverses));
+        return blocked_factor::divide_by_factor(side, l, inverses, V::as_floats_mut(x));
+    }
+    for x in x.chunks_exact_mut(side.max(1)) {
+        for i in (0..side).rev() {
+            let row = &l[i * side..i * side + i];
+            let value = x[i] * inverses[i];
+            x[i] = value;
+            for (x, &l) in x.iter_mut().zip(row) {
+                *x = value.nfma(l, *x);
+            }
         }
     }
 }

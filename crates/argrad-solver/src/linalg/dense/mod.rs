@@ -1,9 +1,15 @@
-//! Small dense matrices, one per lane: symmetric products, eigenvalues, reflections.
+//! Dense matrices, one per lane: symmetric products, eigenvalues, reflections. Large ones are worked
+//! on one at a time.
 
+mod blocked_factor;
 pub(crate) mod householder;
+mod implicit_qr;
+mod large_eigen;
 mod least_eigenvalue;
 mod matrix;
+mod panel;
 mod symmetric_eigen;
+mod tridiagonal;
 
 pub(crate) use least_eigenvalue::{least_eigenvalues, least_scratch_len};
 pub(crate) use matrix::{

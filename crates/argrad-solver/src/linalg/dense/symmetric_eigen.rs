@@ -15,9 +15,12 @@
 //! An off-diagonal element is negligible where |a_pq| <= eps sqrt|a_pp a_qq|: eigenvalues of a
 //! positive definite matrix then have a small relative error where it is well conditioned up to a
 //! scaling of rows and columns (Demmel, Veselic: Jacobi's method is more accurate than QR, 1992).
+//!
+//! The number of sweeps grows with the side: large matrices go to [`super::large_eigen`].
 
 use pulp::Simd;
 
+use super::large_eigen;
 use super::matrix::set_both;
 use crate::lanes::{Kernel, M, V, call};
 
@@ -41,7 +44,7 @@ const DENOMINATOR: [f64; 3] = [5.597926941509599, 5.220893059533505, 2.580728038
 /// Registers that [`eigen`] needs for itself.
 #[inline(always)]
 pub(crate) fn eigen_scratch_len(side: usize) -> usize {
-    side
+    if large_eigen::is_large(side) { large_eigen::scratch_len(side) } else { side }
 }
 
 /// The eigenvalues of the symmetric matrix `a`, a full square, not sorted, and its eigenvectors as
@@ -60,7 +63,12 @@ pub(crate) fn eigen<S: Simd>(
     values: &mut [V<S>],
     scratch: &mut [V<S>],
 ) {
-    call(simd, Eigen { simd, side, a, u, values, scratch });
+    debug_assert!(is_symmetric(side, a), "a matrix that is not its own mirror image");
+    if large_eigen::is_large(side) {
+        large_eigen::eigen(side, a, u, values, scratch);
+    } else {
+        call(simd, Eigen { simd, side, a, u, values, scratch });
+    }
 }
 
 struct Eigen<'a, S: Simd> {
@@ -78,7 +86,6 @@ impl<S: Simd> Kernel for Eigen<'_, S> {
     #[inline(always)]
     fn run(self) {
         let Self { simd, side, a, u, values, scratch } = self;
-        debug_assert!(is_symmetric(side, a), "a matrix that is not its own mirror image");
         let (scale, poison) = scale_to_one(simd, a);
         if !u.is_empty() {
             set_identity(simd, side, u);
@@ -369,7 +376,7 @@ mod tests {
         let mut a = vec![0.0; n * n];
         for i in 0..n {
             for j in 0..n {
-                a[i * n + j] = (0..n).map(|k| l[k] * u[k * n + i] * u[k * n + j]).sum();
+                a[i * n + j] = (0..n).map(|k| l[k] * (u[k * n + i] * u[k * n + j])).sum();
             }
         }
         a
@@ -592,7 +599,8 @@ mod tests {
     #[test]
     fn lanes_do_not_mix() {
         let rng = &mut ChaCha8Rng::seed_from_u64(4);
-        for side in [1, 2, 3, 6, 7, 10] {
+        // The last one is so large that matrices are decomposed one at a time.
+        for side in [1, 2, 3, 6, 7, 10, 53] {
             let mut matrices: Vec<_> = (0..13).map(|_| random_symmetric(rng, side)).collect();
             // Lanes that are done at once, with zeros of either sign, next to those that go on.
             matrices[2].fill(0.0);
