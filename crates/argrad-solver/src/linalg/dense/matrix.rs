@@ -2,9 +2,9 @@
 //!
 //! A matrix of side n is the full square, row by row: n^2 registers. Products are sums over rows of
 //! both factors, A B', so that all access is contiguous. Every entry is one chain of fused
-//! multiply-adds in the order of the columns, whatever tile it is computed in. So where there is one
-//! lane, large matrices may take other loops, [`super::panel`] and [`super::blocked_factor`], and
-//! have the same bits.
+//! multiply-adds in the order of the columns, whatever tile it is computed in. So where there is
+//! one lane, large matrices may take other loops, [`super::panel`] and [`super::blocked_factor`],
+//! and have the same bits.
 
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 

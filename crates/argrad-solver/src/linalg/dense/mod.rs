@@ -1,5 +1,5 @@
-//! Dense matrices, one per lane: symmetric products, eigenvalues, reflections. Large ones are worked
-//! on one at a time.
+//! Dense matrices, one per lane: symmetric products, eigenvalues, reflections. Large ones are
+//! worked on one at a time.
 
 mod blocked_factor;
 pub(crate) mod householder;
