@@ -53,6 +53,15 @@ pub(crate) const FREE: f64 = 1e30;
 /// the others. The solves are refined with the true D. Its delta is the inverse.
 pub(crate) const STEEPEST: f64 = 1e7;
 
+/// What a block H belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// A scaling of the interior point.
+    Scaling,
+    /// A derivative of the projection.
+    Projection,
+}
+
 /// A point or a direction: its parts in s and in z.
 pub(crate) type Pair<'a, S> = (&'a [V<S>], &'a [V<S>]);
 

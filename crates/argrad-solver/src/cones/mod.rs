@@ -16,12 +16,12 @@ mod zero;
 
 mod product;
 
-pub(crate) use cone::{FREE, Function, LaneCone, Pair, STEEPEST};
+pub(crate) use cone::{FREE, Function, LaneCone, Pair, Point, STEEPEST};
 pub(crate) use exponential::Exponential;
 pub(crate) use generalized_power::GeneralizedPower;
 pub(crate) use nonnegative::Nonnegative;
 pub(crate) use power::Power;
 pub(crate) use product::{ConeProduct, EliminatedRows};
-pub(crate) use psd_triangle::{InverseBlock, PsdTriangle, apply_scratch_len};
+pub(crate) use psd_triangle::{Argument, InverseBlock, PsdTriangle, add_row, apply_scratch_len};
 pub(crate) use second_order::SecondOrder;
 pub(crate) use zero::Zero;

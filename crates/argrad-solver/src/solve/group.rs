@@ -2,6 +2,7 @@
 
 use pulp::Simd;
 
+use crate::cones::Point;
 use crate::lanes::{LaneTask, M, MOST_LANES, V};
 use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_samples};
 use crate::solve::convexity::check_convexity;
@@ -15,10 +16,11 @@ use crate::solve::uniqueness::{DOUBTFUL, uniqueness};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
 use crate::system::memory::{EquilibrationVectors, State, SystemWork, Work};
-use crate::system::schur::Point;
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
-/// that the polish does not solve goes on to the next.
+/// that the polish does not solve goes on to the next. The first is too early for large matrices:
+/// their eigenvectors must be known before Newton's method converges, and a try costs as much as a
+/// few iterations.
 const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 /// Residual of the scaled program that a polish must reach after each handover.
 const POLISHED: [f64; 4] = [5e-12, 1e-10, 1e-10, 1e-10];
@@ -161,7 +163,9 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         }
         let mut embedding = interior_point::start(self.simd, self.analysis, self.state, self.work);
         let mut enough = self.enough();
-        for (handover, polished_to) in HANDOVER.into_iter().zip(POLISHED) {
+        let rounds = HANDOVER.into_iter().zip(POLISHED);
+        let too_early = usize::from(self.analysis.cones.eliminated().next().is_some());
+        for (handover, polished_to) in rounds.skip(too_early) {
             self.interior_point(&mut embedding, handover, stop);
             if !self.outcome.pending.any() {
                 break;

@@ -12,13 +12,13 @@
 
 use pulp::Simd;
 
+use crate::cones::Point;
 use crate::lanes::{Kernel, M, V, call};
 use crate::solve::measure::{Floors, floors};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
 use crate::system::memory::{PolishVectors, State, SystemWork, Work};
 use crate::system::projection_system::ProjectionSystem;
-use crate::system::schur::Point;
 
 /// Residual of the scaled program below which nothing is left to gain.
 const ROUNDING: f64 = 4e-15;

@@ -12,14 +12,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use pulp::Simd;
 
-use crate::cones::ConeProduct;
+use crate::cones::{ConeProduct, Point};
 use crate::lanes::{M, V};
 use crate::linalg::{
     Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows,
 };
 use crate::program::Error;
 use crate::program::{Engine, MemoryLimit, Settings, Structure, Unknown};
-use crate::system::schur::{Point, Schur, fill};
+use crate::system::schur::{Schur, fill};
 
 /// Added to the diagonal of P, subtracted from that of -H.
 const REGULARIZATION: f64 = 1e-8;
@@ -109,7 +109,16 @@ impl Kkt {
             let assembly = Assembly::new(structure, &matrix, &storage, &factorization);
             let target = |i, j| assembly.x_entries[&(min(i, j), max(i, j))];
             let a_address = &storage.a_address;
-            schur = Schur::new(structure, cones, eliminated, storage.len, a_address, target);
+            let one_at_a_time = matches!(factorization, Factorization::Sparse(_));
+            schur = Schur::new(
+                structure,
+                cones,
+                eliminated,
+                storage.len,
+                a_address,
+                target,
+                one_at_a_time,
+            );
             let signs = factorization.in_elimination_order(&matrix.signs);
             (assembly, signs, factorization.steps())
         };
@@ -175,7 +184,7 @@ impl Kkt {
 
     /// Those that a solve for `count` right-hand sides needs.
     pub(crate) fn permuted_len(&self, count: usize) -> usize {
-        count * self.order() + self.schur.solve_scratch_len
+        count * self.order() + self.schur.solve_scratch_len(count)
     }
 
     /// Whether the engine works on one sample at a time.
@@ -325,7 +334,7 @@ impl Kkt {
                 z[i as usize] = work[step as usize][r];
             }
             if !self.schur.is_empty() {
-                self.schur.recover(simd, values, rhs[r].1, (x, z), scratch);
+                self.schur.recover(simd, values, (rhs[r].1, r, R), (x, z), scratch);
             }
         }
     }

@@ -18,7 +18,10 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use crate::cones::{ConeProduct, EliminatedRows, InverseBlock, STEEPEST, apply_scratch_len};
+use crate::cones::{
+    Argument, ConeProduct, EliminatedRows, InverseBlock, Point, STEEPEST, add_row,
+    apply_scratch_len,
+};
 use crate::lanes::{Kernel, V, call};
 use crate::linalg::dense::{
     Entries, Support, congruence, row_products, triangle_index, triangle_len,
@@ -31,19 +34,15 @@ const SHARE: f64 = 0.25;
 /// And where they have at least this side: small blocks have better things to do than matrices.
 const SMALLEST_SIDE: usize = 6;
 /// Pairs of directions taken at once.
-const PAIRS: usize = 64;
+const PAIRS: usize = 128;
+/// Where fewer of the places of a matrix than this share have entries, products with the entries
+/// are cheaper.
+const FEW: usize = 4;
+/// What the value buffer says of a scaling.
+const SCALING: f64 = 1.0;
 /// A pair whose F is below this is one in which the projection is the identity: F would be zero if
 /// steep directions were not capped.
 const IDENTITY: f64 = 2.0 / STEEPEST;
-
-/// What the blocks describe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Point {
-    /// A scaling of the interior point.
-    Scaling,
-    /// A derivative of the projection.
-    Projection,
-}
 
 /// All eliminated rows.
 #[derive(Debug, Default)]
@@ -53,19 +52,26 @@ pub(crate) struct Schur {
     pub(crate) blocks_len: usize,
     /// Scratch registers of [`Schur::add`].
     pub(crate) scratch_len: usize,
-    /// Those of a solve, for each right-hand side in turn.
-    pub(crate) solve_scratch_len: usize,
+    /// Number of rows.
+    rows: usize,
+    /// Scratch registers for one application of an inverse.
+    apply_len: usize,
 }
 
 /// The rows of one cone.
 #[derive(Debug)]
 struct Eliminated {
     place: EliminatedRows,
-    /// Where the parts of the inverse are in the value buffer.
+    /// Where the inverse is in the value buffer: what it belongs to, as [`SCALING`] or zero, then
+    /// its parts.
     block: usize,
+    /// Where the products of these rows are kept in a solve.
+    kept: usize,
     /// The columns with entries in these rows, those with most entries first.
     columns: Vec<Column>,
     entries: Vec<Entry>,
+    /// Places of the matrix in which any column has entries, where these are few.
+    union: Option<Vec<(u32, u32)>>,
     /// Addresses of the complement's entries in the factor: lower triangle over `columns`, row by
     /// row.
     targets: Vec<u32>,
@@ -73,6 +79,9 @@ struct Eliminated {
     whole: usize,
     /// Whether the complement of a projection goes by pairs of directions, not by columns.
     by_pairs: bool,
+    /// Whether pairs are collected until there are enough: with several samples at once, what is
+    /// summed together must not depend on the others.
+    collects: bool,
 }
 
 /// One column of A in the rows of a cone.
@@ -217,7 +226,8 @@ pub(crate) fn fill(structure: &Structure, eliminated: &[bool]) -> Vec<(usize, us
 
 impl Schur {
     /// Blocks lie from `start` on in the value buffer. `a_address` has the address of each entry of
-    /// A, `target` that of each entry `(i, j)` of the complement in the factor.
+    /// A, `target` that of each entry `(i, j)` of the complement in the factor. `one_at_a_time`:
+    /// whether samples are always solved alone.
     pub(crate) fn new(
         structure: &Structure,
         cones: &ConeProduct,
@@ -225,19 +235,29 @@ impl Schur {
         start: usize,
         a_address: &[u32],
         target: impl Fn(usize, usize) -> u32,
+        one_at_a_time: bool,
     ) -> Self {
         let mut schur = Self::default();
         let columns = columns_of(structure, eliminated);
         let columns = columns.into_iter().zip(eliminated).filter(|(_, gone)| **gone);
         for (place, (columns, _)) in cones.eliminated().zip(columns) {
             let block = start + schur.blocks_len;
-            schur.blocks_len += place.h.len();
-            let cone = Eliminated::new(place, block, &columns, a_address, &target);
+            schur.blocks_len += 1 + place.h.len();
+            let mut cone = Eliminated::new(place, block, &columns, a_address, &target);
+            cone.kept = schur.rows;
+            cone.collects = one_at_a_time;
+            schur.rows += cone.place.rows.len();
             schur.scratch_len = schur.scratch_len.max(cone.scratch_len());
-            schur.solve_scratch_len = schur.solve_scratch_len.max(cone.solve_scratch_len());
+            let apply = cone.place.rows.len() + apply_scratch_len(cone.place.side);
+            schur.apply_len = schur.apply_len.max(apply);
             schur.cones.push(cone);
         }
         schur
+    }
+
+    /// Scratch registers of a solve for `count` right-hand sides.
+    pub(crate) fn solve_scratch_len(&self, count: usize) -> usize {
+        count * self.rows + self.apply_len
     }
 
     /// Whether there are none.
@@ -262,7 +282,7 @@ impl Schur {
     }
 
     /// Adds `A' H^-1 r2` of these rows to the right-hand side `work` of the rest, which has the
-    /// variables at `steps`.
+    /// variables at `steps`. Keeps `H^-1 r2` in `scratch`.
     #[inline(always)]
     pub(crate) fn reduce<S: Simd, const R: usize>(
         &self,
@@ -272,16 +292,18 @@ impl Schur {
         (steps, work): (&[u32], &mut [[V<S>; R]]),
         scratch: &mut [V<S>],
     ) {
+        let (all_kept, scratch) = scratch.split_at_mut(R * self.rows);
         for cone in &self.cones {
-            let (y, scratch) = scratch.split_at_mut(cone.place.rows.len());
+            let rows = cone.place.rows.clone();
             for (r, rhs) in rhs.iter().enumerate() {
-                let rows = &rhs[cone.place.rows.clone()];
-                cone.inverse(values).apply(simd, rows, y, scratch);
+                let kept = &mut all_kept[r * self.rows + cone.kept..][..rows.len()];
+                let argument = Argument { x: &rhs[rows.clone()], entries: None };
+                cone.inverse(values).apply(simd, argument, kept, scratch);
                 for column in &cone.columns {
                     let entry = &mut work[steps[column.variable as usize] as usize][r];
                     let mut sum = *entry;
                     for at in &cone.entries[column.entries.clone()] {
-                        sum = values[at.address as usize].fma(y[at.row as usize], sum);
+                        sum = values[at.address as usize].fma(kept[at.row as usize], sum);
                     }
                     *entry = sum;
                 }
@@ -289,29 +311,43 @@ impl Schur {
         }
     }
 
-    /// z of these rows, `H^-1 (A x - r2)`.
+    /// z of these rows, `H^-1 (A x - r2)`, for right-hand side `r` of `count`, with what
+    /// [`Self::reduce`] kept.
     #[inline(always)]
     pub(crate) fn recover<S: Simd>(
         &self,
         simd: S,
         values: &[V<S>],
-        rhs: &[V<S>],
+        (rhs, r, count): (&[V<S>], usize, usize),
         (x, z): (&[V<S>], &mut [V<S>]),
         scratch: &mut [V<S>],
     ) {
+        let (all_kept, scratch) = scratch.split_at_mut(count * self.rows);
         for cone in &self.cones {
-            let (y, scratch) = scratch.split_at_mut(cone.place.rows.len());
-            for (y, &rhs) in y.iter_mut().zip(&rhs[cone.place.rows.clone()]) {
-                *y = -rhs;
+            let rows = cone.place.rows.clone();
+            let kept = &all_kept[r * self.rows + cone.kept..][..rows.len()];
+            let (ax, scratch) = scratch.split_at_mut(rows.len());
+            let (rhs, z) = (&rhs[rows.clone()], &mut z[rows]);
+            let inverse = cone.inverse(values);
+            // A difference of products with numbers as large as those of a projection's inverse has
+            // fewer digits than the product with the difference.
+            let entries = cone.union.as_deref().filter(|_| inverse.point == Point::Scaling);
+            for k in 0..ax.len() {
+                ax[k] = if entries.is_some() { V::splat(simd, 0.0) } else { -rhs[k] };
             }
             for column in &cone.columns {
                 let x = x[column.variable as usize];
                 for at in &cone.entries[column.entries.clone()] {
-                    let y = &mut y[at.row as usize];
-                    *y = values[at.address as usize].fma(x, *y);
+                    let ax = &mut ax[at.row as usize];
+                    *ax = values[at.address as usize].fma(x, *ax);
                 }
             }
-            cone.inverse(values).apply(simd, y, &mut z[cone.place.rows.clone()], scratch);
+            inverse.apply(simd, Argument { x: ax, entries }, z, scratch);
+            if entries.is_some() {
+                for k in 0..z.len() {
+                    z[k] -= kept[k];
+                }
+            }
         }
     }
 }
@@ -346,9 +382,15 @@ impl Eliminated {
         }
         let sizes = columns.iter().map(|column| (column.entries.len(), column.touched.len()));
         let work = Operations::new(side, sizes);
+        let mut union: Vec<(u32, u32)> = entries.iter().map(|at| (at.a, at.b)).collect();
+        union.sort_unstable();
+        union.dedup();
         Self {
-            place,
             block,
+            kept: 0,
+            collects: false,
+            union: (union.len() * FEW < place.rows.len()).then_some(union),
+            place,
             columns,
             entries,
             targets,
@@ -359,7 +401,10 @@ impl Eliminated {
 
     #[inline(always)]
     fn inverse<'a, S: Simd>(&self, values: &'a [V<S>]) -> InverseBlock<'a, S> {
-        InverseBlock::of(self.place.side, &values[self.block..][..self.place.h.len()])
+        let is_scaling = values[self.block].lane(0) == SCALING;
+        let point = if is_scaling { Point::Scaling } else { Point::Projection };
+        let parts = &values[self.block + 1..][..self.place.h.len()];
+        InverseBlock::of(self.place.side, point, parts)
     }
 
     /// Rows of matrices that columns touch: of all, and at most of one.
@@ -381,10 +426,6 @@ impl Eliminated {
         of_scaling.max(of_projection + triangle_len(side))
     }
 
-    fn solve_scratch_len(&self) -> usize {
-        self.place.rows.len() + apply_scratch_len(self.place.side)
-    }
-
     /// Rows `touched` of `A_j M`, with the rows of M in `m`.
     #[inline(always)]
     fn multiply<S: Simd>(
@@ -400,11 +441,14 @@ impl Eliminated {
         out[..column.touched.len() * side].fill(V::splat(simd, 0.0));
         for at in &self.entries[column.entries.clone()] {
             let value = values[at.address as usize];
-            if at.a == at.b {
-                add_row(column, (at.a, at.a), value, side, m, out);
-            } else {
-                add_row(column, (at.a, at.b), half * value, side, m, out);
-                add_row(column, (at.b, at.a), half * value, side, m, out);
+            let pairs = [(at.a, at.b), (at.b, at.a)];
+            let (pairs, value) =
+                if at.a == at.b { (&pairs[..1], value) } else { (&pairs[..], half * value) };
+            for &(to, from) in pairs {
+                if let Ok(place) = column.touched.binary_search(&to) {
+                    let row = &m[from as usize * side..][..side];
+                    add_row(value, row, &mut out[place * side..][..side]);
+                }
             }
         }
     }
@@ -424,24 +468,6 @@ impl Eliminated {
     }
 }
 
-/// Adds `value` times row `from` of M to row `to` of the product, by its place among the touched.
-#[inline(always)]
-fn add_row<S: Simd>(
-    column: &Column,
-    (to, from): (u32, u32),
-    value: V<S>,
-    side: usize,
-    m: &[V<S>],
-    out: &mut [V<S>],
-) {
-    let Ok(place) = column.touched.binary_search(&to) else { return };
-    let row = &mut out[place * side..][..side];
-    let from = &m[from as usize * side..][..side];
-    for k in 0..side {
-        row[k] = value.fma(from[k], row[k]);
-    }
-}
-
 /// `out += sum over the touched rows a of M_ak t_a` for the entries (k, l), l <= k: the lower
 /// triangle of `M' A_j M` from `t = A_j M`.
 #[inline(always)]
@@ -450,10 +476,7 @@ fn add_outer<S: Simd>(column: &Column, side: usize, m: &[V<S>], t: &[V<S>], out:
         let t = &t[place * side..][..side];
         let m = &m[a as usize * side..][..side];
         for k in 0..side {
-            let (factor, row) = (m[k], &mut out[k * side..][..=k]);
-            for l in 0..=k {
-                row[l] = factor.fma(t[l], row[l]);
-            }
+            add_row(m[k], &t[..=k], &mut out[k * side..][..=k]);
         }
     }
 }
@@ -476,11 +499,17 @@ impl<S: Simd> Kernel for Add<'_, S> {
         let Self { simd, cone, of_z, .. } = self;
         let (one, zero) = (V::splat(simd, 1.0), V::splat(simd, 0.0));
         let side = cone.place.side;
-        let block = &mut self.values[cone.block..][..cone.place.h.len()];
+        let (point, block) = self.values[cone.block..][..=cone.place.h.len()]
+            .split_first_mut()
+            .expect("a block begins with what it belongs to");
         block.copy_from_slice(&self.h[cone.place.h.clone()]);
         match self.point {
-            Point::Scaling => self.add_scaling(),
+            Point::Scaling => {
+                *point = V::splat(simd, SCALING);
+                self.add_scaling();
+            }
             Point::Projection => {
+                *point = zero;
                 for pair in &mut block[2 * side * side..] {
                     *pair = one / (*pair + of_z);
                 }
@@ -561,17 +590,16 @@ impl<S: Simd> Add<'_, S> {
             start += len;
         }
         let (mut k, mut l) = (0, 0);
-        for group in pairs.chunks(PAIRS) {
-            // The same groups whatever is left out of them: sums must not depend on other lanes.
-            let (mut chunk, mut taken) = ([(0, 0, zero); PAIRS], 0);
-            for &pair in group {
-                if pair.gt(zero).any() {
-                    chunk[taken] = (k, l, if k == l { pair } else { two * pair });
-                    taken += 1;
-                }
-                (k, l) = if l == k { (k + 1, 0) } else { (k, l + 1) };
+        let (mut chunk, mut taken) = ([(0, 0, zero); PAIRS], 0);
+        for (index, &pair) in pairs.iter().enumerate() {
+            if pair.gt(zero).any() {
+                chunk[taken] = (k, l, if k == l { pair } else { two * pair });
+                taken += 1;
             }
-            if taken == 0 {
+            (k, l) = if l == k { (k + 1, 0) } else { (k, l + 1) };
+            // The same groups whatever is left out of them, or as full as can be.
+            let is_full = if cone.collects { taken == PAIRS } else { (index + 1) % PAIRS == 0 };
+            if taken == 0 || !(is_full || index + 1 == pairs.len()) {
                 continue;
             }
             let basis = cone.inverse(self.values).basis;
@@ -594,6 +622,7 @@ impl<S: Simd> Add<'_, S> {
             for (&sum, &target) in product.iter().zip(&cone.targets) {
                 self.values[target as usize] += sum;
             }
+            taken = 0;
         }
     }
 

@@ -1,12 +1,11 @@
 use proptest::prelude::*;
 use pulp::Scalar;
 
-use crate::cones::{ConeProduct, Function};
+use crate::cones::{ConeProduct, Function, Point};
 use crate::lanes::V;
 use crate::program::{Cone, Engine, MemoryLimit, Pattern, Settings, Structure};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::{Factored, Kkt};
-use crate::system::schur::Point;
 
 /// A pattern with the entries of a `rows` x `cols` matrix for which `is_entry`.
 fn chosen(rows: usize, cols: usize, is_entry: impl Fn(usize, usize) -> bool) -> Pattern {

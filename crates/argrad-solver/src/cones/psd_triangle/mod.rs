@@ -41,7 +41,9 @@ use crate::linalg::dense::{
 
 use block::{divided_differences_scratch_len, write_divided_differences, write_symmetric_products};
 
-pub(crate) use inverse::{InverseBlock, apply_scratch_len, inverse_len};
+pub(crate) use inverse::{Argument, InverseBlock, add_row, apply_scratch_len};
+
+use inverse::inverse_len;
 
 /// Positive semidefinite matrices with `side` rows and columns.
 #[derive(Clone, Copy, Debug)]

@@ -22,6 +22,8 @@ const REGISTERS: usize = 2;
 const DEPTH: usize = 256;
 /// Below, copies are no gain.
 const LEAST_SIDE: usize = 16;
+/// Multiply-adds that are worth waking a thread.
+const TERMS_A_THREAD: usize = 1 << 20;
 
 /// Entries side by side.
 pub(super) type Line<S> = [V<S>; REGISTERS];
@@ -77,7 +79,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// `out = A B'`, as [`super::matrix::row_products`] makes it.
+/// `out = A B'`, as [`super::matrix::row_products`] makes it, by as many threads as that is worth:
+/// each makes some of the rows.
 pub(super) fn row_products(
     len: usize,
     (a, support): (&[f64], Support),
@@ -86,20 +89,62 @@ pub(super) fn row_products(
 ) {
     let rows = |values| Rows { values, stride: len, count: values.len() / len };
     let (a, b) = (rows(a), rows(b));
-    let stride = b.count;
-    dispatch(Instructions::Detect, RowProducts { len, a, support, b, entries, out, stride });
+    let (count, stride) = (a.count, b.count);
+    let terms = count * stride * len / if entries == Entries::Full { 1 } else { 2 };
+    let threads = rayon::current_num_threads().min(terms / TERMS_A_THREAD).max(1);
+    {
+        let out = &mut *out;
+        RowProducts { len, a, rows: 0..count, support, b, entries, out, stride }.spread(threads);
+    }
+    if entries == Entries::Symmetric {
+        mirror_lower(count, out);
+    }
 }
 
 /// `out = A B'`; rows of A and B have `len` entries. Where the result is not [`Entries::Triangle`],
-/// its rows are `stride` apart.
+/// its rows are `stride` apart. Of a symmetric result the lower triangle is made.
 pub(super) struct RowProducts<'a> {
     pub(super) len: usize,
     pub(super) a: Rows<'a>,
+    /// The rows of A whose products are made, from a multiple of four on; they begin at the
+    /// beginning of `out`.
+    pub(super) rows: Range<usize>,
     pub(super) support: Support,
     pub(super) b: Rows<'a>,
     pub(super) entries: Entries,
     pub(super) out: &'a mut [f64],
     pub(super) stride: usize,
+}
+
+impl RowProducts<'_> {
+    /// Where a row of the result begins in a matrix that has all of them.
+    #[inline(always)]
+    fn start_of(&self, row: usize) -> usize {
+        if self.entries == Entries::Triangle { triangle_len(row) } else { row * self.stride }
+    }
+
+    /// Does the work on `threads` threads.
+    fn spread(self, threads: usize) {
+        let (first, last) = (self.rows.start, self.rows.end);
+        // Rows of a triangle get longer.
+        let middle = if self.entries == Entries::Full {
+            first.midpoint(last)
+        } else {
+            (((first * first + last * last) / 2) as f64).sqrt() as usize
+        };
+        let middle = middle & !3;
+        if threads < 2 || middle <= first {
+            return dispatch(Instructions::Detect, self);
+        }
+        let place = self.start_of(middle) - self.start_of(first);
+        let Self { len, a, support, b, entries, out, stride, .. } = self;
+        let (above, below) = out.split_at_mut(place);
+        let part = |rows, out| RowProducts { len, a, rows, support, b, entries, out, stride };
+        rayon::join(
+            || part(first..middle, above).spread(threads / 2),
+            || part(middle..last, below).spread(threads - threads / 2),
+        );
+    }
 }
 
 impl LaneTask for RowProducts<'_> {
@@ -109,12 +154,14 @@ impl LaneTask for RowProducts<'_> {
     fn run<S: Simd>(mut self, simd: S) {
         let zero = V::splat(simd, 0.0);
         let mut panel = [[zero; REGISTERS]; DEPTH];
-        let (rows, columns) = (self.a.count, self.b.count);
+        let (rows, columns) = (self.rows.end, self.b.count);
+        let columns = if self.entries == Entries::Full { columns } else { columns.min(rows) };
         let mut j = 0;
         while j < columns {
             let count = width::<S>().min(columns - j);
             // Tiles begin at multiples of four, as those of other widths do.
             let first = if self.entries == Entries::Full { 0 } else { j & !3 };
+            let first = first.max(self.rows.start);
             let mut k = 0;
             while k < self.len {
                 let depth = DEPTH.min(self.len - k);
@@ -138,9 +185,6 @@ impl LaneTask for RowProducts<'_> {
                 k += depth;
             }
             j += count;
-        }
-        if self.entries == Entries::Symmetric {
-            mirror_lower(rows, self.out);
         }
     }
 }
@@ -169,9 +213,7 @@ impl RowProducts<'_> {
         let end = end.max(start);
         let (mut places, mut wanted) = ([0; H], [0; H]);
         for r in 0..H {
-            let triangle = self.entries == Entries::Triangle;
-            let place = if triangle { triangle_len(i + r) } else { (i + r) * self.stride };
-            places[r] = place + j;
+            places[r] = self.start_of(i + r) - self.start_of(self.rows.start) + j;
             let full = self.entries == Entries::Full;
             wanted[r] = if full { count } else { count.min((i + r + 1).saturating_sub(j)) };
         }
@@ -318,8 +360,8 @@ pub(super) fn negated<S: Simd>(mut line: Line<S>) -> Line<S> {
 pub(super) fn write_column<S: Simd>(panel: &mut [Line<S>], c: usize, values: &[f64]) {
     let width = width::<S>();
     let floats = V::as_floats_mut(panel.as_flattened_mut());
-    for (line, &value) in floats.chunks_exact_mut(width).zip(values) {
-        line[c] = value;
+    for k in 0..values.len() {
+        floats[k * width + c] = values[k];
     }
 }
 
@@ -342,20 +384,44 @@ mod tests {
     const SETS: [Instructions; 3] =
         [Instructions::Detect, Instructions::Avx2, Instructions::Scalar];
 
+    /// Rows of A, rows of B, and their entries.
+    const SHAPES: [(usize, usize, usize); 9] = [
+        (16, 16, 16),
+        (17, 19, 16),
+        (18, 16, 23),
+        (33, 33, 33),
+        (30, 41, 300),
+        (47, 47, 257),
+        (64, 64, 64),
+        (71, 71, 71),
+        (102, 102, 102),
+    ];
+
+    /// The products of all rows, made by so many threads.
+    fn on_threads(
+        threads: usize,
+        len: usize,
+        (a, support): (&[f64], Support),
+        b: &[f64],
+        entries: Entries,
+    ) -> Vec<f64> {
+        let rows_of = |values: &'_ [f64]| values.len().checked_div(len).unwrap_or(0);
+        let (count, stride) = (rows_of(a), rows_of(b));
+        let triangle = entries == Entries::Triangle;
+        let mut out = vec![f64::NAN; if triangle { triangle_len(count) } else { count * stride }];
+        let a = Rows { values: a, stride: len, count };
+        let b = Rows { values: b, stride: len, count: stride };
+        let rows = 0..count;
+        RowProducts { len, a, rows, support, b, entries, out: &mut out, stride }.spread(threads);
+        if entries == Entries::Symmetric {
+            mirror_lower(count, &mut out);
+        }
+        out
+    }
+
     #[test]
     fn products_have_the_bits_of_single_chains_for_all_shapes_and_instructions() {
-        let shapes = [
-            (16, 16, 16),
-            (17, 19, 16),
-            (18, 16, 23),
-            (33, 33, 33),
-            (30, 41, 300),
-            (47, 47, 257),
-            (64, 64, 64),
-            (71, 71, 71),
-            (102, 102, 102),
-        ];
-        for (rows, columns, len) in shapes {
+        for (rows, columns, len) in SHAPES {
             for support in [Support::Full, Support::Upper, Support::Lower] {
                 let mut a = numbers(rows * len, 0.3);
                 let b = numbers(columns * len, 0.8);
@@ -400,6 +466,7 @@ mod tests {
                         let task = RowProducts {
                             len,
                             a: rows_of(&a, rows),
+                            rows: 0..rows,
                             support,
                             b: rows_of(&b, columns),
                             entries,
@@ -407,7 +474,14 @@ mod tests {
                             stride: columns,
                         };
                         dispatch(set, task);
+                        if entries == Entries::Symmetric {
+                            mirror_lower(rows, &mut out);
+                        }
                         assert_eq!(bits(&out), bits(&expected), "{rows} {columns} {len}");
+                    }
+                    for threads in [1, 2, 3, 7] {
+                        let out = on_threads(threads, len, (&a, support), &b, entries);
+                        assert_eq!(bits(&out), bits(&expected), "{threads} threads");
                     }
                     let mut out = vec![f64::NAN; expected.len()];
                     let factor = (V::slice(Scalar, &a), support);

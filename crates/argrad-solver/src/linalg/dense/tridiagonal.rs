@@ -288,7 +288,8 @@ impl LaneTask for Expand<'_> {
 #[inline(always)]
 fn row_products<S: Simd>(simd: S, len: usize, a: Rows<'_>, b: Rows<'_>, out: &mut [f64]) {
     let (support, entries) = (Support::Full, Entries::Full);
-    call_task(simd, RowProducts { len, a, support, b, entries, out, stride: BLOCK });
+    let rows = 0..a.count;
+    call_task(simd, RowProducts { len, a, rows, support, b, entries, out, stride: BLOCK });
 }
 
 /// The transpose of the upper triangular T with which the product of the reflections is I - V' T V.

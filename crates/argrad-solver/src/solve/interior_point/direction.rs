@@ -14,10 +14,10 @@ use pulp::Simd;
 use super::Iteration;
 use super::residuals::{Refinement, Residuals};
 use super::scaling_system::ScalingSystem;
+use crate::cones::Point;
 use crate::lanes::{M, V};
 use crate::system::kkt::Factored;
 use crate::system::memory::InteriorPointVectors;
-use crate::system::schur::Point;
 
 /// Part of the way to the boundary that a step takes.
 const FRACTION_TO_BOUNDARY: f64 = 0.98;

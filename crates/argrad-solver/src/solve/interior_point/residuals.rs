@@ -13,6 +13,9 @@ const SEEN_AT_END: f64 = 0.9;
 const NEAR: f64 = 1e-5;
 /// Residuals below this share of their terms are rounding errors.
 const EXACT: f64 = 1e-11;
+/// One below this share of the largest, each relative to its terms, does not hold the others up: it
+/// may be what the regularization leaves.
+const MINOR: f64 = 1e-6;
 /// Share of the residuals that the error of a refined solve may have, ...
 const SLACK: f64 = 0.01;
 /// ... but no less than this share of their terms.
@@ -123,15 +126,18 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         let &Residuals { primal, primal_terms, primal_scale, departing, .. } = residuals;
         let (embedding, live) = (&mut *self.embedding, self.live);
         let predicted = embedding.predicted;
-        let reduced = |now: V<S>, before: V<S>, terms: V<S>| {
-            now.le(predicted.fma(before, scalar(EXACT) * terms))
+        let minor = scalar(MINOR) * residuals.largest;
+        let reduced = |now: V<S>, before: V<S>, terms: V<S>, scale: V<S>| {
+            now.le(predicted.fma(before, scalar(EXACT) * terms)) | now.le(minor * scale)
         };
-        let exact = reduced(dual, embedding.dual, dual_terms)
-            & reduced(primal, embedding.primal, primal_terms);
+        let exact = reduced(dual, embedding.dual, dual_terms, dual_scale)
+            & reduced(primal, embedding.primal, primal_terms, primal_scale);
         embedding.refined = embedding.refined | (live & !exact & !departing);
         embedding.dual = live.select(dual, embedding.dual);
         embedding.primal = live.select(primal, embedding.primal);
-        let error = |now: V<S>, scale: V<S>| (scalar(SLACK) * now).max(scalar(ROUNDING) * scale);
+        let error = |now: V<S>, scale: V<S>| {
+            (scalar(SLACK) * now.max(minor * scale)).max(scalar(ROUNDING) * scale)
+        };
         Refinement {
             lanes: embedding.refined & live,
             errors: (error(dual, dual_scale), error(primal, primal_scale)),

@@ -3,11 +3,11 @@
 use pulp::Simd;
 
 use super::Embedding;
+use crate::cones::Point;
 use crate::lanes::V;
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
 use crate::system::memory::{Iterate, StartVectors, State, Work};
-use crate::system::schur::Point;
 
 /// Starting point: the least-squares-like solution of the program with the cones' identity blocks,
 /// moved inside the cones (Clarabel section 4.1).
