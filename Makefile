@@ -19,7 +19,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 	--config profile.release.package.argrad-solver.opt-level=1 \
 	--config profile.release.package.argrad-solver.codegen-units=16
 .PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
-.PHONY: bench accuracy cones units large model miri
+.PHONY: bench accuracy cones units problems large model miri
 .PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow
 .NOTPARALLEL:
 
@@ -101,6 +101,11 @@ cones:
 ## BENCH_ARGS="--count 30" for a tenth.
 units:
 	$(CARGO) bench -p argrad-conformance --bench units -- $(BENCH_ARGS)
+
+## Real programs and max-cut relaxations, against Clarabel. BENCH_ARGS="--set max-cut --only 100" for
+## some. Files are read from the folder in ARGRAD_PROBLEMS.
+problems:
+	$(CARGO) bench -p argrad-conformance --bench problems -- $(BENCH_ARGS)
 
 ## One program with a million variables, against Clarabel. BENCH_ARGS="--sizes 10000" for a small one.
 large:
