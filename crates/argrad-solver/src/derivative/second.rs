@@ -232,7 +232,7 @@ impl LaneTask for ChangeGroup<'_> {
 
         load_cotangent(point, work, self.cotangent_change, group, smooth);
         equations.finish_right_hand_side(point, work, own, smooth);
-        solve_with_factor(point, work, Some(own.curved_w), none);
+        solve_with_factor(point, work, Some(own.curved_w), none, M::splat(simd, true));
         rows.write(point, work, own, smooth);
     }
 }

@@ -62,10 +62,24 @@ pub(super) fn solve<S: Simd>(
         let limits = Limits { tolerance, max_iterations, stop };
         return least_norm(point, work, M::splat(simd, true), limits);
     }
-    let Accuracy { residual, backward } = solve_with_factor(point, work, None, singular);
+    let all = M::splat(simd, true);
+    let Accuracy { mut residual, mut backward } =
+        solve_with_factor(point, work, None, singular, all);
     // No comparisons that NaN fulfils: a NaN right-hand side keeps its NaN solution.
-    let inconsistent =
-        residual.gt(V::splat(simd, UNREFINED)) & backward.gt(V::splat(simd, INCONSISTENT));
+    let is_left = |residual: V<S>, backward: V<S>| {
+        residual.gt(V::splat(simd, UNREFINED)) & backward.gt(V::splat(simd, INCONSISTENT))
+    };
+    let mut inconsistent = is_left(residual, backward);
+    let again = inconsistent & singular;
+    if again.any() {
+        // What keeps rounding errors out of the null space hides small singular values beside it.
+        // Without, they are of the order of the rounding times what the regularization allows.
+        let none = M::splat(simd, false);
+        let plain = solve_with_factor(point, work, None, none, again);
+        residual = again.select(plain.residual, residual);
+        backward = again.select(plain.backward, backward);
+        inconsistent = is_left(residual, backward);
+    }
     let zero = point.zero();
     let direct = LinearOutcome { residual: backward, iterations: zero, unfinished: zero.gt(zero) };
     if !inconsistent.any() {
@@ -82,14 +96,15 @@ pub(super) fn solve<S: Simd>(
     }
 }
 
-/// [`solve`] with the factor; `extra`, where given, is the right-hand side e of the second
-/// equation.
+/// [`solve`] with the factor, in the lanes in `lanes`; `extra`, where given, is the right-hand side
+/// e of the second equation.
 #[inline(always)]
 pub(super) fn solve_with_factor<S: Simd>(
     point: &Point<'_, S>,
     work: &mut DerivativeWork<'_, S>,
     extra: Option<&[V<S>]>,
     singular: M<S>,
+    lanes: M<S>,
 ) -> Accuracy<S> {
     let Point { simd, analysis, view } = point;
     let derivative = ProjectionSystem {
@@ -102,5 +117,5 @@ pub(super) fn solve_with_factor<S: Simd>(
     let linear = &mut work.linear;
     let (rhs, solution) = ((&*linear.r1, &*linear.r2), (&mut *linear.x, &mut *linear.z));
     let scratch = (&mut work.system, &mut *linear.krylov);
-    derivative.solve(*simd, rhs, extra, solution, scratch, M::splat(*simd, true))
+    derivative.solve(*simd, rhs, extra, solution, scratch, lanes)
 }
