@@ -187,10 +187,11 @@ fn assert_says(message: &str, parts: &[&str]) {
 
 #[test]
 fn a_cone_whose_block_does_not_fit_is_refused_before_it_is_allocated() {
+    // As many variables as rows: with few of them the rows would be eliminated without the block.
     let rows = 250 * 251 / 2;
     let structure = Structure::new(
-        Pattern::diagonal(1),
-        Pattern::empty(rows, 1),
+        Pattern::empty(rows, rows),
+        Pattern::diagonal(rows),
         vec![Cone::Nonnegative(0), Cone::PsdTriangle(250)],
     )
     .unwrap();

@@ -5,7 +5,7 @@ use crate::linalg::{Factorization, Symbolic};
 use crate::program::Error;
 use crate::program::{MemoryLimit, Pattern, Settings, Structure, bytes};
 use crate::system::kkt::Kkt;
-use crate::system::schur::worth_eliminating;
+use crate::system::schur::{most_fill, worth_eliminating};
 
 #[derive(Debug)]
 pub(crate) struct Analysis {
@@ -46,7 +46,7 @@ impl Analysis {
         let (nonzero, p_source, a_source) = structure.nonzero();
         let eliminated = worth_eliminating(&nonzero);
         let cones = ConeProduct::new(&structure.cones, &eliminated);
-        check_entries(&structure, &cones, limit)?;
+        check_entries(&structure, &cones, most_fill(&nonzero, &eliminated), limit)?;
         let kkt = Kkt::new(&nonzero, &cones, &eliminated, settings, limit)?;
         let n = structure.variables();
         let off_diagonal: Vec<(usize, usize)> =
@@ -111,9 +111,10 @@ const ENTRY: usize = 100;
 fn check_entries(
     structure: &Structure,
     cones: &ConeProduct,
+    fill: usize,
     limit: MemoryLimit,
 ) -> Result<(), Error> {
-    let given = structure.p.nnz() + structure.a.nnz();
+    let given = structure.p.nnz() + structure.a.nnz() + fill;
     let entries = given.saturating_add(cones.h_len());
     limit.check_program(bytes(entries, ENTRY), || match cones.largest_block() {
         Some((index, len)) if len >= given => {
@@ -123,6 +124,10 @@ fn check_entries(
                 "a system with a block of {len} entries for cone {index}, {cone:?} ({rows} rows),"
             )
         }
+        _ if fill > 0 => format!(
+            "a linear system with the {given} entries of P and A, {fill} of them filled in by rows \
+             of large matrices"
+        ),
         _ => format!("a linear system with the {given} entries of P and A"),
     })
 }

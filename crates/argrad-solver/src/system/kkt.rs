@@ -390,9 +390,12 @@ impl Entries {
             }
         }
         entries.extend(h.iter().filter(|(i, j)| i != j));
-        let in_p: HashSet<(usize, usize)> = entries[..p_count].iter().copied().collect();
         let before = entries.len();
-        entries.extend(fill(structure, eliminated).iter().filter(|entry| !in_p.contains(entry)));
+        if kept < m {
+            let in_p: HashSet<(usize, usize)> = entries[..p_count].iter().copied().collect();
+            let fill = fill(structure, eliminated);
+            entries.extend(fill.into_iter().filter(|entry| !in_p.contains(entry)));
+        }
         let mut signs = vec![1.0; n];
         signs.resize(n + kept, -1.0);
         signs.extend(cones.auxiliary());

@@ -155,6 +155,9 @@ struct Given {
 
 /// The columns of A in the rows of each cone for which `wanted`, those with most entries first.
 fn columns_of(structure: &Structure, wanted: &[bool]) -> Vec<Vec<Given>> {
+    if !wanted.contains(&true) {
+        return vec![Vec::new(); wanted.len()];
+    }
     let mut of_row = Vec::with_capacity(structure.rows());
     for (k, (cone, &wanted)) in structure.cones.iter().zip(wanted).enumerate() {
         of_row.extend((0..cone.dim()).map(|row| wanted.then_some((k, row))));
@@ -207,6 +210,12 @@ pub(crate) fn worth_eliminating(structure: &Structure) -> Vec<bool> {
         Operations::new(side, counts.iter().copied()).most() < SHARE * dense
     };
     structure.cones.iter().zip(&columns).map(is_worth).collect()
+}
+
+/// Number of entries that eliminating the rows may fill in P, without a list of them.
+pub(crate) fn most_fill(structure: &Structure, eliminated: &[bool]) -> usize {
+    let columns = columns_of(structure, eliminated);
+    columns.iter().map(|columns| columns.len().saturating_mul(columns.len()) / 2).sum()
 }
 
 /// The entries `(i, j)`, i < j, that eliminating the rows fills in P.
