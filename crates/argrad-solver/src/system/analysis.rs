@@ -114,21 +114,24 @@ fn check_entries(
     fill: usize,
     limit: MemoryLimit,
 ) -> Result<(), Error> {
-    let given = structure.p.nnz() + structure.a.nnz() + fill;
-    let entries = given.saturating_add(cones.h_len());
-    limit.check_program(bytes(entries, ENTRY), || match cones.largest_block() {
-        Some((index, len)) if len >= given => {
-            let cone = &structure.cones[index];
-            let rows = cone.dim();
-            format!(
-                "a system with a block of {len} entries for cone {index}, {cone:?} ({rows} rows),"
-            )
+    let given = structure.p.nnz() + structure.a.nnz();
+    let entries = given.saturating_add(fill).saturating_add(cones.h_len());
+    let name = |index: usize| {
+        let cone = &structure.cones[index];
+        format!("cone {index}, {cone:?} ({} rows),", cone.dim())
+    };
+    limit.check_program(bytes(entries, ENTRY), || {
+        let largest_eliminated = cones.eliminated().max_by_key(|place| place.rows.len());
+        match (cones.largest_block(), largest_eliminated) {
+            (_, Some(place)) if fill >= given && fill >= cones.h_len() => {
+                let cone = name(place.cone);
+                format!("a system with {fill} entries between the variables of {cone}")
+            }
+            (Some((index, len)), _) if len >= given => {
+                format!("a system with a block of {len} entries for {}", name(index))
+            }
+            _ => format!("a linear system with the {given} entries of P and A"),
         }
-        _ if fill > 0 => format!(
-            "a linear system with the {given} entries of P and A, {fill} of them filled in by rows \
-             of large matrices"
-        ),
-        _ => format!("a linear system with the {given} entries of P and A"),
     })
 }
 
