@@ -50,18 +50,18 @@ impl Prepared {
         })
     }
 
+    /// What follows from the structure and the settings, for a reader.
     pub(crate) fn explain(&self) -> Explanation {
         let Analysis { structure, kkt, cones, .. } = &self.analysis;
         let bytes = |numbers: usize| (numbers * size_of::<f64>()) as u64;
-        let eliminated: Vec<usize> = cones.eliminated().map(|place| place.cone).collect();
         Explanation {
             engine: kkt.engine(),
             lanes: self.lanes,
             variables: structure.variables(),
             rows: structure.rows(),
-            eliminated_cones: eliminated
-                .into_iter()
-                .map(|index| (index, structure.cones[index].clone()))
+            eliminated_cones: cones
+                .eliminated()
+                .map(|place| (place.cone, structure.cones[place.cone].clone()))
                 .collect(),
             elimination: kkt.elimination(),
             matrix_entries: kkt.matrix_entries(),

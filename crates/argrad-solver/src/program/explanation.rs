@@ -27,7 +27,7 @@ pub struct Explanation {
     pub engine: Engine,
     /// Number of samples that are solved at once.
     pub lanes: usize,
-    /// Variables and rows of A.
+    /// Variables.
     pub variables: usize,
     /// Rows of A.
     pub rows: usize,
