@@ -121,6 +121,63 @@ fn the_commands_are_those_of_the_makefile() {
     assert!(missing.is_empty(), "CONTRIBUTING.md does not say what these do: {missing:?}");
 }
 
+#[test]
+fn items_that_the_map_of_the_survey_names_are_defined_where_it_says() {
+    let page = "docs/survey.md";
+    let items = linked_items(&read(page));
+    assert!(items.len() > 50, "{}", items.len());
+    let mut missing = Vec::new();
+    for (item, file) in items {
+        let path = root().join("docs").join(&file);
+        let Ok(source) = std::fs::read_to_string(&path) else {
+            missing.push(format!("{item}: no file {file}"));
+            continue;
+        };
+        if !defines(&source, &item) {
+            missing.push(format!("{item}: not defined in {file}"));
+        }
+    }
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
+
+#[test]
+fn the_map_of_the_survey_has_every_equation_and_theorem() {
+    let text = read("docs/survey.md");
+    // The first column of its tables, but for the list of errors.
+    let map = text.split("## Errors").next().unwrap();
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let entries: Vec<String> = rows.map(str::to_owned).collect();
+    let has = |name: &str| entries.iter().any(|entry| entry.contains(name));
+    let equations = (1..=20).map(|k| format!("({k})"));
+    let theorems = (1..=4).map(|k| format!("Theorem {k}"));
+    let missing: Vec<String> = equations.chain(theorems).filter(|name| !has(name)).collect();
+    assert!(missing.is_empty(), "docs/survey.md has no row for {missing:?}");
+}
+
+/// Links whose text is the name of an item, `[`item`](file)`, to sources.
+fn linked_items(text: &str) -> Vec<(String, String)> {
+    let prose = without_blocks(text);
+    let link = |rest: &str| {
+        let (item, target) = rest.split_once("`](")?;
+        let file = target.split([')', '#']).next()?;
+        let is_source = file.ends_with(".rs") || file.ends_with(".py");
+        let name = item.rsplit("::").next()?;
+        (is_source && !item.contains('`')).then(|| (name.to_owned(), file.to_owned()))
+    };
+    prose.split("[`").skip(1).filter_map(link).collect()
+}
+
+/// Does a source in Rust or Python define an item of this name?
+fn defines(source: &str, item: &str) -> bool {
+    const KINDS: [&str; 9] =
+        ["fn", "struct", "enum", "trait", "const", "mod", "type", "def", "class"];
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    source.lines().any(|line| {
+        let words: Vec<&str> = line.split(|c| !is_word(c)).filter(|w| !w.is_empty()).collect();
+        words.windows(2).any(|pair| KINDS.contains(&pair[0]) && pair[1] == item)
+    })
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
