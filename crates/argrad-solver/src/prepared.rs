@@ -1,6 +1,6 @@
 //! A structure made ready to solve: what solver and tapes share, with pools of their buffers.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use crate::lanes::{Buffer, Width, lane_count};
 use crate::program::{Error, Explanation, MemoryLimit, Settings, Structure, bytes};
@@ -18,6 +18,8 @@ pub(crate) struct Prepared {
     pub(crate) lanes: usize,
     limit: MemoryLimit,
     states: Mutex<Vec<Buffer>>,
+    /// Those of groups whose matrices the batch shares.
+    shared_states: Mutex<Vec<Buffer>>,
     works: Mutex<Vec<Buffer>>,
 }
 
@@ -32,7 +34,7 @@ impl Prepared {
         };
         let lanes = lane_count(width);
         let limit = MemoryLimit::new(&settings);
-        let numbers = state_len(&analysis, lanes) + work_len(&analysis, 0, lanes);
+        let numbers = state_len(&analysis, false, lanes) + work_len(&analysis, 0, lanes);
         limit.check_program(bytes(numbers, size_of::<f64>()), || {
             let (order, entries) = (analysis.kkt.order(), analysis.kkt.values_len);
             format!(
@@ -46,6 +48,7 @@ impl Prepared {
             lanes,
             limit,
             states: Mutex::new(Vec::new()),
+            shared_states: Mutex::new(Vec::new()),
             works: Mutex::new(Vec::new()),
         })
     }
@@ -66,7 +69,7 @@ impl Prepared {
             elimination: kkt.elimination(),
             matrix_entries: kkt.matrix_entries(),
             factor_entries: kkt.factor_entries(),
-            bytes_a_sample: bytes(state_len(&self.analysis, self.lanes) / self.lanes),
+            bytes_a_sample: bytes(self.state_len(false) / self.lanes),
             bytes_a_thread: bytes(work_len(&self.analysis, 0, self.lanes)),
         }
     }
@@ -78,28 +81,40 @@ impl Prepared {
             .check_batch(bytes(batch, each), || format!("{what} of a batch of {batch} samples"))
     }
 
-    /// A buffer for a group's state, from the pool where there is one.
+    /// Numbers in a group's state.
+    fn state_len(&self, is_shared: bool) -> usize {
+        state_len(&self.analysis, is_shared, self.lanes)
+    }
+
+    /// The pool of states.
+    fn pool(&self, is_shared: bool) -> MutexGuard<'_, Vec<Buffer>> {
+        let pool = if is_shared { &self.shared_states } else { &self.states };
+        pool.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// A buffer for a group's state, from the pool where there is one; `is_shared` where the batch
+    /// shares its matrices.
     ///
     /// # Errors
     /// [`Error::Memory`] when the system gives none.
-    pub(crate) fn take_state(&self) -> Result<Buffer, Error> {
-        let pooled = self.states.lock().unwrap_or_else(|e| e.into_inner()).pop();
-        pooled.map_or_else(|| Buffer::try_zeros(state_len(&self.analysis, self.lanes)), Ok)
+    pub(crate) fn take_state(&self, is_shared: bool) -> Result<Buffer, Error> {
+        let pooled = self.pool(is_shared).pop();
+        pooled.map_or_else(|| Buffer::try_zeros(self.state_len(is_shared)), Ok)
     }
 
     /// The states of a batch, to keep.
     ///
     /// # Errors
     /// [`Error::Memory`] when they take more than the limit, or more than the system gives.
-    pub(crate) fn take_states(&self, batch: usize) -> Result<Vec<Buffer>, Error> {
+    pub(crate) fn take_states(&self, batch: usize, is_shared: bool) -> Result<Vec<Buffer>, Error> {
         let groups = batch.div_ceil(self.lanes);
-        let state = state_len(&self.analysis, self.lanes);
+        let state = self.state_len(is_shared);
         self.limit.check_batch(bytes(groups, state * size_of::<f64>()), || {
             format!("the tape of a batch of {batch} samples")
         })?;
         let mut states = Vec::with_capacity(groups);
         for _ in 0..groups {
-            match self.take_state() {
+            match self.take_state(is_shared) {
                 Ok(state) => states.push(state),
                 Err(error) => {
                     states.into_iter().for_each(|state| self.return_state(state));
@@ -111,14 +126,15 @@ impl Prepared {
     }
 
     pub(crate) fn return_state(&self, buffer: Buffer) {
-        self.states.lock().unwrap_or_else(|e| e.into_inner()).push(buffer);
+        let is_shared = buffer.as_slice().len() == self.state_len(true);
+        self.pool(is_shared).push(buffer);
     }
 
     /// Scratch of one thread with room for `more` registers than a [`Work`] takes, returned to the
     /// pool when dropped.
     ///
     /// [`Work`]: crate::system::memory::Work
-    fn take_work(&self, more: usize) -> WorkGuard<'_> {
+    pub(crate) fn take_work(&self, more: usize) -> WorkGuard<'_> {
         let len = work_len(&self.analysis, more, self.lanes);
         let pooled = self.works.lock().unwrap_or_else(|e| e.into_inner()).pop();
         let large_enough = pooled.filter(|buffer| buffer.as_slice().len() >= len);

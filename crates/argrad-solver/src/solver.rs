@@ -9,6 +9,8 @@ use crate::program::{
 };
 use crate::solve::group::{Origin, SolveGroup};
 use crate::solve::outcome::SolutionRows;
+use crate::solve::share::share;
+use crate::system::shared::matrices::SharedMatrices;
 use crate::tape::Tape;
 
 /// A solve reads its values about this many times.
@@ -105,7 +107,7 @@ impl Solver {
     /// [`Error::Memory`] for a batch that would not fit. A sample without a solution is not an
     /// error but a [`crate::Status`].
     pub fn solve(&self, values: &Values<'_>) -> Result<Solution, Error> {
-        self.run(values, Origin::Cold, None, self.prepared.settings.check_convexity)
+        self.run(values, Origin::Cold, self.prepared.settings.check_convexity)
     }
 
     /// Solves a batch, each sample from its point in `start` where the Newton steps from there
@@ -114,7 +116,7 @@ impl Solver {
     /// # Errors
     /// As [`Self::solve`]; also when `start` is not a solution of the same shape.
     pub fn solve_from(&self, values: &Values<'_>, start: &Solution) -> Result<Solution, Error> {
-        self.run(values, Origin::Warm(start), None, self.prepared.settings.check_convexity)
+        self.run(values, Origin::Warm(start), self.prepared.settings.check_convexity)
     }
 
     /// [`Self::solve`], and what derivatives of the solutions need.
@@ -144,7 +146,7 @@ impl Solver {
         values: &Values<'_>,
         start: &Solution,
     ) -> Result<Solution, Error> {
-        self.run(values, Origin::Warm(start), None, false)
+        self.run(values, Origin::Warm(start), false)
     }
 
     /// A tape at solutions found elsewhere, by another solver or an earlier run: nothing is solved,
@@ -164,10 +166,13 @@ impl Solver {
 
     /// Solves and keeps the states.
     fn record(&self, values: &Values<'_>, origin: Origin<'_>) -> Result<(Solution, Tape), Error> {
-        let mut states = self.prepared.take_states(values.batch)?;
-        match self.run(values, origin, Some(&mut states), self.prepared.settings.check_convexity) {
+        self.check(values, origin)?;
+        let matrices = self.share(values)?;
+        let mut states = self.prepared.take_states(values.batch, matrices.is_some())?;
+        let kept = (matrices.as_ref(), Some(&mut *states));
+        match self.solve_groups(values, origin, kept, self.prepared.settings.check_convexity) {
             Ok(solution) => {
-                let tape = Tape::new(self.prepared.clone(), states, values, &solution);
+                let tape = Tape::new(self.prepared.clone(), (states, matrices), values, &solution);
                 Ok((solution, tape))
             }
             Err(error) => {
@@ -177,14 +182,40 @@ impl Solver {
         }
     }
 
+    /// Solves and keeps nothing.
     fn run(
         &self,
         values: &Values<'_>,
         origin: Origin<'_>,
-        states: Option<&mut [Buffer]>,
         check_convexity: bool,
     ) -> Result<Solution, Error> {
         self.check(values, origin)?;
+        let matrices = self.share(values)?;
+        self.solve_groups(values, origin, (matrices.as_ref(), None), check_convexity)
+    }
+
+    /// The matrices that the batch shares, where they serve.
+    fn share(&self, values: &Values<'_>) -> Result<Option<SharedMatrices>, Error> {
+        let prepared = &*self.prepared;
+        let is_shared = values.p.is_shared() && values.a.is_shared() && values.batch > 0;
+        if prepared.analysis.sharing.is_none() || !is_shared {
+            return Ok(None);
+        }
+        let mut state = prepared.take_state(false)?;
+        let mut work = prepared.take_work(0);
+        let memory = (state.as_mut_slice(), work.as_mut_slice());
+        let matrices = share(&prepared.analysis, prepared.width, values, memory);
+        prepared.return_state(state);
+        Ok(matrices)
+    }
+
+    fn solve_groups(
+        &self,
+        values: &Values<'_>,
+        origin: Origin<'_>,
+        (matrices, states): (Option<&SharedMatrices>, Option<&mut [Buffer]>),
+        check_convexity: bool,
+    ) -> Result<Solution, Error> {
         let prepared = &*self.prepared;
         let (analysis, settings) = (&prepared.analysis, &prepared.settings);
         let (n, m, batch) = (analysis.n(), analysis.m(), values.batch);
@@ -217,6 +248,7 @@ impl Solver {
             let group = SolveGroup {
                 analysis,
                 settings,
+                matrices,
                 check_convexity,
                 values,
                 origin,
@@ -233,7 +265,7 @@ impl Solver {
             match state {
                 Some(state) => solve(first, rows, state.as_mut_slice(), work),
                 None => {
-                    let mut state = prepared.take_state()?;
+                    let mut state = prepared.take_state(matrices.is_some())?;
                     let outcome = solve(first, rows, state.as_mut_slice(), work);
                     prepared.return_state(state);
                     outcome

@@ -9,6 +9,7 @@ use crate::prepared::Prepared;
 use crate::program::{Report, Solution, Values};
 use crate::system::analysis::Analysis;
 use crate::system::memory::View;
+use crate::system::shared::matrices::SharedMatrices;
 
 /// A solved batch with its last factorizations: derivatives cost triangular solves.
 ///
@@ -18,6 +19,8 @@ pub struct Tape {
     pub(crate) prepared: Arc<Prepared>,
     /// One a lane group.
     pub(crate) states: Vec<Buffer>,
+    /// P and A, where the batch shares them and that was made use of.
+    pub(crate) matrices: Option<Arc<SharedMatrices>>,
     pub(crate) shared: Shared,
     pub(crate) batch: usize,
     /// Points in the caller's units, row-major.
@@ -41,13 +44,14 @@ pub(crate) struct Shared {
 impl Tape {
     pub(crate) fn new(
         prepared: Arc<Prepared>,
-        states: Vec<Buffer>,
+        (states, matrices): (Vec<Buffer>, Option<SharedMatrices>),
         values: &Values<'_>,
         solution: &Solution,
     ) -> Self {
         Self {
             prepared,
             states,
+            matrices: matrices.map(Arc::new),
             shared: Shared {
                 p: values.p.is_shared(),
                 q: values.q.is_shared(),
@@ -86,6 +90,7 @@ impl Tape {
         /// Copies one group, a lane after the other.
         struct Unload<'a> {
             analysis: &'a Analysis,
+            matrices: Option<&'a SharedMatrices>,
             state: &'a [f64],
             count: usize,
             values: &'a mut OwnValues,
@@ -94,11 +99,22 @@ impl Tape {
             type Output = ();
             #[inline(always)]
             fn run<S: Simd>(self, simd: S) {
-                let Self { analysis, state, count, values } = self;
-                let view = View::<S>::new(simd, analysis, state);
+                let Self { analysis, matrices, state, count, values } = self;
+                let view = View::<S>::new(simd, analysis, matrices, state);
                 let cost = view.cost_scale;
                 let numbers = |address: usize| view.values[address];
                 for lane in 0..count {
+                    for (j, &q) in view.q.iter().enumerate() {
+                        values.q.push((q / (cost * view.x_scale[j])).lane(lane));
+                    }
+                    for (i, &b) in view.b.iter().enumerate() {
+                        values.b.push((b / view.row_scale[i]).lane(lane));
+                    }
+                    if let Some(matrices) = matrices {
+                        values.p.extend_from_slice(&matrices.given_p);
+                        values.a.extend_from_slice(&matrices.given_a);
+                        continue;
+                    }
                     let p = appended(&mut values.p, analysis.structure.p.nnz());
                     for (k, entry) in analysis.stored_p.iter().enumerate() {
                         let (i, j) = (entry.row as usize, entry.col as usize);
@@ -106,17 +122,11 @@ impl Tape {
                         let number = numbers(analysis.kkt.p_base + k) / scale;
                         p[entry.source as usize] = number.lane(lane);
                     }
-                    for (j, &q) in view.q.iter().enumerate() {
-                        values.q.push((q / (cost * view.x_scale[j])).lane(lane));
-                    }
                     let a = appended(&mut values.a, analysis.structure.a.nnz());
                     for (&address, entry) in analysis.kkt.a_address.iter().zip(&analysis.stored_a) {
                         let (i, j) = (entry.row as usize, entry.col as usize);
                         let scale = view.row_scale[i] * view.x_scale[j];
                         a[entry.source as usize] = (numbers(address as usize) / scale).lane(lane);
-                    }
-                    for (i, &b) in view.b.iter().enumerate() {
-                        values.b.push((b / view.row_scale[i]).lane(lane));
                     }
                 }
             }
@@ -126,7 +136,13 @@ impl Tape {
         for (index, state) in self.states.iter().enumerate() {
             let count = prepared.lanes.min(self.batch - index * prepared.lanes);
             let state = state.as_slice();
-            let unload = Unload { analysis: &prepared.analysis, state, count, values: &mut values };
+            let unload = Unload {
+                analysis: &prepared.analysis,
+                matrices: self.matrices.as_deref(),
+                state,
+                count,
+                values: &mut values,
+            };
             dispatch(prepared.width, unload);
         }
         self.removed.iter().for_each(|&k| values.b[k] = f64::INFINITY);

@@ -14,6 +14,7 @@ use crate::prepared::{Group, Rows};
 use crate::program::{Error, Report, Stop};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{DerivativeWork, LinearVectors, SystemWork};
+use crate::system::shared::matrices::SharedMatrices;
 use crate::tape::{Shared, Tape};
 
 impl Tape {
@@ -104,6 +105,7 @@ impl Tape {
             LinearMethod { method: how.method, stop: Stop::of_derivative(&self.prepared.settings) };
         let task = |group: Group| AdjointGroup {
             analysis: &self.prepared.analysis,
+            matrices: self.matrices.as_deref(),
             state: at.states[group.index].as_slice(),
             work: &mut [],
             group,
@@ -138,6 +140,7 @@ struct AdjointSolutions {
 /// Adjoint solve and per-sample outer products of one lane group.
 struct AdjointGroup<'a> {
     analysis: &'a Analysis,
+    matrices: Option<&'a SharedMatrices>,
     state: &'a [f64],
     work: &'a mut [f64],
     group: Group,
@@ -158,7 +161,7 @@ impl LaneTask for AdjointGroup<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let point = &Point::new(simd, self.analysis, self.state);
+        let point = &Point::new(simd, self.analysis, self.matrices, self.state);
         let work = &mut DerivativeWork::new(simd, self.analysis, self.work);
         let solved = self.group.lanes(simd, self.reports, Report::is_solved);
         let singular = self.group.lanes(simd, self.reports, |report| {

@@ -7,6 +7,7 @@ use crate::cones::Function;
 use crate::lanes::{Buffer, V};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{SystemWork, View};
+use crate::system::shared::matrices::SharedMatrices;
 use crate::tape::Tape;
 
 /// What is known of the points that are differentiated: those of a tape, or others nearby.
@@ -38,8 +39,13 @@ pub(super) struct Point<'a, S: Simd> {
 
 impl<'a, S: Simd> Point<'a, S> {
     #[inline(always)]
-    pub(super) fn new(simd: S, analysis: &'a Analysis, state: &'a [f64]) -> Self {
-        Self { simd, analysis, view: View::new(simd, analysis, state) }
+    pub(super) fn new(
+        simd: S,
+        analysis: &'a Analysis,
+        matrices: Option<&'a SharedMatrices>,
+        state: &'a [f64],
+    ) -> Self {
+        Self { simd, analysis, view: View::new(simd, analysis, matrices, state) }
     }
 
     #[inline(always)]
@@ -65,6 +71,6 @@ impl<'a, S: Simd> Point<'a, S> {
     pub(super) fn multiply(&self, x: &[V<S>], z: &[V<S>], work: &mut SystemWork<'_, S>) {
         let SystemWork { px, ax, atz, .. } = work;
         let Self { simd, analysis, view } = self;
-        analysis.kkt.products.multiply(*simd, view.values, x, z, px, ax, atz);
+        view.system(*simd, analysis).multiply(*simd, (x, z), (px, ax, atz));
     }
 }

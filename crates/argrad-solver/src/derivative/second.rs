@@ -33,6 +33,7 @@ use crate::prepared::{Group, Rows};
 use crate::program::{Error, Report, Stop};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{DerivativeWork, SecondOrderVectors, Work};
+use crate::system::shared::matrices::SharedMatrices;
 use crate::tape::Tape;
 
 impl Tape {
@@ -110,6 +111,7 @@ impl Tape {
             let [l2, dl2, dz] = over_z.each_mut().map(|rows| rows.next(group));
             ChangeGroup {
                 analysis,
+                matrices: self.matrices.as_deref(),
                 state: at.states[group.index].as_slice(),
                 work: &mut [],
                 group,
@@ -190,6 +192,7 @@ struct ChangeRows<'a> {
 /// The second-order solves of one lane group.
 struct ChangeGroup<'a> {
     analysis: &'a Analysis,
+    matrices: Option<&'a SharedMatrices>,
     state: &'a [f64],
     work: &'a mut [f64],
     group: Group,
@@ -208,7 +211,7 @@ impl LaneTask for ChangeGroup<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { analysis, state, work, group, rows, .. } = self;
         let equations = Change { analysis, group, direction: self.direction };
-        let point = &Point::new(simd, analysis, state);
+        let point = &Point::new(simd, analysis, self.matrices, state);
         let (work, own) = work.split_at_mut(Work::<S>::len(analysis) * V::<S>::LANES);
         let own = &mut SecondOrderVectors::of(simd, analysis, own);
         let work = &mut DerivativeWork::new(simd, analysis, work);

@@ -9,6 +9,7 @@ use crate::program::{Error, Report, Status};
 use crate::solve::polish::{Target, polish};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{State, Work};
+use crate::system::shared::matrices::SharedMatrices;
 use crate::tape::Tape;
 
 /// Most Newton steps to a point of the central path.
@@ -30,6 +31,7 @@ impl Tape {
         let mut states = points.states.iter_mut();
         let task = |group: Group| SmoothGroup {
             analysis,
+            matrices: self.matrices.as_deref(),
             state: states.next().map(Buffer::as_mut_slice).unwrap_or_default(),
             work: &mut [],
             group,
@@ -52,7 +54,7 @@ impl Tape {
 
     /// The points of this tape, to be moved.
     fn copied_points(&self) -> Result<SmoothedPoints<'_>, Error> {
-        let mut states = self.prepared.take_states(self.batch())?;
+        let mut states = self.prepared.take_states(self.batch(), self.matrices.is_some())?;
         for (copy, state) in states.iter_mut().zip(&self.states) {
             copy.as_mut_slice().copy_from_slice(state.as_slice());
         }
@@ -98,6 +100,7 @@ impl Drop for SmoothedPoints<'_> {
 /// Newton's method to the central path for one lane group; says which sample did not get there.
 struct SmoothGroup<'a> {
     analysis: &'a Analysis,
+    matrices: Option<&'a SharedMatrices>,
     state: &'a mut [f64],
     work: &'a mut [f64],
     group: Group,
@@ -114,8 +117,9 @@ impl LaneTask for SmoothGroup<'_> {
     fn run<S: Simd>(self, simd: S) -> Option<usize> {
         let Self { analysis, group, x, z, .. } = self;
         let (n, m) = (analysis.n(), analysis.m());
-        let state = &mut State::<S>::new(simd, analysis, self.state);
-        let work = &mut Work::new(simd, analysis, self.work);
+        let work = &mut Work::<S>::new(simd, analysis, self.work);
+        let spare = std::mem::take(&mut work.spare);
+        let state = &mut State::new(simd, analysis, self.matrices, self.state, spare);
         let solved = group.lanes(simd, self.reports, Report::is_solved);
         // s o z carries the cost scale; the row scales cancel.
         let mu = V::splat(simd, self.mu) * state.cost_scale[0];

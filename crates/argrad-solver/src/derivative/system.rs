@@ -12,6 +12,7 @@ use crate::linalg::lsqr::Limits;
 use crate::program::Stop;
 use crate::system::memory::{DerivativeWork, LinearVectors};
 use crate::system::projection_system::{Accuracy, ProjectionSystem};
+use crate::system::shared::active;
 
 /// A refined solve reads the values about this many times.
 pub(super) const PASSES: usize = 8;
@@ -107,13 +108,12 @@ pub(super) fn solve_with_factor<S: Simd>(
     lanes: M<S>,
 ) -> Accuracy<S> {
     let Point { simd, analysis, view } = point;
-    let derivative = ProjectionSystem {
-        analysis,
-        values: view.values,
-        inverse_pivots: view.inverse_pivots,
-        projection: view.projection,
-        singular,
-    };
+    let group = view.system(*simd, analysis);
+    if let Some(shared) = group.shared {
+        // Small, and not on the tape.
+        active::factor(*simd, shared, view.h, work.system.active);
+    }
+    let derivative = ProjectionSystem { group, projection: view.projection, singular };
     let linear = &mut work.linear;
     let (rhs, solution) = ((&*linear.r1, &*linear.r2), (&mut *linear.x, &mut *linear.z));
     let scratch = (&mut work.system, &mut *linear.krylov);

@@ -13,6 +13,7 @@ use crate::prepared::{Group, Rows};
 use crate::program::{Error, Report, Stop};
 use crate::system::analysis::Analysis;
 use crate::system::memory::DerivativeWork;
+use crate::system::shared::matrices::SharedMatrices;
 use crate::tape::Tape;
 
 impl Tape {
@@ -56,6 +57,7 @@ impl Tape {
             LinearMethod { method: how.method, stop: Stop::of_derivative(&self.prepared.settings) };
         let task = |group: Group| TangentGroup {
             analysis,
+            matrices: self.matrices.as_deref(),
             state: at.states[group.index].as_slice(),
             work: &mut [],
             group,
@@ -127,6 +129,7 @@ pub(super) struct TangentRightHandSide {
 /// Tangent solve of one lane group.
 struct TangentGroup<'a> {
     analysis: &'a Analysis,
+    matrices: Option<&'a SharedMatrices>,
     state: &'a [f64],
     work: &'a mut [f64],
     group: Group,
@@ -145,7 +148,7 @@ impl LaneTask for TangentGroup<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let point = &Point::new(simd, self.analysis, self.state);
+        let point = &Point::new(simd, self.analysis, self.matrices, self.state);
         let work = &mut DerivativeWork::new(simd, self.analysis, self.work);
         let solved = self.group.lanes(simd, self.reports, Report::is_solved);
         let singular = self.group.lanes(simd, self.reports, |report| {

@@ -75,6 +75,10 @@ pub struct Settings {
     /// the process is in; not what is free of it, so that the answer does not depend on what else
     /// runs.
     pub memory_limit: Option<usize>,
+    /// Whether batches of quadratic programs that share P and A are solved by the inverse of one
+    /// matrix, which takes O(n^2) operations a sample beside a small factor, instead of a
+    /// factorization each. For comparisons; last bits depend on it.
+    pub share_matrices: bool,
     /// Vector instructions of the lanes.
     pub instructions: Instructions,
     /// How linear systems are solved.
@@ -95,6 +99,7 @@ impl Default for Settings {
             check_convexity: true,
             convexity_tolerance: 1e-10,
             memory_limit: None,
+            share_matrices: true,
             instructions: Instructions::Detect,
             engine: Engine::Auto,
         }

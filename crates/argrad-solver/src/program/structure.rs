@@ -312,6 +312,23 @@ impl Structure {
         self.cones.iter().flat_map(of).collect()
     }
 
+    /// The rows of zero cones and those of nonnegative cones, where there are no others: a
+    /// quadratic program, with its equalities and its inequalities.
+    pub(crate) fn quadratic_program(&self) -> Option<(Vec<u32>, Vec<u32>)> {
+        let (mut equalities, mut inequalities) = (Vec::new(), Vec::new());
+        let mut first = 0;
+        for cone in &self.cones {
+            let rows = first..first + cone.dim() as u32;
+            first = rows.end;
+            match cone {
+                Cone::Zero(_) => equalities.extend(rows),
+                Cone::Nonnegative(_) => inequalities.extend(rows),
+                _ => return None,
+            }
+        }
+        Some((equalities, inequalities))
+    }
+
     /// Number of variables, n.
     pub fn variables(&self) -> usize {
         self.p.cols

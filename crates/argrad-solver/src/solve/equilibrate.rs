@@ -60,12 +60,11 @@ impl<S: Simd> Kernel for Load<'_, '_, S> {
         state.x_scale.fill(one);
         state.row_scale.fill(one);
         state.cost_scale.fill(one);
+        load_vectors(simd, analysis, values, samples, state);
         let (p_len, a_len) = (analysis.structure.p.nnz(), analysis.structure.a.nnz());
         let p = &mut state.values[analysis.kkt.p_base..][..analysis.stored_p.len()];
         let places = analysis.stored_p.iter().map(|entry| entry.source).zip(0..);
         interleave(simd, values.p, p_len, samples, places, p);
-        interleave(simd, values.q, analysis.n(), samples, (0..).zip(0..analysis.n()), state.q);
-        interleave(simd, values.b, analysis.m(), samples, (0..).zip(0..analysis.m()), state.b);
         let addresses = analysis.kkt.a_address.iter().map(|&address| address as usize);
         let places = analysis.stored_a.iter().map(|entry| entry.source).zip(addresses);
         interleave(simd, values.a, a_len, samples, places, state.values);
@@ -73,22 +72,36 @@ impl<S: Simd> Kernel for Load<'_, '_, S> {
     }
 }
 
-/// A row with infinite b is no constraint: its entries of A become zero and its b truly infinite,
-/// for [`set_units`] to make it 0 x <= 1.
+/// Writes q and b of the samples `samples` (one per lane) into `state`, unscaled. The b of a row
+/// that is no constraint becomes truly infinite.
+#[inline(always)]
+pub(super) fn load_vectors<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    values: &Values<'_>,
+    samples: &[usize],
+    state: &mut State<'_, S>,
+) {
+    let (n, m) = (analysis.n(), analysis.m());
+    interleave(simd, values.q, n, samples, (0..).zip(0..n), state.q);
+    interleave(simd, values.b, m, samples, (0..).zip(0..m), state.b);
+    let (infinite, infinity) = (V::splat(simd, INFINITE), V::splat(simd, f64::INFINITY));
+    for (b, _) in state.b.iter_mut().zip(&analysis.removable).filter(|&(_, &removable)| removable) {
+        *b = b.ge(infinite).select(infinity, *b);
+    }
+}
+
+/// A row with infinite b is no constraint: its entries of A become zero, for [`set_units`] to make
+/// it 0 x <= 1.
 #[inline(always)]
 fn remove_infinite_rows<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>) {
     let zero = V::splat(simd, 0.0);
-    let mut any = zero;
-    for (&b, &removable) in state.b.iter().zip(&analysis.removable) {
-        any = if removable { any.max(b) } else { any };
+    let mut any = M::splat(simd, false);
+    for &b in state.b.iter() {
+        any = any | is_removed(b);
     }
-    if !any.ge(V::splat(simd, INFINITE)).any() {
+    if !any.any() {
         return;
-    }
-    for (row, b) in state.b.iter_mut().enumerate() {
-        let removed = if analysis.removable[row] { *b } else { zero };
-        let removed = removed.ge(V::splat(simd, INFINITE));
-        *b = removed.select(V::splat(simd, f64::INFINITY), *b);
     }
     for (stored, &address) in analysis.stored_a.iter().zip(&analysis.kkt.a_address) {
         let (row, entry) = (stored.row as usize, &mut state.values[address as usize]);
@@ -98,7 +111,7 @@ fn remove_infinite_rows<S: Simd>(simd: S, analysis: &Analysis, state: &mut State
 
 /// The lanes in which the b of a row removes it.
 #[inline(always)]
-fn is_removed<S: Simd>(b: V<S>) -> M<S> {
+pub(super) fn is_removed<S: Simd>(b: V<S>) -> M<S> {
     b.ge(b.like(f64::INFINITY))
 }
 
@@ -297,12 +310,23 @@ fn far_apart<S: Simd>(simd: S, norms: &[V<S>]) -> M<S> {
 /// order one.
 #[inline(always)]
 fn set_units<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>) {
-    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
-    let (mut of_p, mut of_q, mut of_b) = (zero, zero, zero);
-    let p = &mut state.values[analysis.kkt.p_base..][..analysis.stored_p.len()];
-    for &entry in p.iter() {
+    let mut of_p = V::splat(simd, 0.0);
+    let p = analysis.kkt.p_base..analysis.kkt.p_base + analysis.stored_p.len();
+    for &entry in &state.values[p.clone()] {
         of_p = of_p.max_abs(entry);
     }
+    let c = set_vector_units(simd, state, of_p);
+    for entry in &mut state.values[p] {
+        *entry *= c;
+    }
+}
+
+/// [`set_units`] of q, b and the scales, where the largest entry of P is `of_p`. Returns the factor
+/// of P.
+#[inline(always)]
+pub(super) fn set_vector_units<S: Simd>(simd: S, state: &mut State<'_, S>, of_p: V<S>) -> V<S> {
+    let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+    let (mut of_q, mut of_b) = (zero, zero);
     for &q in state.q.iter() {
         of_q = of_q.max_abs(q);
     }
@@ -318,9 +342,6 @@ fn set_units<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>) {
     let largest = of_p.max(of_q * per_unit);
     let c = to_one(largest);
     state.p_size[0] = c * of_p;
-    for entry in p.iter_mut() {
-        *entry *= c;
-    }
     for q in state.q.iter_mut() {
         *q *= c * per_unit;
     }
@@ -335,6 +356,7 @@ fn set_units<S: Simd>(simd: S, analysis: &Analysis, state: &mut State<'_, S>) {
     }
     // P^ = c D P D with the D before this.
     state.cost_scale[0] *= c * per_unit * per_unit;
+    c
 }
 
 /// The power of two that brings `size` near one; one for zero.

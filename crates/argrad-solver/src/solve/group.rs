@@ -2,20 +2,21 @@
 
 use pulp::Simd;
 
-use crate::cones::Point;
 use crate::lanes::{LaneTask, M, MOST_LANES, V};
 use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_samples};
 use crate::solve::convexity::check_convexity;
 use crate::solve::equilibrate::{equilibrate, load};
 use crate::solve::interior_point::{self, Embedding, Round};
-use crate::solve::measure::measure;
+use crate::solve::measure::{measure, weakly_active};
 use crate::solve::outcome::{Outcome, SolutionRows};
+use crate::solve::pivoting::pivoting;
 use crate::solve::polish::{Target, polish};
 use crate::solve::report::{report, write_rows};
+use crate::solve::share::{load_shared, write_general_values};
 use crate::solve::uniqueness::{DOUBTFUL, uniqueness};
 use crate::system::analysis::Analysis;
-use crate::system::kkt::Factored;
 use crate::system::memory::{EquilibrationVectors, State, SystemWork, Work};
+use crate::system::shared::matrices::SharedMatrices;
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next. The first is too early for large matrices:
@@ -52,6 +53,8 @@ pub(crate) enum Origin<'a> {
 pub(crate) struct SolveGroup<'a> {
     pub(crate) analysis: &'a Analysis,
     pub(crate) settings: &'a Settings,
+    /// The matrices that the batch shares, where they serve.
+    pub(crate) matrices: Option<&'a SharedMatrices>,
     pub(crate) check_convexity: bool,
     pub(crate) values: &'a Values<'a>,
     pub(crate) origin: Origin<'a>,
@@ -67,15 +70,16 @@ impl LaneTask for SolveGroup<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
-        let Self { analysis, settings, values, origin, stop, first, rows, .. } = self;
+        let Self { analysis, settings, matrices, values, origin, stop, first, rows, .. } = self;
         let count = rows.reports.len();
         check_finite_samples(&analysis.structure, values, first, count)?;
         // Lanes without a sample of their own repeat the first.
         let samples: [usize; MOST_LANES] =
             std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
         let samples = &samples[..V::<S>::LANES];
-        let state = &mut State::new(simd, analysis, self.state);
         let work = &mut Work::new(simd, analysis, self.work);
+        let spare = std::mem::take(&mut work.spare);
+        let state = &mut State::new(simd, analysis, matrices, self.state, spare);
         let all = M::first(simd, count);
         let mut group = LaneGroup {
             simd,
@@ -89,15 +93,16 @@ impl LaneTask for SolveGroup<'_> {
         group.load(values, samples);
         if self.check_convexity && (first == 0 || !values.p.is_shared()) {
             let LaneGroup { state, work, .. } = &mut group;
+            write_general_values(simd, analysis, state);
             check_convexity(simd, analysis, settings, values, state, work, first..first + count)?;
         }
         match origin {
             Origin::Given(point) => group.take(point, samples),
             Origin::Warm(start) => {
                 group.warm_start(start, samples);
-                group.solve_pending(stop);
+                group.solve(stop);
             }
-            Origin::Cold => group.solve_pending(stop),
+            Origin::Cold => group.solve(stop),
         }
         group.project_unpolished();
         group.factor();
@@ -126,6 +131,9 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     #[inline(always)]
     fn load(&mut self, values: &Values<'_>, samples: &[usize]) {
         let Self { simd, analysis, state, work, .. } = self;
+        if let Some(matrices) = state.shared {
+            return load_shared(*simd, analysis, matrices, values, samples, state);
+        }
         load(*simd, analysis, values, samples, state);
         let EquilibrationVectors { column, row } =
             EquilibrationVectors::new(&work.lengths, work.phase);
@@ -152,6 +160,47 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         self.polish(WARM, self.enough(), (none, none));
         self.outcome.warm = self.outcome.solved;
         self.outcome.forget_pending(self.simd);
+    }
+
+    /// Solves the pending lanes: with the matrices that the batch shares, where it does, and the
+    /// lanes that this does not solve the general way.
+    #[inline(always)]
+    fn solve(&mut self, stop: Stop<'_>) {
+        if self.state.shared.is_some() {
+            self.pivot();
+            if !self.outcome.pending.any() {
+                return;
+            }
+            write_general_values(self.simd, self.analysis, self.state);
+        }
+        let matrices = self.state.shared.take();
+        self.solve_pending(stop);
+        self.state.shared = matrices;
+        self.outcome.is_factored &= matrices.is_none();
+    }
+
+    /// Pivoting and polish of the pending lanes. A solution with weakly active rows does not count:
+    /// it is a vertex of the duals, where there may be others, and the rows that are active in one
+    /// of those decide about the derivative.
+    #[inline(always)]
+    fn pivot(&mut self) {
+        let Self { simd, analysis, state, work, outcome, .. } = self;
+        let (simd, analysis) = (*simd, *analysis);
+        let pending = outcome.pending;
+        outcome.pending = pivoting(simd, analysis, state, work, pending);
+        if outcome.pending.any() {
+            let before = outcome.solved;
+            let none = M::splat(simd, false);
+            self.polish(WARM, self.enough(), (none, none));
+            let Self { state, work, outcome, .. } = self;
+            let found = outcome.solved & !before;
+            let weak = weakly_active(simd, analysis, state, found, work.system.cones);
+            outcome.pivoted = found & weak.le(V::splat(simd, 0.0));
+            outcome.solved = before | outcome.pivoted;
+        }
+        let outcome = &mut self.outcome;
+        outcome.pending = pending & !outcome.pivoted;
+        outcome.forget_pending(simd);
     }
 
     /// Interior point and polish in turn: each lane is handed over at ever smaller residuals until
@@ -347,13 +396,12 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         if outcome.is_factored || !analysis.kkt.has_factor() {
             return;
         }
-        let SystemWork { cones, factor: scratch, .. } = &mut work.system;
+        let cones = &mut *work.system.cones;
         analysis.cones.write_projection_block(*simd, state.projection, state.h, cones);
         for (h, &kept) in state.h.iter_mut().zip(work.solved_h.iter()) {
             *h = outcome.solved.select(kept, *h);
         }
-        let workspace = Factored { inverse_pivots: state.inverse_pivots, scratch };
-        analysis.kkt.factor(*simd, state.values, (Point::Projection, state.h), workspace);
+        state.factor(*simd, analysis, &mut work.system, M::splat(*simd, false));
     }
 
     /// Whether x and z are unique where the factor leaves a doubt.
@@ -408,15 +456,7 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     #[inline(always)]
     fn factor_closely(&mut self, close: M<S>) {
         let Self { simd, analysis, state, work, .. } = self;
-        let scratch = &mut *work.system.factor;
-        let workspace = Factored { inverse_pivots: state.inverse_pivots, scratch };
-        analysis.kkt.factor_closely(
-            *simd,
-            state.values,
-            (Point::Projection, state.h),
-            workspace,
-            close,
-        );
+        state.factor(*simd, analysis, &mut work.system, close);
     }
 }
 

@@ -62,7 +62,7 @@ impl<S: Simd> Kernel for TakeMeasure<'_, '_, '_, S> {
         let zero = V::splat(simd, 0.0);
         let one = V::splat(simd, 1.0);
         let Floors { dual: dual_floor, primal: primal_floor } = floors(simd, analysis, state);
-        analysis.kkt.products.multiply(simd, state.values, state.x, state.z, px, ax, atz);
+        state.system(simd, analysis).multiply(simd, (state.x, state.z), (px, ax, atz));
         let (mut dual, mut dual_terms) = (zero, zero);
         let (mut x_px, mut q_x, mut q_x_terms) = (zero, zero, zero);
         for j in 0..px.len() {

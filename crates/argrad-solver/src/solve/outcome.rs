@@ -38,6 +38,8 @@ pub(super) struct Outcome<S: Simd> {
     pub(super) solved: M<S>,
     /// Lanes that are solved from their start.
     pub(super) warm: M<S>,
+    /// Lanes that are solved by pivoting on the matrices that the batch shares.
+    pub(super) pivoted: M<S>,
     pub(super) polish_steps: V<S>,
     /// Of the polishes.
     pub(super) factorizations: V<S>,
@@ -63,6 +65,7 @@ impl<S: Simd> Outcome<S> {
             pending: all,
             solved: no,
             warm: no,
+            pivoted: no,
             polish_steps: zero,
             factorizations: zero,
             growth: zero,

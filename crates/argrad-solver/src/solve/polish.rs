@@ -12,11 +12,9 @@
 
 use pulp::Simd;
 
-use crate::cones::Point;
 use crate::lanes::{Kernel, M, V, call};
 use crate::solve::measure::{Floors, floors};
 use crate::system::analysis::Analysis;
-use crate::system::kkt::Factored;
 use crate::system::memory::{PolishVectors, State, SystemWork, Work};
 use crate::system::projection_system::ProjectionSystem;
 
@@ -225,7 +223,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
     fn multiply(&mut self) {
         let Self { simd, analysis, state, system, .. } = self;
         let SystemWork { px, ax, atz, .. } = &mut **system;
-        analysis.kkt.products.multiply(*simd, state.values, state.x, state.z, px, ax, atz);
+        state.system(*simd, analysis).multiply(*simd, (state.x, state.z), (px, ax, atz));
     }
 
     /// Newton residuals -H(x, v), and their size relative to their terms.
@@ -316,13 +314,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         for (factored, &v) in vectors.factored_v.iter_mut().zip(state.v.iter()) {
             *factored = stale.select(v, *factored);
         }
-        self.doubtful = analysis.kkt.factor_closely(
-            *simd,
-            state.values,
-            (Point::Projection, state.h),
-            Factored { inverse_pivots: state.inverse_pivots, scratch: system.factor },
-            self.target.close,
-        );
+        self.doubtful = state.factor(*simd, analysis, system, self.target.close);
         self.is_factored = true;
     }
 
@@ -385,20 +377,17 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         let Self { simd, analysis, state, system, vectors, .. } = self;
         let simd = *simd;
         let PolishVectors { residual_x: r_x, residual_z: r_z, dx, dz, krylov, .. } = vectors;
-        analysis.kkt.solve::<S, 2>(
+        let group = state.system(simd, analysis);
+        group.solve(
             simd,
-            state.values,
-            state.inverse_pivots,
             [(r_x, r_z), (vectors.probe_x, vectors.probe_z)],
-            system.permuted,
+            (system.permuted, system.active),
             [(dx, dz), (vectors.next_probe_x, vectors.next_probe_z)],
         );
         let refined = self.slow & self.live;
         if refined.any() {
             let derivative = ProjectionSystem {
-                analysis,
-                values: state.values,
-                inverse_pivots: state.inverse_pivots,
+                group,
                 projection: state.projection,
                 singular: M::splat(simd, false),
             };
@@ -447,7 +436,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             *newton = live.select(z + dz, z);
         }
         let SystemWork { px, ax, atz, .. } = &mut **system;
-        analysis.kkt.products.multiply(simd, state.values, state.x, newton_z, px, ax, atz);
+        state.system(simd, analysis).multiply(simd, (state.x, newton_z), (px, ax, atz));
         // v = s - z with s = b - Ax and z the Newton iterate.
         for ((s, &b), &ax) in newton_s.iter_mut().zip(state.b.iter()).zip(ax.iter()) {
             *s = b - ax;

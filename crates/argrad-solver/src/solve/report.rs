@@ -22,6 +22,8 @@ pub(super) fn report<S: Simd>(
 ) {
     let measure = measure(simd, analysis, state, work);
     let residual = measure.residual();
+    // Without the interior point.
+    let direct = outcome.warm | outcome.pivoted;
     let weak = weakly_active(simd, analysis, state, outcome.solved, work.cones);
     for (lane, report) in reports.iter_mut().enumerate() {
         let accurate = residual.lane(lane) <= settings.tolerance;
@@ -32,7 +34,7 @@ pub(super) fn report<S: Simd>(
             (false, false) => Status::NumericalTrouble,
         };
         let (mut iterations, mut started) = (0, 0);
-        if let Some(embedding) = outcome.embedding.filter(|_| !outcome.warm.lane(lane)) {
+        if let Some(embedding) = outcome.embedding.filter(|_| !direct.lane(lane)) {
             iterations = embedding.iterations.lane(lane) as u32;
             // One for the starting point.
             started = iterations + 1;

@@ -69,9 +69,7 @@ impl<S: Simd> Kernel for Look<'_, '_, '_, S> {
         let n = analysis.n();
         let LinearVectors { r1, r2, x, z, krylov } = LinearVectors::new(&work.lengths, work.phase);
         let system = ProjectionSystem {
-            analysis,
-            values: state.values,
-            inverse_pivots: state.inverse_pivots,
+            group: state.system(simd, analysis),
             projection: state.projection,
             singular: M::splat(simd, false),
         };

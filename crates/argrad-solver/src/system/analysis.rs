@@ -6,12 +6,15 @@ use crate::program::Error;
 use crate::program::{MemoryLimit, Pattern, Settings, Structure, bytes};
 use crate::system::kkt::Kkt;
 use crate::system::schur::{most_fill, worth_eliminating};
+use crate::system::shared::matrices::Sharing;
 
 #[derive(Debug)]
 pub(crate) struct Analysis {
     pub(crate) structure: Structure,
     pub(crate) cones: ConeProduct,
     pub(crate) kkt: Kkt,
+    /// The rows of a quadratic program, where its matrices can be shared by a batch.
+    pub(crate) sharing: Option<Sharing>,
     /// Factorization of P alone, for the convexity check.
     pub(crate) convexity: Factorization,
     /// Address of each entry of P, and of each diagonal entry, in it.
@@ -48,6 +51,9 @@ impl Analysis {
         let cones = ConeProduct::new(&structure.cones, &eliminated);
         check_entries(&structure, &cones, most_fill(&nonzero, &eliminated), limit)?;
         let kkt = Kkt::new(&nonzero, &cones, &eliminated, settings, limit)?;
+        let is_sharing = settings.share_matrices && !kkt.takes_one_lane();
+        let sharing =
+            if is_sharing { Sharing::new(&structure, kkt.factor_entries()) } else { None };
         let n = structure.variables();
         let off_diagonal: Vec<(usize, usize)> =
             nonzero.p.entries().filter(|(i, j)| i != j).collect();
@@ -81,6 +87,7 @@ impl Analysis {
             structure,
             cones,
             kkt,
+            sharing,
             convexity,
             convexity_address,
             convexity_diagonal,

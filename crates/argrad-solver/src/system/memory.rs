@@ -5,12 +5,19 @@ use pulp::Simd;
 use crate::lanes::{Arena, V};
 use crate::system::analysis::Analysis;
 use crate::system::gcr;
+use crate::system::group_system::GroupSystem;
+use crate::system::shared::active;
+use crate::system::shared::group::{SharedGroup, relative_cost};
+use crate::system::shared::matrices::SharedMatrices;
 
 /// What the derivative needs later: kept on the tape. All quantities are of the scaled program.
 pub(crate) struct State<'a, S: Simd> {
-    /// Factor, A and P; see [`crate::system::kkt::Kkt`].
+    /// Factor, A and P; see [`crate::system::kkt::Kkt`]. Where the batch shares its matrices they
+    /// are scratch, and written only for lanes that need the general way.
     pub(crate) values: &'a mut [V<S>],
     pub(crate) inverse_pivots: &'a mut [V<S>],
+    /// The matrices that the batch shares, where they serve.
+    pub(crate) shared: Option<&'a SharedMatrices>,
     /// Cone blocks of the factor.
     pub(crate) h: &'a mut [V<S>],
     pub(crate) q: &'a mut [V<S>],
@@ -30,27 +37,43 @@ pub(crate) struct State<'a, S: Simd> {
     pub(crate) v: &'a mut [V<S>],
     /// The derivative of the projection at v, see [`crate::cones::LaneCone`].
     pub(crate) projection: &'a mut [V<S>],
+    /// With shared matrices: one for each row, zero where `b = +inf` removes it. Else empty.
+    pub(crate) kept: &'a mut [V<S>],
+}
+
+/// Registers of general values and pivots.
+fn values_len(analysis: &Analysis) -> usize {
+    analysis.kkt.values_len + analysis.kkt.pivots_len
 }
 
 impl<'a, S: Simd> State<'a, S> {
-    /// Registers that a state takes.
-    pub(crate) fn len(analysis: &Analysis) -> usize {
+    /// Registers that a state takes, with matrices that the batch shares or its own.
+    pub(crate) fn len(analysis: &Analysis, is_shared: bool) -> usize {
         let (n, m) = (analysis.n(), analysis.m());
-        analysis.kkt.values_len
-            + analysis.kkt.pivots_len
-            + analysis.cones.h_len()
-            + analysis.cones.projection_len()
-            + 3 * n
-            + 5 * m
-            + 2
+        let matrices = if is_shared { m } else { values_len(analysis) };
+        matrices + analysis.cones.h_len() + analysis.cones.projection_len() + 3 * n + 5 * m + 2
     }
 
-    pub(crate) fn new(simd: S, analysis: &Analysis, buffer: &'a mut [f64]) -> Self {
+    /// Cuts `buffer`; `spare` is that of a [`Work`], for the general values where there are shared
+    /// ones.
+    pub(crate) fn new(
+        simd: S,
+        analysis: &Analysis,
+        shared: Option<&'a SharedMatrices>,
+        buffer: &'a mut [f64],
+        spare: &'a mut [V<S>],
+    ) -> Self {
         let (n, m) = (analysis.n(), analysis.m());
         let mut arena = Arena::new(simd, buffer);
+        let values = match shared {
+            Some(_) => spare,
+            None => arena.take(values_len(analysis)),
+        };
+        let (values, inverse_pivots) = values.split_at_mut(analysis.kkt.values_len);
         Self {
-            values: arena.take(analysis.kkt.values_len),
-            inverse_pivots: arena.take(analysis.kkt.pivots_len),
+            values,
+            inverse_pivots,
+            shared,
             h: arena.take(analysis.cones.h_len()),
             q: arena.take(n),
             b: arena.take(m),
@@ -63,14 +86,44 @@ impl<'a, S: Simd> State<'a, S> {
             s: arena.take(m),
             v: arena.take(m),
             projection: arena.take(analysis.cones.projection_len()),
+            kept: arena.take(if shared.is_some() { m } else { 0 }),
+        }
+    }
+
+    /// The system of this group.
+    #[inline(always)]
+    pub(crate) fn system<'s>(&'s self, simd: S, analysis: &'s Analysis) -> GroupSystem<'s, S> {
+        let (matrices, x_scale, cost) = (self.shared, &*self.x_scale, self.cost_scale[0]);
+        GroupSystem {
+            analysis,
+            values: self.values,
+            inverse_pivots: self.inverse_pivots,
+            h: self.h,
+            shared: shared_group(simd, analysis, matrices, (x_scale, cost, self.kept)),
         }
     }
 }
 
+/// How a group with these scales sees the matrices that the batch shares.
+#[inline(always)]
+fn shared_group<'s, S: Simd>(
+    simd: S,
+    analysis: &'s Analysis,
+    matrices: Option<&'s SharedMatrices>,
+    (x_scale, cost_scale, kept): (&[V<S>], V<S>, &'s [V<S>]),
+) -> Option<SharedGroup<'s, S>> {
+    let (matrices, sharing) = (matrices?, analysis.sharing.as_ref()?);
+    let cost = relative_cost(matrices, x_scale, cost_scale);
+    Some(SharedGroup { simd, sharing, matrices, cost, kept })
+}
+
 /// A state that is only read.
 pub(crate) struct View<'a, S: Simd> {
+    /// Empty where the batch shares its matrices.
     pub(crate) values: &'a [V<S>],
     pub(crate) inverse_pivots: &'a [V<S>],
+    pub(crate) shared: Option<&'a SharedMatrices>,
+    pub(crate) h: &'a [V<S>],
     pub(crate) q: &'a [V<S>],
     pub(crate) b: &'a [V<S>],
     pub(crate) x_scale: &'a [V<S>],
@@ -78,11 +131,17 @@ pub(crate) struct View<'a, S: Simd> {
     pub(crate) cost_scale: V<S>,
     pub(crate) v: &'a [V<S>],
     pub(crate) projection: &'a [V<S>],
+    pub(crate) kept: &'a [V<S>],
 }
 
 impl<'a, S: Simd> View<'a, S> {
     /// The state in `buffer`, cut as [`State::new`] cuts it.
-    pub(crate) fn new(simd: S, analysis: &Analysis, buffer: &'a [f64]) -> Self {
+    pub(crate) fn new(
+        simd: S,
+        analysis: &Analysis,
+        shared: Option<&'a SharedMatrices>,
+        buffer: &'a [f64],
+    ) -> Self {
         let (n, m) = (analysis.n(), analysis.m());
         let mut rest = V::slice(simd, buffer);
         let mut take = |len: usize| {
@@ -90,13 +149,41 @@ impl<'a, S: Simd> View<'a, S> {
             rest = tail;
             head
         };
-        let values = take(analysis.kkt.values_len);
-        let inverse_pivots = take(analysis.kkt.pivots_len);
-        let (_h, q, b) = (take(analysis.cones.h_len()), take(n), take(m));
+        let own = |len: usize| if shared.is_some() { 0 } else { len };
+        let values = take(own(analysis.kkt.values_len));
+        let inverse_pivots = take(own(analysis.kkt.pivots_len));
+        let (h, q, b) = (take(analysis.cones.h_len()), take(n), take(m));
         let (x_scale, row_scale, cost_scale) = (take(n), take(m), take(1)[0]);
         let (_p_size, _x, _z, _s, v) = (take(1), take(n), take(m), take(m), take(m));
         let projection = take(analysis.cones.projection_len());
-        Self { values, inverse_pivots, q, b, x_scale, row_scale, cost_scale, v, projection }
+        let kept = take(m - own(m));
+        Self {
+            values,
+            inverse_pivots,
+            shared,
+            h,
+            q,
+            b,
+            x_scale,
+            row_scale,
+            cost_scale,
+            v,
+            projection,
+            kept,
+        }
+    }
+
+    /// The system of this group.
+    #[inline(always)]
+    pub(crate) fn system<'s>(&'s self, simd: S, analysis: &'s Analysis) -> GroupSystem<'s, S> {
+        let scales = (self.x_scale, self.cost_scale, self.kept);
+        GroupSystem {
+            analysis,
+            values: self.values,
+            inverse_pivots: self.inverse_pivots,
+            h: self.h,
+            shared: shared_group(simd, analysis, self.shared, scales),
+        }
     }
 }
 
@@ -121,6 +208,11 @@ pub(crate) struct Lengths {
     permuted: usize,
     cones: usize,
     krylov: usize,
+    /// The factor over the active rows, and vectors over the inequalities and over K0, where the
+    /// matrices can be shared.
+    active: usize,
+    inequalities: usize,
+    shared_order: usize,
 }
 
 impl Lengths {
@@ -138,6 +230,9 @@ impl Lengths {
             permuted: analysis.kkt.permuted_len(2),
             cones: analysis.cones.scratch_len(),
             krylov: gcr::krylov_len(x, z),
+            active: analysis.sharing.as_ref().map_or(0, |sharing| active::len(sharing, x, z)),
+            inequalities: analysis.sharing.as_ref().map_or(0, |sharing| sharing.inequalities.len()),
+            shared_order: analysis.sharing.as_ref().map_or(0, |sharing| sharing.order(x)),
         }
     }
 }
@@ -172,6 +267,8 @@ vectors! {
     SystemWork {
         /// For factorizations.
         factor: factor,
+        /// For factor and solves with shared matrices.
+        active: active,
         /// For solves: two right-hand sides in elimination order.
         permuted: permuted,
         /// For the cones.
@@ -208,6 +305,24 @@ vectors! {
     ConvexityVectors {
         matrix: convexity,
         inverse_pivots: x,
+    }
+}
+
+vectors! {
+    /// Pivoting on the shared matrices.
+    PivotingVectors {
+        /// A right-hand side and a solution of K0.
+        rhs: shared_order,
+        point: shared_order,
+        /// A x.
+        ax: z,
+        /// The slack at z = 0, the slack, and z; one where a row is active, else zero.
+        first_slack: inequalities,
+        slack: inequalities,
+        dual: inequalities,
+        active: inequalities,
+        /// Zero in active rows, [`crate::cones::FREE`] in the others.
+        h: h,
     }
 }
 
@@ -366,6 +481,8 @@ pub(crate) struct Work<'a, S: Simd> {
     pub(crate) solved_h: &'a mut [V<S>],
     /// Room for the vectors of any one phase.
     pub(crate) phase: &'a mut [V<S>],
+    /// Room for general values and pivots, where the matrices can be shared.
+    pub(crate) spare: &'a mut [V<S>],
 }
 
 impl<'a, S: Simd> Work<'a, S> {
@@ -376,12 +493,18 @@ impl<'a, S: Simd> Work<'a, S> {
             + 2 * Iterate::<S>::len(lengths)
             + lengths.h
             + Self::phase_len(lengths)
+            + Self::spare_len(analysis)
+    }
+
+    fn spare_len(analysis: &Analysis) -> usize {
+        if analysis.sharing.is_some() { values_len(analysis) } else { 0 }
     }
 
     /// Registers of the phase that takes most.
     fn phase_len(lengths: &Lengths) -> usize {
         EquilibrationVectors::<S>::len(lengths)
             .max(ConvexityVectors::<S>::len(lengths))
+            .max(PivotingVectors::<S>::len(lengths))
             .max(StartVectors::<S>::len(lengths))
             .max(InteriorPointVectors::<S>::len(lengths))
             .max(PolishVectors::<S>::len(lengths))
@@ -397,6 +520,7 @@ impl<'a, S: Simd> Work<'a, S> {
             best: Iterate::new(&lengths, arena.take(Iterate::<S>::len(&lengths))),
             solved_h: arena.take(lengths.h),
             phase: arena.take(Self::phase_len(&lengths)),
+            spare: arena.take(Self::spare_len(analysis)),
             lengths,
         }
     }
@@ -442,8 +566,8 @@ impl<'a, S: Simd> SecondOrderVectors<'a, S> {
 }
 
 /// Length of a buffer for a state. The length in registers does not depend on the instruction set.
-pub(crate) fn state_len(analysis: &Analysis, lanes: usize) -> usize {
-    State::<pulp::Scalar>::len(analysis) * lanes
+pub(crate) fn state_len(analysis: &Analysis, is_shared: bool, lanes: usize) -> usize {
+    State::<pulp::Scalar>::len(analysis, is_shared) * lanes
 }
 
 /// Length of a buffer for scratch, with room for `registers` besides a [`Work`].

@@ -3,14 +3,17 @@
 //! [`analysis`] is everything that follows from a structure alone, [`kkt`] where each entry of the
 //! system lies, [`schur`] which rows are eliminated before it is factored, [`memory`] what a group
 //! needs, [`gcr`] how solves are refined, [`projection_system`] solves with the true derivative of
-//! the projection.
+//! the projection. [`shared`] solves the system of quadratic programs whose matrices the batch
+//! shares, [`group_system`] is what the rest sees of either way.
 
 pub(crate) mod analysis;
 pub(crate) mod gcr;
+pub(crate) mod group_system;
 pub(crate) mod kkt;
 pub(crate) mod memory;
 pub(crate) mod projection_system;
 pub(crate) mod schur;
+pub(crate) mod shared;
 
 #[cfg(test)]
 mod tests;

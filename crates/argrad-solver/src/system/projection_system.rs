@@ -10,8 +10,8 @@ use pulp::Simd;
 
 use crate::cones::Function;
 use crate::lanes::{Kernel, M, V, call};
-use crate::system::analysis::Analysis;
 use crate::system::gcr::{Ending, Norm, Operator, dot, gcr, largest};
+use crate::system::group_system::GroupSystem;
 use crate::system::memory::SystemWork;
 
 /// Restarts; what must be gained until the next; relative residual at which a solve ends; the share
@@ -33,9 +33,7 @@ pub(crate) struct Accuracy<S: Simd> {
 
 /// The system at a point, with the factor of one nearby.
 pub(crate) struct ProjectionSystem<'a, S: Simd> {
-    pub(crate) analysis: &'a Analysis,
-    pub(crate) values: &'a [V<S>],
-    pub(crate) inverse_pivots: &'a [V<S>],
+    pub(crate) group: GroupSystem<'a, S>,
     pub(crate) projection: &'a [V<S>],
     /// Lanes in which the system is singular: the solution sought is that of least norm.
     pub(crate) singular: M<S>,
@@ -110,8 +108,8 @@ impl<S: Simd> Operator<S> for WithProjection<'_, '_, S> {
     fn residual(&mut self, (x, z): (&[V<S>], &[V<S>]), error: &mut [V<S>]) {
         let Self { simd, system, rhs, extra, work } = self;
         let SystemWork { cones: scratch, px, ax, atz, rows, .. } = &mut **work;
-        let (simd, data, cones) = (*simd, system.projection, &system.analysis.cones);
-        system.analysis.kkt.products.multiply(simd, system.values, x, z, px, ax, atz);
+        let (simd, data, cones) = (*simd, system.projection, &system.group.analysis.cones);
+        system.group.multiply(simd, (x, z), (px, ax, atz));
         let (error_x, error_z) = error.split_at_mut(x.len());
         for (j, error) in error_x.iter_mut().enumerate() {
             *error = rhs.0[j] - (px[j] + atz[j]);
@@ -152,22 +150,16 @@ impl<S: Simd> WithProjection<'_, '_, S> {
     #[inline(always)]
     fn solve(&mut self, error: &[V<S>], out: &mut [V<S>]) {
         let Self { simd, system, work, .. } = self;
-        let SystemWork { permuted, cones: scratch, rows, .. } = &mut **work;
-        let (simd, analysis) = (*simd, system.analysis);
+        let SystemWork { permuted, active, cones: scratch, rows, .. } = &mut **work;
+        let (simd, analysis) = (*simd, system.group.analysis);
         let n = analysis.n();
         let (error_x, error_z) = error.split_at(n);
         let (out_x, out_z) = out.split_at_mut(n);
         // The factored rows are those above times (I - D)^-1.
         let inverse = Function::InverseComplement;
         analysis.cones.apply(simd, system.projection, inverse, error_z, rows, scratch);
-        analysis.kkt.solve::<S, 1>(
-            simd,
-            system.values,
-            system.inverse_pivots,
-            [(error_x, rows)],
-            permuted,
-            [(out_x, out_z)],
-        );
+        let scratch = (&mut **permuted, &mut **active);
+        system.group.solve(simd, [(error_x, rows)], scratch, [(out_x, out_z)]);
     }
 
     /// `out = K direction` in the lanes in `lanes`.
@@ -175,11 +167,11 @@ impl<S: Simd> WithProjection<'_, '_, S> {
     fn multiply_in(&mut self, lanes: M<S>, direction: &[V<S>], out: &mut [V<S>]) {
         let Self { simd, system, work, .. } = self;
         let SystemWork { cones: scratch, px, ax, atz, rows, .. } = &mut **work;
-        let (simd, data, cones) = (*simd, system.projection, &system.analysis.cones);
-        let n = system.analysis.n();
+        let (simd, data, cones) = (*simd, system.projection, &system.group.analysis.cones);
+        let n = system.group.analysis.n();
         let (x, z) = direction.split_at(n);
         let (out_x, out_z) = out.split_at_mut(n);
-        system.analysis.kkt.products.multiply(simd, system.values, x, z, px, ax, atz);
+        system.group.multiply(simd, (x, z), (px, ax, atz));
         for (j, out) in out_x.iter_mut().enumerate() {
             *out = lanes.select(px[j] + atz[j], *out);
         }

@@ -9,6 +9,8 @@ mod least_eigenvalue;
 mod matrix;
 mod panel;
 mod symmetric_eigen;
+mod table;
+pub(crate) mod tiled_cholesky;
 mod tridiagonal;
 
 pub(crate) use least_eigenvalue::{least_eigenvalues, least_scratch_len};
@@ -17,3 +19,4 @@ pub(crate) use matrix::{
     set_both, transpose, triangle_index, triangle_len, unpack,
 };
 pub(crate) use symmetric_eigen::{eigen, eigen_scratch_len};
+pub(crate) use table::{Inverse, Product, Table};

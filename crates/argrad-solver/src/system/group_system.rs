@@ -1,0 +1,85 @@
+//! The projection system of a lane group, whether its matrices are its own or those of the batch.
+
+use pulp::Simd;
+
+use crate::cones::Point;
+use crate::lanes::{M, V};
+use crate::system::analysis::Analysis;
+use crate::system::kkt::Factored;
+use crate::system::memory::{State, SystemWork};
+use crate::system::shared::active;
+use crate::system::shared::group::SharedGroup;
+
+/// Products with P and A of a group, and solves with its last factor.
+#[derive(Clone, Copy)]
+pub(crate) struct GroupSystem<'a, S: Simd> {
+    pub(crate) analysis: &'a Analysis,
+    pub(crate) values: &'a [V<S>],
+    pub(crate) inverse_pivots: &'a [V<S>],
+    /// Cone blocks of the factor.
+    pub(crate) h: &'a [V<S>],
+    /// The matrices of the batch, where they serve.
+    pub(crate) shared: Option<SharedGroup<'a, S>>,
+}
+
+impl<S: Simd> GroupSystem<'_, S> {
+    /// `px = P x`, `ax = A x`, `atz = A' z`.
+    #[inline(always)]
+    pub(crate) fn multiply(
+        &self,
+        simd: S,
+        (x, z): (&[V<S>], &[V<S>]),
+        (px, ax, atz): (&mut [V<S>], &mut [V<S>], &mut [V<S>]),
+    ) {
+        match self.shared {
+            Some(shared) => shared.multiply(simd, x, z, px, ax, atz),
+            None => {
+                self.analysis.kkt.products.multiply(simd, self.values, x, z, px, ax, atz);
+            }
+        }
+    }
+
+    /// Solves for `R` right-hand sides, as [`Kkt::solve`]; `scratch` is the room that either way
+    /// needs: for the permuted vectors, and with the factor over the active rows.
+    ///
+    /// [`Kkt::solve`]: crate::system::kkt::Kkt::solve
+    #[expect(clippy::type_complexity, reason = "pairs of vectors over x and z")]
+    #[inline(always)]
+    pub(crate) fn solve<const R: usize>(
+        &self,
+        simd: S,
+        rhs: [(&[V<S>], &[V<S>]); R],
+        (permuted, active): (&mut [V<S>], &mut [V<S>]),
+        out: [(&mut [V<S>], &mut [V<S>]); R],
+    ) {
+        let Self { analysis, values, inverse_pivots, h, shared } = *self;
+        match shared {
+            Some(shared) => active::solve(simd, shared, h, rhs, active, out),
+            None => analysis.kkt.solve(simd, values, inverse_pivots, rhs, permuted, out),
+        }
+    }
+}
+
+impl<S: Simd> State<'_, S> {
+    /// Factors the system with the cone blocks in `h`. Returns the lanes whose factor is less close
+    /// to the system; `close` are those whose P is nearly singular (see
+    /// [`Kkt::factor_closely`]; where matrices are shared, P is not changed at all).
+    ///
+    /// [`Kkt::factor_closely`]: crate::system::kkt::Kkt::factor_closely
+    #[inline(always)]
+    pub(crate) fn factor(
+        &mut self,
+        simd: S,
+        analysis: &Analysis,
+        work: &mut SystemWork<'_, S>,
+        close: M<S>,
+    ) -> M<S> {
+        if let Some(shared) = self.system(simd, analysis).shared {
+            active::factor(simd, shared, self.h, work.active);
+            return M::splat(simd, false);
+        }
+        let h = (Point::Projection, &*self.h);
+        let workspace = Factored { inverse_pivots: self.inverse_pivots, scratch: work.factor };
+        analysis.kkt.factor_closely(simd, self.values, h, workspace, close)
+    }
+}
