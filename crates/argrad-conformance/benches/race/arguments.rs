@@ -3,7 +3,7 @@
 use lexopt::prelude::*;
 
 pub const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench race -- \
-                         [--quick] [--only NAME]... [--seed N]";
+                         [--quick] [--only NAME]... [--seed N] [--shared]";
 
 /// What to run, and how long.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Arguments {
     pub only: Vec<String>,
     /// Seed of the programs.
     pub seed: u64,
+    /// Compare shared matrices with the general way.
+    pub shared: bool,
 }
 
 impl Arguments {
@@ -25,13 +27,14 @@ impl Arguments {
 
 /// `None` when help was asked for, and given.
 pub fn parse() -> Result<Option<Arguments>, lexopt::Error> {
-    let mut arguments = Arguments { quick: false, only: Vec::new(), seed: 1 };
+    let mut arguments = Arguments { quick: false, only: Vec::new(), seed: 1, shared: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("quick") => arguments.quick = true,
             Long("only") => arguments.only.push(parser.value()?.string()?),
             Long("seed") => arguments.seed = parser.value()?.parse()?,
+            Long("shared") => arguments.shared = true,
             // Cargo adds it to every bench.
             Long("bench") => {}
             Long("help") => {

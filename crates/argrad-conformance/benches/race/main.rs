@@ -1,14 +1,16 @@
 //! argrad against Clarabel, in one run: prints one markdown table.
 //!
 //! ```text
-//! cargo bench -p argrad-conformance --bench race -- [--quick] [--only NAME]... [--seed N]
+//! cargo bench -p argrad-conformance --bench race -- [--quick] [--only NAME]... [--seed N] [--shared]
 //! ```
 //! `--only` runs the cases whose name contains NAME; `--quick` is a smoke test with small batches
-//! and few repeats, whose times mean little.
+//! and few repeats, whose times mean little. `--shared` compares batches that share P and A with
+//! the general way instead.
 
 mod arguments;
 mod cases;
 mod report;
+mod shared;
 
 use std::process::ExitCode;
 
@@ -23,6 +25,18 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if arguments.shared {
+        return match shared::tables(&arguments) {
+            Ok(tables) => {
+                println!("{tables}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let cases: Vec<_> = cases::all(arguments.quick)
         .into_iter()
         .filter(|case| arguments.wants(&case.name))

@@ -5,6 +5,7 @@ use pulp::Simd;
 use crate::lanes::{LaneTask, M, MOST_LANES, V};
 use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_samples};
 use crate::solve::convexity::check_convexity;
+use crate::solve::dual_interior_point::{DualEmbedding, dual_interior_point};
 use crate::solve::equilibrate::{equilibrate, load};
 use crate::solve::interior_point::{self, Embedding, Round};
 use crate::solve::measure::{measure, weakly_active};
@@ -25,6 +26,8 @@ use crate::system::shared::matrices::SharedMatrices;
 const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 /// Residual of the scaled program that a polish must reach after each handover.
 const POLISHED: [f64; 4] = [5e-12, 1e-10, 1e-10, 1e-10];
+/// Handovers of the interior point on the duals; what they do not solve is solved the general way.
+const DUAL_ROUNDS: usize = 3;
 /// Residual of a best point from which a last polish is tried.
 const NEAR: f64 = 1e-5;
 /// Residual that accepts a warm start.
@@ -167,7 +170,7 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     #[inline(always)]
     fn solve(&mut self, stop: Stop<'_>) {
         if self.state.shared.is_some() {
-            self.pivot();
+            self.solve_by_sharing();
             if !self.outcome.pending.any() {
                 return;
             }
@@ -179,28 +182,61 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         self.outcome.is_factored &= matrices.is_none();
     }
 
-    /// Pivoting and polish of the pending lanes. A solution with weakly active rows does not count:
-    /// it is a vertex of the duals, where there may be others, and the rows that are active in one
-    /// of those decide about the derivative.
+    /// Solves pending lanes with the matrices that the batch shares. Where M may be regular pivoting
+    /// is tried first. A solution of it with weakly active rows does not count: it is a vertex of
+    /// the duals, where there may be others, and the rows that are active in one of those decide
+    /// about the derivative.
     #[inline(always)]
-    fn pivot(&mut self) {
-        let Self { simd, analysis, state, work, outcome, .. } = self;
-        let (simd, analysis) = (*simd, *analysis);
-        let pending = outcome.pending;
-        outcome.pending = pivoting(simd, analysis, state, work, pending);
-        if outcome.pending.any() {
-            let before = outcome.solved;
-            let none = M::splat(simd, false);
-            self.polish(WARM, self.enough(), (none, none));
-            let Self { state, work, outcome, .. } = self;
-            let found = outcome.solved & !before;
-            let weak = weakly_active(simd, analysis, state, found, work.system.cones);
-            outcome.pivoted = found & weak.le(V::splat(simd, 0.0));
-            outcome.solved = before | outcome.pivoted;
+    fn solve_by_sharing(&mut self) {
+        let (simd, analysis) = (self.simd, self.analysis);
+        let Some(sharing) = &analysis.sharing else { return };
+        if sharing.may_be_regular(analysis.n()) {
+            let found = pivoting(simd, analysis, self.state, self.work, self.outcome.pending);
+            self.polish_by_sharing(found, true);
         }
-        let outcome = &mut self.outcome;
-        outcome.pending = pending & !outcome.pivoted;
-        outcome.forget_pending(simd);
+        let mut embedding = DualEmbedding::new(simd);
+        for (handover, polished_to) in HANDOVER.into_iter().zip(POLISHED).take(DUAL_ROUNDS) {
+            let lanes = self.outcome.pending & !embedding.stuck;
+            if !lanes.any() {
+                return;
+            }
+            let Self { state, work, .. } = self;
+            let round = (lanes, handover);
+            let found = dual_interior_point(simd, analysis, state, work, &mut embedding, round);
+            self.outcome.dual_iterations =
+                self.outcome.pending.select(embedding.iterations, self.outcome.dual_iterations);
+            self.polish_by_sharing_to(found, polished_to, false);
+        }
+    }
+
+    /// [`Self::polish_by_sharing_to`] the residual of a warm start.
+    #[inline(always)]
+    fn polish_by_sharing(&mut self, lanes: M<S>, is_vertex: bool) {
+        self.polish_by_sharing_to(lanes, WARM, is_vertex);
+    }
+
+    /// Polishes `lanes`, which are pending. Where they are at a vertex of the duals, those with
+    /// weakly active rows stay pending.
+    #[inline(always)]
+    fn polish_by_sharing_to(&mut self, lanes: M<S>, residual: f64, is_vertex: bool) {
+        if !lanes.any() {
+            return;
+        }
+        let (pending, before) = (self.outcome.pending, self.outcome.solved);
+        let none = M::splat(self.simd, false);
+        self.outcome.pending = lanes;
+        self.polish(residual, self.enough(), (none, none));
+        let Self { simd, analysis, state, work, outcome, .. } = self;
+        let mut found = lanes & outcome.solved & !before;
+        if is_vertex {
+            let cones = &mut *work.system.cones;
+            let weak = weakly_active(*simd, analysis, state, found, cones);
+            found = found & weak.le(V::splat(*simd, 0.0));
+        }
+        outcome.by_sharing = outcome.by_sharing | found;
+        outcome.solved = before | found;
+        outcome.pending = pending & !found;
+        outcome.forget_pending(*simd);
     }
 
     /// Interior point and polish in turn: each lane is handed over at ever smaller residuals until

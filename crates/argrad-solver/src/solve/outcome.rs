@@ -38,8 +38,10 @@ pub(super) struct Outcome<S: Simd> {
     pub(super) solved: M<S>,
     /// Lanes that are solved from their start.
     pub(super) warm: M<S>,
-    /// Lanes that are solved by pivoting on the matrices that the batch shares.
-    pub(super) pivoted: M<S>,
+    /// Lanes that are solved with the matrices that the batch shares, and iterations of the
+    /// interior point on their duals.
+    pub(super) by_sharing: M<S>,
+    pub(super) dual_iterations: V<S>,
     pub(super) polish_steps: V<S>,
     /// Of the polishes.
     pub(super) factorizations: V<S>,
@@ -65,7 +67,8 @@ impl<S: Simd> Outcome<S> {
             pending: all,
             solved: no,
             warm: no,
-            pivoted: no,
+            by_sharing: no,
+            dual_iterations: zero,
             polish_steps: zero,
             factorizations: zero,
             growth: zero,

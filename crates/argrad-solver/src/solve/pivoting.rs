@@ -84,7 +84,7 @@ impl<S: Simd> Kernel for Pivoting<'_, '_, '_, S> {
 
 /// The solution of K0 alone, and the slack there.
 #[inline(always)]
-fn write_first_slack<S: Simd>(
+pub(super) fn write_first_slack<S: Simd>(
     group: SharedGroup<'_, S>,
     state: &State<'_, S>,
     vectors: &mut PivotingVectors<'_, S>,
@@ -127,7 +127,7 @@ fn solve_active<S: Simd>(
 
 /// x and v = s - z of the solution.
 #[inline(always)]
-fn write_point<S: Simd>(
+pub(super) fn write_point<S: Simd>(
     group: SharedGroup<'_, S>,
     found: M<S>,
     vectors: &mut PivotingVectors<'_, S>,
@@ -157,7 +157,12 @@ fn write_point<S: Simd>(
 
 /// `out = T' input`.
 #[inline(always)]
-fn product<S: Simd>(group: SharedGroup<'_, S>, table: &Table, input: &[V<S>], out: &mut [V<S>]) {
+pub(super) fn product<S: Simd>(
+    group: SharedGroup<'_, S>,
+    table: &Table,
+    input: &[V<S>],
+    out: &mut [V<S>],
+) {
     let simd = group.simd;
     table.transpose_product::<S, 1>(simd, input.as_chunks().0, out.as_chunks_mut().0);
 }

@@ -22,8 +22,8 @@ pub(super) fn report<S: Simd>(
 ) {
     let measure = measure(simd, analysis, state, work);
     let residual = measure.residual();
-    // Without the interior point.
-    let direct = outcome.warm | outcome.pivoted;
+    // Without the general interior point.
+    let direct = outcome.warm | outcome.by_sharing;
     let weak = weakly_active(simd, analysis, state, outcome.solved, work.cones);
     for (lane, report) in reports.iter_mut().enumerate() {
         let accurate = residual.lane(lane) <= settings.tolerance;
@@ -47,6 +47,10 @@ pub(super) fn report<S: Simd>(
             } else if !accurate && !nearly && iterations as usize >= settings.max_iterations {
                 status = Status::IterationLimit;
             }
+        }
+        if outcome.by_sharing.lane(lane) {
+            iterations = outcome.dual_iterations.lane(lane) as u32;
+            started = iterations;
         }
         let growth = outcome.growth.lane(lane);
         *report = Report {

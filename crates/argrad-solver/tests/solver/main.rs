@@ -21,6 +21,7 @@ mod lpgd;
 mod max_cut;
 mod removed_rows;
 mod second_order;
+mod shared_matrices;
 mod smoothed;
 mod tolerance;
 mod units;

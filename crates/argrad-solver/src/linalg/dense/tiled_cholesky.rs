@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn solutions_solve_the_system() {
-        for n in [1, 3, 4, 11, 24] {
+        for n in [1_usize, 3, 4, 11, 24] {
             let side = n.next_multiple_of(TILE);
             let (matrix, x) = (matrix(n, side), solution(n, side));
             for i in 0..n {

@@ -32,6 +32,11 @@ impl Sharing {
         (useful && numbers <= DENSER * factor_entries).then_some(Self { equalities, inequalities })
     }
 
+    /// Whether M can be regular: its rank is at most that of a point in the equalities.
+    pub(crate) fn may_be_regular(&self, n: usize) -> bool {
+        self.inequalities.len() + self.equalities.len() <= n
+    }
+
     /// Order of K0.
     pub(crate) fn order(&self, n: usize) -> usize {
         n + self.equalities.len()

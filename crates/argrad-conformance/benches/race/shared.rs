@@ -1,0 +1,97 @@
+//! Batches that share P and A: solved by one inverse, against the general way of the same solver.
+
+use argrad_conformance::ProgramBatch;
+use argrad_conformance::generators::{self, Size, normal_vector};
+use argrad_conformance::stopwatch::{Budget, medians, timed};
+use argrad_solver::{Cotangent, Differentiation, Error, Settings, Solver};
+
+use crate::arguments::Arguments;
+
+/// The tables over the batch, over n, and of other layers.
+///
+/// # Errors
+/// Of a solve.
+pub fn tables(arguments: &Arguments) -> Result<String, Error> {
+    let largest = if arguments.quick { 1024 } else { 65_536 };
+    let budget = Budget::new(arguments.quick);
+    let mut table = String::from(
+        "| program | n | inequalities | equalities | batch | forward us a sample | backward | \
+         general forward | backward | ratio | by pivoting |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    let size = |n: usize, equalities: usize, batch: usize| Size {
+        variables: n,
+        inequalities: n,
+        equalities,
+        batch,
+    };
+    let over_batch = [16, 256, 4096, 65_536].into_iter().filter(|&batch| batch <= largest);
+    let middle = largest.min(4096);
+    let over_n = [20, 50, 200].map(|n| size(n, 0, middle));
+    let with_equalities = [20, 100].map(|n| size(n, n / 2, middle.min(1024)));
+    let sizes = over_batch.map(|batch| size(100, 0, batch)).chain(over_n).chain(with_equalities);
+    for size in sizes {
+        let name = format!("random-n{}", size.variables);
+        if arguments.wants(&name) {
+            let batch = generators::shared_qp(size, arguments.seed);
+            table += &row(&name, &batch, budget)?;
+        }
+    }
+    if arguments.wants("sudoku") {
+        table += &row("sudoku", &generators::sudoku_layer(150, arguments.seed), budget)?;
+    }
+    Ok(table)
+}
+
+/// One row: both ways in turn. The general way does not run where its tape would take too much.
+fn row(name: &str, batch: &ProgramBatch, budget: Budget) -> Result<String, Error> {
+    eprintln!("{name}, batch {} ...", batch.batch);
+    let solver = |share_matrices: bool| {
+        let settings = Settings { share_matrices, ..Settings::default() };
+        Solver::new(batch.structure.clone(), settings)
+    };
+    let (shared, general) = (solver(true)?, solver(false)?);
+    let (n, rows) = (batch.variables(), batch.rows());
+    let gx = normal_vector(n, batch.batch, 101);
+    let gz = normal_vector(rows, batch.batch, 102);
+    let cotangent = Cotangent { x: Some(&gx), z: Some(&gz), s: None };
+    let mut by_pivoting = 0;
+    let mut run = |solver: &Solver, is_shared: bool| {
+        let (forward, forward_time) = timed(|| solver.forward(&batch.values()));
+        let (solution, tape) = forward?;
+        let how = Differentiation::default();
+        let (gradients, backward_time) = timed(|| tape.vjp(&cotangent, &how));
+        gradients?;
+        if is_shared {
+            by_pivoting = solution.reports.iter().filter(|report| report.iterations == 0).count();
+        }
+        Ok::<_, Error>([forward_time, backward_time])
+    };
+    let fits = general.check_memory(
+        batch.batch,
+        2 * general.explain().bytes_a_sample as usize,
+        "the tape",
+    );
+    let times = medians(budget, || {
+        let [forward, backward] = run(&shared, true)?;
+        let zero = std::time::Duration::ZERO;
+        let [other_forward, other_backward] =
+            if fits.is_ok() { run(&general, false)? } else { [zero; 2] };
+        Ok::<_, Error>([forward, backward, other_forward, other_backward])
+    })?;
+    let [forward, backward, of_forward, of_backward] =
+        times.map(|milliseconds| milliseconds * 1e3 / batch.batch as f64);
+    let ratio = (of_forward + of_backward) / (forward + backward);
+    let general = if fits.is_ok() {
+        format!("{of_forward:.1} | {of_backward:.1} | {ratio:.1}")
+    } else {
+        "- | - | -".into()
+    };
+    Ok(format!(
+        "| {name} | {n} | {} | {} | {} | {forward:.1} | {backward:.1} | {general} | {} % |\n",
+        batch.inequalities(),
+        batch.equalities(),
+        batch.batch,
+        100 * by_pivoting / batch.batch,
+    ))
+}
