@@ -10,7 +10,7 @@ use pyo3::types::PyDict;
 
 const KEYS: &str = "tolerance, reduced_tolerance, infeasibility_tolerance, data_rounding, \
                     max_iterations, time_limit, max_polish_steps, check_convexity, \
-                    convexity_tolerance, memory_limit, engine";
+                    convexity_tolerance, memory_limit, share_matrices, engine";
 
 /// Settings of the solver, with an interrupt of their own.
 pub(crate) fn settings(given: Option<&Bound<'_, PyDict>>) -> PyResult<Settings> {
@@ -35,6 +35,9 @@ pub(crate) fn settings(given: Option<&Bound<'_, PyDict>>) -> PyResult<Settings> 
                 settings.check_convexity = value.extract().map_err(|_| bad("True or False"))?;
             }
             "convexity_tolerance" => settings.convexity_tolerance = number()?,
+            "share_matrices" => {
+                settings.share_matrices = value.extract().map_err(|_| bad("True or False"))?;
+            }
             "memory_limit" => {
                 settings.memory_limit = match value.is_none() {
                     true => None,

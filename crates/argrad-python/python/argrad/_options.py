@@ -33,6 +33,7 @@ SETTINGS = (
     "check_convexity",
     "convexity_tolerance",
     "memory_limit",
+    "share_matrices",
     "engine",
 )
 """The settings of the solver itself, by name."""
@@ -150,6 +151,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "check_convexity": _flag,
     "convexity_tolerance": _positive,
     "memory_limit": _bytes,
+    "share_matrices": _flag,
     "engine": _engine,
 }
 

@@ -150,6 +150,9 @@ fn a_gradient_of_a_shared_value_is_the_sum_over_the_batch_whichever_is_shared() 
         {
             if which >> k & 1 == 1 {
                 assert!(relative_error(found, &summed(expected, COUNT)) < 1e-13);
+            } else if which & 0b101 == 0b101 {
+                // P and A are shared: solved another way.
+                assert!(relative_error(found, expected) < 1e-13);
             } else {
                 assert_eq!(found, expected);
             }
