@@ -55,7 +55,7 @@ impl Prepared {
 
     /// What follows from the structure and the settings, for a reader.
     pub(crate) fn explain(&self) -> Explanation {
-        let Analysis { structure, kkt, cones, .. } = &self.analysis;
+        let Analysis { structure, kkt, cones, sharing, .. } = &self.analysis;
         let bytes = |numbers: usize| (numbers * size_of::<f64>()) as u64;
         Explanation {
             engine: kkt.engine(),
@@ -69,6 +69,7 @@ impl Prepared {
             elimination: kkt.elimination(),
             matrix_entries: kkt.matrix_entries(),
             factor_entries: kkt.factor_entries(),
+            shares_matrices: sharing.is_some(),
             bytes_a_sample: bytes(self.state_len(false) / self.lanes),
             bytes_a_thread: bytes(work_len(&self.analysis, 0, self.lanes)),
         }

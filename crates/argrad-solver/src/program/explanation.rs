@@ -40,6 +40,9 @@ pub struct Explanation {
     pub matrix_entries: usize,
     /// Numbers that hold the system and its factor for a sample.
     pub factor_entries: usize,
+    /// Whether batches that share P and A are solved by one inverse instead of a factor for each
+    /// sample, if that matrix is well enough conditioned.
+    pub shares_matrices: bool,
     /// Bytes that a sample keeps for its derivatives.
     pub bytes_a_sample: u64,
     /// Bytes of scratch that each thread needs.
@@ -66,6 +69,9 @@ impl fmt::Display for Explanation {
             self.matrix_entries,
             self.factor_entries
         )?;
+        if self.shares_matrices {
+            writeln!(f, "batches that share P and A: one inverse for all samples")?;
+        }
         write!(
             f,
             "memory: {} for each sample that is differentiated, {} for each thread",

@@ -190,6 +190,9 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     fn solve_by_sharing(&mut self) {
         let (simd, analysis) = (self.simd, self.analysis);
         let Some(sharing) = &analysis.sharing else { return };
+        if !self.outcome.pending.any() {
+            return;
+        }
         if sharing.may_be_regular(analysis.n()) {
             let found = pivoting(simd, analysis, self.state, self.work, self.outcome.pending);
             self.polish_by_sharing(found, true);

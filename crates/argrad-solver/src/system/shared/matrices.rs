@@ -9,7 +9,7 @@ use crate::program::Structure;
 const INVERSE_ERROR: f64 = 1.0 / (1_u64 << 20) as f64;
 /// Dense tables may have this many times as many numbers as a factor of the general system: a
 /// sparse one would be faster than they are.
-const DENSER: usize = 4;
+const DENSER: usize = 8;
 
 /// Rows of a structure whose matrices can be shared.
 #[derive(Debug)]
