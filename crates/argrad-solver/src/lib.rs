@@ -21,9 +21,14 @@ mod solver;
 
 mod derivative;
 
+mod conditions;
+
 #[cfg(test)]
 mod tests;
 
+pub use conditions::{
+    KktCondition, KktConditions, KktLabel, KktLabels, KktMultipliers, KktPoint, KktRow,
+};
 pub use derivative::{
     Cotangent, Differentiation, Gradients, Jacobian, Method, Mode, OnFailure, SolutionTangent,
     Tangent,

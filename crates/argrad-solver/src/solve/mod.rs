@@ -8,7 +8,7 @@
 
 mod convexity;
 mod dual_interior_point;
-mod equilibrate;
+pub(crate) mod equilibrate;
 pub(crate) mod group;
 pub(crate) mod interior_point;
 pub(crate) mod measure;

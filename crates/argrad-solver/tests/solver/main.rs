@@ -5,6 +5,7 @@ mod families;
 
 mod bad_input;
 mod bitwise;
+mod conditions;
 mod cones;
 mod convexity;
 mod degenerate;
