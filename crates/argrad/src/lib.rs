@@ -80,12 +80,13 @@ pub mod feasible_rhs;
 pub mod ndarray;
 
 pub use argrad_solver::{
-    Cone, Differentiation, Engine, Error, Explanation, Instructions, Interrupt, Method, Mode,
-    OnFailure, Pattern, Report, Settings, Slot, Status, Structure, Unknown,
+    Cone, Differentiation, Engine, Error, Explanation, Instructions, Interrupt, KktCondition,
+    KktConditions, KktMultipliers, KktPoint, KktRow, Method, Mode, OnFailure, Pattern, Report,
+    Settings, Slot, Status, Structure, Unknown,
 };
 pub use qp::{
-    MatrixShape, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution, QpSolutionTangent,
-    QpTangent, QpTape, QpValues,
+    MatrixShape, QpCotangent, QpGradients, QpLayer, QpPoint, QpShape, QpSolution,
+    QpSolutionTangent, QpTangent, QpTape, QpValues,
 };
 
 /// The example of the README, compiled and run.

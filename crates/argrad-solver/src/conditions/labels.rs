@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use crate::program::{Cone, Error, Structure};
 
-/// A constraint that the caller knows by a name: a set of rows of A (or of variables).
+/// A constraint that the caller knows by a name: a set of rows of A (or of variables). With the
+/// feature `serde` it can be written and read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct KktLabel {
     /// Its name.
     pub text: String,
@@ -26,7 +28,9 @@ impl KktLabel {
 }
 
 /// How constraints and variables are called; what has no name here is called by its cone, or x.
+/// With the feature `serde` it can be written and read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct KktLabels {
     /// Of rows of A. A cone that is no polyhedron should be in one label as a whole.
     pub constraints: Vec<KktLabel>,

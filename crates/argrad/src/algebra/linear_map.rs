@@ -90,6 +90,11 @@ impl LinearMap {
         range.map(move |k| (self.cols[k] as usize, self.coefs[k]))
     }
 
+    /// (row, column, coefficient) of every entry, row by row.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (usize, usize, f64)> + '_ {
+        (0..self.rows()).flat_map(|row| self.row(row).map(move |(col, coef)| (row, col, coef)))
+    }
+
     /// `out = map input`.
     pub(crate) fn apply(&self, input: &[f64], out: &mut [f64]) {
         for (row, value) in out.iter_mut().enumerate() {

@@ -7,4 +7,4 @@ mod walk;
 
 pub(crate) use assemble::{Assembled, MatrixMap, assemble};
 pub(crate) use map::ParameterMap;
-pub(crate) use walk::{DualRows, Walk};
+pub(crate) use walk::{DualRows, Owned, Walk};

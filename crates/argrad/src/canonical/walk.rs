@@ -1,12 +1,15 @@
 //! The walk over the arena: each expression to its affine form, once.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::atom::{Affine, Derivation, Graph, Term, theta_affine};
 use crate::dcp::Analysis;
 use crate::error::Issue;
-use crate::expression::{Arena, Id, Op, Relation, constant_value, render};
+use crate::expression::{
+    Arena, Id, Op, Relation, constant_value, constraint_text, render, variable_name,
+};
 
 /// One canonicalization.
 pub(crate) struct Walk<'a> {
@@ -20,6 +23,21 @@ pub(crate) struct Walk<'a> {
     pub refusals: Vec<Issue>,
     /// What is not well formed in the graphs of atoms.
     pub faults: Vec<Issue>,
+    /// Which blocks of rows are of what.
+    pub blocks: Vec<Owned>,
+    /// Which columns are of what.
+    pub columns: Vec<Owned>,
+}
+
+/// What a part of the program is of: a constraint, a variable or the graph of an atom.
+#[derive(Clone, Debug)]
+pub(crate) struct Owned {
+    /// How it reads.
+    pub text: String,
+    /// Blocks or columns.
+    pub at: Range<usize>,
+    /// Whether the graph of an atom made it, not the user.
+    pub is_auxiliary: bool,
 }
 
 /// Where the dual of a constraint is found.
@@ -49,6 +67,8 @@ impl<'a> Walk<'a> {
             offsets,
             refusals: Vec::new(),
             faults: Vec::new(),
+            blocks: Vec::new(),
+            columns: Vec::new(),
         }
     }
 
@@ -104,7 +124,10 @@ impl<'a> Walk<'a> {
             Op::Atom { atom, args } => {
                 let of: Vec<Affine> = args.iter().map(|arg| (*self.known[arg]).clone()).collect();
                 if node.has_variables {
+                    let start = self.sizes();
                     let form = self.graph.graph_of(&**atom, &of);
+                    let text = render(self.arena, id);
+                    self.own(start, true, &format!("the graph of {text}"));
                     self.graph.admits(&form);
                     self.collect(id);
                     return form;
@@ -125,11 +148,15 @@ impl<'a> Walk<'a> {
         let shape = self.arena.nodes[id].shape;
         let attributes = &self.arena.variables[index].attributes;
         let (places, count) = attributes.columns(shape);
+        let name = variable_name(self.arena, index);
+        let start = self.sizes();
         let columns = self.graph.variable(count);
         let form = Affine::from_terms(
             shape,
             places.iter().map(|place| place.map(|place| columns.row(place as usize)[0])),
         );
+        self.own(start, false, &name);
+        let start = self.sizes();
         if attributes.nonneg {
             self.graph.nonneg(columns.clone());
         }
@@ -147,6 +174,7 @@ impl<'a> Walk<'a> {
         if attributes.psd {
             self.graph.psd(&form);
         }
+        self.own(start, false, &format!("attributes of {name}"));
         form
     }
 
@@ -171,7 +199,26 @@ impl<'a> Walk<'a> {
                 self.graph.power(&forms[0], &forms[1], &forms[2], *alpha);
             }
         }
+        let start = (block, self.graph.columns);
+        self.own(start, false, &constraint_text(self.arena, id));
         DualRows { block, count: self.graph.blocks.len() - block, psd }
+    }
+
+    /// Numbers of blocks and of columns so far.
+    fn sizes(&self) -> (usize, usize) {
+        (self.graph.blocks.len(), self.graph.columns)
+    }
+
+    /// Says of what is there since `start` whose it is.
+    fn own(&mut self, start: (usize, usize), is_auxiliary: bool, text: &str) {
+        let now = self.sizes();
+        let owned = |at: Range<usize>| Owned { text: text.into(), at, is_auxiliary };
+        if now.0 > start.0 {
+            self.blocks.push(owned(start.0..now.0));
+        }
+        if now.1 > start.1 {
+            self.columns.push(owned(start.1..now.1));
+        }
     }
 
     /// An expression as an output: free of theta.

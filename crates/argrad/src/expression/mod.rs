@@ -20,4 +20,4 @@ pub(crate) use key::By;
 pub use key::Key;
 pub use operand::{Dense, Operand, dense};
 pub(crate) use relation::{ConstraintData, Relation};
-pub(crate) use text::{parameter_name, render, variable_name};
+pub(crate) use text::{constraint_text, parameter_name, render, variable_name};

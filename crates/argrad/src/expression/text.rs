@@ -1,6 +1,6 @@
 //! Expressions as text.
 
-use super::{Arena, Form, Id, Op};
+use super::{Arena, Form, Id, Op, Relation};
 use crate::algebra::Bilinear;
 
 /// Longest text of a subexpression that is written out.
@@ -17,6 +17,24 @@ pub(crate) fn render(arena: &Arena, id: Id) -> String {
         return text;
     }
     text.chars().take(LONGEST - 3).chain("...".chars()).collect()
+}
+
+/// The name of a constraint, or how it reads.
+pub(crate) fn constraint_text(arena: &Arena, id: usize) -> String {
+    let constraint = &arena.constraints[id];
+    if let Some(name) = &constraint.name {
+        return name.clone();
+    }
+    let args: Vec<String> =
+        constraint.relation.args().into_iter().map(|arg| render(arena, arg)).collect();
+    match constraint.relation {
+        Relation::Equal(_) => format!("{} == 0", args[0]),
+        Relation::LessEqual(_) => format!("{} >= 0", args[0]),
+        Relation::Psd(_) => format!("{} positive semidefinite", args[0]),
+        Relation::SecondOrder(..) => format!("second_order({})", args.join(", ")),
+        Relation::Exponential(..) => format!("exponential_cone({})", args.join(", ")),
+        Relation::Power(.., alpha) => format!("power_cone({}, {alpha})", args.join(", ")),
+    }
 }
 
 /// Name of a parameter.

@@ -4,7 +4,7 @@ use argrad_solver::Settings;
 use argrad_solver::{Cone, Pattern};
 
 use super::Layer;
-use super::data::{LayerData, OutputSpec, ParameterSpec, Source};
+use super::data::{LayerData, Names, OutputSpec, ParameterSpec, Source};
 use crate::algebra::{LinearMap, Shape};
 use crate::atom::Derivation;
 use crate::canonical::{Assembled, MatrixMap, ParameterMap};
@@ -182,6 +182,7 @@ impl Layer {
             assembled,
             parameters,
             outputs,
+            names: Names::default(),
         };
         Layer::new(data, settings)
     }

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use argrad_solver::KktLabel;
+
 use super::Layer;
-use super::data::{LayerData, OutputSpec, ParameterSpec, Source};
+use super::data::{LayerData, Names, OutputSpec, ParameterSpec, Source};
 use crate::algebra::LinearMap;
 use crate::atom::Affine;
 use crate::atom::Derivation;
-use crate::canonical::{DualRows, Walk, assemble};
+use crate::canonical::{DualRows, Owned, Walk, assemble};
 use crate::constraint::{Constraint, Output};
 use crate::dcp::Analysis;
 use crate::error::{Issue, ModelError};
@@ -70,6 +72,8 @@ impl Compiler {
         if !walk.refusals.is_empty() {
             return Err(ModelError::NotDpp(walk.refusals));
         }
+        let (blocks, columns) =
+            (std::mem::take(&mut walk.blocks), std::mem::take(&mut walk.columns));
         let graph = walk.finish();
         let sizes = graph.block_sizes();
         let (assembled, starts) = assemble(graph);
@@ -92,6 +96,7 @@ impl Compiler {
             assembled,
             parameters: parameters.specs,
             outputs,
+            names: names(blocks, columns, &starts, &sizes),
         };
         let layer = Layer::new(data, problem.settings().clone())?;
         Ok(Compiled { layer, variables: Vec::new() })
@@ -303,6 +308,27 @@ fn dual_spec(arena: &Arena, constraint: Constraint<'_>, map: LinearMap) -> Outpu
         constant: vec![0.0; data.shape.size()],
         handle: Some(constraint.handle()),
     }
+}
+
+/// Whose each part of the program is, in rows and columns; `starts` and `sizes` are of the blocks.
+fn names(blocks: Vec<Owned>, columns: Vec<Owned>, starts: &[usize], sizes: &[usize]) -> Names {
+    let mut names = Names::default();
+    for Owned { text, at, is_auxiliary } in blocks {
+        let mut label = KktLabel { text, at: Vec::new() };
+        for rows in at.map(|block| starts[block]..starts[block] + sizes[block]) {
+            match label.at.last_mut() {
+                Some(last) if last.end == rows.start => last.end = rows.end,
+                _ => label.at.push(rows),
+            }
+        }
+        let list = if is_auxiliary { &mut names.graphs } else { &mut names.constraints };
+        list.push(label);
+    }
+    for Owned { text, at, is_auxiliary } in columns {
+        let list = if is_auxiliary { &mut names.auxiliary } else { &mut names.variables };
+        list.push(KktLabel::new(text, at));
+    }
+    names
 }
 
 /// The dual of a constraint from the rows of z.

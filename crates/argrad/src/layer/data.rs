@@ -1,5 +1,6 @@
 //! What a layer is made of: no model, numbers only.
 
+use argrad_solver::KktLabel;
 use serde::{Deserialize, Serialize};
 
 use crate::algebra::{LinearMap, Shape};
@@ -78,6 +79,20 @@ pub(crate) struct OutputSpec {
     pub handle: Option<Handle>,
 }
 
+/// How the parts of a program are called, and whose they are. What is in no list belongs to the
+/// graphs of atoms.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Names {
+    /// Rows of the user's constraints and of attributes of variables.
+    pub constraints: Vec<KktLabel>,
+    /// Rows of the graphs of atoms.
+    pub graphs: Vec<KktLabel>,
+    /// Columns of the user's variables.
+    pub variables: Vec<KktLabel>,
+    /// Columns of the graphs of atoms.
+    pub auxiliary: Vec<KktLabel>,
+}
+
 /// Everything of a layer but the solver.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LayerData {
@@ -86,6 +101,9 @@ pub(crate) struct LayerData {
     pub assembled: Assembled,
     pub parameters: Vec<ParameterSpec>,
     pub outputs: Vec<OutputSpec>,
+    /// Files of earlier versions have none.
+    #[serde(default)]
+    pub names: Names,
 }
 
 impl LayerData {

@@ -50,7 +50,7 @@ pub struct LayerTape {
 }
 
 /// What parameters make of a program, and what of it differs between samples.
-struct Numbers<'a> {
+pub(super) struct Numbers<'a> {
     batch: usize,
     /// The parameters' numbers, as they were given.
     views: Vec<&'a [f64]>,
@@ -238,7 +238,7 @@ impl Layer {
     }
 
     /// The numbers of the program at these parameters, which are checked.
-    fn numbers<'a>(
+    pub(super) fn numbers<'a>(
         &self,
         batch: usize,
         parameters: &[Slot<'a>],
@@ -268,7 +268,7 @@ impl Layer {
     }
 
     /// What the solver takes, and the constant of the objective.
-    fn values<'a>(&'a self, numbers: &'a Numbers<'_>) -> (Values<'a>, Slot<'a>) {
+    pub(super) fn values<'a>(&'a self, numbers: &'a Numbers<'_>) -> (Values<'a>, Slot<'a>) {
         let maps = self.maps();
         let slot = |at: usize| match maps[at].fixed() {
             Some(base) => Slot::Shared(base),

@@ -6,6 +6,8 @@ mod backward;
 mod call;
 mod check;
 mod compiler;
+mod completion;
+mod conditions;
 mod data;
 mod describe;
 mod forward;

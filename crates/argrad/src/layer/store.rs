@@ -1,5 +1,6 @@
 //! Layers in files.
 
+use argrad_solver::KktLabel;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Layer;
@@ -44,6 +45,19 @@ impl LayerData {
         let inputs = self.parameters.iter().try_fold(0, next);
         if inputs != Some(self.program.inputs()) {
             return Err("the layer's parameters do not fit together".into());
+        }
+        let names = &self.names;
+        let lists = [
+            (&names.constraints, program.rows),
+            (&names.graphs, program.rows),
+            (&names.variables, program.variables),
+            (&names.auxiliary, program.variables),
+        ];
+        let is_inside = |label: &KktLabel, len: usize| {
+            label.at.iter().all(|range| range.start <= range.end && range.end <= len)
+        };
+        if !lists.iter().all(|(list, len)| list.iter().all(|label| is_inside(label, *len))) {
+            return Err("the layer's names do not fit its program".into());
         }
         for spec in &self.parameters {
             let fits =

@@ -32,7 +32,7 @@ use super::{QpShape, QpSolution, QpTape, QpValues};
 /// solution; the batch does not. Cheap to clone and safe to share between threads.
 #[derive(Clone, Debug)]
 pub struct QpLayer {
-    solver: Solver,
+    pub(super) solver: Solver,
     zero_solvers: ZeroSolvers,
     pub(super) maps: Arc<Maps>,
     symmetry_tolerance: f64,
@@ -213,7 +213,7 @@ impl QpLayer {
         Ok(found.unwrap_or_else(|| self.solver.clone()))
     }
 
-    fn assemble<'a>(&self, values: &QpValues<'a>) -> Result<AssembledValues<'a>, Error> {
+    pub(super) fn assemble<'a>(&self, values: &QpValues<'a>) -> Result<AssembledValues<'a>, Error> {
         values.check(&self.maps.shape)?;
         let Maps { objective, constraints, .. } = &*self.maps;
         let batch = values.batch;
@@ -231,7 +231,7 @@ impl QpLayer {
 }
 
 /// The values in the solver's standard form.
-struct AssembledValues<'a> {
+pub(super) struct AssembledValues<'a> {
     p: Assembled<'a>,
     q: Slot<'a>,
     a: Assembled<'a>,
@@ -239,7 +239,7 @@ struct AssembledValues<'a> {
 }
 
 impl AssembledValues<'_> {
-    fn values(&self, batch: usize) -> Values<'_> {
+    pub(super) fn values(&self, batch: usize) -> Values<'_> {
         Values { batch, p: self.p.slot(), q: self.q, a: self.a.slot(), b: self.b.slot() }
     }
 }

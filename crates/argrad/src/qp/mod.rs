@@ -23,6 +23,9 @@ mod layer;
 
 mod backward;
 
+mod conditions;
+
+pub use conditions::QpPoint;
 pub use derivative::{QpCotangent, QpGradients, QpSolutionTangent, QpTangent};
 pub use layer::QpLayer;
 pub use shape::{MatrixShape, QpShape};
