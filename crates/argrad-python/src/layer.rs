@@ -1,13 +1,14 @@
 //! Programs whose numbers are affine functions of parameters.
 
 use argrad::model::{AffineMap, AffineOutput, AffineProgram, LayerTape, Outputs};
-use argrad_solver::Interrupt;
+use argrad_solver::{Interrupt, KktLabel};
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Numbers, like, matrix};
+use crate::conditions::{Table, tables};
 use crate::error::{model_error, no_tape};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
@@ -50,7 +51,8 @@ pub(crate) struct Layer {
 impl Layer {
     #[new]
     #[pyo3(signature = (
-        n, m, p_pattern, a_pattern, cones, maps, parameters, outputs, maximize=false, settings=None
+        n, m, p_pattern, a_pattern, cones, maps, parameters, outputs, maximize=false, settings=None,
+        constraints=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
     fn new(
@@ -64,6 +66,7 @@ impl Layer {
         outputs: Vec<Output<'_>>,
         maximize: bool,
         settings: Option<&Bound<'_, PyDict>>,
+        constraints: Option<Vec<(String, Vec<usize>)>>,
     ) -> PyResult<Self> {
         let settings = self::settings(settings)?;
         let interrupt = interrupt(&settings);
@@ -105,7 +108,16 @@ impl Layer {
             maximize,
         };
         let numbers = program.p_pattern.nnz() + program.a_pattern.nnz() + n + m;
-        let layer = argrad::model::Layer::from_affine(program, settings).map_err(model_error)?;
+        let mut layer =
+            argrad::model::Layer::from_affine(program, settings).map_err(model_error)?;
+        if let Some(constraints) = constraints {
+            let label = |(text, rows): (String, Vec<usize>)| KktLabel {
+                text,
+                at: rows.into_iter().map(|row| row..row.saturating_add(1)).collect(),
+            };
+            let constraints = constraints.into_iter().map(label).collect();
+            layer = layer.with_constraints(constraints).map_err(model_error)?;
+        }
         Ok(Self { layer, interrupt, parameters: lengths, outputs: sizes, numbers })
     }
 
@@ -159,6 +171,26 @@ impl Layer {
             parameters: self.parameters.clone(),
             sizes: self.outputs.clone(),
         })
+    }
+
+    /// The KKT conditions of one sample at values of the outputs of x, in their order.
+    fn conditions_at(
+        &self,
+        py: Python<'_>,
+        parameters: Vec<Bound<'_, PyAny>>,
+        values: Vec<Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Table>> {
+        let read = |name, arrays: &[Bound<'_, PyAny>]| -> PyResult<Vec<Vec<f64>>> {
+            let one = |array| Ok(Numbers::new(name, array)?.slice()?.to_vec());
+            arrays.iter().map(one).collect()
+        };
+        let (parameters, values) = (read("parameter", &parameters)?, read("value", &values)?);
+        let parameters: Vec<&[f64]> = parameters.iter().map(Vec::as_slice).collect();
+        let values: Vec<(usize, &[f64])> =
+            values.iter().enumerate().map(|(at, own)| (at, own.as_slice())).collect();
+        let find = || self.layer.conditions_at(&parameters, &values);
+        let found = interruptible(py, self.numbers, &self.interrupt, find)?;
+        Ok(tables(found.map_err(model_error)?))
     }
 }
 

@@ -8,6 +8,7 @@ mod fork;
 mod memory;
 
 mod arrays;
+mod conditions;
 mod interruptible;
 mod options;
 mod program;

@@ -1,8 +1,8 @@
 //! Dense quadratic programs.
 
 use argrad::{
-    Differentiation, Error, QpCotangent, QpGradients, QpLayer, QpShape, QpSolution, QpTangent,
-    QpTape, QpValues, Slot,
+    Differentiation, Error, QpCotangent, QpGradients, QpLayer, QpPoint, QpShape, QpSolution,
+    QpTangent, QpTape, QpValues, Slot,
 };
 use argrad_solver::Interrupt;
 use pyo3::exceptions::PyValueError;
@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Numbers, like, matrix};
+use crate::conditions::{Table, tables};
 use crate::error::{no_tape, solver_error};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
@@ -98,6 +99,27 @@ impl Shapes {
     ) -> PyResult<Option<Slot<'a>>> {
         arrays[at].as_ref().map(|array| array.slot(batch, &self.of(at))).transpose()
     }
+
+    /// All arguments, of which none with rows may be missing.
+    fn slots<'a>(
+        &self,
+        arrays: &'a [Option<Numbers<'_>>; 6],
+        batch: usize,
+    ) -> PyResult<[Slot<'a>; 6]> {
+        let mut slots = [Slot::Shared(&[]); 6];
+        for (at, slot) in slots.iter_mut().enumerate() {
+            match self.slot(arrays, at, batch)? {
+                Some(given) => *slot = given,
+                None if self.exists(at) => {
+                    let name = NAMES[at];
+                    let message = format!("{name}: expected an array, found None");
+                    return Err(PyValueError::new_err(message));
+                }
+                None => {}
+            }
+        }
+        Ok(slots)
+    }
 }
 
 #[pymethods]
@@ -142,18 +164,7 @@ impl Qp {
     ) -> PyResult<QpSolved> {
         let shapes = self.shapes;
         let arrays = shapes.read([Some(Q), Some(p), G, h, A, b])?;
-        let mut slots = [Slot::Shared(&[]); 6];
-        for (at, slot) in slots.iter_mut().enumerate() {
-            match shapes.slot(&arrays, at, batch)? {
-                Some(given) => *slot = given,
-                None if shapes.exists(at) => {
-                    let name = NAMES[at];
-                    let message = format!("{name}: expected an array, found None");
-                    return Err(PyValueError::new_err(message));
-                }
-                None => {}
-            }
-        }
+        let slots = shapes.slots(&arrays, batch)?;
         let values = QpValues::new(batch, slots[0], slots[1])
             .inequalities(slots[2], slots[3])
             .equalities(slots[4], slots[5]);
@@ -173,6 +184,59 @@ impl Qp {
         let (layer, interrupt) = (self.layer.clone(), self.interrupt.clone());
         let tape = tape.map(Counted::new);
         Ok(QpSolved { layer, solution, tape, shapes, each, interrupt })
+    }
+
+    /// The KKT conditions at points (batch, n), with duals (batch, equalities) and (batch,
+    /// inequalities) where they are known.
+    #[pyo3(signature = (batch, Q, p, G, h, A, b, z, nu=None, lam=None))]
+    #[expect(clippy::too_many_arguments, non_snake_case, reason = "keywords of Python")]
+    fn conditions(
+        &self,
+        py: Python<'_>,
+        batch: usize,
+        Q: &Bound<'_, PyAny>,
+        p: &Bound<'_, PyAny>,
+        G: Argument<'_, '_>,
+        h: Argument<'_, '_>,
+        A: Argument<'_, '_>,
+        b: Argument<'_, '_>,
+        z: &Bound<'_, PyAny>,
+        nu: Argument<'_, '_>,
+        lam: Argument<'_, '_>,
+    ) -> PyResult<Vec<Table>> {
+        let shapes = self.shapes;
+        let arrays = shapes.read([Some(Q), Some(p), G, h, A, b])?;
+        let slots = shapes.slots(&arrays, batch)?;
+        let values = QpValues::new(batch, slots[0], slots[1])
+            .inequalities(slots[2], slots[3])
+            .equalities(slots[4], slots[5]);
+        let z = Numbers::new("z", z)?;
+        let (nu, lam) = (Numbers::optional("nu", nu)?, Numbers::optional("lam", lam)?);
+        let exactly = |array: &'_ Option<Numbers<'_>>, len: usize| -> PyResult<Option<Vec<f64>>> {
+            let rows = array.as_ref().map(|array| array.exactly(&[batch, len])).transpose()?;
+            Ok(rows.map(<[f64]>::to_vec))
+        };
+        let (nu, lam) = (exactly(&nu, shapes.equalities)?, exactly(&lam, shapes.inequalities)?);
+        let point = QpPoint {
+            x: z.exactly(&[batch, shapes.n])?,
+            equality_duals: nu.as_deref(),
+            inequality_duals: lam.as_deref(),
+            slacks: None,
+        };
+        let size = batch * shapes.n * shapes.n;
+        let mut found =
+            interruptible(py, size, &self.interrupt, || self.layer.conditions(&values, &point))?
+                .map_err(qp_error)?;
+        // In the names of OptNet.
+        for row in found.iter_mut().flat_map(|conditions| &mut conditions.rows) {
+            row.constraint = match row.constraint.as_str() {
+                "Ax = b" => "Az = b",
+                "Gx <= h" => "Gz <= h",
+                _ => "z",
+            }
+            .into();
+        }
+        Ok(tables(found))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use argrad::{Report, Slot};
 use argrad_solver::{
-    Cotangent, Differentiation, Interrupt, Solution, Structure, Tangent, Tape, Values,
+    Cotangent, Differentiation, Interrupt, KktPoint, Solution, Structure, Tangent, Tape, Values,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Numbers, like, matrix};
+use crate::conditions::{Table, tables};
 use crate::error::{no_tape, solver_error};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
@@ -100,6 +101,51 @@ impl Solver {
             let (solution, tape) = self.solver.tape_at(values, &point)?;
             Ok((solution, Some(tape)))
         })
+    }
+
+    /// The KKT conditions at points (batch, n), (batch, m), (batch, m).
+    #[pyo3(signature = (batch, p, q, a, b, x, z=None, s=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn conditions(
+        &self,
+        py: Python<'_>,
+        batch: usize,
+        p: &Bound<'_, PyAny>,
+        q: &Bound<'_, PyAny>,
+        a: &Bound<'_, PyAny>,
+        b: &Bound<'_, PyAny>,
+        x: &Bound<'_, PyAny>,
+        z: Option<&Bound<'_, PyAny>>,
+        s: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Table>> {
+        let [_, n, _, m] = self.lengths();
+        let x = Numbers::new("x", x)?;
+        let (z, s) = (Numbers::optional("z", z)?, Numbers::optional("s", s)?);
+        let rows = |array: &Option<Numbers<'_>>| -> PyResult<Option<Vec<f64>>> {
+            let rows = array.as_ref().map(|array| array.exactly(&[batch, m])).transpose()?;
+            Ok(rows.map(<[f64]>::to_vec))
+        };
+        let (x, z, s) = (x.exactly(&[batch, n])?, rows(&z)?, rows(&s)?);
+        let point = KktPoint { x, z: z.as_deref(), s: s.as_deref() };
+        let lengths = self.lengths();
+        let given = [
+            Numbers::new("P", p)?,
+            Numbers::new("q", q)?,
+            Numbers::new("A", a)?,
+            Numbers::new("b", b)?,
+        ];
+        let [p, q, a, b] = &given;
+        let values = Values {
+            batch,
+            p: p.slot(batch, &lengths[..1])?,
+            q: q.slot(batch, &lengths[1..2])?,
+            a: a.slot(batch, &lengths[2..3])?,
+            b: b.slot(batch, &lengths[3..])?,
+        };
+        let size = batch * lengths.iter().sum::<usize>();
+        let found =
+            interruptible(py, size, &self.interrupt, || self.solver.conditions(&values, &point))?;
+        Ok(tables(found.map_err(solver_error)?))
     }
 }
 

@@ -78,11 +78,14 @@ pub mod factored_quadratic;
 pub mod feasible_rhs;
 #[cfg(feature = "ndarray")]
 pub mod ndarray;
+pub mod orthonormal_rows;
+pub mod row_normalized;
+pub mod unique_objective;
 
 pub use argrad_solver::{
     Cone, Differentiation, Engine, Error, Explanation, Instructions, Interrupt, KktCondition,
-    KktConditions, KktMultipliers, KktPoint, KktRow, Method, Mode, OnFailure, Pattern, Report,
-    Settings, Slot, Status, Structure, Unknown,
+    KktConditions, KktLabel, KktMultipliers, KktPoint, KktRow, Method, Mode, OnFailure, Pattern,
+    Report, Settings, Slot, Status, Structure, Unknown,
 };
 pub use qp::{
     MatrixShape, QpCotangent, QpGradients, QpLayer, QpPoint, QpShape, QpSolution,

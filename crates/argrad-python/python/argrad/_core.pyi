@@ -15,6 +15,8 @@ _Mode = Literal["exact"] | tuple[Literal["smoothed", "lpgd"], float]
 _OnFailure = Literal["raise", "nan", "zero"]
 _Method = Literal["direct"] | tuple[Literal["lsqr"], float, int]
 
+_Table = tuple[list[tuple[str, str, int | None, float, float]], bool, str, str]
+
 __all__ = [
     "STATUS",
     "Layer",
@@ -71,6 +73,17 @@ class Solver:
         b: _Array,
         point: tuple[_Array, _Array, _Array],
     ) -> Solved: ...
+    def conditions(
+        self,
+        batch: int,
+        p: _Array,
+        q: _Array,
+        a: _Array,
+        b: _Array,
+        x: _Array,
+        z: _Array | None = None,
+        s: _Array | None = None,
+    ) -> list[_Table]: ...
 
 @final
 class Solved:
@@ -121,7 +134,11 @@ class Layer:
         outputs: list[_Output],
         maximize: bool = False,
         settings: dict[str, Any] | None = None,
+        constraints: list[tuple[str, list[int]]] | None = None,
     ) -> Layer: ...
+    def conditions_at(
+        self, parameters: Sequence[_Array], values: Sequence[_Array]
+    ) -> list[_Table]: ...
     def forward(
         self,
         batch: int,
@@ -183,6 +200,19 @@ class Qp:
         start: QpSolved | None = None,
         differentiable: bool = True,
     ) -> QpSolved: ...
+    def conditions(
+        self,
+        batch: int,
+        Q: _Array,
+        p: _Array,
+        G: _Array | None,
+        h: _Array | None,
+        A: _Array | None,
+        b: _Array | None,
+        z: _Array,
+        nu: _Array | None = None,
+        lam: _Array | None = None,
+    ) -> list[_Table]: ...
 
 @final
 class QpSolved:

@@ -1,7 +1,8 @@
 //! A layer from maps that were made elsewhere: the door for other modelling languages.
 
-use argrad_solver::Settings;
-use argrad_solver::{Cone, Pattern};
+use std::sync::Arc;
+
+use argrad_solver::{Cone, KktLabel, Pattern, Settings};
 
 use super::Layer;
 use super::data::{LayerData, Names, OutputSpec, ParameterSpec, Source};
@@ -185,6 +186,29 @@ impl Layer {
             names: Names::default(),
         };
         Layer::new(data, settings)
+    }
+}
+
+impl Layer {
+    /// The same layer with names for constraints: which rows of A each of them is, in its own
+    /// order. [`Self::conditions`] calls them so, and [`Self::conditions_at`] takes the rows that no
+    /// constraint has for those that define variables which the user did not declare.
+    ///
+    /// # Errors
+    /// [`ModelError::Argument`] for rows that there are not.
+    pub fn with_constraints(mut self, constraints: Vec<KktLabel>) -> Result<Self, ModelError> {
+        let rows = self.data.assembled.rows;
+        for label in &constraints {
+            if let Some(at) = label.at.iter().find(|at| at.start > at.end || at.end > rows) {
+                return Err(ModelError::Argument {
+                    argument: format!("constraint {}", label.text),
+                    expected: format!("rows from 0 to {rows}"),
+                    found: format!("{at:?}"),
+                });
+            }
+        }
+        Arc::make_mut(&mut self.data).names.constraints = constraints;
+        Ok(self)
     }
 }
 

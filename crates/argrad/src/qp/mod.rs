@@ -33,5 +33,5 @@ pub use solution::QpSolution;
 pub use tape::QpTape;
 pub use values::QpValues;
 
-pub(crate) use check::{check_finite, check_length};
+pub(crate) use check::{all_finite, check_finite, check_length};
 pub(crate) use samples::each_sample;

@@ -6,6 +6,7 @@ mod atoms_all;
 mod atoms_composed;
 mod atoms_layers;
 mod atoms_more;
+mod conditions;
 mod cones;
 mod derivative;
 mod dpp;

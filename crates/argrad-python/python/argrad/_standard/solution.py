@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from argrad import _core, _options
+from argrad import _conditions, _core, _options
 from argrad._errors import SOLVED, failed, raise_failures
 from argrad._standard.info import Info
 from argrad._standard.values import (
@@ -255,6 +255,18 @@ class Solution:
         on_failure = _options.on_failure(on_failure)
         tape = self._differentiable(on_failure)
         return self._wrapped(tape.value_gradient(rows, on_failure=on_failure))
+
+    def conditions(self) -> _conditions.KktConditions | list[_conditions.KktConditions]:
+        """The KKT conditions at the point, measured anew; a list of them for a batch.
+
+        >>> import argrad, numpy as np
+        >>> found = argrad.solve(np.eye(1), [3.0], np.eye(1), [2.0], [("nonnegative", 1)])
+        >>> found.conditions().is_optimal(1e-9)
+        True
+        """
+        core = self._solver._core_for(self._is_single)
+        found = _conditions.read(core.conditions(*self._arguments, *self._point))
+        return found if self._batch is not None else found[0]
 
     def __getstate__(self) -> dict:
         _ = self._reports

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from argrad import _core, _options
+from argrad import _conditions, _core, _options
 from argrad._errors import failed
 from argrad._standard.cones import check_cones, size_of
 from argrad._standard.matrix import Matrix, has_values
@@ -265,6 +265,62 @@ class Solver:
         arguments = (size, *self._core_values(values))
         solved = self._core_for(is_single(values["P"])).tape_at(*arguments, start)
         return Solution(self, values, arguments, solved, True)
+
+    def conditions(
+        self,
+        x: Any,
+        z: Any = None,
+        s: Any = None,
+        *,
+        P: Any = None,
+        q: Any = None,
+        A: Any = None,
+        b: Any = None,
+    ) -> _conditions.KktConditions | list[_conditions.KktConditions]:
+        """The KKT conditions at a point of any solver: each of the four, by cone.
+
+        Args:
+            x: shape (n,), or (batch, n).
+            z: multipliers, (m,) or (batch, m); None: those that fit x best by least squares.
+            s: slacks, (m,) or (batch, m); None: b - Ax.
+            P, q, A, b: the program, as in `solve`.
+
+        Returns:
+            A `KktConditions`; a list of them where an argument has a batch axis. A point that is
+            not finite is no error: its residuals are NaN.
+
+        Raises:
+            ValueError: an argument that is malformed.
+
+            >>> import argrad, numpy as np
+            >>> solver = argrad.Solver(np.eye(2), np.ones((1, 2)), [("nonnegative", 1)])
+            >>> found = solver.conditions([0.0, 0.0], q=[-1.0, -1.0], b=[1.0])
+            >>> found.is_optimal(1e-6), found.worst().condition
+            (False, 'stationarity')
+        """
+        values, batch = self._read(P, q, A, b)
+        given = {"x": (x, self.n), "z": (z, self.m), "s": (s, self.m)}
+        arrays = {
+            name: (None if value is None else numbers(name, value), k)
+            for name, (value, k) in given.items()
+        }
+        for array, _ in arrays.values():
+            if array is not None and array.ndim == 2 and batch is None:
+                batch = array.shape[0]
+        size = 1 if batch is None else batch
+        point = []
+        for name, (array, k) in arrays.items():
+            if array is not None and array.shape not in ((k,), (size, k)):
+                raise ValueError(
+                    f"{name}: expected shape ({k},) or ({size}, {k}), found {array.shape}"
+                )
+            point.append(None if array is None else doubles(np.broadcast_to(array, (size, k))))
+        found = _conditions.read(
+            self._core_for(is_single(values["P"])).conditions(
+                size, *self._core_values(values), *point
+            )
+        )
+        return found if batch is not None else found[0]
 
 
 def solve(

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from argrad import _core, _options
+from argrad import _conditions, _core, _options
 from argrad.torch._call import named_reports, opaque
-from argrad.torch._qp import NAMES, run_qp
+from argrad.torch._qp import NAMES, qp_conditions, run_qp
 
 
 class QpLayer(torch.nn.Module):
@@ -94,6 +94,16 @@ class QpLayer(torch.nn.Module):
         call where the batch sizes agree. Returns what `qp` returns. Raises TypeError if an argument
         is missing, unknown, or given twice, and whatever `qp` raises.
         """
+        tensors = self._arguments(args, named)
+        warm = self.warm_start if warm_start is None else warm_start
+        start = self._last if warm else None
+        run = _opaque_layer if torch.compiler.is_compiling() else _run_layer
+        return run(self, tensors, start)
+
+    def _arguments(
+        self, args: Sequence[torch.Tensor], named: Mapping[str, torch.Tensor]
+    ) -> list[torch.Tensor | None]:
+        """Q, p, G, h, A, b: those of the layer and those that are fed."""
         if len(args) > len(self.fed):
             raise TypeError(
                 f"this layer is fed {len(self.fed)} arguments ({', '.join(self.fed) or 'none'}); "
@@ -111,11 +121,32 @@ class QpLayer(torch.nn.Module):
         missing = [name for name in self.fed if name not in given]
         if missing:
             raise TypeError(f"missing: {', '.join(missing)}")
-        tensors = [given.get(name, getattr(self, name, None)) for name in NAMES]
-        warm = self.warm_start if warm_start is None else warm_start
-        start = self._last if warm else None
-        run = _opaque_layer if torch.compiler.is_compiling() else _run_layer
-        return run(self, tensors, start)
+        return [given.get(name, getattr(self, name, None)) for name in NAMES]
+
+    def conditions(
+        self,
+        z: torch.Tensor,
+        *args: torch.Tensor,
+        nu: torch.Tensor | None = None,
+        lam: torch.Tensor | None = None,
+        **named: torch.Tensor,
+    ) -> _conditions.KktConditions | list[_conditions.KktConditions]:
+        """The KKT conditions at a point of any solver, with the arguments that are fed.
+
+        Args:
+            z: shape (n,) or (batch, n).
+            args, named: what is fed, as in a call.
+            nu, lam: the duals of equalities and inequalities, with or without batch axis; give both
+                or neither. None: those that fit z best by least squares.
+
+        Returns:
+            A `KktConditions`; a list of them where an argument has a batch axis.
+
+        >>> layer = QpLayer(2, inequalities=1, Q=torch.eye(2), G=torch.ones(1, 2), h=torch.ones(1))
+        >>> layer.conditions(torch.zeros(2), torch.tensor([-1.0, -1.0])).is_optimal(1e-6)
+        False
+        """
+        return qp_conditions(self._arguments(args, named), z, nu, lam, self.solver_args)
 
     def _observe(self, solution: Any) -> None:
         """Keeps the solution of a call, but not what its derivative needs."""
