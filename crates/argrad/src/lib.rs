@@ -76,11 +76,12 @@ mod qp;
 
 pub mod factored_quadratic;
 pub mod feasible_rhs;
-#[cfg(feature = "ndarray")]
-pub mod ndarray;
 pub mod orthonormal_rows;
 pub mod row_normalized;
 pub mod unique_objective;
+
+#[cfg(feature = "ndarray")]
+pub mod ndarray;
 
 pub use argrad_solver::{
     Cone, Differentiation, Engine, Error, Explanation, Instructions, Interrupt, KktCondition,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::program::{Cone, Error, Structure};
+use crate::program::{Error, Structure};
 
 /// A constraint that the caller knows by a name: a set of rows of A (or of variables). With the
 /// feature `serde` it can be written and read.
@@ -52,7 +52,7 @@ impl KktLabels {
             let rows = row..row + cone.dim();
             let own: Vec<Range<usize>> = parts(&unnamed, rows.clone());
             if !own.is_empty() {
-                let text = format!("{} (cone {index})", name(cone));
+                let text = format!("{} (cone {index})", cone.name());
                 all.constraints.push(KktLabel { text, at: own });
             }
             (row, index) = (rows.end, index + 1);
@@ -94,16 +94,4 @@ fn parts(flags: &[bool], within: Range<usize>) -> Vec<Range<usize>> {
         }
     }
     runs
-}
-
-fn name(cone: &Cone) -> &'static str {
-    match cone {
-        Cone::Zero(_) => "equalities",
-        Cone::Nonnegative(_) => "inequalities",
-        Cone::SecondOrder(_) => "second-order cone",
-        Cone::PsdTriangle(_) => "positive semidefinite cone",
-        Cone::Exponential => "exponential cone",
-        Cone::Power(_) => "power cone",
-        Cone::GeneralizedPower { .. } => "generalized power cone",
-    }
 }

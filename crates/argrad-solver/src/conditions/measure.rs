@@ -1,14 +1,12 @@
 //! The residuals of one sample, entry by entry, and what of them each constraint gets.
 
-use std::ops::Range;
-
 use super::form::{KktCondition, KktConditions, KktMultipliers, is_worse};
 use super::labels::{KktLabel, KktLabels};
 use super::projection::{outside_dual, projected};
 use super::sample::Sample;
 use super::units::Units;
 use crate::cones::ConeProduct;
-use crate::program::{Cone, Structure};
+use crate::program::{RowKind, Structure};
 
 /// A residual in the caller's units, and relative to the size of its terms.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +53,7 @@ impl Residuals {
             dual: one_sided.clone(),
             complementarity: one_sided,
             stationarity: vec![nan; structure.variables()],
-            is_alone: kinds.iter().map(|kind| *kind != RowKind::Curved).collect(),
+            is_alone: kinds.iter().map(|kind| *kind != RowKind::Together).collect(),
         }
     }
 
@@ -101,7 +99,7 @@ impl Residuals {
             .into_iter()
             .map(|product| product.map(|p| Residual::new(p, size, units.cost)))
             .collect();
-        let is_alone = kinds.iter().map(|kind| *kind != RowKind::Curved).collect();
+        let is_alone = kinds.iter().map(|kind| *kind != RowKind::Together).collect();
         Self { primal, dual, complementarity, stationarity, is_alone }
     }
 
@@ -172,49 +170,26 @@ impl Residuals {
     }
 }
 
-/// What a row is part of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RowKind {
-    Equality,
-    Inequality,
-    /// A cone that is no polyhedron.
-    Curved,
-}
-
 fn row_kinds(structure: &Structure) -> Vec<RowKind> {
-    let kinds = structure.cones().iter().flat_map(|cone| {
-        let kind = match cone {
-            Cone::Zero(_) => RowKind::Equality,
-            Cone::Nonnegative(_) => RowKind::Inequality,
-            _ => RowKind::Curved,
-        };
-        std::iter::repeat_n(kind, cone.dim())
-    });
-    kinds.collect()
-}
-
-/// The rows of each cone.
-fn cone_rows(structure: &Structure) -> impl Iterator<Item = (&Cone, Range<usize>)> {
-    let mut start = 0;
-    structure.cones().iter().map(move |cone| {
-        let rows = start..start + cone.dim();
-        start = rows.end;
-        (cone, rows)
-    })
+    let kinds = structure.cones().iter();
+    kinds.flat_map(|cone| std::iter::repeat_n(cone.rows(), cone.dim())).collect()
 }
 
 /// `|s_i z_i|` of inequalities; `|s'z|` of other cones, at their first row.
 fn products(structure: &Structure, point: &WholePoint<'_>) -> Vec<Option<f64>> {
     let mut products = vec![None; structure.rows()];
-    for (cone, rows) in cone_rows(structure) {
+    let mut start = 0;
+    for cone in structure.cones() {
+        let rows = start..start + cone.dim();
+        start = rows.end;
         let own = rows.clone().map(|i| point.s[i] * point.z[i]);
-        match cone {
-            Cone::Zero(_) => {}
-            Cone::Nonnegative(_) => {
+        match cone.rows() {
+            RowKind::Equality => {}
+            RowKind::Inequality => {
                 rows.zip(own).for_each(|(i, product)| products[i] = Some(product.abs()));
             }
-            _ if rows.is_empty() => {}
-            _ => products[rows.start] = Some(own.sum::<f64>().abs()),
+            RowKind::Together if rows.is_empty() => {}
+            RowKind::Together => products[rows.start] = Some(own.sum::<f64>().abs()),
         }
     }
     products

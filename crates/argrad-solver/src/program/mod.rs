@@ -25,4 +25,5 @@ pub use values::{Slot, Values};
 
 pub(crate) use memory::{MemoryLimit, bytes, not_given};
 pub(crate) use stop::Stop;
+pub(crate) use structure::RowKind;
 pub(crate) use values::{check_finite_samples, check_slot, check_values};

@@ -33,6 +33,17 @@ pub enum Cone {
     },
 }
 
+/// What a row of A says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowKind {
+    /// An equality, whose multiplier has either sign.
+    Equality,
+    /// An inequality.
+    Inequality,
+    /// Something with the other rows of its cone only.
+    Together,
+}
+
 impl Cone {
     /// Number of rows of A that this cone takes.
     pub fn dim(&self) -> usize {
@@ -42,6 +53,32 @@ impl Cone {
             Cone::PsdTriangle(side) => side.saturating_mul(side.saturating_add(1)) / 2,
             Cone::Exponential | Cone::Power(_) => 3,
             Cone::GeneralizedPower { alpha, norm_dim } => alpha.len().saturating_add(*norm_dim),
+        }
+    }
+
+    /// How it is called where it has no other name.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Cone::Zero(_) => "equalities",
+            Cone::Nonnegative(_) => "inequalities",
+            Cone::SecondOrder(_) => "second-order cone",
+            Cone::PsdTriangle(_) => "positive semidefinite cone",
+            Cone::Exponential => "exponential cone",
+            Cone::Power(_) => "power cone",
+            Cone::GeneralizedPower { .. } => "generalized power cone",
+        }
+    }
+
+    /// What its rows say.
+    pub(crate) fn rows(&self) -> RowKind {
+        match self {
+            Cone::Zero(_) => RowKind::Equality,
+            Cone::Nonnegative(_) => RowKind::Inequality,
+            Cone::SecondOrder(_)
+            | Cone::PsdTriangle(_)
+            | Cone::Exponential
+            | Cone::Power(_)
+            | Cone::GeneralizedPower { .. } => RowKind::Together,
         }
     }
 
@@ -308,7 +345,7 @@ impl Structure {
 
     /// Row by row, whether `b = +inf` removes it: those of nonnegative cones.
     pub(crate) fn removable(&self) -> Vec<bool> {
-        let of = |cone: &Cone| vec![matches!(cone, Cone::Nonnegative(_)); cone.dim()];
+        let of = |cone: &Cone| vec![cone.rows() == RowKind::Inequality; cone.dim()];
         self.cones.iter().flat_map(of).collect()
     }
 

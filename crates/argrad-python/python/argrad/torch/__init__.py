@@ -1,7 +1,9 @@
 """Convex optimization layers for PyTorch.
 
 `CvxpyLayer` makes a differentiable layer of a CVXPY problem, with the interface of cvxpylayers;
-`qp` and `QpLayer` solve batches of quadratic programs. `CvxpyLayer` needs the package cvxpy, which
+`qp` and `QpLayer` solve batches of quadratic programs. `row_normalized`, `orthonormal_rows`,
+`regularized` and `perturbed` make constraints and objectives that are better to learn. `CvxpyLayer`
+needs the package cvxpy, which
 is imported when it is first used.
 """
 
@@ -11,13 +13,30 @@ from typing import TYPE_CHECKING, Any
 
 from argrad._errors import SolverWarning
 from argrad.torch._call import SecondDerivative
+from argrad.torch._parametrizations import (
+    orthonormal_rows,
+    perturbed,
+    regularized,
+    row_normalized,
+)
 from argrad.torch._qp import qp
 from argrad.torch._qp_layer import QpLayer
 
 if TYPE_CHECKING:
     from argrad.torch._layer import CvxpyLayer
 
-__all__ = ["CvxpyLayer", "QPLayer", "QpLayer", "SecondDerivative", "SolverWarning", "qp"]
+__all__ = [
+    "CvxpyLayer",
+    "QPLayer",
+    "QpLayer",
+    "SecondDerivative",
+    "SolverWarning",
+    "orthonormal_rows",
+    "perturbed",
+    "qp",
+    "regularized",
+    "row_normalized",
+]
 
 QPLayer = QpLayer
 """`QpLayer`, in the spelling of other packages."""

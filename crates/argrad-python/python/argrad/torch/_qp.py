@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from argrad import _core, _options
+from argrad import _conditions, _core, _options
 from argrad._policy import Policy, settings_key
 from argrad.torch._call import Arrays, Call, Solution, opaque
 from argrad.torch._function import evaluate
@@ -316,6 +316,49 @@ def run_qp(
     call = Call(plan.program, policy, like, start, observe)
     results = evaluate(call, tensors, plan.batch)
     return results if duals else results[0]
+
+
+def qp_conditions(
+    tensors: Sequence[torch.Tensor | None],
+    z: torch.Tensor,
+    nu: torch.Tensor | None,
+    lam: torch.Tensor | None,
+    solver_args: Mapping[str, Any] | None,
+) -> _conditions.KktConditions | list[_conditions.KktConditions]:
+    """The KKT conditions of quadratic programs, arguments in the order of `NAMES`, at points."""
+    settings = settings_key(_options.solver_options(solver_args).settings) if solver_args else ()
+    _check_tensors(tensors)
+    like = tensors[1]
+    shapes = tuple(None if tensor is None else tuple(tensor.shape) for tensor in tensors)
+    single = like is not None and like.dtype is torch.float32
+    plan = _plan(shapes, settings, True, single)
+    arrays = [
+        None if gone or tensor is None else doubles(tensor)
+        for gone, tensor in zip(plan.absent, tensors, strict=True)
+    ]
+    lengths = [shape[0] for shape in plan.program.results]
+    points = dict(zip(("z", "nu", "lam"), (z, nu, lam), strict=True))
+    batch = plan.batch
+    for point in points.values():
+        if point is not None and point.dim() == 2 and batch is None:
+            batch = point.shape[0]
+    rows = []
+    for (name, point), length in zip(points.items(), lengths, strict=True):
+        if point is None:
+            rows.append(None)
+            continue
+        if tuple(point.shape) not in ((length,), (batch or 1, length)):
+            wanted = f"({length},)" if batch is None else f"({length},) or ({batch}, {length})"
+            raise ValueError(f"{name} must have shape {wanted}; found {tuple(point.shape)}")
+        rows.append(np.ascontiguousarray(np.broadcast_to(doubles(point), (batch or 1, length))))
+    core: Any = plan.program.core
+    found = _conditions.read(core.conditions(batch or 1, *arrays, *rows))
+    return found if batch is not None else found[0]
+
+
+def doubles(tensor: torch.Tensor) -> np.ndarray:
+    """As the core takes it."""
+    return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float64)
 
 
 def _compiled_qp(Q: Any, p: Any, G: Any, h: Any, A: Any, b: Any, *rest: Any) -> Any:
