@@ -74,6 +74,8 @@ pub mod prelude;
 
 mod qp;
 
+pub mod argmin;
+
 pub mod factored_quadratic;
 pub mod feasible_rhs;
 pub mod orthonormal_rows;
