@@ -1,5 +1,6 @@
 //! What the solver remembers of one sample.
 
+use super::super::dense::largest;
 use super::super::point::{Point, Residual};
 use super::super::problem::Dimensions;
 use super::super::report::{ArgminStatus, NotANumber};
@@ -15,6 +16,8 @@ pub(in super::super) struct Iterate {
     pub(in super::super) scaling: Scaling,
     /// Largest absolute value that each variable had: its size, where it converges to zero.
     pub(in super::super) y_size: Vec<f64>,
+    /// Largest of these after the first step: where the others are measured from.
+    first_size: f64,
     /// Weight of each row in the merit function, in the units of its multiplier.
     pub(super) penalties: Vec<f64>,
     /// What is added to the Hessian, relative to its largest entry, after steps that were too long.
@@ -43,6 +46,7 @@ impl Iterate {
             sample,
             scaling: Scaling { y: vec![1.0; point.y.len()], rows: vec![1.0; rows] },
             y_size: point.y.iter().map(|v| v.abs()).collect(),
+            first_size: 0.0,
             penalties: vec![0.0; rows],
             damping: 0.0,
             residual: f64::INFINITY,
@@ -78,10 +82,18 @@ impl Iterate {
         8.0 * f64::EPSILON * (objective.abs() + terms)
     }
 
+    /// Whether the variables have grown so much that where they started is below their rounding.
+    pub(super) fn has_run_away(&self) -> bool {
+        self.first_size > 0.0 && largest(&self.y_size) * f64::EPSILON > self.first_size
+    }
+
     /// Moves to a point with these values; the derivatives follow.
     pub(super) fn move_to(&mut self, y: Vec<f64>, objective: f64, c: Vec<f64>) {
         for (size, y) in self.y_size.iter_mut().zip(&y) {
             *size = size.max(y.abs());
+        }
+        if self.first_size == 0.0 {
+            self.first_size = largest(&self.y_size);
         }
         self.point.y = y;
         self.point.objective = objective;

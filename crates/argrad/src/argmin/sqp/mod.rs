@@ -143,6 +143,8 @@ impl Iterate {
                 return Some(system);
             }
             self.status = Some(ArgminStatus::Solved);
+        } else if self.has_run_away() {
+            self.status = Some(ArgminStatus::Unbounded);
         } else if is_last {
             self.status = Some(ArgminStatus::IterationLimit);
         }

@@ -17,6 +17,8 @@ const REDUCTION: f64 = 0.1;
 /// How often penalties are raised in vain, and by which factor, before the point is given up.
 const ROUNDS: u32 = 8;
 const RAISE: f64 = 10.0;
+/// Largest multiplier, and penalty, relative to the gradient of the objective.
+const MOST: f64 = 1e9;
 /// A step below this part of the variables' size goes nowhere.
 const NOWHERE: f64 = 1e-6;
 /// Quadratic programs without an answer, one after the other, before a sample is given up.
@@ -102,12 +104,16 @@ impl Iterate {
         self.y_size.iter().zip(&self.scaling.y).fold(0.0, |most, (y, d)| (y / d).max(most))
     }
 
-    /// Makes penalties at least as large as these multipliers. Powell's rule: they may fall, by
-    /// half of what is too much, until the iterations are many; then they only grow.
-    fn raise_penalties(&mut self, lambda: &[f64], also: &[f64]) {
+    /// Makes the penalty of each row larger than these scaled multipliers, in scaled units the same
+    /// for all rows: one with multiplier zero must not be free to be violated. Powell's rule:
+    /// penalties may fall, by half of what is too much, until the iterations are many; then they
+    /// only grow.
+    fn raise_penalties(&mut self, lambda: &[f64], also: &[f64], linear: &[f64]) {
         let may_fall = self.iterations < 40 && self.elastic_rounds == 0;
-        for ((w, a), b) in self.penalties.iter_mut().zip(lambda).zip(also) {
-            let needed = 1.1 * a.abs().max(b.abs());
+        let most = largest(lambda).max(largest(also));
+        let needed = (1.1 * most).max(0.1 * largest(linear));
+        for (w, e) in self.penalties.iter_mut().zip(&self.scaling.rows) {
+            let needed = needed * e;
             let kept = if may_fall { 0.5 * (*w + needed) } else { *w };
             *w = needed.max(kept);
         }
@@ -129,6 +135,11 @@ pub(super) fn steps(
     }
     let programs: Vec<&Quadratic> = models.iter().map(|m| &m.program).collect();
     let mut solutions = subproblems.solve(&programs, warm)?;
+    for (solution, program) in solutions.iter_mut().zip(&programs) {
+        // Multipliers without bound: constraints that contradict each other but for rounding.
+        let bound = MOST * price(program);
+        solution.take_if(|solution| largest(&solution.lambda) > bound);
+    }
     let mut models: Vec<Option<Model>> = models.into_iter().map(Some).collect();
     let failed: Vec<usize> = (0..solutions.len()).filter(|&k| solutions[k].is_none()).collect();
     let mut is_elastic = vec![false; solutions.len()];
@@ -168,14 +179,19 @@ pub(super) fn steps(
     Ok(out)
 }
 
-/// Penalties of an elastic program: more than the gradient of the objective can pay for.
+/// What the gradient of the objective can pay for, as a scaled multiplier.
+fn price(program: &Quadratic) -> f64 {
+    let gradient = largest(&program.linear);
+    if gradient > 0.0 { gradient } else { largest(&program.hessian) }
+}
+
+/// Penalties of an elastic program: more than that.
 fn elastic_penalties(it: &mut Iterate, model: &mut Model) {
     let program = &mut model.program;
-    let price = largest(&program.linear).max(largest(&program.lambda));
-    let price = if price > 0.0 { price } else { largest(&program.hessian) };
-    let raise = RAISE.powi(it.elastic_rounds as i32);
+    let price = price(program);
+    let raised = 2.0 * price * RAISE.powi(it.elastic_rounds as i32);
     for (k, scaled) in program.penalties.iter_mut().enumerate() {
-        *scaled = scaled.max(2.0 * price * raise);
+        *scaled = scaled.max(raised).min(MOST * price);
         it.penalties[k] = *scaled * it.scaling.rows[k];
     }
 }
@@ -193,7 +209,7 @@ impl Iterate {
         let rows = &self.scaling.rows;
         let unscaled =
             |values: &[f64]| -> Vec<f64> { values.iter().zip(rows).map(|(v, e)| v * e).collect() };
-        let (lambda, of_program) = (unscaled(&corrected), unscaled(&solution.lambda));
+        let lambda = unscaled(&corrected);
         let linearized: Vec<f64> = product(&model.program.gradients, size.y, &solution.step)
             .iter()
             .zip(&model.program.c)
@@ -213,7 +229,7 @@ impl Iterate {
             }
         } else {
             self.elastic_rounds = 0;
-            self.raise_penalties(&lambda, &of_program);
+            self.raise_penalties(&corrected, &solution.lambda, &model.program.linear);
         }
         let mut slope = dot(&model.program.linear, &solution.step);
         for (k, (before, after)) in Point::violations(&model.program.c, size)
