@@ -29,7 +29,7 @@
 //! ```
 //!
 //! Any other convex problem is written as mathematics in [`model`], and compiled to a layer of its
-//! parameters.
+//! parameters. Smooth problems that need not be convex are functions in [`argmin`].
 //!
 //! # Conventions
 //! - Batch first, row-major. Each argument is a [`Slot`]: one copy shared by the batch, or one
@@ -109,3 +109,8 @@ struct Dpp;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/tutorial.md")]
 struct Tutorial;
+
+/// The examples of the page on smooth problems, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/argmin.md")]
+struct SmoothProblems;

@@ -8,6 +8,10 @@ use super::scaling::Scaling;
 /// An inequality is weakly active where both its slack and its multiplier are below this, relative.
 const WEAK: f64 = 9.536_743_164_062_5e-7; // 64 times half of the digits, 2^-20
 
+/// A component of stationarity this far below the others is rounding of theirs, divided by the
+/// tolerance that a residual can reach.
+const FAR_BELOW: f64 = 7.629_394_531_25e-6; // 2^-17, a third of the digits
+
 /// A point (y, lambda) with the values and derivatives there. Rows are those of h, then those of g.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Point {
@@ -48,7 +52,8 @@ impl Residual {
 pub(super) struct Sizes {
     /// Of each constraint, in its own units.
     rows: Vec<f64>,
-    /// Of stationarity, in scaled units.
+    /// Of stationarity, in scaled units: of each component, and the largest.
+    components: Vec<f64>,
     dual: f64,
     /// What a multiplier of each row is multiplied with to be in the units of `dual`.
     multipliers: Vec<f64>,
@@ -102,14 +107,17 @@ impl Point {
             .chunks(n.max(1))
             .map(|row| row.iter().zip(&scaling.y).fold(0.0, |m: f64, (a, d)| m.max(a.abs() * d)))
             .collect();
-        let mut dual = 0.0_f64;
-        for ((row, f_y), d) in self.hessian.chunks(n.max(1)).zip(&self.f_y).zip(&scaling.y) {
-            dual = dual.max(f_y.abs() * d).max(absolute(row) * d);
+        let mut components = Vec::with_capacity(n);
+        for (j, d) in scaling.y.iter().enumerate() {
+            let curved = absolute(&self.hessian[j * n..(j + 1) * n]);
+            let terms = self.lambda.iter().enumerate();
+            let pull = terms.map(|(i, l)| (l * self.gradients[i * n + j]).abs());
+            components.push(d * pull.fold(curved.max(self.f_y[j].abs()), f64::max));
         }
-        for (lambda, factor) in self.lambda.iter().zip(&multipliers) {
-            dual = dual.max(lambda.abs() * factor);
-        }
-        Sizes { rows, dual, multipliers }
+        let dual = largest(&components);
+        // What is far below the others is compared with them: it may be rounding.
+        components.iter_mut().for_each(|size| *size = size.max(FAR_BELOW * dual));
+        Sizes { rows, components, dual, multipliers }
     }
 
     /// L_Y = f_Y + (h_Y, g_Y)'lambda.
@@ -120,10 +128,11 @@ impl Point {
 
     /// The residuals of the KKT conditions.
     pub(super) fn residual(&self, size: &Dimensions, sizes: &Sizes, scaling: &Scaling) -> Residual {
-        let scaled: Vec<f64> =
-            self.stationarity().iter().zip(&scaling.y).map(|(v, d)| v * d).collect();
-        let mut residual =
-            Residual { dual: relative(largest(&scaled), sizes.dual), ..Residual::default() };
+        let mut residual = Residual::default();
+        let components = scaling.y.iter().zip(&sizes.components);
+        for (v, (d, component)) in self.stationarity().iter().zip(components) {
+            residual.dual = maximum(residual.dual, relative((v * d).abs(), *component));
+        }
         for (violation, row) in Self::violations(&self.c, size).zip(&sizes.rows) {
             residual.primal = maximum(residual.primal, relative(violation, *row));
         }

@@ -30,29 +30,26 @@ pub(super) struct Convexified {
 impl Convexified {
     /// Of the scaled Hessian `h` (order n), whose curvature along the rows `a` (scaled gradients of
     /// the constraints that are expected to be active) matters. `flat` is the curvature to give to
-    /// directions without any where H has none at all; `damping` is added to all, relative to the
-    /// largest entry.
+    /// directions without any, at most that of H; `damping` is added to all, relative to the largest
+    /// entry.
     pub(super) fn new(h: &[f64], n: usize, a: &[f64], flat: f64, damping: f64) -> Self {
         let size = if largest(h) > 0.0 { largest(h) } else { flat };
         let floor = FLAT * size;
         let mut convex = match exceeds(h, n, floor) {
             true => Self { matrix: h.to_vec(), range_term: None },
-            false => Self::corrected(h, n, a, floor, size),
+            false => Self::corrected(h, n, a, floor, flat.max(floor).min(size)),
         };
         (0..n).for_each(|i| convex.matrix[i * n + i] += damping * size);
         convex
     }
 
-    fn corrected(h: &[f64], n: usize, a: &[f64], floor: f64, size: f64) -> Self {
+    fn corrected(h: &[f64], n: usize, a: &[f64], floor: f64, flat: f64) -> Self {
         let qr = PivotedQr::new(a, a.len() / n.max(1), n, DEPENDENT);
         let (rank, free) = (qr.rank, n - qr.rank);
-        // Flat directions without any curvature in H get `size` where H is zero altogether.
-        let all_flat = largest(h) == 0.0;
         let lift = move |v: f64| match v {
             v if v > floor => v,
             v if v < -floor => -v,
-            _ if all_flat => size,
-            _ => floor,
+            _ => flat,
         };
         let b = SymmetricEigen::new(&congruence(&qr.null, free, h, n, &qr.null, free), free);
         let b_convex = b.rebuild(lift);

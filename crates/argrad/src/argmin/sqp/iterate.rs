@@ -1,6 +1,7 @@
 //! What the solver remembers of one sample.
 
 use super::super::dense::largest;
+use super::super::kkt::FLAT;
 use super::super::point::{Point, Residual};
 use super::super::problem::Dimensions;
 use super::super::report::{ArgminStatus, NotANumber};
@@ -85,6 +86,12 @@ impl Iterate {
     /// Whether the variables have grown so much that where they started is below their rounding.
     pub(super) fn has_run_away(&self) -> bool {
         self.first_size > 0.0 && largest(&self.y_size) * f64::EPSILON > self.first_size
+    }
+
+    /// Whether the variables have grown by more than half of the digits, and are larger than ever.
+    pub(super) fn is_running_away(&self) -> bool {
+        let size = largest(&self.y_size);
+        self.first_size > 0.0 && size * FLAT > self.first_size && largest(&self.point.y) == size
     }
 
     /// Moves to a point with these values; the derivatives follow.

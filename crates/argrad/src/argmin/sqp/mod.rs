@@ -146,7 +146,10 @@ impl Iterate {
         } else if self.has_run_away() {
             self.status = Some(ArgminStatus::Unbounded);
         } else if is_last {
-            self.status = Some(ArgminStatus::IterationLimit);
+            self.status = Some(match self.is_running_away() {
+                true => ArgminStatus::Unbounded,
+                false => ArgminStatus::IterationLimit,
+            });
         }
         None
     }

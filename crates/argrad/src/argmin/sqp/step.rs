@@ -19,6 +19,9 @@ const ROUNDS: u32 = 8;
 const RAISE: f64 = 10.0;
 /// Largest multiplier, and penalty, relative to the gradient of the objective.
 const MOST: f64 = 1e9;
+/// Entries below this part of the largest change nothing but the units that the quadratic program
+/// is equilibrated to: derivatives by variables that converge to zero become as small as 1e-40.
+const NOTHING: f64 = f64::EPSILON / 1024.0;
 /// A step below this part of the variables' size goes nowhere.
 const NOWHERE: f64 = 1e-6;
 /// Quadratic programs without an answer, one after the other, before a sample is given up.
@@ -50,9 +53,13 @@ struct Model {
 impl Model {
     fn new(it: &Iterate, size: &Dimensions) -> Self {
         let (point, scaling, n) = (&it.point, &it.scaling, size.y);
-        let hessian = scaling.hessian(&point.hessian);
-        let gradients = scaling.rows(&point.gradients);
-        let linear: Vec<f64> = point.f_y.iter().zip(&scaling.y).map(|(v, d)| v * d).collect();
+        let mut hessian = scaling.hessian(&point.hessian);
+        let mut gradients = scaling.rows(&point.gradients);
+        let mut linear: Vec<f64> = point.f_y.iter().zip(&scaling.y).map(|(v, d)| v * d).collect();
+        for part in [&mut hessian, &mut gradients, &mut linear] {
+            let least = NOTHING * largest(part);
+            part.iter_mut().filter(|v| v.abs() < least).for_each(|v| *v = 0.0);
+        }
         let in_rows = |values: &[f64]| -> Vec<f64> {
             values.iter().zip(&scaling.rows).map(|(v, e)| v * e).collect()
         };
