@@ -1,7 +1,7 @@
 //! The oracle of a problem that is written in Rust: derivatives by (hyper-)dual numbers.
 //!
-//! A hyper-dual number a + b e1 + c e2 + d e1 e2 has e1^2 = e2^2 = 0 (Fike and Alonso 2011): with e1
-//! along one direction and e2 along another, d is the exact second derivative. No step size, no
+//! A hyper-dual number a + b e1 + c e2 + d e1 e2 has e1^2 = e2^2 = 0 (Fike and Alonso 2011): with
+//! e1 along one direction and e2 along another, d is the exact second derivative. No step size, no
 //! truncation. Samples go over the threads of rayon's pool.
 
 use num_dual::{Dual64, HyperDual64};

@@ -57,7 +57,8 @@ fn draw(rng: &mut StdRng, count: usize, scale: f64) -> Vec<f64> {
 }
 
 impl Known {
-    /// Problem `seed`; with units far from one if `in_units`, and with constraints if `is_constrained`.
+    /// Problem `seed`; with units far from one if `in_units`, and with constraints if
+    /// `is_constrained`.
     pub fn new(seed: u64, in_units: bool, is_constrained: bool) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let (p, n) = (1 + seed as usize % 3, 3 + seed as usize % 5);

@@ -115,7 +115,10 @@ problems! {
     Hs39 39 {
         theta: [1., 1.], start: [2., 2., 2., 2.], optimum: -1.,
         f(_t, y) = -y[0],
-        h = [_t[0] * y[1] - y[0].powi(3) - y[2].powi(2), _t[1] * y[0].powi(2) - y[1] - y[3].powi(2)],
+        h = [
+            _t[0] * y[1] - y[0].powi(3) - y[2].powi(2),
+            _t[1] * y[0].powi(2) - y[1] - y[3].powi(2)
+        ],
         g = [],
     }
     Hs40 40 {

@@ -30,8 +30,8 @@ pub(super) struct Convexified {
 impl Convexified {
     /// Of the scaled Hessian `h` (order n), whose curvature along the rows `a` (scaled gradients of
     /// the constraints that are expected to be active) matters. `flat` is the curvature to give to
-    /// directions without any, at most that of H; `damping` is added to all, relative to the largest
-    /// entry.
+    /// directions without any, at most that of H; `damping` is added to all, relative to the
+    /// largest entry.
     pub(super) fn new(h: &[f64], n: usize, a: &[f64], flat: f64, damping: f64) -> Self {
         let size = if largest(h) > 0.0 { largest(h) } else { flat };
         let floor = FLAT * size;

@@ -34,7 +34,7 @@ pub(super) fn escape<O: Oracle>(
         let samples: Vec<usize> = pending.iter().map(|&k| saddles[k].0.sample).collect();
         let length = sign * 0.25_f64.powi((trial / 2) as i32);
         let lines: Vec<Vec<f64>> =
-            pending.iter().map(|&k| direction(&saddles[k].0, &saddles[k].1, length)).collect();
+            pending.iter().map(|&k| direction(saddles[k].0, &saddles[k].1, length)).collect();
         let values = evaluator.values(&samples, &at(&saddles, &pending, &lines).concat())?;
         // Back to the constraints: the least step that restores the linearized active rows.
         let restored: Vec<Vec<f64>> = pending

@@ -65,25 +65,6 @@ impl Trial<'_> {
             _ if length <= SHORT => (self.it.damping * DAMPING_GROWTH).max(DAMPING),
             _ => self.it.damping,
         };
-        if std::env::var("ARG_DBG").is_ok() {
-            {
-                let it = &self.it;
-                eprintln!(
-                    "it {} len {:.1e} res {:.2e} slope {:.2e} f {:.6} viol {:.2e} damp {:.1e} pen {:.1e} lam {:.1e} er {} p {:.2e}",
-                    it.iterations,
-                    length,
-                    it.residual,
-                    self.step.slope,
-                    values.objective,
-                    values.c.iter().fold(0.0f64, |m, v| m.max(*v)),
-                    it.damping,
-                    it.penalties.iter().fold(0.0f64, |m, v| m.max(*v)),
-                    self.step.lambda.iter().fold(0.0f64, |m, v| m.max(v.abs())),
-                    it.elastic_rounds,
-                    self.step.p.iter().fold(0.0f64, |m, v| m.max(v.abs()))
-                );
-            }
-        }
         self.it.move_to(y, values.objective, values.c);
         self.done = true;
     }
@@ -144,18 +125,6 @@ fn shorten(trial: &mut Trial<'_>, values: &Values) {
     trial.length *= 0.5;
     if trial.length >= SHORTEST {
         return;
-    }
-    if std::env::var("ARG_DBG").is_ok() {
-        {
-            eprintln!(
-                "short slope {:e} er {} pen {:?} lam {:?} p {:?}",
-                trial.step.slope,
-                trial.it.elastic_rounds,
-                trial.it.penalties,
-                trial.step.lambda,
-                trial.step.p
-            );
-        }
     }
     trial.done = true;
     let overflows = values.objective == f64::NEG_INFINITY;
