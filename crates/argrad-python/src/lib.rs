@@ -1,4 +1,5 @@
-//! The extension module `argrad._core`: solver, layer of affine maps and dense QP on numpy arrays.
+//! The extension module `argrad._core`: solver, layer of affine maps, dense QP and smooth problems on
+//! numpy arrays.
 //! What users see is in `python/argrad`; this crate converts, releases the interpreter lock, and
 //! adds nothing.
 
@@ -15,6 +16,7 @@ mod program;
 mod report;
 mod tapes;
 
+mod argmin;
 mod layer;
 mod qp;
 mod solver;
@@ -25,6 +27,8 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
+    #[pymodule_export]
+    use super::argmin::{Argmin, ArgminSolved};
     #[pymodule_export]
     use super::error::{MemoryLimitError, SolverError};
     #[pymodule_export]
@@ -41,6 +45,8 @@ mod _core {
         super::fork::remember_process();
         super::memory::keep_freed_pages();
         module.add("STATUS", PyTuple::new(module.py(), super::report::STATUS)?)?;
+        let of_argmin = PyTuple::new(module.py(), super::argmin::ARGMIN_STATUS)?;
+        module.add("ARGMIN_STATUS", of_argmin)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

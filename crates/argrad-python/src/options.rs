@@ -79,6 +79,18 @@ pub(crate) fn interrupt(settings: &Settings) -> Interrupt {
     settings.interrupt.clone().unwrap_or_default()
 }
 
+/// From the option of that name; `None` is the default.
+pub(crate) fn on_failure(given: Option<&str>) -> PyResult<OnFailure> {
+    match given {
+        None | Some("raise") => Ok(OnFailure::Error),
+        Some("nan") => Ok(OnFailure::Nan),
+        Some("zero") => Ok(OnFailure::Zero),
+        Some(other) => Err(PyValueError::new_err(format!(
+            "on_failure: expected \"raise\", \"nan\" or \"zero\", found {other:?}"
+        ))),
+    }
+}
+
 /// From the options `mode`, `on_failure` and `method`; `None` is the default.
 pub(crate) fn differentiation(
     mode: Option<&Bound<'_, PyAny>>,
@@ -104,16 +116,7 @@ pub(crate) fn differentiation(
             }
         }
     };
-    let on_failure = match on_failure {
-        None | Some("raise") => OnFailure::Error,
-        Some("nan") => OnFailure::Nan,
-        Some("zero") => OnFailure::Zero,
-        Some(other) => {
-            return Err(PyValueError::new_err(format!(
-                "on_failure: expected \"raise\", \"nan\" or \"zero\", found {other:?}"
-            )));
-        }
-    };
+    let on_failure = self::on_failure(on_failure)?;
     let method = match method.filter(|method| !method.is_none()) {
         None => Method::Direct,
         Some(method) => {

@@ -18,7 +18,10 @@ _Method = Literal["direct"] | tuple[Literal["lsqr"], float, int]
 _Table = tuple[list[tuple[str, str, int | None, float, float]], bool, str, str]
 
 __all__ = [
+    "ARGMIN_STATUS",
     "STATUS",
+    "Argmin",
+    "ArgminSolved",
     "Layer",
     "LayerSolved",
     "MemoryLimitError",
@@ -31,6 +34,7 @@ __all__ = [
     "held_tapes",
 ]
 
+ARGMIN_STATUS: tuple[str, ...]
 STATUS: tuple[str, ...]
 __version__: str
 
@@ -41,6 +45,53 @@ class MemoryLimitError(MemoryError): ...
 class SolverError(RuntimeError):
     indices: list[int]
     statuses: list[str]
+
+@final
+class Argmin:
+    def __new__(
+        cls,
+        callbacks: Any,
+        theta: int,
+        y: int,
+        equalities: int,
+        inequalities: int,
+        tolerance: float | None = None,
+        max_iterations: int | None = None,
+        on_failure: _OnFailure | None = None,
+    ) -> Argmin: ...
+    def solve(
+        self,
+        batch: int,
+        theta: _Array,
+        y: _Array,
+        nu: _Array | None = None,
+        mu: _Array | None = None,
+    ) -> ArgminSolved: ...
+    def at(
+        self,
+        batch: int,
+        theta: _Array,
+        y: _Array,
+        nu: _Array | None = None,
+        mu: _Array | None = None,
+    ) -> ArgminSolved: ...
+
+@final
+class ArgminSolved:
+    @property
+    def y(self) -> _Array: ...
+    @property
+    def nu(self) -> _Array: ...
+    @property
+    def mu(self) -> _Array: ...
+    @property
+    def all_solved(self) -> bool: ...
+    @property
+    def reports(self) -> dict[str, Any]: ...
+    def vjp(
+        self, dy: _Array | None = None, dnu: _Array | None = None, dmu: _Array | None = None
+    ) -> _Array: ...
+    def jvp(self, dtheta: _Array) -> tuple[_Array, _Array, _Array]: ...
 
 @final
 class Solver:

@@ -1,6 +1,7 @@
 """Differentiable convex programs for JAX.
 
-`qp` solves batches of quadratic programs; `CvxpyLayer` makes a JAX function of a CVXPY problem,
+`qp` solves batches of quadratic programs; `argmin` finds and differentiates minimizers of smooth
+problems written in JAX; `CvxpyLayer` makes a JAX function of a CVXPY problem,
 with the interface of cvxpylayers. `CvxpyLayer` needs the package cvxpy, which is imported when it
 is first used.
 """
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from argrad._errors import SolverWarning
 from argrad.jax import _vmap as _vmap  # registers the rules of vmap
+from argrad.jax._argmin import ArgminSolution, argmin
 from argrad.jax._qp import qp
 
 if TYPE_CHECKING:
     from argrad.jax._layer import CvxpyLayer
 
-__all__ = ["CvxpyLayer", "SolverWarning", "qp"]
+__all__ = ["ArgminSolution", "CvxpyLayer", "SolverWarning", "argmin", "qp"]
 
 
 def __getattr__(name: str) -> Any:
