@@ -41,6 +41,15 @@ pub enum ModelError {
     /// The problem does not follow the rules of disciplined geometric programming.
     #[error("the problem is not a geometric program:\n{}", lines(.0))]
     NotDgp(Vec<Issue>),
+    /// The problem does not follow the rules of disciplined quasiconvex programming.
+    #[error("the problem is not quasiconvex by the rules:\n{}", lines(.0))]
+    NotDqcp(Vec<Issue>),
+    /// The problem does not follow the rules of disciplined convex-concave programming.
+    #[error("the problem is no difference of convex functions by the rules:\n{}", lines(.0))]
+    NotDccp(Vec<Issue>),
+    /// Samples whose sequence of convex problems did not end at a stationary point, and why.
+    #[error("no derivative at what is no stationary point: {}", samples(.0))]
+    NotStationary(Vec<(usize, String)>),
     /// A parameter enters in a way that cannot be canonicalized.
     #[error("a parameter stands where none can:\n{}", lines(.0))]
     NotDpp(Vec<Issue>),
@@ -87,6 +96,11 @@ pub enum ModelError {
     /// The solver's complaint.
     #[error(transparent)]
     Solver(#[from] argrad_solver::Error),
+}
+
+fn samples(found: &[(usize, String)]) -> String {
+    let text = |(at, why): &(usize, String)| format!("sample {at} ({why})");
+    found.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 fn lines(issues: &[Issue]) -> String {

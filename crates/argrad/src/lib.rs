@@ -60,11 +60,19 @@ mod canonical;
 
 mod constraint;
 
+mod function;
+
+mod transcript;
+
 mod problem;
 
 mod layer;
 
 pub mod gp;
+
+pub mod quasiconvex;
+
+pub mod convex_concave;
 
 pub mod ready;
 

@@ -6,7 +6,7 @@ use crate::atom::Curvature;
 use crate::constraint::Constraint;
 use crate::dcp::{Analysis, culprits, tree};
 use crate::error::{Issue, ModelError};
-use crate::expression::{Expr, Id, Model, Op, Relation, reachable, render};
+use crate::expression::{Arena, Expr, Id, Model, Op, Relation, reachable, render};
 
 /// A convex problem: minimize or maximize an expression subject to constraints.
 ///
@@ -116,6 +116,15 @@ impl<'m> Problem<'m> {
 
     /// [`Self::check`], with what was found out.
     pub(crate) fn analyse(&self) -> Result<Analysis, ModelError> {
+        self.well_formed()?;
+        let arena = self.model.arena();
+        let analysis = Analysis::new(&arena);
+        let issues = self.curvature_issues(&arena, &analysis);
+        if issues.is_empty() { Ok(analysis) } else { Err(ModelError::NotDcp(issues)) }
+    }
+
+    /// Whether expressions are well formed and of one model, and the objective is a scalar.
+    pub(crate) fn well_formed(&self) -> Result<(), ModelError> {
         let arena = self.model.arena();
         if !arena.issues.is_empty() {
             return Err(ModelError::Invalid(arena.issues.clone()));
@@ -133,10 +142,12 @@ impl<'m> Problem<'m> {
                 invalid.push(Issue::new("a constraint of another model".into(), place));
             }
         }
-        if !invalid.is_empty() {
-            return Err(ModelError::Invalid(invalid));
-        }
-        let analysis = Analysis::new(&arena);
+        if invalid.is_empty() { Ok(()) } else { Err(ModelError::Invalid(invalid)) }
+    }
+
+    /// What breaks the rules of disciplined convex programming.
+    fn curvature_issues(&self, arena: &Arena, analysis: &Analysis) -> Vec<Issue> {
+        let node = &arena.nodes[self.objective.id];
         let mut issues = Vec::new();
         let mut require = |id: Id, convex: bool, concave: bool, place, what: &str| {
             let curvature = analysis.info(id).curvature;
@@ -144,9 +155,9 @@ impl<'m> Problem<'m> {
                 return;
             }
             if curvature == Curvature::Unknown {
-                issues.extend(culprits(&arena, &analysis, id));
+                issues.extend(culprits(arena, analysis, id));
             } else {
-                let text = render(&arena, id);
+                let text = render(arena, id);
                 issues.push(Issue::new(format!("{what}: {text} is {curvature}"), place));
             }
         };
@@ -182,7 +193,7 @@ impl<'m> Problem<'m> {
                 require(arg, convex, concave, data.place, what);
             }
         }
-        if issues.is_empty() { Ok(analysis) } else { Err(ModelError::NotDcp(issues)) }
+        issues
     }
 }
 

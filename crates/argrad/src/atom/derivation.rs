@@ -17,7 +17,7 @@ pub(crate) struct ThetaBlock {
 }
 
 impl ThetaBlock {
-    fn range(&self) -> std::ops::Range<usize> {
+    pub fn range(&self) -> std::ops::Range<usize> {
         self.offset..self.offset + self.shape.size()
     }
 }
@@ -227,6 +227,60 @@ impl Derivation {
                     atom.0.vjp(&arguments(args, theta), cotangent, &mut gradients);
                     for (arg, gradient) in args.iter().zip(&gradients) {
                         add_to(&mut before[arg.range()], gradient);
+                    }
+                }
+            }
+        }
+    }
+
+    /// [`Self::vjp`] along with its derivative: `moved` is a tangent of theta with its derived part
+    /// filled ([`Self::jvp`]), `gradient_moved` the tangent of `gradient`.
+    pub fn vjp_tangent(
+        &self,
+        theta: &[f64],
+        moved: &[f64],
+        gradient: &mut [f64],
+        gradient_moved: &mut [f64],
+    ) {
+        for (step, block) in self.steps.iter().rev() {
+            let (before, rest) = gradient.split_at_mut(block.offset);
+            let (before_moved, rest_moved) = gradient_moved.split_at_mut(block.offset);
+            let c = &rest[..block.shape.size()];
+            let c_moved = &rest_moved[..block.shape.size()];
+            if c.iter().chain(c_moved).all(|c| *c == 0.0) {
+                continue;
+            }
+            match step {
+                Step::Affine { map, .. } => {
+                    map.apply_transpose(c, before);
+                    map.apply_transpose(c_moved, before_moved);
+                }
+                Step::Product { kind, a, b } => {
+                    let mut out = [a, b, a, b].map(|arg| vec![0.0; arg.shape.size()]);
+                    let [da, db, da_moved, db_moved] = &mut out;
+                    let (of_a, of_b) = (&theta[a.range()], &theta[b.range()]);
+                    kind.vjp(of_a, of_b, c, da, db);
+                    kind.vjp(of_a, of_b, c_moved, da_moved, db_moved);
+                    kind.vjp(&moved[a.range()], &moved[b.range()], c, da_moved, db_moved);
+                    add_to(&mut before[a.range()], da);
+                    add_to(&mut before[b.range()], db);
+                    add_to(&mut before_moved[a.range()], da_moved);
+                    add_to(&mut before_moved[b.range()], db_moved);
+                }
+                Step::Atom { atom, args } => {
+                    let zeros = || -> Vec<Vec<f64>> {
+                        args.iter().map(|arg| vec![0.0; arg.shape.size()]).collect()
+                    };
+                    let (mut out, mut out_moved) = (zeros(), zeros());
+                    let values = arguments(args, theta);
+                    let direction: Vec<&[f64]> =
+                        args.iter().map(|arg| &moved[arg.range()]).collect();
+                    atom.0.vjp(&values, c, &mut out);
+                    atom.0.vjp(&values, c_moved, &mut out_moved);
+                    atom.0.vjp_tangent(&values, &direction, c, &mut out_moved);
+                    for ((arg, out), out_moved) in args.iter().zip(&out).zip(&out_moved) {
+                        add_to(&mut before[arg.range()], out);
+                        add_to(&mut before_moved[arg.range()], out_moved);
                     }
                 }
             }

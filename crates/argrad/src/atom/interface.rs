@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::fmt::Debug;
 
-use super::{Affine, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+use super::{
+    Affine, Curvature, Graph, Info, LevelSet, LogLog, Monotonicity, Side, Sign, derivative,
+};
 use crate::algebra::Shape;
 
 /// An argument's numbers.
@@ -135,6 +137,62 @@ pub trait Atom: Any + Debug + Send + Sync {
     /// hold the atom ([`crate::gp`]). None where it has no log-log curvature.
     fn log_log(&self, _args: &[Shape]) -> Option<LogLog> {
         None
+    }
+
+    /// Its level set on one side, where quasiconvex problems may hold the atom
+    /// ([`crate::quasiconvex`]) though it is not convex (below) or concave (above). None where
+    /// nothing is known of it.
+    fn level_set(&self, _side: Side, _args: &[Info]) -> Option<LevelSet> {
+        None
+    }
+
+    /// Whether the atom is `1 / x`, so that a product with it is a quotient.
+    fn is_reciprocal(&self) -> bool {
+        false
+    }
+
+    /// Whether each element of the result is a function of the elements in the same place of the
+    /// arguments, which have its shape. Derivatives with respect to variables are then stored by
+    /// their diagonals ([`crate::convex_concave`]).
+    fn is_elementwise(&self) -> bool {
+        false
+    }
+
+    /// Adds the derivative of [`Self::vjp`] at `args` along `direction` (one slice for each
+    /// argument), which is a product with second derivatives. Where an atom does not say better,
+    /// by differences of its gradient, right to about 12 digits.
+    fn vjp_tangent(
+        &self,
+        args: &[Argument<'_>],
+        direction: &[&[f64]],
+        cotangent: &[f64],
+        gradients: &mut [Vec<f64>],
+    ) {
+        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, f64::max);
+        let long = largest(&mut direction.iter().flat_map(|d| d.iter().map(|v| v.abs())));
+        if long == 0.0 {
+            return;
+        }
+        let size = largest(&mut args.iter().flat_map(|arg| arg.values.iter().map(|v| v.abs())));
+        let scale = if size > 0.0 { size / long } else { 1.0 / long };
+        let gradient = |h: f64| {
+            let moved = |(arg, d): (&Argument<'_>, &&[f64])| -> Vec<f64> {
+                arg.values.iter().zip(*d).map(|(v, d)| v + h * d).collect()
+            };
+            let moved: Vec<Vec<f64>> = args.iter().zip(direction).map(moved).collect();
+            let at: Vec<Argument<'_>> = args
+                .iter()
+                .zip(&moved)
+                .map(|(arg, values)| Argument { shape: arg.shape, values })
+                .collect();
+            let mut out: Vec<Vec<f64>> = moved.iter().map(|v| vec![0.0; v.len()]).collect();
+            self.vjp(&at, cotangent, &mut out);
+            out.concat()
+        };
+        let found = derivative(gradient, scale);
+        for (out, found) in gradients.iter_mut().flatten().zip(found) {
+            *out += found;
+        }
     }
 
     /// What to write instead, where the rules of DCP do not accept the atom of such arguments.

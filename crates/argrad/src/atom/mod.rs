@@ -6,9 +6,11 @@
 
 mod affine;
 mod derivation;
+mod differences;
 mod graph;
 mod info;
 mod interface;
+mod level_set;
 mod log_log;
 mod perspective;
 mod product;
@@ -17,11 +19,13 @@ mod stored;
 
 pub use affine::Affine;
 pub(crate) use affine::Term;
-pub(crate) use derivation::Derivation;
+pub(crate) use derivation::{Derivation, ThetaBlock};
+pub(crate) use differences::derivative;
 pub(crate) use graph::Block;
 pub use graph::Graph;
 pub use info::{Curvature, Info, Monotonicity, Sign};
 pub use interface::{Argument, Atom};
+pub use level_set::{LevelSet, Side};
 pub use log_log::LogLog;
 pub(crate) use product::theta_affine;
 pub(crate) use stored::StoredAtom;

@@ -1,6 +1,8 @@
 //! `abs`, `exp`, `log`.
 
-use super::spec::{Elementwise, ElementwiseLogLog, ElementwiseSpec};
+use std::sync::Arc;
+
+use super::spec::{BOTH, Elementwise, ElementwiseLogLog, ElementwiseSpec};
 use crate::atom::{Curvature, Monotonicity, Sign};
 use crate::expression::Expr;
 
@@ -20,6 +22,7 @@ pub(super) static ABS: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::Power(1.0),
+    inverse: None,
     advice: "",
 };
 
@@ -44,6 +47,7 @@ pub(super) static EXP: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::Function(&EXP),
+    inverse: Some((|| Arc::new(Elementwise(&LOG)), BOTH)),
     advice: "",
 };
 
@@ -68,6 +72,7 @@ pub(super) static LOG: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::Function(&LOG),
+    inverse: Some((|| Arc::new(Elementwise(&EXP)), BOTH)),
     advice: "write log_sum_exp(x) for log(sum(exp(x)))",
 };
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::broadcast_to;
 use crate::algebra::Shape;
-use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+use crate::atom::{
+    Affine, Argument, Atom, Curvature, Graph, Info, LevelSet, LogLog, Monotonicity, Side, Sign,
+};
 use crate::expression::{Expr, Operand};
 
 /// The elementwise largest (`sign` 1) or smallest (-1) of arguments of one shape.
@@ -102,5 +104,12 @@ impl Atom for Extremum {
     }
     fn log_log(&self, _: &[Shape]) -> Option<LogLog> {
         Some(LogLog::Atom(Arc::new(*self)))
+    }
+    fn level_set(&self, side: Side, _: &[Info]) -> Option<LevelSet> {
+        let own = if self.sign > 0.0 { Side::Below } else { Side::Above };
+        (side == own).then_some(LevelSet::Each)
+    }
+    fn is_elementwise(&self) -> bool {
+        true
     }
 }

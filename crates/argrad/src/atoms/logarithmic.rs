@@ -24,6 +24,7 @@ pub(super) static LOG1P: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::None,
+    inverse: None,
     advice: "",
 };
 
@@ -48,6 +49,7 @@ pub(super) static ENTR: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::None,
+    inverse: None,
     advice: "",
 };
 
@@ -77,6 +79,7 @@ pub(super) static LOGISTIC: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::None,
+    inverse: None,
     advice: "",
 };
 
@@ -108,6 +111,7 @@ pub(super) static XEXP: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::None,
+    inverse: None,
     advice: "",
 };
 

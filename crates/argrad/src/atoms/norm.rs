@@ -51,6 +51,22 @@ impl Atom for Norm2 {
         graph.second_order(&t, &args[0]);
         t
     }
+    fn vjp_tangent(
+        &self,
+        args: &[Argument<'_>],
+        direction: &[&[f64]],
+        cotangent: &[f64],
+        gradients: &mut [Vec<f64>],
+    ) {
+        let (x, d) = (args[0].values, direction[0]);
+        let norm = euclidean(x);
+        if norm > 0.0 {
+            let along = x.iter().zip(d).map(|(x, d)| x / norm * d).sum::<f64>();
+            for ((g, x), d) in gradients[0].iter_mut().zip(x).zip(d) {
+                *g += cotangent[0] * (d - x / norm * along) / norm;
+            }
+        }
+    }
     fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
         (args[0].size() > 0).then(|| LogLog::p_norm(args[0].size(), 2.0))
     }

@@ -28,6 +28,7 @@ pub(super) static NORM_INF: ReductionSpec = ReductionSpec {
         graph.nonneg(graph.add(&all, x));
         t
     },
+    each: None,
     log_log: ReductionLogLog::Function(&MAX),
 };
 
@@ -55,6 +56,7 @@ pub(super) static NORM2_AXIS: ReductionSpec = ReductionSpec {
         graph.second_order(&t, x);
         t
     },
+    each: None,
     log_log: ReductionLogLog::None,
 };
 
@@ -96,6 +98,7 @@ pub(super) static PNORM: ReductionSpec = ReductionSpec {
         geometric(graph, &r, &graph.broadcast(&t, x.shape()), x, 1.0 / p[0]);
         t
     },
+    each: None,
     log_log: ReductionLogLog::OfAll(|len, p| LogLog::p_norm(len, p[0])),
 };
 
@@ -132,6 +135,7 @@ pub(super) static PNORM_CONCAVE: ReductionSpec = ReductionSpec {
         }
         t
     },
+    each: None,
     log_log: ReductionLogLog::OfAll(|len, p| LogLog::p_norm(len, p[0])),
 };
 

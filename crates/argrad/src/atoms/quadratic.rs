@@ -1,8 +1,13 @@
 //! Squares: quadratic in the objective, second-order cones in constraints.
 
-use super::spec::{map_gradient, map_values, same_shape};
+use std::sync::Arc;
+
+use super::roots::SQRT;
+use super::spec::{Elementwise, map_gradient, map_values, same_shape};
 use crate::algebra::{LinearMap, Shape, pivoted_cholesky};
-use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+use crate::atom::{
+    Affine, Argument, Atom, Curvature, Graph, Info, LevelSet, LogLog, Monotonicity, Side, Sign,
+};
 use crate::expression::{Expr, Operand};
 
 /// `x^2`, elementwise.
@@ -54,6 +59,23 @@ impl Atom for Square {
     }
     fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
         Some(LogLog::power(args[0].size(), 2.0))
+    }
+    fn level_set(&self, _: Side, args: &[Info]) -> Option<LevelSet> {
+        args[0].sign.is_nonneg().then(|| LevelSet::Inverse(Arc::new(Elementwise(&SQRT))))
+    }
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+    fn vjp_tangent(
+        &self,
+        _: &[Argument<'_>],
+        direction: &[&[f64]],
+        cotangent: &[f64],
+        gradients: &mut [Vec<f64>],
+    ) {
+        for ((g, c), d) in gradients[0].iter_mut().zip(cotangent).zip(direction[0]) {
+            *g += 2.0 * c * d;
+        }
     }
 }
 

@@ -50,6 +50,12 @@ impl Atom for Recip {
     fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
         Some(LogLog::power(args[0].size(), -1.0))
     }
+    fn is_reciprocal(&self) -> bool {
+        true
+    }
+    fn is_elementwise(&self) -> bool {
+        true
+    }
     fn advice(&self, _: &[Info]) -> &str {
         "it is a division by an expression with variables; write inv_pos(x) for 1 / x with x > 0, \
          or quad_over_lin(y, x) for y^2 / x"

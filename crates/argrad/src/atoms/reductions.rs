@@ -3,7 +3,7 @@
 use super::roots::geometric;
 use super::spec::{Reduction, ReductionLogLog, ReductionSpec, any_length};
 use crate::algebra::LinearMap;
-use crate::atom::{Affine, Curvature, Graph, LogLog, Monotonicity, Sign};
+use crate::atom::{Affine, Curvature, Graph, LogLog, Monotonicity, Side, Sign};
 use crate::expression::Expr;
 
 /// `t` with `sign (t - x_i) >= 0`.
@@ -35,6 +35,7 @@ pub(super) static MAX: ReductionSpec = ReductionSpec {
     value: |x, _| x[largest(x.iter().copied())],
     gradient: |x, _, out| out[largest(x.iter().copied())] = 1.0,
     graph: |graph, x, _| bound(graph, x, 1.0),
+    each: Some(Side::Below),
     log_log: ReductionLogLog::Function(&MAX),
 };
 
@@ -48,6 +49,7 @@ pub(super) static MIN: ReductionSpec = ReductionSpec {
     value: |x, _| x[largest(x.iter().map(|v| -v))],
     gradient: |x, _, out| out[largest(x.iter().map(|v| -v))] = 1.0,
     graph: |graph, x, _| bound(graph, x, -1.0),
+    each: Some(Side::Above),
     log_log: ReductionLogLog::Function(&MIN),
 };
 
@@ -106,6 +108,7 @@ pub(super) static SUM_LARGEST: ReductionSpec = ReductionSpec {
         graph.nonneg(t.clone());
         graph.add(&graph.sum(&t), &q.scaled(k[0]))
     },
+    each: None,
     log_log: ReductionLogLog::None,
 };
 
@@ -141,6 +144,7 @@ pub(super) static LOG_SUM_EXP: ReductionSpec = ReductionSpec {
         graph.nonneg(rest);
         t
     },
+    each: None,
     log_log: ReductionLogLog::None,
 };
 
@@ -212,6 +216,7 @@ pub(super) static GEO_MEAN: ReductionSpec = ReductionSpec {
         }
         w
     },
+    each: None,
     log_log: ReductionLogLog::OfAll(|len, weights| {
         let mut mean = LinearMap::new(len);
         mean.push_row(exponents(len, weights).into_iter().enumerate());

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::elementwise::{ABS, EXP, LOG};
 use super::extremum::Extremum;
 use super::huber::Huber;
+use super::length::FromPosition;
 use super::log_sum_exp_rows::LogSumExpRows;
 use super::logarithmic::{ENTR, LOG1P, LOGISTIC, RelativeEntropy, XEXP};
 use super::norm::Norm2;
@@ -20,9 +21,11 @@ use super::norms::{NORM_INF, NORM2_AXIS, pnorm_spec};
 use super::order::{Arrange, OrderDifferences};
 use super::perspective::{self, Perspective};
 use super::quadratic::{QuadForm, QuadOverLin, Square, SumSquares};
+use super::ratio::Ratio;
 use super::recip::Recip;
 use super::reductions::{GEO_MEAN, LOG_SUM_EXP, MAX, MIN, SUM_LARGEST};
 use super::roots::{INV_POS, Power, SQRT};
+use super::rounding::{CEIL, FLOOR};
 use super::spec::{Elementwise, Reduction, ReductionSpec};
 use super::spectral::{
     LAMBDA_MAX, LAMBDA_SUM_LARGEST, LOG_DET, MatrixFrac, MatrixFunction, MatrixSpec, NORM_NUC,
@@ -109,10 +112,14 @@ fn is_same_kind(a: &dyn Atom, b: &dyn Atom) -> bool {
 type BuiltIn = fn(&[f64]) -> Option<Arc<dyn Atom>>;
 
 /// The atoms of this crate.
-const BUILT_IN: [(&str, BuiltIn); 39] = [
+const BUILT_IN: [(&str, BuiltIn); 43] = [
     ("arrange", |_| Some(Arc::new(Arrange))),
     ("log_sum_exp_rows", |data| Some(Arc::new(LogSumExpRows::restore(data)))),
     ("order_differences", |_| Some(Arc::new(OrderDifferences))),
+    ("ceil", |_| Some(Arc::new(Elementwise(&CEIL)))),
+    ("floor", |_| Some(Arc::new(Elementwise(&FLOOR)))),
+    ("from_position", |data| Some(Arc::new(FromPosition::restore(data)?))),
+    ("ratio", |_| Some(Arc::new(Ratio))),
     ("recip", |_| Some(Arc::new(Recip))),
     ("abs", |_| Some(Arc::new(Elementwise(&ABS)))),
     ("exp", |_| Some(Arc::new(Elementwise(&EXP)))),

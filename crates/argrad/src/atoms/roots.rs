@@ -1,11 +1,15 @@
 //! Powers and roots: `power`, `sqrt`, `inv_pos`.
 
+use std::sync::Arc;
+
 use super::quadratic::{Square, above_square};
 use super::spec::{
-    Elementwise, ElementwiseLogLog, ElementwiseSpec, map_gradient, map_values, same_shape,
+    BOTH, Elementwise, ElementwiseLogLog, ElementwiseSpec, map_gradient, map_values, same_shape,
 };
 use crate::algebra::Shape;
-use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+use crate::atom::{
+    Affine, Argument, Atom, Curvature, Graph, Info, LevelSet, LogLog, Monotonicity, Side, Sign,
+};
 use crate::expression::Expr;
 
 /// `x^alpha y^(1 - alpha) >= |z|, x, y >= 0`, elementwise: second-order cones for alpha = 1/2, else
@@ -35,6 +39,7 @@ pub(super) static SQRT: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::Power(0.5),
+    inverse: Some((|| Arc::new(Square), BOTH)),
     advice: "write norm2(x) for sqrt(sum_squares(x)), geo_mean for roots of products",
 };
 
@@ -59,6 +64,7 @@ pub(super) static INV_POS: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::Power(-1.0),
+    inverse: Some((|| Arc::new(Elementwise(&INV_POS)), BOTH)),
     advice: "",
 };
 
@@ -183,5 +189,25 @@ impl Atom for Power {
     }
     fn log_log(&self, args: &[Shape]) -> Option<LogLog> {
         Some(LogLog::power(args[0].size(), self.p))
+    }
+    fn level_set(&self, _: Side, args: &[Info]) -> Option<LevelSet> {
+        args[0].sign.is_nonneg().then(|| LevelSet::Inverse(Arc::new(Self { p: 1.0 / self.p })))
+    }
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+    fn vjp_tangent(
+        &self,
+        args: &[Argument<'_>],
+        direction: &[&[f64]],
+        cotangent: &[f64],
+        gradients: &mut [Vec<f64>],
+    ) {
+        let p = self.p;
+        for (k, (c, d)) in cotangent.iter().zip(direction[0]).enumerate() {
+            if *c != 0.0 && *d != 0.0 {
+                gradients[0][k] += c * d * p * (p - 1.0) * args[0].values[k].powf(p - 2.0);
+            }
+        }
     }
 }

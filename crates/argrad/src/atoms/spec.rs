@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use crate::algebra::Shape;
-use crate::atom::{Affine, Argument, Atom, Curvature, Graph, Info, LogLog, Monotonicity, Sign};
+use crate::atom::{
+    Affine, Argument, Atom, Curvature, Graph, Info, LevelSet, LogLog, Monotonicity, Side, Sign,
+    derivative,
+};
 
 /// The shape of an elementwise function of one argument.
 pub(super) fn same_shape(args: &[Shape]) -> Result<Shape, String> {
@@ -31,6 +34,9 @@ pub(super) fn map_gradient(
     }
 }
 
+/// Both sides of a level.
+pub(super) const BOTH: &[Side] = &[Side::Below, Side::Above];
+
 /// A function of one number.
 #[derive(Debug)]
 pub(super) struct ElementwiseSpec {
@@ -43,6 +49,8 @@ pub(super) struct ElementwiseSpec {
     pub derivative: fn(f64) -> f64,
     pub graph: fn(&mut Graph<'_>, &Affine) -> Affine,
     pub log_log: ElementwiseLogLog,
+    /// The inverse function, where quasiconvex problems may use it, of levels on these sides.
+    pub inverse: Option<(fn() -> Arc<dyn Atom>, &'static [Side])>,
     /// See [`Atom::advice`].
     pub advice: &'static str,
 }
@@ -96,6 +104,33 @@ impl Atom for Elementwise {
             ElementwiseLogLog::Function(spec) => Some(LogLog::Atom(Arc::new(Self(spec)))),
         }
     }
+    fn level_set(&self, side: Side, _: &[Info]) -> Option<LevelSet> {
+        let (inverse, sides) = self.0.inverse?;
+        sides.contains(&side).then(|| LevelSet::Inverse(inverse()))
+    }
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+    /// By differences of the derivative, each element in its own scale.
+    fn vjp_tangent(
+        &self,
+        args: &[Argument<'_>],
+        direction: &[&[f64]],
+        cotangent: &[f64],
+        gradients: &mut [Vec<f64>],
+    ) {
+        let size = args[0].values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        for (k, (c, d)) in cotangent.iter().zip(direction[0]).enumerate() {
+            if *c == 0.0 || *d == 0.0 {
+                continue;
+            }
+            let v = args[0].values[k];
+            let scales = [v.abs(), size, 1.0];
+            let scale = scales.into_iter().find(|s| *s > 0.0).unwrap_or(1.0);
+            let second = derivative(|h| vec![(self.0.derivative)(v + h)], scale)[0];
+            gradients[0][k] += c * d * second;
+        }
+    }
     fn advice(&self, _: &[Info]) -> &str {
         self.0.advice
     }
@@ -116,6 +151,8 @@ pub(super) struct ReductionSpec {
     pub gradient: fn(&[f64], &[f64], &mut [f64]),
     pub graph: fn(&mut Graph<'_>, &Affine, &[f64]) -> Affine,
     pub log_log: ReductionLogLog,
+    /// The side on which a level bounds every element: of a largest one below.
+    pub each: Option<Side>,
 }
 
 /// The logarithm of a function of a vector.
@@ -241,6 +278,9 @@ impl Atom for Reduction {
             }
             _ => None,
         }
+    }
+    fn level_set(&self, side: Side, _: &[Info]) -> Option<LevelSet> {
+        (self.axis.is_none() && self.spec.each == Some(side)).then_some(LevelSet::Each)
     }
     fn data(&self) -> Vec<f64> {
         let mut data = vec![self.axis.map_or(-1.0, |axis| axis as f64)];

@@ -122,6 +122,11 @@ pub(crate) fn coefficient_signs(map: &LinearMap, sizes: &[usize]) -> Vec<(bool, 
     signs
 }
 
+/// How a linear map changes with each of its arguments.
+pub(crate) fn monotonicities(map: &LinearMap, sizes: &[usize]) -> Vec<Monotonicity> {
+    coefficient_signs(map, sizes).into_iter().map(monotonicity_of).collect()
+}
+
 fn linear(map: &LinearMap, args: &[Id], infos: &[Info]) -> (Sign, Curvature) {
     let of: Vec<Info> = args.iter().map(|arg| infos[*arg]).collect();
     let sizes: Vec<usize> = of.iter().map(|info| info.shape.size()).collect();

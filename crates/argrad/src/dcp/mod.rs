@@ -3,5 +3,5 @@
 mod analysis;
 mod explain;
 
-pub(crate) use analysis::Analysis;
+pub(crate) use analysis::{Analysis, monotonicities};
 pub(crate) use explain::{culprits, tree};

@@ -188,7 +188,8 @@ impl Model {
             .collect()
     }
 
-    fn push(&self, op: Op, shape: Shape, place: Place) -> Id {
+    /// Adds a node, whose arguments must be of this model.
+    pub(crate) fn push(&self, op: Op, shape: Shape, place: Place) -> Id {
         let mut arena = self.arena.borrow_mut();
         let (mut has_variables, mut has_parameters, mut poisoned) = match op {
             Op::Variable(_) => (true, false, false),

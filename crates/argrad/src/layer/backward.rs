@@ -4,7 +4,8 @@ use argrad_solver::Slot;
 use argrad_solver::{Cotangent, Gradients, OnFailure, Tangent};
 
 use super::data::Source;
-use super::{Layer, LayerTape};
+use super::{Layer, LayerTape, Outputs};
+use crate::canonical::MatrixMap;
 use crate::error::ModelError;
 
 impl Layer {
@@ -122,8 +123,87 @@ impl Layer {
     /// # Errors
     /// As [`Self::backward`].
     pub fn jvp(&self, tape: &LayerTape, tangents: &[&[f64]]) -> Result<Vec<Vec<f64>>, ModelError> {
-        self.check_tape(tape)?;
         let (batch, program) = (tape.batch, &self.data.assembled);
+        let data = self.data_tangent(tape, tangents)?;
+        let slot = |at: usize| {
+            let values = &data[at][..];
+            Some(if tape.varies[at] { Slot::Each(values) } else { Slot::Shared(values) })
+        };
+        let tangent = Tangent { p: slot(0), q: slot(1), a: slot(2), b: slot(3) };
+        let solution = tape.tape.jvp(&tangent, &self.how)?;
+        let mut out = Vec::with_capacity(self.data.outputs.len());
+        for spec in &self.data.outputs {
+            let (source, len) = match spec.source {
+                Source::Primal => (&solution.x, program.variables),
+                Source::Dual => (&solution.z, program.rows),
+            };
+            let size = spec.shape.size();
+            let mut values = vec![0.0; batch * size];
+            for sample in 0..batch {
+                spec.map.apply(
+                    &source[sample * len..(sample + 1) * len],
+                    &mut values[sample * size..(sample + 1) * size],
+                );
+            }
+            out.push(values);
+        }
+        Ok(out)
+    }
+
+    /// Directional derivative of the optimal value of each sample along a change of the parameters,
+    /// as [`Self::jvp`] takes it; `outputs` are those that were made with the tape. By the envelope
+    /// theorem, the derivative of the Lagrangian:
+    /// `1/2 x'dP x + dq'x + z'dA x - z'db`, with the objective's constant. Samples without a
+    /// solution have NaN.
+    ///
+    /// # Errors
+    /// Wrong lengths, and a tape or outputs of another layer or batch.
+    pub fn value_jvp(
+        &self,
+        tape: &LayerTape,
+        outputs: &Outputs,
+        tangents: &[&[f64]],
+    ) -> Result<Vec<f64>, ModelError> {
+        let [p, q, a, b, constant] = self.data_tangent(tape, tangents)?;
+        if outputs.batch != tape.batch || !std::sync::Arc::ptr_eq(&outputs.data, &self.data) {
+            return Err(ModelError::Argument {
+                argument: "outputs".into(),
+                expected: format!("those of this tape, a batch of {}", tape.batch),
+                found: format!("those of another solve, a batch of {}", outputs.batch),
+            });
+        }
+        let structure = self.solver.structure();
+        let (n, m) = (structure.variables(), structure.rows());
+        let own = |data: &'_ [f64], at: usize, sample: usize| -> std::ops::Range<usize> {
+            let len = self.maps()[at].len();
+            if tape.varies[at] { sample * len..(sample + 1) * len } else { 0..data.len() }
+        };
+        let mut out = Vec::with_capacity(tape.batch);
+        for sample in 0..tape.batch {
+            let x = &outputs.solution.x[sample * n..(sample + 1) * n];
+            let z = &outputs.solution.z[sample * m..(sample + 1) * m];
+            let mut sum: f64 = constant[own(&constant, 4, sample)].iter().sum();
+            sum += q[own(&q, 1, sample)].iter().zip(x).map(|(q, x)| q * x).sum::<f64>();
+            sum -= b[own(&b, 3, sample)].iter().zip(z).map(|(b, z)| b * z).sum::<f64>();
+            let own_p = &p[own(&p, 0, sample)];
+            for_each_entry(&self.data.assembled.p, |k, i, j| {
+                sum += own_p[k] * x[i] * x[j] * if i == j { 0.5 } else { 1.0 };
+            });
+            let own_a = &a[own(&a, 2, sample)];
+            for_each_entry(&self.data.assembled.a, |k, i, j| sum += own_a[k] * z[i] * x[j]);
+            out.push(if tape.failed[sample] { f64::NAN } else { self.data.sign() * sum });
+        }
+        Ok(out)
+    }
+
+    /// The tangents of P, q, A, b and the objective's constant: one copy, or one per sample.
+    fn data_tangent(
+        &self,
+        tape: &LayerTape,
+        tangents: &[&[f64]],
+    ) -> Result<[Vec<f64>; 5], ModelError> {
+        self.check_tape(tape)?;
+        let batch = tape.batch;
         let tangents = self.check_tangents(tape, tangents)?;
         let maps = self.maps();
         let mut data: [Vec<f64>; 5] = std::array::from_fn(|at| {
@@ -150,29 +230,7 @@ impl Layer {
                 }
             }
         }
-        let slot = |at: usize| {
-            let values = &data[at][..];
-            Some(if tape.varies[at] { Slot::Each(values) } else { Slot::Shared(values) })
-        };
-        let tangent = Tangent { p: slot(0), q: slot(1), a: slot(2), b: slot(3) };
-        let solution = tape.tape.jvp(&tangent, &self.how)?;
-        let mut out = Vec::with_capacity(self.data.outputs.len());
-        for spec in &self.data.outputs {
-            let (source, len) = match spec.source {
-                Source::Primal => (&solution.x, program.variables),
-                Source::Dual => (&solution.z, program.rows),
-            };
-            let size = spec.shape.size();
-            let mut values = vec![0.0; batch * size];
-            for sample in 0..batch {
-                spec.map.apply(
-                    &source[sample * len..(sample + 1) * len],
-                    &mut values[sample * size..(sample + 1) * size],
-                );
-            }
-            out.push(values);
-        }
-        Ok(out)
+        Ok(data)
     }
 
     fn check_outputs(&self, what: &str, given: &[&[f64]], batch: usize) -> Result<(), ModelError> {
@@ -231,5 +289,12 @@ impl Layer {
             out.push(own);
         }
         Ok(out)
+    }
+}
+
+/// Calls `entry(k, row, column)` for each stored entry of a matrix.
+fn for_each_entry(matrix: &MatrixMap, mut entry: impl FnMut(usize, usize, usize)) {
+    for (column, ends) in matrix.colptr.windows(2).enumerate() {
+        (ends[0]..ends[1]).for_each(|k| entry(k, matrix.rowval[k], column));
     }
 }

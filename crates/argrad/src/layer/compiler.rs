@@ -35,21 +35,23 @@ impl Compiler {
         parameters: &[Expr<'m>],
         outputs: &[Output<'m>],
     ) -> Result<Compiled, ModelError> {
-        Self::build(problem, problem.analyse()?, parameters, outputs)
+        Self::build(problem, problem.analyse()?, parameters, outputs, false)
     }
 
+    /// `unused`: whether parameters may be listed that do not occur in the problem.
     fn build<'m>(
         problem: &Problem<'m>,
         analysis: Analysis,
         parameters: &[Expr<'m>],
         outputs: &[Output<'m>],
+        unused: bool,
     ) -> Result<Compiled, ModelError> {
         let arena = problem.model.arena();
         let issues = output_issues(problem, &analysis, &arena, outputs);
         if !issues.is_empty() {
             return Err(ModelError::Invalid(issues));
         }
-        let parameters = Parameters::new(problem, &arena, outputs, parameters)?;
+        let parameters = Parameters::new(problem, &arena, outputs, parameters, unused)?;
         let mut derivation = Derivation::new(parameters.theta);
         let mut walk = Walk::new(&arena, &analysis, &mut derivation, parameters.offsets);
         let weight = if problem.maximize { -1.0 } else { 1.0 };
@@ -112,7 +114,7 @@ impl Compiler {
         let variables = problem.variables();
         let mut outputs: Vec<Output<'m>> = variables.iter().copied().map(Output::Primal).collect();
         outputs.extend(problem.constraints.iter().map(|constraint| constraint.dual()));
-        let compiled = Self::build(problem, analysis, parameters, &outputs)?;
+        let compiled = Self::build(problem, analysis, parameters, &outputs, false)?;
         let arena = problem.model.arena();
         let index = |expr: &Expr<'_>| match arena.nodes[expr.id].op {
             Op::Variable(index) => Some(index),
@@ -138,6 +140,18 @@ impl<'m> Problem<'m> {
         let parameters: Vec<Expr<'m>> = parameters.into_iter().collect();
         let outputs: Vec<Output<'m>> = outputs.into_iter().map(Into::into).collect();
         Ok(Compiler::compile(self, &parameters, &outputs)?.layer)
+    }
+}
+
+impl<'m> Problem<'m> {
+    /// [`Self::compile`], where parameters may be listed that do not occur in the problem; nothing
+    /// depends on them.
+    pub(crate) fn compile_with_unused(
+        &self,
+        parameters: &[Expr<'m>],
+        outputs: &[Output<'m>],
+    ) -> Result<Layer, ModelError> {
+        Ok(Compiler::build(self, self.analyse()?, parameters, outputs, true)?.layer)
     }
 }
 
@@ -193,6 +207,7 @@ impl Parameters {
         arena: &Arena,
         outputs: &[Output<'_>],
         parameters: &[Expr<'_>],
+        unused: bool,
     ) -> Result<Self, ModelError> {
         let used = used_parameters(problem, arena, outputs);
         let mut own = Self { specs: Vec::new(), offsets: HashMap::new(), theta: 0 };
@@ -209,7 +224,7 @@ impl Parameters {
                 let text = format!("parameter {name} ({created}) is listed twice");
                 return Err(ModelError::Parameters(text));
             }
-            if !used.contains(&index) {
+            if !unused && !used.contains(&index) {
                 let text = format!(
                     "parameter {name} (created at {created}) does not occur in the problem"
                 );

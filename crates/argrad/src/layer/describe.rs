@@ -63,6 +63,11 @@ impl Layer {
         }))
     }
 
+    /// The symmetric part of the gradient of a parameter, where the parameter is symmetric.
+    pub(crate) fn symmetrize(&self, parameter: usize, gradient: &mut [f64]) {
+        self.data.parameters[parameter].symmetrize(gradient);
+    }
+
     /// How it is differentiated.
     pub fn differentiation(&self) -> &Differentiation {
         &self.how

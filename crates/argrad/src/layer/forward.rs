@@ -441,7 +441,7 @@ impl Layer {
     }
 
     /// Batch and slots from lengths.
-    pub(super) fn infer<'a>(
+    pub(crate) fn infer<'a>(
         &self,
         parameters: &[&'a [f64]],
     ) -> Result<(usize, Vec<Slot<'a>>), ModelError> {
@@ -474,7 +474,8 @@ impl Layer {
         Err(ModelError::Parameters(text))
     }
 
-    fn check(&self, batch: usize, parameters: &[Slot<'_>]) -> Result<(), ModelError> {
+    /// Are these the numbers of the parameters?
+    pub(crate) fn check(&self, batch: usize, parameters: &[Slot<'_>]) -> Result<(), ModelError> {
         self.check_count(parameters.len())?;
         for (spec, slot) in self.data.parameters.iter().zip(parameters) {
             spec.check(*slot, batch)?;
