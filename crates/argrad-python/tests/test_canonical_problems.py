@@ -300,9 +300,13 @@ class TestRefusals:
             compile_problem(problem, [p], [x, cp.Variable(2)])
 
     def test_what_cannot_be_differentiated(self):
-        b = cp.Variable(2, boolean=True)
-        with pytest.raises(ValueError, match="boolean or integer"):
+        b = cp.Variable(2, boolean=True, name="b")
+        with pytest.raises(ValueError, match=r"Variable b is boolean.*boolean or integer"):
             compile_problem(cp.Problem(cp.Minimize(cp.sum(b))), [], [b])
+        k = cp.Variable(2, integer=True, name="k")
+        words = r"Variable k is integer.*Relaxations.*bounds=\[0, 1\].*rounding.*penalty"
+        with pytest.raises(ValueError, match=words):
+            compile_problem(cp.Problem(cp.Minimize(cp.sum(k)), [k >= 0.5]), [], [k])
         z = cp.Variable(2, complex=True)
         with pytest.raises(NotImplementedError, match="Complex variables"):
             compile_problem(cp.Problem(cp.Minimize(cp.norm(z))), [], [z])

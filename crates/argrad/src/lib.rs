@@ -122,3 +122,7 @@ struct Tutorial;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/argmin.md")]
 struct SmoothProblems;
+/// The examples of the page on problems that are not convex, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/beyond-convex.md")]
+struct BeyondConvex;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::spec::{BOTH, Elementwise, ElementwiseLogLog, ElementwiseSpec};
+use super::spec::{BOTH, Elementwise, ElementwiseLogLog, ElementwiseSpec, Inverse};
 use crate::atom::{Curvature, Monotonicity, Sign};
 use crate::expression::Expr;
 
@@ -47,7 +47,7 @@ pub(super) static EXP: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::Function(&EXP),
-    inverse: Some((|| Arc::new(Elementwise(&LOG)), BOTH)),
+    inverse: Some(Inverse { of: || Arc::new(Elementwise(&LOG)), sides: BOTH }),
     advice: "",
 };
 
@@ -72,7 +72,7 @@ pub(super) static LOG: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::Function(&LOG),
-    inverse: Some((|| Arc::new(Elementwise(&EXP)), BOTH)),
+    inverse: Some(Inverse { of: || Arc::new(Elementwise(&EXP)), sides: BOTH }),
     advice: "write log_sum_exp(x) for log(sum(exp(x)))",
 };
 

@@ -18,8 +18,8 @@ const ZERO: f64 = 1.5e-8;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Length;
 
-/// `max |x_i|` over the elements from position floor(t) on: at most zero exactly where the length of x is
-/// at most t. Its arguments are x and t.
+/// `max |x_i|` over the elements from position floor(t) on: at most zero exactly where the length
+/// of x is at most t. Its arguments are x and t.
 #[derive(Clone, Copy, Debug)]
 struct LengthResidual;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::quadratic::{Square, above_square};
 use super::spec::{
-    BOTH, Elementwise, ElementwiseLogLog, ElementwiseSpec, map_gradient, map_values, same_shape,
+    BOTH, Elementwise, ElementwiseLogLog, ElementwiseSpec, Inverse, map_gradient, map_values,
+    same_shape,
 };
 use crate::algebra::Shape;
 use crate::atom::{
@@ -39,7 +40,7 @@ pub(super) static SQRT: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::Power(0.5),
-    inverse: Some((|| Arc::new(Square), BOTH)),
+    inverse: Some(Inverse { of: || Arc::new(Square), sides: BOTH }),
     advice: "write norm2(x) for sqrt(sum_squares(x)), geo_mean for roots of products",
 };
 
@@ -64,7 +65,7 @@ pub(super) static INV_POS: ElementwiseSpec = ElementwiseSpec {
         t
     },
     log_log: ElementwiseLogLog::Power(-1.0),
-    inverse: Some((|| Arc::new(Elementwise(&INV_POS)), BOTH)),
+    inverse: Some(Inverse { of: || Arc::new(Elementwise(&INV_POS)), sides: BOTH }),
     advice: "",
 };
 

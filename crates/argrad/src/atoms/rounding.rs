@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::spec::{Elementwise, ElementwiseLogLog, ElementwiseSpec};
+use super::spec::{Elementwise, ElementwiseLogLog, ElementwiseSpec, Inverse};
 use crate::algebra::Shape;
 use crate::atom::{Affine, Curvature, Graph, Monotonicity, Side};
 use crate::expression::Expr;
@@ -24,7 +24,7 @@ pub(super) static CEIL: ElementwiseSpec = ElementwiseSpec {
     graph: no_graph,
     log_log: ElementwiseLogLog::None,
     // ceil(x) <= t exactly where x <= floor(t); the superlevel sets are not closed.
-    inverse: Some((|| Arc::new(Elementwise(&FLOOR)), &[Side::Below])),
+    inverse: Some(Inverse { of: || Arc::new(Elementwise(&FLOOR)), sides: &[Side::Below] }),
     advice: "ceil(x) is quasiconvex: compile_quasiconvex takes problems with it",
 };
 
@@ -39,7 +39,7 @@ pub(super) static FLOOR: ElementwiseSpec = ElementwiseSpec {
     graph: no_graph,
     log_log: ElementwiseLogLog::None,
     // floor(x) >= t exactly where x >= ceil(t); the sublevel sets are not closed.
-    inverse: Some((|| Arc::new(Elementwise(&CEIL)), &[Side::Above])),
+    inverse: Some(Inverse { of: || Arc::new(Elementwise(&CEIL)), sides: &[Side::Above] }),
     advice: "floor(x) is quasiconcave: compile_quasiconvex takes problems with it",
 };
 

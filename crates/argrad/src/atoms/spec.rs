@@ -34,6 +34,15 @@ pub(super) fn map_gradient(
     }
 }
 
+/// How the level of a monotone function becomes one of its argument.
+#[derive(Debug)]
+pub(super) struct Inverse {
+    /// The inverse function.
+    pub of: fn() -> Arc<dyn Atom>,
+    /// The sides of a level on which it may be used.
+    pub sides: &'static [Side],
+}
+
 /// Both sides of a level.
 pub(super) const BOTH: &[Side] = &[Side::Below, Side::Above];
 
@@ -50,7 +59,7 @@ pub(super) struct ElementwiseSpec {
     pub graph: fn(&mut Graph<'_>, &Affine) -> Affine,
     pub log_log: ElementwiseLogLog,
     /// The inverse function, where quasiconvex problems may use it, of levels on these sides.
-    pub inverse: Option<(fn() -> Arc<dyn Atom>, &'static [Side])>,
+    pub inverse: Option<Inverse>,
     /// See [`Atom::advice`].
     pub advice: &'static str,
 }
@@ -105,8 +114,8 @@ impl Atom for Elementwise {
         }
     }
     fn level_set(&self, side: Side, _: &[Info]) -> Option<LevelSet> {
-        let (inverse, sides) = self.0.inverse?;
-        sides.contains(&side).then(|| LevelSet::Inverse(inverse()))
+        let inverse = self.0.inverse.as_ref()?;
+        inverse.sides.contains(&side).then(|| LevelSet::Inverse((inverse.of)()))
     }
     fn is_elementwise(&self) -> bool {
         true

@@ -15,6 +15,9 @@ const NO_SLACK: f64 = 1e-8;
 /// How much the weight of the slacks may grow from where it starts.
 const LARGEST_GROWTH: f64 = 1e8;
 
+/// Factor that takes a weight of the slacks strictly above the multipliers.
+const ABOVE_MULTIPLIERS: f64 = 10.0;
+
 /// The sequence of one sample from one start.
 pub(super) struct Job {
     sample: usize,
@@ -55,6 +58,16 @@ impl Job {
         }
         if self.active && self.report.steps >= sequence.limit {
             self.active = false;
+        }
+    }
+
+    /// The weight of the slacks in the problem that is differentiated. Where there are no slacks
+    /// any larger weight has the same solution; at one that equals a multiplier, as the first
+    /// weight may by chance, the bound of a slack would be weakly active.
+    fn last_penalty(&self) -> f64 {
+        match self.report.kind {
+            PointKind::Stationary => ABOVE_MULTIPLIERS * self.penalty,
+            _ => self.penalty,
         }
     }
 
@@ -241,7 +254,7 @@ impl ConvexConcaveLayer {
         let points: Vec<Vec<f64>> = finite.iter().map(|at| found[*at].x.clone()).collect();
         let thetas: Vec<Vec<f64>> = finite.iter().map(|at| thetas[*at].clone()).collect();
         let tangents: Vec<Vec<Vec<f64>>> = finite.iter().map(|at| tangents[*at].clone()).collect();
-        let penalties: Vec<f64> = finite.iter().map(|at| found[*at].penalty).collect();
+        let penalties: Vec<f64> = finite.iter().map(|at| found[*at].last_penalty()).collect();
         let own = self.numbers(slots, &samples, &tangents, &penalties);
         let inner = match samples.len() {
             0 => None,

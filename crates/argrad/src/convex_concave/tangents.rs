@@ -103,7 +103,7 @@ impl Tangents {
         Self { list, variables }
     }
 
-    /// Number of parameters of the layer that hold tangents: of each c, then J variable by variable.
+    /// Number of parameters of the layer that hold tangents: of each c, then J by variable.
     pub fn count(&self) -> usize {
         self.list.iter().map(|tangent| 1 + tangent.parts.len()).sum()
     }

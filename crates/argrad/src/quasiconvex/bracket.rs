@@ -153,8 +153,9 @@ impl Bracket {
         let inside = newton > self.lower && newton <= self.upper;
         // Newton's step from beyond the bound goes to the bound.
         let newton = if newton > self.upper { self.upper } else { newton };
-        let shrinks = width.is_infinite() || self.steps % 3 != 0 || width < 0.5 * self.width;
-        if self.steps % 3 == 0 {
+        let shrinks =
+            width.is_infinite() || !self.steps.is_multiple_of(3) || width < 0.5 * self.width;
+        if self.steps.is_multiple_of(3) {
             self.width = width;
         }
         if (inside || newton == self.upper) && shrinks && newton != self.trial {

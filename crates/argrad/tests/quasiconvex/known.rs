@@ -90,9 +90,11 @@ fn the_largest_product_of_two_variables() -> Result<(), ModelError> {
     check(&layer, &[vec![3.0, 10.0], vec![2.0]])
 }
 
+type Monotone = for<'m> fn(Expr<'m>) -> Expr<'m>;
+
 #[test]
 fn monotone_functions_move_the_level_and_not_the_solution() -> Result<(), ModelError> {
-    let build = |of: for<'m> fn(Expr<'m>) -> Expr<'m>| -> Result<_, ModelError> {
+    let build = |of: Monotone| -> Result<_, ModelError> {
         let model = Model::new();
         let x = model.variable(2).nonneg();
         let p = model.parameter(2).nonneg();
@@ -103,7 +105,7 @@ fn monotone_functions_move_the_level_and_not_the_solution() -> Result<(), ModelE
     let plain = build(|q| q)?;
     let at: &[f64] = &[1.0, 2.0, 0.5, 0.7];
     let expected = plain.solve(&[at])?;
-    let cases: [(for<'m> fn(Expr<'m>) -> Expr<'m>, fn(f64) -> f64); 9] = [
+    let cases: [(Monotone, fn(f64) -> f64); 9] = [
         (|q| exp(q) + 5.0, |t| t.exp() + 5.0),
         (|q| 2.0 * log(q) - 1.0, |t| 2.0 * t.ln() - 1.0),
         (|q| sqrt(q), f64::sqrt),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import cvxpy as cp
 
+from .._relaxations import RELAXATIONS
+
 
 def check_problem(
     problem: cp.Problem,
@@ -60,9 +62,10 @@ def _check_variables(problem: cp.Problem, variables: Sequence[cp.Variable]) -> N
         raise ValueError("The problem has no variables: there is nothing to solve for")
     for variable in own:
         if variable.attributes["boolean"] or variable.attributes["integer"]:
+            kind = "boolean" if variable.attributes["boolean"] else "integer"
             raise ValueError(
-                f"Variable {variable.name()} is boolean or integer; a layer needs a continuous "
-                "problem (relax it, for example with bounds=[0, 1])"
+                f"Variable {variable.name()} is {kind}; a layer takes no boolean or integer "
+                f"variables, since their solutions jump and have no derivative. {RELAXATIONS}"
             )
         if variable.is_complex():
             raise NotImplementedError(f"Complex variables are not yet supported: {variable.name()}")
