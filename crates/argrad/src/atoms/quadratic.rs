@@ -2,13 +2,30 @@
 
 use std::sync::Arc;
 
-use super::roots::SQRT;
-use super::spec::{Elementwise, map_gradient, map_values, same_shape};
+use super::spec::{
+    Elementwise, ElementwiseLogLog, ElementwiseSpec, map_gradient, map_values, same_shape,
+};
 use crate::algebra::{LinearMap, Shape, pivoted_cholesky};
 use crate::atom::{
     Affine, Argument, Atom, Curvature, Graph, Info, LevelSet, LogLog, Monotonicity, Side, Sign,
 };
 use crate::expression::{Expr, Operand};
+
+/// The square root of a level, which has no graph: `sqrt` itself is made of what is in this file.
+/// In files it has the name of `sqrt`, and is read as that.
+static ROOT_OF_LEVEL: ElementwiseSpec = ElementwiseSpec {
+    name: "sqrt",
+    sign: |_| Sign::Nonneg,
+    curvature: Curvature::Unknown,
+    monotonicity: |_| Monotonicity::Increasing,
+    domain: "x >= 0",
+    value: f64::sqrt,
+    derivative: |v| 0.5 / v.sqrt(),
+    graph: |_, x| Affine::zeros(x.shape()),
+    log_log: ElementwiseLogLog::None,
+    inverse: None,
+    advice: "",
+};
 
 /// `x^2`, elementwise.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +78,7 @@ impl Atom for Square {
         Some(LogLog::power(args[0].size(), 2.0))
     }
     fn level_set(&self, _: Side, args: &[Info]) -> Option<LevelSet> {
-        args[0].sign.is_nonneg().then(|| LevelSet::Inverse(Arc::new(Elementwise(&SQRT))))
+        args[0].sign.is_nonneg().then(|| LevelSet::Inverse(Arc::new(Elementwise(&ROOT_OF_LEVEL))))
     }
     fn is_elementwise(&self) -> bool {
         true

@@ -51,13 +51,15 @@
 //! # The derivative
 //! That of the fixed point by the implicit function theorem, which includes the second derivatives
 //! of what was replaced: the exact derivative of the stationary point wherever it is locally
-//! unique. The formulas are in `tape.rs` and `tangents.rs`.
+//! unique. The formulas are in `derivative.rs` and `tangents.rs`.
 //!
 //! Source: Shen, Diamond, Gu and Boyd, Disciplined convex-concave programming, 2016; Lipp and Boyd,
 //! Variations and extension of the convex-concave procedure, 2016.
 
 mod convexify;
+mod derivative;
 mod layer;
+mod point;
 mod problem;
 mod sequence;
 mod start;
@@ -65,7 +67,8 @@ mod tangents;
 mod tape;
 mod want;
 
-pub use layer::{ConvexConcaveLayer, ConvexConcaveOutputs, PointKind, Sequence, SequenceReport};
+pub use layer::{ConvexConcaveLayer, ConvexConcaveOutputs, Sequence};
+pub use point::{PointKind, SequenceReport};
 pub use tape::ConvexConcaveTape;
 
 use crate::constraint::Output;

@@ -2,7 +2,8 @@
 
 use argrad_solver::{Report, Slot, Status};
 
-use super::layer::{ConvexConcaveLayer, ConvexConcaveOutputs, PointKind, Sequence, SequenceReport};
+use super::layer::{ConvexConcaveLayer, ConvexConcaveOutputs, Sequence};
+use super::point::{PointKind, SequenceReport};
 use super::start::Start;
 use super::tape::ConvexConcaveTape;
 use crate::algebra::Shape;

@@ -56,13 +56,14 @@
 //! search brackets the root itself: a solved level gives a point x, whose objective is a level that
 //! is attained, and Newton's step on r is taken where it stays inside of the interval (for a
 //! quotient this is Dinkelbach's method), bisection elsewhere. It ends at a relative interval of
-//! 1e-10 and a last Newton step. The formulas of the derivative are in `tape.rs`; it is exact
+//! 1e-10 and a last Newton step. The formulas of the derivative are in `derivative.rs`; it is exact
 //! wherever the optimal x is unique, which [`Report::is_unique`](crate::Report::is_unique) says.
 //!
 //! Source: Agrawal and Boyd, Disciplined Quasiconvex Programming, 2020; Dinkelbach, On nonlinear
 //! fractional programming, 1967.
 
 mod bracket;
+mod derivative;
 mod layer;
 mod level;
 mod problem;

@@ -60,10 +60,10 @@ fn maximizing_a_convex_function() -> Result<(), ModelError> {
     let column = |v: &[f64], j: usize| (0..3).map(|i| matrix[3 * i + j] * v[i]).sum::<f64>();
     let x_found = outputs[0].to_vec();
     let ax: Vec<f64> = (0..3).map(|i| row(&x_found, i)).collect();
-    for j in 0..3 {
-        near(column(&ax, j), outputs.objective[0] * x_found[j], 1e-8);
+    for (j, x) in x_found.iter().enumerate() {
+        near(column(&ax, j), outputs.objective[0] * x, 1e-8);
     }
-    check(&layer, &[x], &[matrix.clone()], &[x_found])
+    check(&layer, &[x], std::slice::from_ref(&matrix), &[x_found])
 }
 
 /// Tangents of vectors, of several variables, of functions of parameters, in both kinds of

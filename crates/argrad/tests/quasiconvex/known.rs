@@ -91,6 +91,7 @@ fn the_largest_product_of_two_variables() -> Result<(), ModelError> {
 }
 
 type Monotone = for<'m> fn(Expr<'m>) -> Expr<'m>;
+type Case = (Monotone, fn(f64) -> f64);
 
 #[test]
 fn monotone_functions_move_the_level_and_not_the_solution() -> Result<(), ModelError> {
@@ -105,7 +106,7 @@ fn monotone_functions_move_the_level_and_not_the_solution() -> Result<(), ModelE
     let plain = build(|q| q)?;
     let at: &[f64] = &[1.0, 2.0, 0.5, 0.7];
     let expected = plain.solve(&[at])?;
-    let cases: [(Monotone, fn(f64) -> f64); 9] = [
+    let cases: [Case; 9] = [
         (|q| exp(q) + 5.0, |t| t.exp() + 5.0),
         (|q| 2.0 * log(q) - 1.0, |t| 2.0 * t.ln() - 1.0),
         (|q| sqrt(q), f64::sqrt),
