@@ -40,7 +40,7 @@ impl Units {
 pub(super) fn units(prepared: &Prepared, values: &Values<'_>) -> Result<Vec<Units>, Error> {
     let task = |group: Group| (group.first, group.count);
     let groups = prepared.for_groups(values.batch, 1, task, |(first, count), work| {
-        let mut state: Buffer = prepared.take_state()?;
+        let mut state: Buffer = prepared.take_state(false)?;
         let task = Scale {
             analysis: &prepared.analysis,
             values,
@@ -77,7 +77,7 @@ impl LaneTask for Scale<'_> {
         // Lanes without a sample of their own repeat the first.
         let samples: [usize; MOST_LANES] =
             std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
-        let state = &mut State::new(simd, analysis, self.state);
+        let state = &mut State::new(simd, analysis, None, self.state, &mut []);
         let work = &mut Work::new(simd, analysis, self.work);
         let EquilibrationVectors { column, row } =
             EquilibrationVectors::new(&work.lengths, work.phase);

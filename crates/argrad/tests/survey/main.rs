@@ -2,6 +2,7 @@
 //! computes; and its errors, each with the number that shows it. `docs/survey.md` is the map.
 
 mod applications;
+mod barrier;
 mod canonicalizer;
 mod cone_programs;
 mod expressivity;
