@@ -1,7 +1,8 @@
 //! argrad against Clarabel, in one run: prints one markdown table.
 //!
 //! ```text
-//! cargo bench -p argrad-conformance --bench race -- [--quick] [--only NAME]... [--seed N] [--shared]
+//! cargo bench -p argrad-conformance --bench race -- \
+//!     [--quick] [--only NAME]... [--seed N] [--shared]
 //! ```
 //! `--only` runs the cases whose name contains NAME; `--quick` is a smoke test with small batches
 //! and few repeats, whose times mean little. `--shared` compares batches that share P and A with
@@ -26,11 +27,8 @@ fn main() -> ExitCode {
         }
     };
     if arguments.shared {
-        return match shared::tables(&arguments) {
-            Ok(tables) => {
-                println!("{tables}");
-                ExitCode::SUCCESS
-            }
+        return match shared::print_table(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");
                 ExitCode::FAILURE

@@ -7,17 +7,18 @@ use argrad_solver::{Cotangent, Differentiation, Error, Settings, Solver};
 
 use crate::arguments::Arguments;
 
-/// The tables over the batch, over n, and of other layers.
+/// Prints the table over the batch, over n, and of other layers, row by row: the general way takes
+/// minutes for a large batch.
 ///
 /// # Errors
 /// Of a solve.
-pub fn tables(arguments: &Arguments) -> Result<String, Error> {
+pub fn print_table(arguments: &Arguments) -> Result<(), Error> {
     let largest = if arguments.quick { 1024 } else { 65_536 };
     let budget = Budget::new(arguments.quick);
-    let mut table = String::from(
+    println!(
         "| program | n | inequalities | equalities | batch | forward us a sample | backward | \
          general forward | backward | ratio | by pivoting |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+         |---|---|---|---|---|---|---|---|---|---|---|"
     );
     let size = |n: usize, equalities: usize, batch: usize| Size {
         variables: n,
@@ -34,13 +35,16 @@ pub fn tables(arguments: &Arguments) -> Result<String, Error> {
         let name = format!("random-n{}", size.variables);
         if arguments.wants(&name) {
             let batch = generators::shared_qp(size, arguments.seed);
-            table += &row(&name, &batch, budget)?;
+            // A large batch takes long enough for two rounds to tell.
+            let budget = if size.batch > 10_000 { Budget::new(true) } else { budget };
+            println!("{}", row(&name, &batch, budget)?);
         }
     }
     if arguments.wants("sudoku") {
-        table += &row("sudoku", &generators::sudoku_layer(150, arguments.seed), budget)?;
+        let batch = generators::sudoku_layer(150, arguments.seed);
+        println!("{}", row("sudoku", &batch, budget)?);
     }
-    Ok(table)
+    Ok(())
 }
 
 /// One row: both ways in turn. The general way does not run where its tape would take too much.
@@ -88,7 +92,7 @@ fn row(name: &str, batch: &ProgramBatch, budget: Budget) -> Result<String, Error
         "- | - | -".into()
     };
     Ok(format!(
-        "| {name} | {n} | {} | {} | {} | {forward:.1} | {backward:.1} | {general} | {} % |\n",
+        "| {name} | {n} | {} | {} | {} | {forward:.1} | {backward:.1} | {general} | {} % |",
         batch.inequalities(),
         batch.equalities(),
         batch.batch,

@@ -182,8 +182,8 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
         self.outcome.is_factored &= matrices.is_none();
     }
 
-    /// Solves pending lanes with the matrices that the batch shares. Where M may be regular pivoting
-    /// is tried first. A solution of it with weakly active rows does not count: it is a vertex of
+    /// Solves pending lanes with the matrices that the batch shares. Where M may be regular,
+    /// pivoting is tried first. A solution of it with weakly active rows does not count: it is a vertex of
     /// the duals, where there may be others, and the rows that are active in one of those decide
     /// about the derivative.
     #[inline(always)]

@@ -1,8 +1,8 @@
 //! The solve of one lane group, from values to solution: read [`group`] first.
 //!
-//! [`equilibrate`] loads and scales, [`convexity`] checks P, [`share`] makes and loads matrices that
-//! the batch shares, with which [`pivoting`] and [`dual_interior_point`] solve; [`interior_point`] comes near the
-//! solution or to a certificate, [`polish`] takes it to rounding error, [`measure`] judges it in
+//! [`equilibrate`] loads and scales, [`convexity`] checks P, [`share`] makes and loads matrices
+//! that the batch shares, with which [`pivoting`] and [`dual_interior_point`] solve;
+//! [`interior_point`] comes near the solution or to a certificate, [`polish`] takes it to rounding error, [`measure`] judges it in
 //! the caller's units, [`uniqueness`] looks whether others solve the program too, [`report`] says
 //! how it went.
 
