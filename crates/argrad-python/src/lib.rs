@@ -1,5 +1,5 @@
-//! The extension module `argrad._core`: solver, layer of affine maps, dense QP and smooth problems on
-//! numpy arrays.
+//! The extension module `argrad._core`: solver, layer of affine maps, dense QP and smooth problems
+//! on numpy arrays.
 //! What users see is in `python/argrad`; this crate converts, releases the interpreter lock, and
 //! adds nothing.
 

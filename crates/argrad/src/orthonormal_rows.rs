@@ -12,7 +12,8 @@
 //! depends on the order of the rows. With the singular value decomposition `M = U S V'`,
 //!
 //! ```text
-//! A = U V',   dA = U (W V' + S^-1 U' dM (I - V V')),   W_ij = (X_ij - X_ji) / (s_i + s_j),  X = U' dM V
+//! A = U V',   dA = U (W V' + S^-1 U' dM (I - V V')),
+//! W_ij = (X_ij - X_ji) / (s_i + s_j),   X = U' dM V
 //! ```
 //!
 //! which is a symmetric map of dM: its adjoint is itself. It needs no difference of singular

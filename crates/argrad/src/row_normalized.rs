@@ -18,7 +18,8 @@ use crate::qp::{MatrixShape, check_finite, check_length};
 /// let map = RowNormalized::new(&MatrixShape::Dense { rows: 1, cols: 2 });
 /// let (a, b) = (Slot::Shared(&[3., 4.]), Slot::Shared(&[10.]));
 /// let rows = map.forward(1, a, b)?;
-/// assert_eq!((rows.matrix_slot(), rows.rhs_slot()), (Slot::Shared(&[0.6, 0.8]), Slot::Shared(&[2.])));
+/// assert_eq!(rows.matrix_slot(), Slot::Shared(&[0.6, 0.8]));
+/// assert_eq!(rows.rhs_slot(), Slot::Shared(&[2.]));
 /// // A gradient along the row is none: its length has no effect.
 /// let gradients = map.backward(1, a, b, &[0.6, 0.8], &[0.])?;
 /// assert!(gradients.matrix.iter().all(|g| g.abs() < 1e-15));

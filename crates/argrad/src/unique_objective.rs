@@ -13,8 +13,8 @@
 //!   and Meyer 1979 for how small d may be). The solution solves the program with q nearly, and its
 //!   derivative is that at a vertex: zero with respect to q.
 //!
-//! Both add a constant, so that the derivative with respect to P and q is the identity: gradients of
-//! the layer need no map back. What is added is relative to the data it is made from.
+//! Both add a constant, so that the derivative with respect to P and q is the identity: gradients
+//! of the layer need no map back. What is added is relative to the data it is made from.
 
 use argrad_solver::Error;
 

@@ -1,9 +1,9 @@
 //! The KKT conditions at a point, whoever found it: each of the four, by constraint.
 //!
 //! Nothing here solves the program, and nothing of a solve is believed: residuals are sums over the
-//! caller's numbers, in the caller's units. Relative ones are divided by the size of their terms, or
-//! by the unit that a solve would choose where that is larger ([`units`]); so they compare across
-//! constraints whatever units those are in. Multipliers that are not given are fitted
+//! caller's numbers, in the caller's units. Relative ones are divided by the size of their terms,
+//! or by the unit that a solve would choose where that is larger ([`units`]); so they compare
+//! across constraints whatever units those are in. Multipliers that are not given are fitted
 //! ([`multipliers`]).
 
 mod form;
@@ -84,7 +84,8 @@ impl Solver {
     /// // minimize x1 + x2  subject to  x1 + x2 = 1, x >= 0: which of two points is optimal?
     /// let a = Pattern::new(3, 2, vec![0, 2, 4], vec![0, 1, 0, 2])?;
     /// let cones = vec![Cone::Zero(1), Cone::Nonnegative(2)];
-    /// let solver = Solver::new(Structure::new(Pattern::empty(2, 2), a, cones)?, Settings::default())?;
+    /// let structure = Structure::new(Pattern::empty(2, 2), a, cones)?;
+    /// let solver = Solver::new(structure, Settings::default())?;
     /// let values = Values {
     ///     batch: 2,
     ///     p: Slot::Shared(&[]),

@@ -100,10 +100,9 @@ impl<S: Simd> Kernel for Rounds<'_, '_, '_, S> {
             let zero = V::splat(simd, 0.0);
             for k in 0..rows {
                 vectors.dual[k] = point.z[k];
-                vectors.slack[k] = point.w[k];
-                // v = s - z with both of them positive.
                 vectors.active[k] = zero;
-                vectors.slack[k] = vectors.slack[k] - group.cost * point.z[k];
+                // v = s - z with both of them positive.
+                vectors.slack[k] = point.w[k] - group.cost * point.z[k];
             }
             write_point(group, found, &mut vectors, (&mut *system.px, &mut *system.rows));
             for (x, &new) in state.x.iter_mut().zip(system.px.iter()) {

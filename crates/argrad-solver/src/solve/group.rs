@@ -183,9 +183,9 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     }
 
     /// Solves pending lanes with the matrices that the batch shares. Where M may be regular,
-    /// pivoting is tried first. A solution of it with weakly active rows does not count: it is a vertex of
-    /// the duals, where there may be others, and the rows that are active in one of those decide
-    /// about the derivative.
+    /// pivoting is tried first. A solution of it with weakly active rows does not count: it is a
+    /// vertex of the duals, where there may be others, and the rows that are active in one of those
+    /// decide about the derivative.
     #[inline(always)]
     fn solve_by_sharing(&mut self) {
         let (simd, analysis) = (self.simd, self.analysis);

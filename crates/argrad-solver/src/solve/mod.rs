@@ -2,9 +2,9 @@
 //!
 //! [`equilibrate`] loads and scales, [`convexity`] checks P, [`share`] makes and loads matrices
 //! that the batch shares, with which [`pivoting`] and [`dual_interior_point`] solve;
-//! [`interior_point`] comes near the solution or to a certificate, [`polish`] takes it to rounding error, [`measure`] judges it in
-//! the caller's units, [`uniqueness`] looks whether others solve the program too, [`report`] says
-//! how it went.
+//! [`interior_point`] comes near the solution or to a certificate, [`polish`] takes it to rounding
+//! error, [`measure`] judges it in the caller's units, [`uniqueness`] looks whether others solve
+//! the program too, [`report`] says how it went.
 
 mod convexity;
 mod dual_interior_point;

@@ -24,6 +24,7 @@ pub(crate) struct GroupSystem<'a, S: Simd> {
 
 impl<S: Simd> GroupSystem<'_, S> {
     /// `px = P x`, `ax = A x`, `atz = A' z`.
+    #[expect(clippy::type_complexity, reason = "three vectors that go together")]
     #[inline(always)]
     pub(crate) fn multiply(
         &self,

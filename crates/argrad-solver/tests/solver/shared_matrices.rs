@@ -216,7 +216,9 @@ fn redundant_rows_and_a_singular_m_leave_x_and_its_derivative() {
     for batch in [redundant, generators::sudoku_layer(20, 3)] {
         let mut case = Case::new(batch, 1);
         // Which z moves how, and what the matrices have to do with it, is a matter of choice.
-        [&mut case.gz, &mut case.dp, &mut case.da, &mut case.db].map(|values| values.fill(0.0));
+        for values in [&mut case.gz, &mut case.dp, &mut case.da, &mut case.db] {
+            values.fill(0.0);
+        }
         let [shared, general] = answers(&case, &Differentiation::default());
         for (left, right) in shared.solution.reports.iter().zip(&general.solution.reports) {
             assert_eq!((left.status, right.status), (Status::Solved, Status::Solved));

@@ -191,8 +191,8 @@ impl Layer {
 
 impl Layer {
     /// The same layer with names for constraints: which rows of A each of them is, in its own
-    /// order. [`Self::conditions`] calls them so, and [`Self::conditions_at`] takes the rows that no
-    /// constraint has for those that define variables which the user did not declare.
+    /// order. [`Self::conditions`] calls them so, and [`Self::conditions_at`] takes the rows that
+    /// no constraint has for those that define variables which the user did not declare.
     ///
     /// # Errors
     /// [`ModelError::Argument`] for rows that there are not.

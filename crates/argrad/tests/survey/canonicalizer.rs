@@ -81,8 +81,8 @@ fn theorem_4_psi_must_keep_the_index_of_the_parameters() {
 
 /// "DPP extends the expressive power of DCP" and "every DPP program satisfies DCP, but the converse
 /// is not true" exclude each other. The second is right: the product of two parameters is a
-/// constant for DCP and is refused by the rules of DPP as a coefficient of the canonical map; argrad
-/// takes it, as a derived parameter, and says how many there are.
+/// constant for DCP and is refused by the rules of DPP as a coefficient of the canonical map;
+/// argrad takes it, as a derived parameter, and says how many there are.
 #[test]
 fn dpp_is_contained_in_dcp_and_not_the_other_way_round() -> Result<(), ModelError> {
     let model = Model::new();

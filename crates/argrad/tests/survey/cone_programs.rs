@@ -52,8 +52,8 @@ fn theorem_1_needs_slaters_condition_for_one_direction() {
     for lambda in [0.0, 1.0, 1e6, 1e300] {
         assert_eq!(stationarity(lambda, 0.0), 1.0);
     }
-    // x^2 <= e has the multiplier 1 / (2 sqrt e), which goes to infinity as e goes to 0: (t, x) with
-    // |x| <= t as a second-order cone, t = sqrt e.
+    // x^2 <= e has the multiplier 1 / (2 sqrt e), which goes to infinity as e goes to 0: (t, x)
+    // with |x| <= t as a second-order cone, t = sqrt e.
     for e in [1e-2, 1e-4, 1e-6] {
         let radius = f64::sqrt(e);
         let solution = solve(vec![Cone::SecondOrder(2)], &[1.0], &[0.0, -1.0], &[radius, 0.0]);

@@ -73,11 +73,11 @@ fn theorem_3_as_printed_is_zero_where_all_pieces_are_negative() {
     assert!((found[0][0] - expected).abs() < 1e-9);
 }
 
-/// The proof says that max(a1'x, a2'x, a3'x) is not differentiable on "three bounded line segments".
-/// They are half-lines from the origin: where two pieces share the maximum at x, they share it at
-/// every positive multiple of x. (Nor are three vectors of the plane ever linearly independent;
-/// affinely independent is meant.) What the proof needs is that they end, in the origin, and a ReLU
-/// network's lines do not.
+/// The proof says that max(a1'x, a2'x, a3'x) is not differentiable on "three bounded line
+/// segments". They are half-lines from the origin: where two pieces share the maximum at x, they
+/// share it at every positive multiple of x. (Nor are three vectors of the plane ever linearly
+/// independent; affinely independent is meant.) What the proof needs is that they end, in the
+/// origin, and a ReLU network's lines do not.
 #[test]
 fn theorem_3_its_kinks_are_half_lines() {
     let pieces = [[1.0, 0.0], [-0.5, 0.8], [-0.5, -0.8]];

@@ -181,8 +181,8 @@ fn equations_16_and_17_corrected_are_the_gradient() {
     }
 }
 
-/// (17) prints `nu d_nu'` in the gradient of A and `lambda d_lambda'` in that of G. Their shapes are
-/// those of A and G only where there are as many rows as variables; even there, the numbers are
+/// (17) prints `nu d_nu'` in the gradient of A and `lambda d_lambda'` in that of G. Their shapes
+/// are those of A and G only where there are as many rows as variables; even there, the numbers are
 /// wrong: min |z|^2/2 - (2, 1)'z subject to Gz <= h, G the identity.
 #[test]
 fn equation_17_as_printed_is_not_the_gradient() {

@@ -24,7 +24,7 @@ pub(crate) struct Table {
 impl Table {
     /// Zeros.
     pub(crate) fn zeros(rows: usize, columns: usize) -> Self {
-        const { assert!(TILE % MOST_LANES == 0) };
+        const { assert!(TILE.is_multiple_of(MOST_LANES)) };
         let stride = columns.next_multiple_of(TILE);
         Self { values: Buffer::zeros(rows * stride), rows, columns, stride }
     }
@@ -201,8 +201,7 @@ impl LaneTask for Inverse<'_> {
                 }
             }
             let pivot = left.get(at, column);
-            // Not a comparison that NaN fulfils.
-            if !(pivot.abs() > least) {
+            if pivot.is_nan() || pivot.abs() <= least {
                 return None;
             }
             for (table, kept) in [(&mut left, &mut pivot_left), (&mut right, &mut pivot_right)] {

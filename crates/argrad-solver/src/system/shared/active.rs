@@ -99,8 +99,8 @@ impl<S: Simd> Kernel for Factor<'_, S> {
         let one = V::splat(simd, 1.0);
         let added = (V::splat(simd, REGULARIZATION) * cost)
             .max(V::splat(simd, ROUNDING * rows.len() as f64 * matrices.m_size));
-        for lane in 0..V::<S>::LANES {
-            gather(matrices, lists, lane, counts[lane], (side, factor));
+        for (lane, &count) in counts.iter().enumerate().take(V::<S>::LANES) {
+            gather(matrices, lists, lane, count, (side, factor));
         }
         for (a, list) in lists[..side.min(rows.len())].iter().enumerate() {
             let diagonal = &mut factor[a * side + a];
@@ -167,6 +167,7 @@ pub(crate) fn solve<S: Simd, const R: usize>(
     call(simd, Solve { simd, group, h, rhs, memory, out });
 }
 
+#[expect(clippy::type_complexity, reason = "pairs of vectors over x and z")]
 struct Solve<'a, S: Simd, const R: usize> {
     simd: S,
     group: SharedGroup<'a, S>,
@@ -226,6 +227,7 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
 
 /// Replaces right-hand sides over the inequalities by the solutions over the active ones, and
 /// zeros.
+#[expect(clippy::type_complexity, reason = "the parts of one factor")]
 #[inline(always)]
 fn solve_active<S: Simd, const R: usize>(
     simd: S,

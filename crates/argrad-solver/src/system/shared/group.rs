@@ -30,7 +30,6 @@ pub(crate) fn relative_cost<S: Simd>(
 
 impl<S: Simd> SharedGroup<'_, S> {
     /// `px = P x`, `ax = A x`, `atz = A' z` of each lane's scaled program.
-    #[expect(clippy::too_many_arguments, reason = "as `Products::multiply`")]
     #[inline(always)]
     pub(crate) fn multiply(
         &self,

@@ -100,7 +100,8 @@ impl SharedMatrices {
         });
         let mut inverse = dispatch(width, Inverse(&k0))?;
         inverse.symmetrize();
-        if !(inverse_error(width, &k0, &inverse) <= INVERSE_ERROR) {
+        let error = inverse_error(width, &k0, &inverse);
+        if error.is_nan() || error > INVERSE_ERROR {
             return None;
         }
         let rows = inequalities.len();
