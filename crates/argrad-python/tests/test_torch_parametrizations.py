@@ -6,8 +6,6 @@ import torch
 from argrad.torch import orthonormal_rows, perturbed, qp, regularized, row_normalized
 
 
-
-
 @pytest.fixture(autouse=True)
 def doubles():
     before = torch.get_default_dtype()

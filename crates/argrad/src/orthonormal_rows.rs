@@ -2,9 +2,10 @@
 //!
 //! The solutions of `Ax = b` are a subspace that is shifted, and every one of those has an A with
 //! orthonormal rows. So `A = (M M')^(-1/2) M`, the polar factor of a free M, loses nothing, and is
-//! free of all that does not change the subspace but turns: of the lengths of rows and of how
-//! nearly parallel they are. (The rows of inequalities cannot be mixed: for those see
-//! [`row_normalized`](crate::row_normalized).)
+//! free of all that does not change the subspace: of the lengths of rows and of how nearly parallel
+//! they are, where b is learned beside A, or A is put back for M after each step; see
+//! [`row_normalized`](crate::row_normalized) for why the map alone would not. (The rows of
+//! inequalities cannot be mixed: that module is for those.)
 //!
 //! Why the polar factor: of all matrices with orthonormal rows it is the one nearest to M (Higham
 //! 2008, theorem 8.4), no row is preferred, and its derivative is bounded by `2 / (s_1 + s_2)` with
@@ -12,7 +13,7 @@
 //! depends on the order of the rows. With the singular value decomposition `M = U S V'`,
 //!
 //! ```text
-//! A = U V',   dA = U (W V' + S^-1 U' dM (I - V V')),
+//! A = U V',   dA = U (W V' + S^-1 U' dM (I - V V'))
 //! W_ij = (X_ij - X_ji) / (s_i + s_j),   X = U' dM V
 //! ```
 //!

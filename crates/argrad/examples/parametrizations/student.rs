@@ -6,7 +6,8 @@ use argrad::{Error, MatrixShape, Slot};
 
 use crate::teacher::{Lesson, N, Program, ROWS};
 
-/// What A is of the numbers that are learned.
+/// What A is of the numbers that are learned. The set of feasible points is that of the numbers
+/// themselves under each, so that without putting back all three are one and the same training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parametrization {
     /// Themselves.
@@ -100,10 +101,10 @@ impl Method {
     }
 
     /// The rates that are tried.
-    pub fn rates(self) -> [f64; 3] {
+    pub fn rates(self) -> [f64; 4] {
         match self {
-            Method::GradientDescent => [0.03, 0.1, 0.3],
-            Method::Adam => [0.01, 0.03, 0.1],
+            Method::GradientDescent => [0.01, 0.03, 0.1, 0.3],
+            Method::Adam => [0.01, 0.03, 0.1, 0.3],
         }
     }
 }

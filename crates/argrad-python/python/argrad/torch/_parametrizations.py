@@ -17,8 +17,9 @@ def row_normalized(matrix: torch.Tensor, rhs: torch.Tensor) -> tuple[torch.Tenso
     """(A, b) or (G, h) with each row divided by the norm of its row of the matrix.
 
     `matrix` (..., rows, n), `rhs` (..., rows); +inf in `rhs`, no constraint, stays. The length of a
-    row, which no solution depends on, is then no longer learned. Raises ValueError for a row of
-    zeros.
+    row is what no solution depends on, so through the map alone a loss of solutions and its
+    gradients are what they were: put its values back into the parameters after each step.
+    docs/training.md measures what that changes. Raises ValueError for a row of zeros.
 
     >>> G, h = row_normalized(torch.tensor([[3.0, 4.0]]), torch.tensor([10.0]))
     >>> G.tolist(), h.tolist()
@@ -130,11 +131,13 @@ class _PolarFactor(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor, *_: Any) -> torch.Tensor:
-        return _derivative(*ctx.saved_tensors, gradient)
+        u, s, vt = ctx.saved_tensors
+        return _derivative(u, s, vt, gradient)
 
     @staticmethod
     def jvp(ctx: Any, tangent: torch.Tensor) -> Any:
-        return _derivative(*ctx.saved_tensors, tangent), None, None, None
+        u, s, vt = ctx.saved_tensors
+        return _derivative(u, s, vt, tangent), None, None, None
 
 
 def _derivative(

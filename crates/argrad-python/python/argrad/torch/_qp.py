@@ -342,7 +342,7 @@ def qp_conditions(
     for point in points.values():
         if point is not None and point.dim() == 2 and batch is None:
             batch = point.shape[0]
-    rows = []
+    rows: list[np.ndarray | None] = []
     for (name, point), length in zip(points.items(), lengths, strict=True):
         if point is None:
             rows.append(None)
