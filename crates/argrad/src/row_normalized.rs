@@ -1,15 +1,16 @@
 //! Constraints without the freedom of scale: each row of `[A b]` divided by the norm of its row of
 //! A, with adjoint and tangent.
 //!
-//! `a'x = b` and `(t a)'x = t b` are one constraint, so a loss does not change along t, but how far a
-//! step turns the row depends on the length that it happens to have (Katyal 2024, section 6.1). The
-//! same for inequalities `Gx <= h`.
+//! `a'x = b` and `(t a)'x = t b` are one constraint, so a loss does not change along t, but how far
+//! a step turns the row depends on the length that it happens to have (Katyal 2024, section 6.1).
+//! The same for inequalities `Gx <= h`.
 //!
-//! Learning (A, b) *through* this map alone changes nothing: solutions, and with them a loss and its
-//! gradients, are what they were without it. What it is for is to be *put back*: replace (A, b) by
-//! what the map makes of it after each step, so that steps are those along the constraints and no
-//! row drifts. ([docs/training.md] has what that changes.) Through the map it acts where something
-//! beside the solution sees the numbers: a penalty on weights, or a b that stays as it is.
+//! Learning (A, b) *through* this map alone changes nothing: solutions, and with them a loss and
+//! its gradients, are what they were without it. What it is for is to be *put back*: replace (A, b)
+//! by what the map makes of it after each step, so that steps are those along the constraints and
+//! no row drifts. ([docs/training.md] has what that changes.) Through the map it acts where
+//! something beside the solution sees the numbers: a penalty on weights, or a b that stays as it
+//! is.
 //!
 //! [docs/training.md]: https://github.com/argrad/argrad/blob/main/docs/training.md
 

@@ -10,8 +10,8 @@
 //! asks for the step d from x that gains most: a projected gradient step. Its multipliers minimize
 //! `1/2 |g + A'z|^2 + s'z` over z in K* (its dual). That is the least-squares fit of stationarity
 //! in which a constraint has a multiplier as far as it is active, without a threshold that says
-//! which constraints are. Where x is optimal, d = 0, and z is a multiplier of the program. Norms are
-//! in the units of the solve, so that z does not depend on those of the program.
+//! which constraints are. Where x is optimal, d = 0, and z is a multiplier of the program. Norms
+//! are in the units of the solve, so that z does not depend on those of the program.
 
 use super::projection::projected;
 use super::sample::Sample;
