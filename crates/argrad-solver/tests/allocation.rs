@@ -136,6 +136,20 @@ fn forward_and_adjoint_reuse_their_buffers() {
     assert_eq!(run(&generators::duplicate_equalities(SIZE, 5).batch), expected);
 }
 
+#[test]
+fn a_batch_that_shares_its_matrices_allocates_nothing_for_each_sample() {
+    for size in [SIZE, Size { variables: 24, ..SIZE }] {
+        let structure = generators::shared_qp(size, 3).structure;
+        let solver = Solver::new(structure, Settings::default()).unwrap();
+        assert!(solver.explain().shares_matrices);
+        let solve = |batch: usize| {
+            let batch = generators::shared_qp(Size { batch, ..size }, 3);
+            allocations(|| solver.solve(&batch.values()).unwrap()).1
+        };
+        assert_eq!(solve(320), solve(32));
+    }
+}
+
 /// What runs on lanes gets its memory from the pool: nothing is allocated for each lane group.
 #[test]
 fn a_derivative_of_many_groups_allocates_as_often_as_that_of_few() {

@@ -18,7 +18,7 @@ use crate::system::memory::{PivotingVectors, State, Work};
 use crate::system::shared::active;
 use crate::system::shared::group::SharedGroup;
 
-/// Most exchanges. Random programs take 4 to 9.
+/// Most exchanges; lanes that need more are left to the interior point on the duals.
 const MOST_EXCHANGES: usize = 24;
 /// Exchanges of all rows on the wrong side that need not reduce their number.
 const PATIENCE: f64 = 3.0;
