@@ -100,9 +100,9 @@ impl<S: Simd> Kernel for Rounds<'_, '_, '_, S> {
             let zero = V::splat(simd, 0.0);
             for k in 0..rows {
                 vectors.dual[k] = point.z[k];
-                vectors.active[k] = zero;
                 // v = s - z with both of them positive.
-                vectors.slack[k] = point.w[k] - group.cost * point.z[k];
+                vectors.active[k] = zero;
+                vectors.slack[k] = group.cost.nfma(point.z[k], point.w[k]);
             }
             write_point(group, found, &mut vectors, (&mut *system.px, &mut *system.rows));
             for (x, &new) in state.x.iter_mut().zip(system.px.iter()) {
@@ -195,7 +195,7 @@ impl<S: Simd> Point<'_, '_, S> {
             dz[k] = -(residual[k] + self.w[k]);
         }
         active::solve_dual(simd, group.sharing, dz, memory);
-        self.write_slack_step(h, dz, dw, None);
+        self.write_slack_step(h, dz, dw, false);
         let affine = self.longest(dz, dw);
         let mut affine_mu = zero;
         for k in 0..rows.len() {
@@ -212,7 +212,7 @@ impl<S: Simd> Point<'_, '_, S> {
             dz[k] = constant - (residual[k] + self.w[k]);
         }
         active::solve_dual(simd, group.sharing, dz, memory);
-        self.write_slack_step(h, dz, dw, Some(()));
+        self.write_slack_step(h, dz, dw, true);
         let longest = self.longest(dz, dw);
         let length = longest.ge(one).select(one, V::splat(simd, SHARE) * longest);
         for k in 0..rows.len() {
@@ -224,10 +224,10 @@ impl<S: Simd> Point<'_, '_, S> {
 
     /// `dw = constant - w - (w / z) dz`, where `dw` holds the constant if there is one.
     #[inline(always)]
-    fn write_slack_step(&self, h: &[V<S>], dz: &[V<S>], dw: &mut [V<S>], constant: Option<()>) {
+    fn write_slack_step(&self, h: &[V<S>], dz: &[V<S>], dw: &mut [V<S>], has_constant: bool) {
         let zero = V::splat(self.group.simd, 0.0);
         for (k, &row) in self.group.sharing.inequalities.iter().enumerate() {
-            let constant = if constant.is_some() { dw[k] } else { zero };
+            let constant = if has_constant { dw[k] } else { zero };
             let ratio = h[row as usize] * self.group.cost;
             let step = ratio.nfma(dz[k], constant - self.w[k]);
             dw[k] = self.group.kept[row as usize].gt(zero).select(step, zero);

@@ -24,7 +24,7 @@ pub(crate) struct GroupSystem<'a, S: Simd> {
 
 impl<S: Simd> GroupSystem<'_, S> {
     /// `px = P x`, `ax = A x`, `atz = A' z`.
-    #[expect(clippy::type_complexity, reason = "three vectors that go together")]
+    #[expect(clippy::type_complexity, reason = "as many vectors as products")]
     #[inline(always)]
     pub(crate) fn multiply(
         &self,

@@ -85,6 +85,7 @@ impl<S: Simd> Kernel for Factor<'_, S> {
 
 /// The entries of the tile on the diagonal, in columns from `i` on, minus the products of the
 /// columns before. What is above the diagonal is arbitrary.
+#[expect(clippy::needless_range_loop, reason = "the indices are those of the formula")]
 #[inline(always)]
 fn subtracted_triangle<S: Simd>(rows: &[V<S>], side: usize, i: usize) -> [[V<S>; TILE]; TILE] {
     let mut sums = [[rows[i]; TILE]; TILE];

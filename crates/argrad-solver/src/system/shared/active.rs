@@ -60,6 +60,10 @@ impl<'a, S: Simd> Memory<'a, S> {
     }
 }
 
+/// A vector over x and one over the rows.
+type Vectors<'a, S> = (&'a [V<S>], &'a [V<S>]);
+type VectorsMut<'a, S> = (&'a mut [V<S>], &'a mut [V<S>]);
+
 /// Factors the system with the diagonal blocks `h`, a number for each row.
 #[inline(always)]
 pub(crate) fn factor<S: Simd>(simd: S, group: SharedGroup<'_, S>, h: &[V<S>], memory: &mut [V<S>]) {
@@ -153,15 +157,14 @@ fn gather<S: Simd>(
 
 /// Solves the system that was factored last in `memory` for `R` right-hand sides over x and the
 /// rows, into solutions of the same form.
-#[expect(clippy::type_complexity, reason = "pairs of vectors over x and z")]
 #[inline(always)]
 pub(crate) fn solve<S: Simd, const R: usize>(
     simd: S,
     group: SharedGroup<'_, S>,
     h: &[V<S>],
-    rhs: [(&[V<S>], &[V<S>]); R],
+    rhs: [Vectors<'_, S>; R],
     memory: &mut [V<S>],
-    out: [(&mut [V<S>], &mut [V<S>]); R],
+    out: [VectorsMut<'_, S>; R],
 ) {
     let memory = Memory::new(group.sharing, memory);
     call(simd, Solve { simd, group, h, rhs, memory, out });
@@ -172,9 +175,9 @@ struct Solve<'a, S: Simd, const R: usize> {
     simd: S,
     group: SharedGroup<'a, S>,
     h: &'a [V<S>],
-    rhs: [(&'a [V<S>], &'a [V<S>]); R],
+    rhs: [Vectors<'a, S>; R],
     memory: Memory<'a, S>,
-    out: [(&'a mut [V<S>], &'a mut [V<S>]); R],
+    out: [VectorsMut<'a, S>; R],
 }
 
 impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
@@ -205,7 +208,7 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
         }
         let side = memory.lists[inequalities.len()].lane(0) as usize;
         let (factor, inverses) = (&memory.factor[..side * side], &memory.inverses[..side]);
-        solve_active(simd, (memory.lists, factor, inverses), dual, &mut rest[..side]);
+        solve_active(simd, memory.lists, (factor, inverses), dual, &mut rest[..side]);
         let correction = at_rhs;
         matrices.y.transpose_product(simd, dual, correction);
         let (zero, free) = (V::splat(simd, 0.0), V::splat(simd, FREE));
@@ -231,7 +234,8 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
 #[inline(always)]
 fn solve_active<S: Simd, const R: usize>(
     simd: S,
-    (lists, factor, inverses): (&[V<S>], &[V<S>], &[V<S>]),
+    lists: &[V<S>],
+    (factor, inverses): (&[V<S>], &[V<S>]),
     dual: &mut [[V<S>; R]],
     active: &mut [[V<S>; R]],
 ) {
@@ -273,7 +277,7 @@ pub(crate) fn solve_dual<S: Simd>(
 ) {
     let Memory { lists, factor, inverses, scratch } = Memory::new(sharing, memory);
     let side = lists[sharing.inequalities.len()].lane(0) as usize;
-    let parts = (&*lists, &factor[..side * side], &inverses[..side]);
+    let factor = (&factor[..side * side], &inverses[..side]);
     let dual = dual.as_chunks_mut::<1>().0;
-    solve_active(simd, parts, dual, &mut scratch.as_chunks_mut::<1>().0[..side]);
+    solve_active(simd, lists, factor, dual, &mut scratch.as_chunks_mut::<1>().0[..side]);
 }
