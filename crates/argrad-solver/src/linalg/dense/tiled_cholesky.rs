@@ -96,7 +96,6 @@ fn subtracted_triangle<S: Simd>(rows: &[V<S>], side: usize, i: usize) -> [[V<S>;
             sums[r][c] = rows[r * side + i + c];
         }
     }
-    #[expect(clippy::needless_range_loop, reason = "one index into several lines")]
     for k in 0..i {
         for r in 0..TILE {
             for c in 0..=r {

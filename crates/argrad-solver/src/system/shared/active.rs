@@ -170,7 +170,6 @@ pub(crate) fn solve<S: Simd, const R: usize>(
     call(simd, Solve { simd, group, h, rhs, memory, out });
 }
 
-#[expect(clippy::type_complexity, reason = "pairs of vectors over x and z")]
 struct Solve<'a, S: Simd, const R: usize> {
     simd: S,
     group: SharedGroup<'a, S>,
@@ -230,7 +229,6 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
 
 /// Replaces right-hand sides over the inequalities by the solutions over the active ones, and
 /// zeros.
-#[expect(clippy::type_complexity, reason = "the parts of one factor")]
 #[inline(always)]
 fn solve_active<S: Simd, const R: usize>(
     simd: S,
