@@ -2,11 +2,8 @@
 
 use pulp::Simd;
 
-use crate::cones::Point;
-use crate::lanes::{M, V};
+use crate::lanes::V;
 use crate::system::analysis::Analysis;
-use crate::system::kkt::Factored;
-use crate::system::memory::{State, SystemWork};
 use crate::system::shared::active;
 use crate::system::shared::group::SharedGroup;
 
@@ -58,29 +55,5 @@ impl<S: Simd> GroupSystem<'_, S> {
             Some(shared) => active::solve(simd, shared, h, rhs, active, out),
             None => analysis.kkt.solve(simd, values, inverse_pivots, rhs, permuted, out),
         }
-    }
-}
-
-impl<S: Simd> State<'_, S> {
-    /// Factors the system with the cone blocks in `h`. Returns the lanes whose factor is less close
-    /// to the system; `close` are those whose P is nearly singular (see
-    /// [`Kkt::factor_closely`]; where matrices are shared, P is not changed at all).
-    ///
-    /// [`Kkt::factor_closely`]: crate::system::kkt::Kkt::factor_closely
-    #[inline(always)]
-    pub(crate) fn factor(
-        &mut self,
-        simd: S,
-        analysis: &Analysis,
-        work: &mut SystemWork<'_, S>,
-        close: M<S>,
-    ) -> M<S> {
-        if let Some(shared) = self.system(simd, analysis).shared {
-            active::factor(simd, shared, self.h, work.active);
-            return M::splat(simd, false);
-        }
-        let h = (Point::Projection, &*self.h);
-        let workspace = Factored { inverse_pivots: self.inverse_pivots, scratch: work.factor };
-        analysis.kkt.factor_closely(simd, self.values, h, workspace, close)
     }
 }

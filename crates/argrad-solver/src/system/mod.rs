@@ -4,10 +4,12 @@
 //! system lies, [`schur`] which rows are eliminated before it is factored, [`memory`] what a group
 //! needs, [`gcr`] how solves are refined, [`projection_system`] solves with the true derivative of
 //! the projection. [`shared`] solves the system of quadratic programs whose matrices the batch
-//! shares, [`group_system`] is what the rest sees of either way.
+//! shares, [`group_system`] and [`group_factor`] are what the rest sees of
+//! either way.
 
 pub(crate) mod analysis;
 pub(crate) mod gcr;
+mod group_factor;
 pub(crate) mod group_system;
 pub(crate) mod kkt;
 pub(crate) mod memory;
