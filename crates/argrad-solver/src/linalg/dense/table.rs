@@ -240,9 +240,10 @@ mod tests {
     use crate::lanes::dispatch;
     use crate::program::Instructions;
 
-    /// Numbers without a pattern in [-1, 1].
+    /// Numbers without a pattern in [-1, 1], and 2 on the diagonal.
     fn table(rows: usize, columns: usize) -> Table {
-        Table::from_fn(rows, columns, |i, j| ((i * 37 + j * 11 + 5) as f64).sin())
+        let number = |i: usize, j: usize| ((37 * i * i + 11 * i * j + 5 * j + 1) as f64).sin();
+        Table::from_fn(rows, columns, |i, j| if i == j { 2.0 } else { number(i, j) })
     }
 
     #[test]
