@@ -121,7 +121,7 @@ class TestBatches:
         solver = argrad.Solver(
             np.eye(20), np.eye(20), [("nonnegative", 20)], memory_limit=2_000_000
         )
-        q = np.ones((1000, 20))
+        q = np.ones((2000, 20))
         with pytest.raises(argrad.MemoryLimitError, match="the tape .* limit of 2.0 MB; .* batch"):
             solver.solve(q=q, b=np.ones(20))
         solver.solve(q=q, b=np.ones(20), differentiable=False)

@@ -92,7 +92,10 @@ def test_any_argument_may_be_batched(mask):
             (t[s] if mask >> i & 1 else t).detach().requires_grad_() for i, t in enumerate(tensors)
         ]
         one = qp(*single)
-        assert torch.equal(one, z[s])
+        if mask & 0b010101 or not mask:
+            assert torch.equal(one, z[s])
+        else:  # the batch shares its matrices, which it solves in another way
+            assert torch.allclose(one, z[s], rtol=0, atol=1e-13)
         for i, grad in enumerate(torch.autograd.grad(one @ weights[s], single)):
             if mask >> i & 1:
                 summed[i][s] = grad

@@ -198,7 +198,9 @@ impl Solver {
     fn share(&self, values: &Values<'_>) -> Result<Option<SharedMatrices>, Error> {
         let prepared = &*self.prepared;
         let is_shared = values.p.is_shared() && values.a.is_shared() && values.batch > 0;
-        if prepared.analysis.sharing.is_none() || !is_shared {
+        // One program, whatever the batch: there is nothing to share its matrices with.
+        let varies = !values.q.is_shared() || !values.b.is_shared();
+        if prepared.analysis.sharing.is_none() || !is_shared || !varies {
             return Ok(None);
         }
         let mut state = prepared.take_state(false)?;

@@ -75,9 +75,9 @@ pub struct Settings {
     /// the process is in; not what is free of it, so that the answer does not depend on what else
     /// runs.
     pub memory_limit: Option<usize>,
-    /// Whether batches of quadratic programs that share P and A are solved by the inverse of one
-    /// matrix, which takes O(n^2) operations a sample beside a small factor, instead of a
-    /// factorization each. For comparisons; last bits depend on it.
+    /// Whether batches of quadratic programs that share P and A, but not both q and b, are solved
+    /// by the inverse of one matrix, which takes O(n^2) operations a sample beside a small factor,
+    /// instead of a factorization each. For comparisons; last bits depend on it.
     pub share_matrices: bool,
     /// Vector instructions of the lanes.
     pub instructions: Instructions,
