@@ -235,8 +235,8 @@ class TestStandardForm:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of the memory from /proc")
 @pytest.mark.parametrize("name", ["torch.qp", "torch.CvxpyLayer", "jax.qp", "argrad.Solver"])
 def test_the_memory_of_a_tape_is_not_taken(name):
-    training = inference.measure(name, 8192, True, 1)
-    plain = inference.measure(name, 8192, False, 1)
+    training = inference.measure(name, 2048, True, 1)
+    plain = inference.measure(name, 2048, False, 1)
     assert (training["tapes"], plain["tapes"]) == (1, 0)
-    # The tape alone is some 100 MB; inference takes the solutions and what the threads work in.
-    assert training["bytes"] - plain["bytes"] > 60e6
+    # The tape alone is some 30 MB; inference takes the solutions and what the threads work in.
+    assert training["bytes"] - plain["bytes"] > 20e6

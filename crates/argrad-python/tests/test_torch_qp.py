@@ -277,11 +277,12 @@ class TestFailures:
             dq, dp, dh = torch.autograd.grad(z.sum(), (q, p, h))
         total = torch.zeros_like(q)
         for i in (0, 2):
-            one = [t.detach().requires_grad_() for t in (q, p[i], h[i])]
+            # A batch of one, which shares its matrices as that of three does.
+            one = [t.detach().requires_grad_() for t in (q, p[i : i + 1], h[i : i + 1])]
             alone = qp(one[0], one[1], g, one[2])
             grads = torch.autograd.grad(alone.sum(), one)
-            assert torch.equal(alone, z[i])
-            assert torch.equal(grads[1], dp[i]) and torch.equal(grads[2], dh[i])
+            assert torch.equal(alone[0], z[i])
+            assert torch.equal(grads[1][0], dp[i]) and torch.equal(grads[2][0], dh[i])
             total += grads[0]
         assert torch.allclose(dq, total, rtol=0, atol=1e-15)
         if mode == "nan":
