@@ -17,7 +17,7 @@ use argrad_solver::OnFailure;
 use super::layer::ConvexConcaveLayer;
 use super::tape::ConvexConcaveTape;
 use crate::error::ModelError;
-use crate::layer::LayerTape;
+use crate::layer::{LayerTape, check_slices};
 
 /// Change of the series, relative to its sum, at which it ends.
 const SERIES_TOLERANCE: f64 = 1e-14;
@@ -76,7 +76,7 @@ impl ConvexConcaveLayer {
         let outputs = self.parts.outputs;
         let expected: Vec<usize> =
             tape.sizes[..outputs].iter().map(|size| tape.batch * size).collect();
-        tape.check_lengths("cotangent", cotangents, &expected)?;
+        check_slices("cotangent", cotangents, &expected)?;
         tape.check(on_failure)?;
         let mut gradients: Vec<Vec<f64>> =
             tape.given().into_iter().map(|len| vec![0.0; len]).collect();
@@ -223,7 +223,7 @@ impl ConvexConcaveLayer {
         tangents: &[&[f64]],
     ) -> Result<Vec<Vec<f64>>, ModelError> {
         let on_failure = self.layer.differentiation().on_failure;
-        tape.check_lengths("tangent", tangents, &tape.given())?;
+        check_slices("tangent", tangents, &tape.given())?;
         tape.check(on_failure)?;
         let missing = if on_failure == OnFailure::Nan { f64::NAN } else { 0.0 };
         let sizes = &tape.sizes[..self.parts.outputs];

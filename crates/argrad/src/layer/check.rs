@@ -13,6 +13,32 @@ const WORTH_THREADS: usize = 500_000;
 /// Largest asymmetry, relative to the largest entry, that passes for rounding.
 const ASYMMETRY: f64 = 1e-10;
 
+/// Slices that a derivative of a layer over this one takes, one per number in `expected`: of that
+/// length each, or empty for zero. `what` is one of them.
+///
+/// # Errors
+/// [`ModelError::Argument`], which names the slice.
+pub(crate) fn check_slices(
+    what: &str,
+    given: &[&[f64]],
+    expected: &[usize],
+) -> Result<(), ModelError> {
+    let error = |argument: String, expected: String, found: String| {
+        Err(ModelError::Argument { argument, expected, found })
+    };
+    if given.len() != expected.len() {
+        let expected = format!("{} slices, empty ones for zero", expected.len());
+        return error(format!("{what}s"), expected, given.len().to_string());
+    }
+    for (at, (given, expected)) in given.iter().zip(expected).enumerate() {
+        if !given.is_empty() && given.len() != *expected {
+            let found = format!("{} numbers", given.len());
+            return error(format!("{what} {at}"), format!("{expected} numbers"), found);
+        }
+    }
+    Ok(())
+}
+
 impl ParameterSpec {
     pub(super) fn error(
         &self,

@@ -17,6 +17,7 @@ mod store;
 pub use affine::{AffineMap, AffineOutput, AffineProgram};
 pub use answer::Answer;
 pub use call::Call;
+pub(crate) use check::check_slices;
 pub use describe::ParameterInfo;
 pub use forward::{Layer, LayerTape};
 pub use outputs::{OutputValues, Outputs};

@@ -19,6 +19,7 @@ use argrad_solver::OnFailure;
 use super::layer::QuasiconvexLayer;
 use super::tape::QuasiconvexTape;
 use crate::error::ModelError;
+use crate::layer::check_slices;
 
 impl QuasiconvexLayer {
     /// Gradient of a scalar with respect to the parameters, given its gradient with respect to each
@@ -45,7 +46,7 @@ impl QuasiconvexLayer {
         tape: &QuasiconvexTape,
         weights: &[f64],
     ) -> Result<Vec<Vec<f64>>, ModelError> {
-        tape.check_lengths("weights", &[weights], &[tape.batch])?;
+        check_slices("weights", &[weights], &[tape.batch])?;
         self.pull_back(tape, &vec![&[][..]; tape.sizes.len()], weights)
     }
 
@@ -58,7 +59,7 @@ impl QuasiconvexLayer {
     ) -> Result<Vec<Vec<f64>>, ModelError> {
         let on_failure = self.layer.differentiation().on_failure;
         let expected: Vec<usize> = tape.sizes.iter().map(|size| tape.batch * size).collect();
-        tape.check_lengths("cotangent", cotangents, &expected)?;
+        check_slices("cotangent", cotangents, &expected)?;
         tape.check(on_failure)?;
         let mut gradients: Vec<Vec<f64>> =
             tape.given().into_iter().map(|len| vec![0.0; len]).collect();
@@ -116,7 +117,7 @@ impl QuasiconvexLayer {
         tangents: &[&[f64]],
     ) -> Result<(Vec<Vec<f64>>, Vec<f64>), ModelError> {
         let on_failure = self.layer.differentiation().on_failure;
-        tape.check_lengths("tangent", tangents, &tape.given())?;
+        check_slices("tangent", tangents, &tape.given())?;
         tape.check(on_failure)?;
         let missing = if on_failure == OnFailure::Nan { f64::NAN } else { 0.0 };
         let mut out: Vec<Vec<f64>> =

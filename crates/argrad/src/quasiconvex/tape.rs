@@ -49,28 +49,6 @@ impl QuasiconvexTape {
         Ok(())
     }
 
-    pub(super) fn check_lengths(
-        &self,
-        what: &str,
-        given: &[&[f64]],
-        expected: &[usize],
-    ) -> Result<(), ModelError> {
-        let error = |argument: String, expected: String, found: String| {
-            Err(ModelError::Argument { argument, expected, found })
-        };
-        if given.len() != expected.len() {
-            let expected = format!("{} slices, empty ones for zero", expected.len());
-            return error(format!("{what}s"), expected, given.len().to_string());
-        }
-        for (at, (given, expected)) in given.iter().zip(expected).enumerate() {
-            if !given.is_empty() && given.len() != *expected {
-                let found = format!("{} numbers", given.len());
-                return error(format!("{what} {at}"), format!("{expected} numbers"), found);
-            }
-        }
-        Ok(())
-    }
-
     /// How many numbers each parameter was given.
     pub(super) fn given(&self) -> Vec<usize> {
         let given = |(len, shared): (&usize, &bool)| if *shared { *len } else { self.batch * len };

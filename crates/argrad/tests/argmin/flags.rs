@@ -125,7 +125,7 @@ fn infeasible_problems_end_at_the_least_violation() {
         let solution = solve(Trouble::Infeasible, 1.0, start);
         let report = &solution.reports[0];
         assert_eq!(report.status, ArgminStatus::InfeasibleStationary, "{report:?}");
-        assert!(solution.y[0].abs() < 1e-3, "{:?}", solution.y);
+        assert!(solution.y[0].abs() < 1e-6, "{:?}", solution.y);
     }
     let report = &solve(Trouble::Contradiction, 0.5, [3.0, 1.0]).reports[0];
     assert_eq!(report.status, ArgminStatus::InfeasibleStationary, "{report:?}");
