@@ -2,7 +2,6 @@
 //!
 //! Nothing here solves the program, and nothing of a solve is believed: residuals are sums over the
 //! caller's numbers, in the caller's units. Relative ones are divided by the size of their terms,
-//! or by the unit that a solve would choose where that is larger ([`units`]); so they compare
 //! or by the unit that a solve would choose where that is larger ([`mod@units`]); so they compare
 //! across constraints whatever units those are in. Multipliers that are not given are fitted
 //! ([`multipliers`]).

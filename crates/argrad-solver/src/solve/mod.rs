@@ -5,8 +5,6 @@
 //! [`interior_point`] comes near the solution or to a certificate, [`polish`] takes it to rounding
 //! error, [`measure`] judges it in the caller's units, [`uniqueness`] looks whether others solve
 //! the program too, [`report`] says how it went.
-//! error, [`measure`] judges it in the caller's units, [`uniqueness`] looks whether others solve
-//! the program too, [`report`] says how it went.
 
 mod convexity;
 mod dual_interior_point;
