@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use argrad_applications::arguments::{count, plot_file};
 use clap::Parser;
 
 /// Learns the constraints Ax = b of a quadratic program from its solutions, with A as it is, with
@@ -30,27 +31,11 @@ pub struct Arguments {
     pub batch: usize,
 
     /// Where to write the plot
-    #[arg(long, value_name = "FILE", default_value = "parametrizations.png", value_parser = plot)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "parametrizations.png",
+        value_parser = plot_file
+    )]
     pub plot: PathBuf,
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("expected a whole number, at least 1".into()),
-        Ok(count) => Ok(count),
-    }
-}
-
-/// Checked before the training and not after it.
-fn plot(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.extension().is_none_or(|extension| extension != "png") {
-        return Err("expected a file name that ends in .png".into());
-    }
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Err(format!("there is no folder {}", folder.display()))
-        }
-        _ => Ok(path),
-    }
 }

@@ -1,26 +1,25 @@
 //! Training of a network on puzzles, and what it made of the test boards.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use argrad_applications::command::Failure;
+use argrad_applications::interruption::Interruption;
+use argrad_applications::progress;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
-use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::board::Rules;
 use crate::puzzles::Puzzle;
 
-type AnyError = Box<dyn std::error::Error>;
-
 /// A network that maps puzzles to solutions, both one-hot: shape (batch, cells * side), the
 /// digits of a cell side by side, a blank all zeros.
 pub trait Network: Module {
     /// Scores of the digits of every cell.
-    fn forward(&self, puzzles: Tensor<2>) -> Result<Tensor<2>, AnyError>;
+    fn forward(&self, puzzles: Tensor<2>) -> Result<Tensor<2>, Failure>;
 }
 
 /// Longer gradients, of each parameter, are shortened to this. The first gradients are some thirty
@@ -36,7 +35,7 @@ pub struct Training<'a> {
     pub batch: usize,
     pub learning_rate: f64,
     /// Set from outside to end the training after the current step.
-    pub interrupted: &'a AtomicBool,
+    pub interruption: &'a Interruption,
 }
 
 /// One training step, before its update: mean squared error and share of the batch's boards not
@@ -83,16 +82,15 @@ pub fn train<N: Network>(
     training: &Training<'_>,
     device: &Device,
     rng: &mut StdRng,
-) -> Result<History, AnyError> {
+) -> Result<History, Failure> {
     let Training { rules, train, epochs, batch, .. } = *training;
-    let interrupted = || training.interrupted.load(Ordering::Relaxed);
     let clipping = GradientClippingConfig::Norm(GRADIENT_NORM);
     // The customary constants of Adam; burn's own epsilon is larger.
     let mut adam = AdamConfig::new().with_epsilon(1e-8).with_grad_clipping(Some(clipping)).init();
     let mut history =
         History { steps_per_epoch: train.len().div_ceil(batch), ..History::default() };
     let steps = epochs * history.steps_per_epoch;
-    let bar = progress_bar(steps);
+    let bar = progress::bar(steps, "steps");
 
     println!("epoch  training loss  test loss  test boards solved    time");
     let report =
@@ -109,7 +107,7 @@ pub fn train<N: Network>(
             });
             history.evaluations.push(evaluation);
             history.answers = answers;
-            Ok::<(), AnyError>(())
+            Ok::<(), Failure>(())
         };
     report(&mut history, &network, 0, None, Duration::ZERO)?;
 
@@ -119,7 +117,7 @@ pub fn train<N: Network>(
         let started = Instant::now();
         let first_step = history.steps.len();
         for chunk in order.chunks(batch) {
-            if interrupted() {
+            if training.interruption.requested() {
                 break;
             }
             let puzzles: Vec<&Puzzle> = chunk.iter().map(|&k| &train[k]).collect();
@@ -144,7 +142,7 @@ pub fn train<N: Network>(
         }
         let time = started.elapsed();
         history.duration += time;
-        if interrupted() {
+        if training.interruption.requested() {
             break;
         }
         let losses = &history.steps[first_step..];
@@ -168,7 +166,7 @@ fn evaluate<N: Network>(
     epoch: usize,
     training: &Training<'_>,
     device: &Device,
-) -> Result<(Evaluation, Answers), AnyError> {
+) -> Result<(Evaluation, Answers), Failure> {
     let network = network.valid();
     let device = device.clone().without_autodiff();
     let (mut squares, mut answers) = (0.0, Vec::new());
@@ -226,13 +224,6 @@ fn scalar(value: Tensor<1>) -> f64 {
     value.into_scalar::<f64>()
 }
 
-/// A bar on standard error, hidden where that is no terminal.
-fn progress_bar(steps: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {eta} left")
-        .expect("a valid template");
-    ProgressBar::new(steps as u64).with_style(style)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,9 +238,19 @@ mod tests {
         let (train, test) = puzzles.split_at(50);
         let device = Device::flex().autodiff();
         let network = Perceptron::new(rules, 20, &device);
-        let interrupted = &AtomicBool::new(interrupted);
-        let training =
-            Training { rules, train, test, epochs: 3, batch: 20, learning_rate: 0.03, interrupted };
+        let interruption = &Interruption::default();
+        if interrupted {
+            interruption.request();
+        }
+        let training = Training {
+            rules,
+            train,
+            test,
+            epochs: 3,
+            batch: 20,
+            learning_rate: 0.03,
+            interruption,
+        };
         super::train(network, &training, &device, &mut rng).unwrap()
     }
 

@@ -8,12 +8,14 @@ mod teacher;
 
 use std::error::Error;
 
+use argrad_applications::progress;
+use argrad_applications::quantile::quantile;
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use arguments::Arguments;
 use student::{METHODS, Method, STARTS, Setting, Start, VARIANTS, Variant, name, train};
-use summary::{Course, Panel, quantile, steps_to};
+use summary::{Course, Panel, steps_to};
 use teacher::{Lesson, Program};
 
 /// A student has learned when its loss is this share of the first.
@@ -28,8 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect::<Result<_, argrad::Error>>()?;
     let rates: usize = METHODS.iter().map(|method| method.rates().len()).sum();
     let runs = rates * STARTS.len() * VARIANTS.len() * lessons.len();
-    let bar = ProgressBar::new(runs as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} students, {eta} left")?);
+    let bar = progress::bar(runs, "students");
     let mut panels = Vec::new();
     let mut table = String::from(
         "| method | start | A is | rate | steps: median (quartiles) | loss after the last step: \

@@ -10,18 +10,15 @@ mod board;
 mod layer;
 mod plot;
 mod puzzles;
-mod text;
 mod train;
 
 use std::collections::HashSet;
-use std::error::Error;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use argrad_applications::command::{self, BadInput, Failure};
+use argrad_applications::interruption::Interruption;
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType};
-use clap::Parser;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -34,29 +31,18 @@ use plot::Curve;
 use puzzles::{Puzzle, PuzzleError};
 use train::Training;
 
-/// Exit code of a program ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
-
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            // 2: the input is to blame.
-            ExitCode::from(if error.is::<PuzzleError>() { 2 } else { 1 })
-        }
-    }
+    command::run(run)
 }
 
-fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure> {
     let mut rng = StdRng::seed_from_u64(arguments.seed);
     let rules = Rules::new(arguments.board.into());
-    let (train, test) = examples(arguments, rules, &mut rng)?;
+    let (train, test) =
+        examples(arguments, rules, &mut rng).map_err(|error| BadInput(error.to_string()))?;
     let size = format!("{0}x{0}", rules.side());
     announce(arguments, &size, &train, &test);
 
-    let interrupted = interruption()?;
     let mut device = Device::flex();
     device.configure(FloatDType::F64)?;
     let device = device.autodiff();
@@ -69,7 +55,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         epochs: arguments.epochs.unwrap_or(defaults.epochs),
         batch: arguments.batch.unwrap_or(defaults.batch),
         learning_rate: arguments.lr,
-        interrupted: &interrupted,
+        interruption,
     };
 
     let layer = OptimizationLayer::new(rules, &device)?;
@@ -80,7 +66,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         vec![Curve { name: "optimization layer", history: &layer, color: plot::LAYER }];
 
     let perceptron;
-    if !arguments.no_baseline && !interrupted.load(Ordering::Relaxed) {
+    if !arguments.no_baseline && !interruption.requested() {
         let hidden = arguments.hidden.unwrap_or(Perceptron::hidden_for(rules, parameters));
         let network = Perceptron::new(rules, hidden, &device);
         let parameters = network.num_params();
@@ -92,22 +78,13 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
 
     let title = format!("Sudoku {size}, learned from {} examples", train.len());
-    let plot = arguments.plot.display();
-    let written = plot::write(&arguments.plot, &title, &curves, &test, rules);
-    match &written {
-        Ok(()) => println!("\nplot: {plot}"),
-        Err(error) => eprintln!("\nerror: cannot write the plot to {plot}: {error}"),
-    }
-    let interrupted = interrupted.load(Ordering::Relaxed);
-    if interrupted {
+    plot::write(&arguments.plot, &title, &curves, &test, rules)?;
+    println!("\nplot: {}", arguments.plot.display());
+    if interruption.requested() {
         println!("interrupted: the figure is that of the last finished epoch");
     }
     println!("test boards exactly solved: {:.1} %", 100.0 * layer.solved());
-    Ok(ExitCode::from(match (interrupted, written) {
-        (true, _) => INTERRUPTED,
-        (false, Err(_)) => 1,
-        (false, Ok(())) => 0,
-    }))
+    Ok(())
 }
 
 /// Says what the networks are trained and tested on.
@@ -122,18 +99,6 @@ fn announce(arguments: &Arguments, size: &str, train: &[Puzzle], test: &[Puzzle]
     if repeated > 0 {
         println!("the file repeats puzzles: {repeated} of those to test are among those to train");
     }
-}
-
-/// A flag that Ctrl-C sets. A second Ctrl-C ends the program at once.
-fn interruption() -> Result<Arc<AtomicBool>, ctrlc::Error> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = interrupted.clone();
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-    })?;
-    Ok(interrupted)
 }
 
 /// The puzzles to train and to test on, in random order.

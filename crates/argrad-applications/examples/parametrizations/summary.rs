@@ -1,5 +1,7 @@
 //! What remains of the losses of many seeds.
 
+use argrad_applications::quantile::quantile;
+
 /// One line of a panel: quartiles over seeds at each step.
 pub struct Course {
     pub name: String,
@@ -23,18 +25,6 @@ impl Course {
             (0..steps).map(step).collect()
         };
         Self { name, lower: at(0.25), median: at(0.5), upper: at(0.75) }
-    }
-}
-
-/// By linear interpolation; NaN counts as worst.
-pub fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
-    let position = share * (values.len().saturating_sub(1)) as f64;
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (position.floor() as usize, position.ceil() as usize);
-    match (values.get(low), values.get(high)) {
-        (Some(low), Some(high)) if low == high => *low,
-        (Some(low), Some(high)) => low + (high - low) * position.fract(),
-        _ => f64::NAN,
     }
 }
 

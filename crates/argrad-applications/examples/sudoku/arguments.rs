@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use argrad_applications::arguments::{count, plot_file, positive};
 use clap::Parser;
 
 /// Trains an optimization layer on Sudoku puzzles. It is told none of the rules: it learns them,
@@ -44,7 +45,7 @@ pub struct Arguments {
     pub batch: Option<usize>,
 
     /// Learning rate of the optimization layer
-    #[arg(long, value_name = "RATE", default_value_t = 0.1, value_parser = learning_rate)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.1, value_parser = positive)]
     pub lr: f64,
 
     /// Seed of the puzzles, their order and the initial weights
@@ -80,34 +81,6 @@ impl Arguments {
             2 => Defaults { train: 4500, test: 500, epochs: 5, batch: 150 },
             _ => Defaults { train: 100, test: 20, epochs: 1, batch: 20 },
         }
-    }
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("expected a whole number, at least 1".into()),
-        Ok(count) => Ok(count),
-    }
-}
-
-fn learning_rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
-        _ => Err("expected a positive number".into()),
-    }
-}
-
-/// Checked before the training and not after it.
-fn plot_file(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.extension().is_none_or(|extension| extension != "png") {
-        return Err("expected a file name that ends in .png".into());
-    }
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Err(format!("there is no folder {}", folder.display()))
-        }
-        _ => Ok(path),
     }
 }
 

@@ -11,16 +11,22 @@ use plotters::prelude::{BitMapBackend, Color, DrawingArea, RGBColor};
 pub struct Style {
     /// Pixels an em.
     pub size: f32,
+    /// Bold or regular.
     pub bold: bool,
+    /// The ink.
     pub color: RGBColor,
+    /// What stands at the place that is given.
     pub align: Align,
 }
 
 /// What of the text stands at the given place.
 #[derive(Clone, Copy)]
 pub enum Align {
+    /// Its start.
     Left,
+    /// Its middle.
     Center,
+    /// Its end.
     Right,
 }
 

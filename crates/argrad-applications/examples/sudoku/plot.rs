@@ -3,13 +3,14 @@
 use std::error::Error;
 use std::path::Path;
 
+use argrad_applications::plot::text::{self, Align, Area, Style};
+use argrad_applications::plot::{FAINT, GRID, INK};
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use crate::board::Rules;
 use crate::puzzles::Puzzle;
-use crate::text::{self, Align, Area, Style};
 use crate::train::{History, Step};
 
 /// A trained network: its name, its course and the colour it is drawn in.
@@ -23,9 +24,6 @@ pub struct Curve<'a> {
 pub const LAYER: RGBColor = RGBColor(0, 104, 178);
 pub const PERCEPTRON: RGBColor = RGBColor(222, 120, 0);
 
-const INK: RGBColor = RGBColor(34, 40, 49);
-const FAINT: RGBColor = RGBColor(110, 118, 129);
-const GRID: RGBColor = RGBColor(228, 231, 235);
 const CELL_LINE: RGBColor = RGBColor(196, 202, 210);
 const CLUE: RGBColor = RGBColor(238, 241, 245);
 const WRONG: RGBColor = RGBColor(200, 30, 45);
