@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Numbers, like, matrix};
 use crate::conditions::{Table, tables};
+use crate::doubt;
 use crate::error::{model_error, no_tape};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
@@ -304,8 +305,10 @@ impl LayerSolved {
                 None => Ok(&[][..]),
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let gradients = interruptible(py, size, &self.interrupt, || layer.backward(tape, &slices))?;
-        self.gradients(py, gradients.map_err(model_error)?)
+        let gradients = interruptible(py, size, &self.interrupt, || layer.backward(tape, &slices))?
+            .map_err(model_error)?;
+        doubt::warn_of(py, &gradients.accuracy, &gradients.unfinished)?;
+        self.gradients(py, gradients.values)
     }
 
     /// Changes of the outputs along changes of the parameters, each of the shape of its parameter.
@@ -335,6 +338,7 @@ impl LayerSolved {
             .collect::<PyResult<Vec<_>>>()?;
         let out = interruptible(py, size, &self.interrupt, || layer.jvp(tape, &slices))?
             .map_err(model_error)?;
+        doubt::warn_of(py, &out.accuracy, &out.unfinished)?;
         Ok(out.into_iter().zip(&self.sizes).map(|(v, len)| matrix(py, v, batch, *len)).collect())
     }
 

@@ -10,6 +10,7 @@ mod memory;
 
 mod arrays;
 mod conditions;
+mod doubt;
 mod interruptible;
 mod options;
 mod program;

@@ -11,6 +11,7 @@ use pyo3::types::PyDict;
 
 use crate::arrays::{Numbers, like, matrix};
 use crate::conditions::{Table, tables};
+use crate::doubt;
 use crate::error::{no_tape, solver_error};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
@@ -375,8 +376,10 @@ impl QpSolved {
         let layer = self.layer.clone().with_differentiation(how);
         let gradients = interruptible(py, self.size(&how), &self.interrupt, || {
             layer.backward(tape, &cotangent)
-        })?;
-        self.gradients(py, gradients.map_err(qp_error)?)
+        })?
+        .map_err(qp_error)?;
+        doubt::warn_of(py, &gradients.accuracy, &gradients.unfinished)?;
+        self.gradients(py, gradients)
     }
 
     /// Changes of z, nu, lam and the slacks along changes of Q, p, G, h, A, b.
@@ -415,6 +418,7 @@ impl QpSolved {
         let out =
             interruptible(py, self.size(&how), &self.interrupt, || layer.jvp(tape, &tangent))?
                 .map_err(qp_error)?;
+        doubt::warn_of(py, &out.accuracy, &out.unfinished)?;
         Ok((
             matrix(py, out.x, batch, shapes.n),
             matrix(py, out.equality_duals, batch, shapes.equalities),

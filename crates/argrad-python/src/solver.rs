@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Numbers, like, matrix};
 use crate::conditions::{Table, tables};
+use crate::doubt;
 use crate::error::{no_tape, solver_error};
 use crate::interruptible::{derivative_size, interruptible};
 use crate::options::{differentiation, interrupt, settings};
@@ -299,8 +300,10 @@ impl Solved {
         };
         let cotangent = Cotangent { x: part(0, n)?, z: part(1, m)?, s: part(2, m)? };
         let size = self.size(&how);
-        let gradients = interruptible(py, size, &self.interrupt, || tape.vjp(&cotangent, &how))?;
-        self.gradients(py, gradients.map_err(solver_error)?)
+        let gradients = interruptible(py, size, &self.interrupt, || tape.vjp(&cotangent, &how))?
+            .map_err(solver_error)?;
+        doubt::warn_of(py, &gradients.accuracy, &gradients.unfinished)?;
+        self.gradients(py, gradients)
     }
 
     /// Changes of x, z, s along changes of P, q, A, b.
@@ -335,6 +338,7 @@ impl Solved {
         let size = self.size(&how);
         let out = interruptible(py, size, &self.interrupt, || tape.jvp(&tangent, &how))?
             .map_err(solver_error)?;
+        doubt::warn_of(py, &out.accuracy, &out.unfinished)?;
         let ([_, n, _, m], batch) = (self.lengths, self.batch());
         Ok((matrix(py, out.x, batch, n), matrix(py, out.z, batch, m), matrix(py, out.s, batch, m)))
     }

@@ -105,7 +105,7 @@ pub use crate::constraint::{Constraint, Output, exponential_cone, power_cone, se
 pub use crate::error::{Issue, ModelError};
 pub use crate::expression::{Dense, Expr, Key, Model, Operand, dense};
 pub use crate::layer::{
-    AffineMap, AffineOutput, AffineProgram, Answer, Call, Layer, LayerTape, OutputValues, Outputs,
-    ParameterInfo,
+    AffineMap, AffineOutput, AffineProgram, Answer, Call, Layer, LayerDerivative, LayerTape,
+    OutputValues, Outputs, ParameterInfo,
 };
 pub use crate::problem::Problem;

@@ -77,6 +77,34 @@ class Policy(NamedTuple):
         return outputs
 
 
+def warn_of_derivative(
+    batch: int, unfinished: list[int], inaccurate: int, worst: int, error: float
+) -> None:
+    """Warn once of derivatives that are none, or that have lost most of their digits.
+
+    The core calls it: `unfinished` are samples that LSQR left at its limit of iterations,
+    `inaccurate` is how many have a large estimated relative error, the largest being `error`, of
+    sample `worst`.
+    """
+    if unfinished:
+        _options.warn_once(
+            "unfinished",
+            f"the derivatives of {len(unfinished)} of {batch} samples are not accurate (the first "
+            f"is sample {unfinished[0]}): LSQR stopped at its limit of iterations. Give it more by "
+            'method=("lsqr", tolerance, max_iterations), or differentiate with ("smoothed", mu)',
+            SolverWarning,
+        )
+    if inaccurate:
+        _options.warn_once(
+            "inaccurate",
+            f"the derivatives of {inaccurate} of {batch} samples may have lost most of their "
+            f"digits: the linear system of sample {worst} is so ill-conditioned that its relative "
+            f"error is estimated at {error:.0e}. Other units of the data, or a small quadratic "
+            "term in the objective, help",
+            SolverWarning,
+        )
+
+
 def status_codes(solved: Any, batch: int) -> np.ndarray:
     """Codes into `argrad._core.STATUS`, one per sample; 0 is solved."""
     if solved.all_solved:

@@ -131,7 +131,7 @@ impl ConvexConcaveLayer {
         cotangents: &[Vec<f64>],
     ) -> Result<Vec<Vec<f64>>, ModelError> {
         let slices: Vec<&[f64]> = cotangents.iter().map(Vec::as_slice).collect();
-        self.layer.backward(inner, &slices)
+        Ok(self.layer.backward(inner, &slices)?.values)
     }
 
     /// The sum of the series for the adjoint: the gradients of the step's parameters, and, by
@@ -291,7 +291,7 @@ impl ConvexConcaveLayer {
         if !parts.slacks.is_empty() {
             slices.push(&[]);
         }
-        self.layer.jvp(inner, &slices)
+        Ok(self.layer.jvp(inner, &slices)?.values)
     }
 
     /// The numbers of all variables, from arrays of the step's outputs.

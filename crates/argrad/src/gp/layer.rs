@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
 use crate::expression::Key;
-use crate::layer::{Layer, LayerTape, Outputs};
+use crate::layer::{Layer, LayerDerivative, LayerTape, Outputs};
 
 /// A compiled geometric program: [`Layer`] of the logarithms, with exponentials after it. Outputs,
 /// optimal values and derivatives are those of the problem as it was written.
@@ -172,7 +172,7 @@ impl GpLayer {
         &self,
         tape: &GpTape,
         cotangents: &[&[f64]],
-    ) -> Result<Vec<Vec<f64>>, ModelError> {
+    ) -> Result<LayerDerivative, ModelError> {
         let scaled: Vec<Vec<f64>> = cotangents
             .iter()
             .enumerate()
@@ -201,9 +201,12 @@ impl GpLayer {
     ///
     /// # Errors
     /// As [`Layer::jvp`].
-    pub fn jvp(&self, tape: &GpTape, tangents: &[&[f64]]) -> Result<Vec<Vec<f64>>, ModelError> {
-        let moved = self.layer.jvp(&tape.tape, tangents)?;
-        Ok(moved.iter().enumerate().map(|(at, moved)| tape.scaled(at, moved)).collect())
+    pub fn jvp(&self, tape: &GpTape, tangents: &[&[f64]]) -> Result<LayerDerivative, ModelError> {
+        let mut moved = self.layer.jvp(&tape.tape, tangents)?;
+        for (at, values) in moved.values.iter_mut().enumerate() {
+            *values = tape.scaled(at, values);
+        }
+        Ok(moved)
     }
 }
 

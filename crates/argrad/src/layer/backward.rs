@@ -4,7 +4,7 @@ use argrad_solver::Slot;
 use argrad_solver::{Cotangent, Gradients, OnFailure, Tangent};
 
 use super::data::Source;
-use super::{Layer, LayerTape, Outputs};
+use super::{Layer, LayerDerivative, LayerTape, Outputs};
 use crate::canonical::MatrixMap;
 use crate::error::ModelError;
 
@@ -20,7 +20,7 @@ impl Layer {
         &self,
         tape: &LayerTape,
         cotangents: &[&[f64]],
-    ) -> Result<Vec<Vec<f64>>, ModelError> {
+    ) -> Result<LayerDerivative, ModelError> {
         self.check_tape(tape)?;
         let (batch, program) = (tape.batch, &self.data.assembled);
         self.check_outputs("cotangents", cotangents, batch)?;
@@ -46,7 +46,12 @@ impl Layer {
         let z = (!z.is_empty()).then_some(&z[..]);
         let cotangent = Cotangent { x: Some(&x), z, s: None };
         let gradients = tape.tape.vjp(&cotangent, &self.how)?;
-        Ok(self.to_parameters(tape, &gradients, None))
+        Ok(LayerDerivative {
+            values: self.to_parameters(tape, &gradients, None),
+            residual: gradients.adjoint_residual,
+            accuracy: gradients.accuracy,
+            unfinished: gradients.unfinished,
+        })
     }
 
     /// Gradient of the sum of `weights[i]` times the optimal value of sample i: the sensitivities.
@@ -122,7 +127,11 @@ impl Layer {
     ///
     /// # Errors
     /// As [`Self::backward`].
-    pub fn jvp(&self, tape: &LayerTape, tangents: &[&[f64]]) -> Result<Vec<Vec<f64>>, ModelError> {
+    pub fn jvp(
+        &self,
+        tape: &LayerTape,
+        tangents: &[&[f64]],
+    ) -> Result<LayerDerivative, ModelError> {
         let (batch, program) = (tape.batch, &self.data.assembled);
         let data = self.data_tangent(tape, tangents)?;
         let slot = |at: usize| {
@@ -147,7 +156,12 @@ impl Layer {
             }
             out.push(values);
         }
-        Ok(out)
+        Ok(LayerDerivative {
+            values: out,
+            residual: solution.residual,
+            accuracy: solution.accuracy,
+            unfinished: solution.unfinished,
+        })
     }
 
     /// Directional derivative of the optimal value of each sample along a change of the parameters,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use argrad_solver::{Cotangent, Error, Gradients, OnFailure, Slot, Tangent};
+use argrad_solver::{Cotangent, Error, Gradients, OnFailure, Slot, SolutionTangent, Tangent};
 
 use super::rows::split_rows;
 use super::samples::Assembled;
@@ -64,7 +64,8 @@ impl QpLayer {
         let [a, g] = constraints.gradient(gradients.a, tape.sharing.matrices, counts);
         let [b, h] = constraints.gradient_rhs(gradients.b, tape.sharing.rhs, counts);
         let (p, q) = (objective.gradient(gradients.p), gradients.q);
-        QpGradients { p, q, a, b, g, h, adjoint_residual: gradients.adjoint_residual }
+        let Gradients { adjoint_residual, accuracy, unfinished, .. } = gradients;
+        QpGradients { p, q, a, b, g, h, adjoint_residual, accuracy, unfinished }
     }
 
     /// Directional derivative of the solution along a change of the values.
@@ -115,8 +116,16 @@ impl QpLayer {
         let out = tape.tape.jvp(&tangent, &self.how)?;
         let [equality_duals, inequality_duals] = split_rows(out.z, batch, rows);
         let [_, slacks] = split_rows(out.s, batch, rows);
-        let (x, residual) = (out.x, out.residual);
-        Ok(QpSolutionTangent { x, equality_duals, inequality_duals, slacks, residual })
+        let SolutionTangent { x, residual, accuracy, unfinished, .. } = out;
+        Ok(QpSolutionTangent {
+            x,
+            equality_duals,
+            inequality_duals,
+            slacks,
+            residual,
+            accuracy,
+            unfinished,
+        })
     }
 
     /// Whether a tape is of this layer, or of a clone of it.

@@ -34,6 +34,11 @@ pub struct QpGradients {
     pub h: Vec<f64>,
     /// Relative residual of the adjoint system, one per sample.
     pub adjoint_residual: Vec<f64>,
+    /// Estimated relative error, one per sample, as [`argrad_solver::Gradients::accuracy`]:
+    /// infinite where the solution is not unique, NaN where it is not estimated.
+    pub accuracy: Vec<f64>,
+    /// Samples that LSQR left at its limit of iterations: their part is no derivative.
+    pub unfinished: Vec<usize>,
 }
 
 /// A direction in the space of values; `None` is zero.
@@ -67,4 +72,8 @@ pub struct QpSolutionTangent {
     pub slacks: Vec<f64>,
     /// Relative residual of the linear system, one per sample.
     pub residual: Vec<f64>,
+    /// Estimated relative error, as [`QpGradients::accuracy`].
+    pub accuracy: Vec<f64>,
+    /// Samples that LSQR left at its limit of iterations: their part is no derivative.
+    pub unfinished: Vec<usize>,
 }

@@ -3,7 +3,7 @@
 use argrad::atom::{Affine, Argument, Atom, Graph, Info, Monotonicity};
 use argrad::atoms::*;
 use argrad::prelude::*;
-use argrad::{Differentiation, OnFailure};
+use argrad::{Differentiation, Method, OnFailure};
 
 use super::derivative::numbers;
 
@@ -142,6 +142,27 @@ fn failed_samples_add_nothing_to_gradients_of_shared_parameters() -> Result<(), 
             assert!(gradients[1][1 - failed].abs() < 1e-9);
         }
     }
+    Ok(())
+}
+
+#[test]
+fn a_derivative_that_ends_early_says_so() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, b) = (model.variable(30), model.parameter(30));
+    let bends = x.slice(2..30) - x.slice(1..29) * 2.0 + x.slice(0..28);
+    let layer = Problem::minimize(sum_squares(x - b) + 1e3 * sum_squares(bends))
+        .subject_to([x.leq(10.0)])
+        .compile([b], [x])?;
+    let target: Vec<f64> = (0..60).map(|k| f64::from(k * k % 17)).collect();
+    let (_, tape) = layer.forward(&[&target])?;
+    let weights = vec![1.0; 60];
+    let exact = layer.backward(&tape, &[&weights])?;
+    assert!(exact.unfinished.is_empty());
+    assert!(exact.accuracy.iter().all(|&error| error < 1e-9), "{:?}", exact.accuracy);
+    let method = Method::Lsqr { tolerance: 1e-14, max_iterations: 2 };
+    let short = layer.with_differentiation(Differentiation { method, ..Default::default() });
+    assert_eq!(short.backward(&tape, &[&weights])?.unfinished, [0, 1]);
+    assert_eq!(short.jvp(&tape, &[&target])?.unfinished, [0, 1]);
     Ok(())
 }
 
