@@ -20,6 +20,8 @@ const LEFT: u32 = 92;
 const RIGHT: u32 = 28;
 const TOP: u32 = 48;
 const BOTTOM: u32 = 68;
+/// Length of an arrow's head.
+const HEAD: f64 = 8.0;
 
 impl<'a, 'b> Panel<'a, 'b> {
     /// An empty panel that fills the area; the name of y stands above it, beside the caption.
@@ -155,6 +157,29 @@ impl<'a, 'b> Panel<'a, 'b> {
             let style = Style { size: 15.0, bold: false, color, align: Align::Left };
             text::draw(self.area, words, (x + 8, y), style)?;
         }
+        Ok(())
+    }
+
+    /// An arrow with a head of a few pixels; none where an end lies outside the axes.
+    pub fn arrow(&self, from: (f64, f64), to: (f64, f64), color: RGBColor) -> Result<(), Failure> {
+        let inside = |(x, y): &(f64, f64)| self.x.range.contains(x) && self.y.range.contains(y);
+        let mut ends = self.places([from, to]);
+        ends.retain(inside);
+        let [tail, tip] = ends[..] else { return Ok(()) };
+        let (tail, tip) = (self.pixel(tail), self.pixel(tip));
+        let (across, down) = (f64::from(tip.0 - tail.0), f64::from(tip.1 - tail.1));
+        let length = across.hypot(down);
+        if length == 0.0 {
+            return Ok(());
+        }
+        let head = HEAD.min(length) / length;
+        let corner = |side: f64| {
+            let x = f64::from(tip.0) - head * (across - 0.4 * side * down);
+            let y = f64::from(tip.1) - head * (down + 0.4 * side * across);
+            (x.round() as i32, y.round() as i32)
+        };
+        self.area.draw(&PathElement::new([tail, tip], color))?;
+        self.area.draw(&Polygon::new([tip, corner(1.0), corner(-1.0)], color.filled()))?;
         Ok(())
     }
 }

@@ -19,6 +19,8 @@ fn draw(x: Axis, y: Axis) -> u64 {
             panel.dashes(points, COLORS[2], 2)?;
             panel.dots(points, COLORS[3], 4)?;
             panel.rectangle(points[0], points[3], COLORS[4])?;
+            panel.arrow(points[0], points[3], COLORS[6])?;
+            panel.arrow(points[0], points[0], COLORS[6])?;
             panel.label(points[0], "label", COLORS[5])
         })
         .unwrap();
