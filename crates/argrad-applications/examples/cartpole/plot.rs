@@ -12,6 +12,8 @@ use crate::{History, names, truth};
 
 /// The controllers that are compared.
 pub const NAMES: [&str; 3] = ["first guess", "learned", "expert"];
+/// Relative costs from here on need a logarithmic axis.
+const FAR: f64 = 5.0;
 /// Samples whose angle is drawn.
 const SHOWN: usize = 24;
 
@@ -26,8 +28,8 @@ pub fn write(
     let colors = [COLORS[1], COLORS[0], COLORS[2]];
     let figure = Figure {
         title: "Cart-pole: a predictive controller learned through its plans".into(),
-        subtitle: "angle of the pole from upright, from starts that were not shown; learned \
-                   numbers relative to the expert's"
+        subtitle: "angle of the pole from upright, from starts that were not shown; at 200 \
+                   degrees it has turned over and is no longer drawn"
             .into(),
         legend: NAMES.iter().zip(colors).map(|(name, color)| Key::new(*name, color)).collect(),
         size: (1440, 860),
@@ -65,29 +67,37 @@ fn draw_training(
     let y = Axis::linear("relative to the expert's", values).with_margin(0.03);
     let mut panel = Panel::new(right, "learned", steps(), y)?;
     panel.dashes([(0.0, 1.0), (history.losses.len() as f64, 1.0)], COLORS[2], 2)?;
-    for ((line, name), color) in all.iter().zip(names(arguments.learn)).zip(
-        // The colours of the legend have their own meaning.
-        [COLORS[0], COLORS[5], COLORS[3], COLORS[6]],
-    ) {
-        panel.line(line.iter().copied(), color, 2)?;
-        // Where the lines are still apart.
-        panel.label(line[0], name.split(',').next().unwrap_or(name), color)?;
+    // The colours of the legend have their own meaning.
+    let colors = [COLORS[6], COLORS[5], COLORS[3], COLORS[4]];
+    for (k, (line, name)) in all.iter().zip(names(arguments.learn)).enumerate() {
+        panel.line(line.iter().copied(), colors[k], 2)?;
+        // Each at a place of its own.
+        let at = line[(2 * k + 1) * (line.len() - 1) / 8];
+        panel.label(at, name.split(',').next().unwrap_or(name), colors[k])?;
     }
     Ok(())
 }
 
-/// The costs of each start, sorted.
+/// The costs of each start relative to the expert's, sorted.
 fn draw_costs(area: &Area<'_>, courses: &[Course]) -> Result<(), Failure> {
-    let costs = courses.iter().flat_map(|course| course.costs.iter().copied());
+    let relative = |course: &Course| {
+        let costs = course.costs.iter().zip(&courses[2].costs);
+        let mut relative: Vec<f64> = costs.map(|(own, expert)| own / expert).collect();
+        relative.sort_by(f64::total_cmp);
+        relative
+    };
+    let lines: Vec<Vec<f64>> = courses.iter().map(relative).collect();
     let share = Axis::linear("share of the starts, %", [0.0, 100.0]);
-    let mut panel = Panel::new(area, "closed-loop cost", share, Axis::logarithmic("", costs))?;
-    for (course, (color, width)) in
-        courses.iter().zip([(COLORS[1], 2), (COLORS[0], 5), (COLORS[2], 2)])
+    let (name, values) = ("relative to the expert's", || lines.iter().flatten().copied());
+    let y = match values().all(|value| value < FAR) {
+        true => Axis::linear(name, values()).with_margin(0.05),
+        false => Axis::logarithmic(name, values()),
+    };
+    let mut panel = Panel::new(area, "closed-loop cost", share, y)?;
+    for (line, (color, width)) in lines.iter().zip([(COLORS[1], 2), (COLORS[0], 4), (COLORS[2], 2)])
     {
-        let mut sorted = course.costs.clone();
-        sorted.sort_by(f64::total_cmp);
-        let last = sorted.len().saturating_sub(1).max(1) as f64;
-        let points = sorted.iter().enumerate().map(|(k, cost)| (100.0 * k as f64 / last, *cost));
+        let last = line.len().saturating_sub(1).max(1) as f64;
+        let points = line.iter().enumerate().map(|(k, cost)| (100.0 * k as f64 / last, *cost));
         panel.line(points, color, width)?;
     }
     Ok(())

@@ -28,7 +28,7 @@ const IMITATION: (usize, f64) = (100, 0.05);
 pub struct Comparison {
     /// Held-out runs with each controller, in the order of [`NAMES`].
     pub courses: Vec<Course>,
-    /// Costs over the training, of the weights and of all.
+    /// Costs over the training relative to two stages, of the weights and of all.
     pub trainings: [Vec<f64>; 2],
     /// Imitation of an expert.
     pub imitation: Imitation,

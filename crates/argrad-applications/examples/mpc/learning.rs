@@ -37,7 +37,7 @@ pub struct Training {
 pub struct Learning {
     /// After the last step.
     pub tuning: Tuning,
-    /// The cost of each step's runs, before the step.
+    /// The cost of each step's runs before the step, relative to that of the first controller.
     pub costs: Vec<f64>,
 }
 
@@ -67,7 +67,7 @@ pub fn train(
         }
         let runs = Scenarios::new(training.batch, training.length, training.seed + step as u64);
         let (cost, gradient) = closed_loop::gradient(layer, plant, &tuning, &runs)?;
-        costs.push(cost);
+        costs.push(cost / closed_loop::run(layer, plant, first, &runs)?.mean_cost());
         let left = 1.0 - step as f64 / training.steps as f64;
         adam.set_rate(training.rate * (2.0 * left).min(1.0));
         adam.step(&mut numbers[free.clone()], &gradient.concat()[free.clone()]);

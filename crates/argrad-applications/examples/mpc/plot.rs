@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use argrad_applications::command::Failure;
-use argrad_applications::plot::{Area, Axis, COLORS, Figure, Key, Panel, RGBColor};
+use argrad_applications::plot::{Area, Axis, COLORS, Figure, INK, Key, Panel, RGBColor};
 use argrad_applications::quantile::quantile;
 
 use crate::comparison::{Comparison, NAMES};
@@ -39,7 +39,7 @@ pub fn write(path: &Path, comparisons: &[Comparison]) -> Result<(), Failure> {
     })
 }
 
-/// Costs over the training, relative to the mean of the first plantwise cost.
+/// Costs over the training.
 fn draw_training(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Failure> {
     let mut lines = Vec::new();
     for which in [0, 1] {
@@ -50,14 +50,14 @@ fn draw_training(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Fail
             .collect();
         let steps = runs.iter().map(|own| own.len()).min().unwrap_or(0);
         let at = |step: usize, share| {
-            quantile(runs.iter().map(|own| own[step] / own[0]).collect(), share)
+            quantile(runs.iter().map(|own| 100.0 * own[step]).collect(), share)
         };
         let line = |share| (0..steps).map(|k| (k as f64, at(k, share))).collect::<Vec<_>>();
         lines.push([line(0.25), line(0.5), line(0.75)]);
     }
     let all = || lines.iter().flatten().flatten();
     let x = Axis::linear("step", all().map(|point| point.0));
-    let y = Axis::linear("of its runs, relative to the first", all().map(|point| point.1));
+    let y = Axis::linear("% of two stages on the same runs", all().map(|point| point.1));
     let mut panel = Panel::new(area, "training cost", x, y.with_margin(0.03))?;
     for ([low, middle, high], color) in lines.iter().zip([OF[1], OF[2]]) {
         let band = low.iter().zip(high).map(|((x, low), (_, high))| (*x, *low, *high));
@@ -86,16 +86,17 @@ fn draw_costs(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Failure
     Ok(())
 }
 
-/// The weights of the first plant's expert as they are learned.
+/// The weights of the first plant's expert as they are learned, those of all states and those of the
+/// last.
 fn draw_imitation(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Failure> {
     let weights = &comparisons[0].imitation.weights;
     let x = Axis::linear("step", [0.0, weights.len().max(2) as f64 - 1.0]);
-    let y = Axis::logarithmic("relative to the expert's", weights.iter().flatten().copied());
-    let mut panel = Panel::new(area, "imitation: weights", x, y)?;
+    let y = Axis::logarithmic("of the expert's", weights.iter().flatten().copied());
+    let mut panel = Panel::new(area, "imitation: weights q (black), f (purple)", x, y)?;
     panel.dashes([(0.0, 1.0), (weights.len() as f64 - 1.0, 1.0)], COLORS[6], 2)?;
     for k in 0..weights[0].len() {
         let line = weights.iter().enumerate().map(|(step, own)| (step as f64, own[k]));
-        panel.line(line, COLORS[k % 6], 2)?;
+        panel.line(line, if 2 * k < weights[0].len() { INK } else { COLORS[5] }, 2)?;
     }
     Ok(())
 }
