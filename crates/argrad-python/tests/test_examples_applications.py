@@ -49,18 +49,18 @@ def test_ctrl_c_asks_for_the_end_and_a_second_one_ends(example):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-@pytest.mark.parametrize("name", ["classify", "robust"])
+@pytest.mark.parametrize("name", ["classify", "robust", "robust_regression"])
 @pytest.mark.parametrize(
     "option, value, said",
     [
-        ("--epochs", "0", "whole number of at least 1"),
-        ("--batch", "many", "whole number of at least 1"),
+        ("--seeds", "0", "whole number of at least 1"),
+        ("--seeds", "many", "whole number of at least 1"),
         ("--rate", "nan", "positive number"),
         ("--rate", "-1", "positive number"),
         ("--seed", "-1", "at least 0"),
         ("--plot", "plot.jpg", "ends in .png"),
         ("--plot", "no-such-folder/plot.png", "no folder"),
-        ("--epoch", "3", "unrecognized"),
+        ("--see", "3", "unrecognized"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(example, capsys, name, option, value, said):
@@ -78,6 +78,8 @@ def test_bad_arguments_are_refused_by_name(example, capsys, name, option, value,
         ("classify", ["--sizes", "10", "0"], "whole number of at least 1"),
         ("robust", ["--weights", "1", "0"], "positive number"),
         ("robust", ["--weights", "1", "1"], "different"),
+        ("robust_regression", ["--sensors", "7"], "even number"),
+        ("robust_regression", ["--sensors", "60"], "more measurements than there are sensors, 60"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(example, capsys, name, arguments, said):
@@ -293,3 +295,61 @@ def test_interrupted_robust_draws_what_there_is(example, tmp_path, monkeypatch):
     assert [(run.method, len(run.curve)) for run in runs] == [("nothing", 0), ("plain", 1)]
     robust.plot(runs, tmp_path / "plot.png")
     assert "plain, projected" in robust.table(runs) and (tmp_path / "plot.png").exists()
+
+
+# robust_regression
+
+
+def test_the_worst_data_cost_what_the_robust_program_says(example):
+    robust = example("robust_regression")
+    data, _ = robust.measurements(robust.parse(["--sensors", "6"]), 0)
+    lab = data["laboratory"]
+    torch.manual_seed(0)
+    radii = torch.rand(6, dtype=torch.float64) + 0.5
+    w = robust.RobustRegression(lab)(radii)
+    residual, stretched = lab.A @ w - lab.b, radii * w
+    promised = residual.norm() + stretched.norm()
+    # The worst U has rank one; random ones of norm one cost less.
+    worst = torch.outer(residual / residual.norm(), stretched / stretched.norm())
+    assert torch.allclose((residual + worst @ stretched).norm(), promised, rtol=1e-12)
+    for _ in range(100):
+        u = torch.randn(len(lab.b), 6, dtype=torch.float64)
+        assert (residual + u / u.norm() @ stretched).norm() < promised
+    # And no other weights promise less.
+    for _ in range(100):
+        other = w + 0.1 * torch.randn_like(w)
+        assert (lab.A @ other - lab.b).norm() + (radii * other).norm() > promised
+
+
+def test_gradients_of_the_error_in_the_field_are_finite_differences(example):
+    robust = example("robust_regression")
+    data, _ = robust.measurements(robust.parse(["--sensors", "6"]), 1)
+    regression = robust.RobustRegression(data["laboratory"])
+    torch.manual_seed(1)
+    log_radii = torch.randn(6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda log_radii: data["field"].error(regression(log_radii.exp())),
+        [log_radii],
+        eps=1e-5,
+        atol=1e-8,
+        rtol=1e-6,
+    )
+
+
+def test_radii_find_the_noisy_sensors(example, tmp_path):
+    robust = example("robust_regression")
+    path = tmp_path / "robust_regression.png"
+    arguments = robust.parse(["--quick", "--plot", str(path)])
+    runs = robust.experiment(arguments, robust.Interruption())
+    assert len(runs) == 2
+    for run in runs:
+        # Of nine pairs of sensors in ten the noisy one got the larger radius, which nothing said;
+        # of a quantity that hardly matters nothing can be learned.
+        noise, radii = run.noise.reshape(-1, 2), run.radii.reshape(-1, 2)
+        assert (noise.argmax(1) == radii.argmax(1)).mean() >= 0.9
+        for rival in ("laboratory", "ridge", "one radius"):
+            assert run.errors["radii"] < run.errors[rival] / 5
+        assert run.errors["radii"] < 1.5 * run.errors["known"]
+    assert "a smaller error than ridge 2 times of 2" in robust.table(runs)
+    robust.plot(runs, path)
+    assert path.read_bytes().startswith(b"\x89PNG")
