@@ -58,6 +58,41 @@ impl Rules {
         (row, column, row / self.order * self.order + column / self.order)
     }
 
+    /// Numbers of a one-hot board: as many as there are pairs of a cell and a digit.
+    pub fn width(self) -> usize {
+        self.cells() * self.side()
+    }
+
+    /// Where a one-hot board is 1: at `cell * side + digit - 1` for each cell that is not blank.
+    pub fn ones(self, board: &[u8]) -> impl Iterator<Item = usize> + '_ {
+        let filled = board.iter().enumerate().filter(|(_, digit)| **digit > 0);
+        filled.map(move |(cell, &digit)| cell * self.side() + usize::from(digit) - 1)
+    }
+
+    /// Boards as one-hot numbers, `boards * width`: the digits of a cell side by side, a blank all
+    /// zeros.
+    pub fn one_hot<'a>(self, boards: impl Iterator<Item = &'a [u8]>) -> Vec<f64> {
+        let mut values = Vec::new();
+        for board in boards {
+            let start = values.len();
+            values.resize(start + self.width(), 0.0);
+            for place in self.ones(board) {
+                values[start + place] = 1.0;
+            }
+        }
+        values
+    }
+
+    /// The digit with the highest score in each cell of a board.
+    pub fn most_likely(self, scores: &[f64]) -> Vec<u8> {
+        let digit = |scores: &[f64]| {
+            (0..scores.len())
+                .max_by(|&a, &b| scores[a].total_cmp(&scores[b]))
+                .map_or(0, |k| k as u8 + 1)
+        };
+        scores.chunks(self.side()).map(digit).collect()
+    }
+
     /// The first digit that stands twice in a unit, with that unit; `None` for a correct board.
     pub fn repetition(self, board: &[u8]) -> Option<(u8, Unit)> {
         let mut seen = Occupied::default();
@@ -75,6 +110,28 @@ impl Rules {
         })
     }
 
+    /// The rules as sets of places of a one-hot board of which one is 1: a digit for each cell, and
+    /// each digit once in each unit. For judging what was learned only.
+    pub fn exactly_one(self) -> Vec<Vec<usize>> {
+        let (cells, side) = (self.cells(), self.side());
+        let mut sets: Vec<Vec<usize>> =
+            (0..cells).map(|cell| (cell * side..(cell + 1) * side).collect()).collect();
+        for unit in 0..side {
+            let units: [&dyn Fn(usize) -> bool; 3] = [
+                &|cell| self.place(cell).0 == unit,
+                &|cell| self.place(cell).1 == unit,
+                &|cell| self.place(cell).2 == unit,
+            ];
+            for holds in units {
+                for digit in 0..side {
+                    let cells = (0..cells).filter(|&cell| holds(cell));
+                    sets.push(cells.map(|cell| cell * side + digit).collect());
+                }
+            }
+        }
+        sets
+    }
+
     /// A random correct board without blanks. Every board can come up.
     pub fn random_board(self, rng: &mut StdRng) -> Vec<u8> {
         let mut board = Vec::new();
@@ -89,6 +146,27 @@ impl Rules {
             true
         });
         board
+    }
+
+    /// Blanks cells of `board`, tried in random order, while there is one way to fill them, until
+    /// `givens` digits are left; more are left where every further blank would allow another
+    /// board.
+    pub fn thinned_puzzle(self, board: &[u8], givens: usize, rng: &mut StdRng) -> Vec<u8> {
+        let mut clues = board.to_vec();
+        let mut order: Vec<usize> = (0..self.cells()).collect();
+        order.shuffle(rng);
+        let mut left = self.cells();
+        for cell in order {
+            if left <= givens {
+                break;
+            }
+            clues[cell] = 0;
+            match count_solutions(self, &clues, 2) {
+                1 => left -= 1,
+                _ => clues[cell] = board[cell],
+            }
+        }
+        clues
     }
 
     /// Blanks cells of `board`, tried in random order, wherever the digit remains forced: in its
@@ -211,7 +289,6 @@ impl Search {
 }
 
 /// Number of ways to fill the blanks, counted up to `limit`.
-#[cfg(test)]
 pub fn count_solutions(rules: Rules, clues: &[u8], limit: usize) -> usize {
     if rules.repetition(clues).is_some() {
         return 0;

@@ -3,13 +3,27 @@
 //! Its only layer is a quadratic program: the puzzle enters the objective, and the equality
 //! constraints, 40 rows of random numbers at first, are learned (Amos and Kolter, "OptNet:
 //! Differentiable Optimization as a Layer in Neural Networks", 2017, section 4.4).
+//!
+//! Boards of 9x9 are too much for that. There the constraints are what the solved boards have in
+//! common, in closed form ([`affine_hull`], [`sparse_rules`]), gradients through several passes
+//! learn the objective ([`passes`]), and where the layer leaves digits open it guesses
+//! ([`guesses`]).
 
+mod affine_hull;
 mod arguments;
 mod baseline;
 mod board;
+mod guesses;
 mod layer;
+mod nine_by_nine;
+mod nine_plot;
+mod objective_training;
+mod parallel;
+mod passes;
 mod plot;
 mod puzzles;
+mod relaxation;
+mod sparse_rules;
 mod train;
 
 use std::collections::HashSet;
@@ -23,7 +37,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use arguments::Arguments;
+use arguments::{Arguments, RulesFrom};
 use baseline::Perceptron;
 use board::Rules;
 use layer::OptimizationLayer;
@@ -36,12 +50,16 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure> {
+    arguments.check()?;
     let mut rng = StdRng::seed_from_u64(arguments.seed);
     let rules = Rules::new(arguments.board.into());
     let (train, test) =
         examples(arguments, rules, &mut rng).map_err(|error| BadInput(error.to_string()))?;
     let size = format!("{0}x{0}", rules.side());
     announce(arguments, &size, &train, &test);
+    if arguments.rules() != RulesFrom::Random {
+        return nine_by_nine::run(arguments, rules, &train, test, interruption, &mut rng);
+    }
 
     let mut device = Device::flex();
     device.configure(FloatDType::F64)?;
@@ -111,6 +129,7 @@ fn examples(
     let (mut train, mut test) =
         (arguments.train.unwrap_or(defaults.train), arguments.test.unwrap_or(defaults.test));
     let mut all = match &arguments.data {
+        None if rules.order() == 3 => nine_by_nine::generate(arguments, rules, train, test, rng)?,
         None => puzzles::generate(rules, train.saturating_add(test), rng)?,
         Some(path) => {
             let mut all = puzzles::read(path, rules)?;
@@ -128,10 +147,10 @@ fn examples(
                 });
             }
             all.shuffle(rng);
+            all.truncate(wanted);
             all
         }
     };
-    all.truncate(train + test);
     let test = all.split_off(train);
     Ok((all, test))
 }

@@ -24,22 +24,22 @@ pub struct Curve<'a> {
 pub const LAYER: RGBColor = RGBColor(0, 104, 178);
 pub const PERCEPTRON: RGBColor = RGBColor(222, 120, 0);
 
-const CELL_LINE: RGBColor = RGBColor(196, 202, 210);
+pub const CELL_LINE: RGBColor = RGBColor(196, 202, 210);
 const CLUE: RGBColor = RGBColor(238, 241, 245);
 const WRONG: RGBColor = RGBColor(200, 30, 45);
 const WRONG_FILL: RGBColor = RGBColor(253, 222, 224);
 
 const WIDTH: i32 = 1440;
-const MARGIN: i32 = 40;
+pub const MARGIN: i32 = 40;
 const HEADER: i32 = 112;
 const CHARTS: i32 = 430;
 /// Side of a board, and the space after it.
-const BOARD: i32 = 164;
-const BOARD_GAP: i32 = 35;
+pub const BOARD: i32 = 164;
+pub const BOARD_GAP: i32 = 35;
 /// Space to the left of the boards, for the names of the rows.
-const ROW_NAMES: i32 = 200;
+pub const ROW_NAMES: i32 = 200;
 /// Boards in a row.
-const COLUMNS: usize = 6;
+pub const COLUMNS: usize = 6;
 
 /// Writes the plot as a PNG. `test` are the puzzles that the answers of the curves belong to.
 pub fn write(
@@ -235,7 +235,7 @@ fn draw_boards(
 }
 
 /// A board at a place: the clues on grey, other digits in `color`, or red where they are wrong.
-fn draw_board(
+pub fn draw_board(
     area: &Area<'_>,
     (left, top): (i32, i32),
     puzzle: &Puzzle,
@@ -274,11 +274,11 @@ fn draw_board(
     Ok(())
 }
 
-fn regular(size: f32, color: RGBColor) -> Style {
+pub fn regular(size: f32, color: RGBColor) -> Style {
     Style { size, bold: false, color, align: Align::Left }
 }
 
-fn bold(size: f32, color: RGBColor) -> Style {
+pub fn bold(size: f32, color: RGBColor) -> Style {
     Style { bold: true, ..regular(size, color) }
 }
 

@@ -141,6 +141,34 @@ const GENERATED_AT_MOST: usize = 100_000;
 
 /// Generates `count` different puzzles, each with one solution.
 pub fn generate(rules: Rules, count: usize, rng: &mut StdRng) -> Result<Vec<Puzzle>, PuzzleError> {
+    different(rules, count, rng, |board, rng| Some(rules.random_puzzle(board, rng)))
+}
+
+/// Generates `count` different puzzles, each with one solution, whose numbers of givens are those
+/// of `givens` in turn.
+pub fn generate_with_givens(
+    rules: Rules,
+    givens: &[u8],
+    count: usize,
+    rng: &mut StdRng,
+) -> Result<Vec<Puzzle>, PuzzleError> {
+    let mut made = 0;
+    different(rules, count, rng, |board, rng| {
+        let wanted = usize::from(givens[made % givens.len()]);
+        let clues = rules.thinned_puzzle(board, wanted, rng);
+        let fits = clues.iter().filter(|&&digit| digit > 0).count() == wanted;
+        made += usize::from(fits);
+        fits.then_some(clues)
+    })
+}
+
+/// Puzzles that `clues` makes of random boards, where it makes one, each once.
+fn different(
+    rules: Rules,
+    count: usize,
+    rng: &mut StdRng,
+    mut clues: impl FnMut(&[u8], &mut StdRng) -> Option<Vec<u8>>,
+) -> Result<Vec<Puzzle>, PuzzleError> {
     if count > GENERATED_AT_MOST {
         return Err(PuzzleError::TooMany { limit: GENERATED_AT_MOST, wanted: count });
     }
@@ -148,8 +176,9 @@ pub fn generate(rules: Rules, count: usize, rng: &mut StdRng) -> Result<Vec<Puzz
     let mut puzzles = Vec::with_capacity(count);
     while puzzles.len() < count {
         let solution = rules.random_board(rng);
-        let clues = rules.random_puzzle(&solution, rng);
-        if known.insert(clues.clone()) {
+        if let Some(clues) = clues(&solution, rng)
+            && known.insert(clues.clone())
+        {
             puzzles.push(Puzzle { clues, solution });
         }
     }
@@ -278,6 +307,19 @@ mod tests {
         let all_digits = |puzzle: &&Puzzle| (1..=4).all(|digit| puzzle.clues.contains(&digit));
         let share = puzzles.iter().filter(all_digits).count() as f64 / 2000.0;
         assert!((0.79..0.88).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn puzzles_have_the_givens_that_were_asked_for() {
+        let rules = Rules::new(3);
+        let puzzles =
+            generate_with_givens(rules, &[36, 30, 27], 12, &mut StdRng::seed_from_u64(1)).unwrap();
+        for (k, puzzle) in puzzles.iter().enumerate() {
+            let givens = puzzle.clues.iter().filter(|&&digit| digit > 0).count();
+            assert_eq!(givens, [36, 30, 27][k % 3]);
+            assert_eq!(count_solutions(rules, &puzzle.clues, 2), 1);
+            assert_eq!(rules.repetition(&puzzle.solution), None);
+        }
     }
 
     #[test]

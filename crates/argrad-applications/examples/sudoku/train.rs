@@ -192,32 +192,15 @@ fn evaluate<N: Network>(
 
 /// Boards as a tensor of shape (boards, cells * side).
 fn one_hot<'a>(boards: impl Iterator<Item = &'a [u8]>, rules: Rules, device: &Device) -> Tensor<2> {
-    let side = rules.side();
-    let width = rules.cells() * side;
-    let mut values = Vec::new();
-    for board in boards {
-        let start = values.len();
-        values.resize(start + width, 0.0);
-        for (cell, &digit) in board.iter().enumerate().filter(|(_, digit)| **digit > 0) {
-            values[start + cell * side + usize::from(digit) - 1] = 1.0_f64;
-        }
-    }
-    let boards = values.len() / width;
-    Tensor::from_data(TensorData::new(values, [boards, width]), device)
+    let values = rules.one_hot(boards);
+    let shape = [values.len() / rules.width(), rules.width()];
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// The digit with the highest score in each cell of each board.
 fn most_likely_digits(scores: Tensor<2>, rules: Rules) -> Answers {
-    let digit = |scores: &[f64]| {
-        (0..scores.len())
-            .max_by(|&a, &b| scores[a].total_cmp(&scores[b]))
-            .map_or(0, |k| k as u8 + 1)
-    };
     let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
-    scores
-        .chunks(rules.cells() * rules.side())
-        .map(|board| board.chunks(rules.side()).map(digit).collect())
-        .collect()
+    scores.chunks(rules.width()).map(|board| rules.most_likely(board)).collect()
 }
 
 fn scalar(value: Tensor<1>) -> f64 {
