@@ -182,4 +182,20 @@ impl<'a, 'b> Panel<'a, 'b> {
         self.area.draw(&Polygon::new([tip, corner(1.0), corner(-1.0)], color.filled()))?;
         Ok(())
     }
+
+    /// A heat map: a matrix row by row, each number a cell of size one. The first row is at the top;
+    /// the cell of row i and column j of m rows is around (j, m - 1 - i).
+    pub fn heat_map(
+        &mut self,
+        columns: usize,
+        values: &[f64],
+        color: impl Fn(f64) -> RGBColor,
+    ) -> Result<(), Failure> {
+        let rows = values.len() / columns.max(1);
+        for (k, &value) in values.iter().enumerate() {
+            let (x, y) = ((k % columns) as f64, (rows - 1 - k / columns) as f64);
+            self.rectangle((x - 0.5, y - 0.5), (x + 0.5, y + 0.5), color(value))?;
+        }
+        Ok(())
+    }
 }

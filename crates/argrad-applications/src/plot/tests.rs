@@ -21,6 +21,7 @@ fn draw(x: Axis, y: Axis) -> u64 {
             panel.rectangle(points[0], points[3], COLORS[4])?;
             panel.arrow(points[0], points[3], COLORS[6])?;
             panel.arrow(points[0], points[0], COLORS[6])?;
+            panel.heat_map(2, &[0.0, f64::NAN, 1.0, 2.0], |_| COLORS[6])?;
             panel.label(points[0], "label", COLORS[5])
         })
         .unwrap();
