@@ -10,6 +10,7 @@ use burn::backend::{Autodiff, Flex, GradientCheckpointingStrategy};
 use burn::tensor::{DType, Tensor};
 
 use argrad::Slot;
+use argrad::host::Dimensions;
 
 use crate::error::Error;
 
@@ -83,88 +84,15 @@ impl Argument {
         Self { numbers, dims, each }
     }
 
-    /// A copy that a backward pass can read; tensors share their numbers.
-    pub(crate) fn keep(&self) -> Self {
-        let numbers = match &self.numbers {
-            // The node of the graph must not be kept alive by the state of another.
-            Numbers::Autodiff(tensor, _) => Numbers::Plain(tensor.primitive().clone()),
-            other => other.clone(),
-        };
-        Self { numbers, ..self.clone() }
-    }
-
     /// Whether the numbers are in f32, or less.
     pub(crate) fn is_single(&self) -> bool {
         self.numbers.tensor().is_some_and(|tensor| tensor.dtype() != DType::F64)
     }
 
-    /// As errors show it.
-    fn shape(&self) -> String {
-        format!("shape {:?}", self.dims)
+    /// The shape, and whether the batch shares it.
+    pub(crate) fn dimensions(&self) -> Dimensions<'_> {
+        Dimensions { dims: &self.dims, each: self.each }
     }
-}
-
-/// What the numbers of an argument are for one sample.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Extent {
-    pub(crate) len: usize,
-    /// Rows and columns, where the numbers are those of a dense matrix.
-    pub(crate) matrix: Option<[usize; 2]>,
-    /// Whether a tensor without dimensions will do.
-    pub(crate) scalar: bool,
-}
-
-/// An argument that does not fit, by its position. Who knows its name makes an [`Error`] of it.
-#[derive(Debug)]
-pub(crate) struct Misfit {
-    pub(crate) at: usize,
-    pub(crate) expected: String,
-    pub(crate) found: String,
-}
-
-/// The batch size: as told, else the first dimension of the arguments that have one, else 1.
-pub(crate) fn common_batch(
-    told: Option<usize>,
-    arguments: &[&Argument],
-    names: &[&str],
-) -> Result<usize, Misfit> {
-    let mut known = told.map(|batch| (batch, "the batch"));
-    for (at, argument) in arguments.iter().enumerate().filter(|(_, argument)| argument.each) {
-        let found = argument.dims.first().copied().unwrap_or(0);
-        match known {
-            None => known = Some((found, names[at])),
-            Some((batch, whose)) if batch != found => {
-                let expected = format!("a leading dimension of {batch}, as {whose} has");
-                return Err(Misfit { at, expected, found: argument.shape() });
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(known.map_or(1, |(batch, _)| batch))
-}
-
-/// A transposed matrix has the right number of numbers, so lengths alone would not do.
-pub(crate) fn check_dimensions(
-    arguments: &[&Argument],
-    extents: impl IntoIterator<Item = Extent>,
-) -> Result<(), Misfit> {
-    for (at, (argument, extent)) in arguments.iter().zip(extents).enumerate() {
-        let Extent { len, matrix, scalar } = extent;
-        let dims = &argument.dims[usize::from(argument.each).min(argument.dims.len())..];
-        let fits = dims == [len]
-            || matrix.is_some_and(|matrix| dims == matrix)
-            || scalar && dims.is_empty()
-            || len == 0 && dims.iter().product::<usize>() == 0;
-        if !fits {
-            let batch = if argument.each { "batch x " } else { "" };
-            let expected = match matrix {
-                Some([rows, cols]) => format!("shape {batch}{rows} x {cols}"),
-                None => format!("shape {batch}{len}"),
-            };
-            return Err(Misfit { at, expected, found: argument.shape() });
-        }
-    }
-    Ok(())
 }
 
 /// The type of what comes out: f32 where everything that went in as a tensor was.

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use argrad::{Differentiation, Mode};
+use argrad::host::Misfit;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::{
     BalancedCheckpointing, CheckpointStrategy, NoCheckpointing,
@@ -14,28 +14,13 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, Flex, GradientCheckpointingStrategy};
 use burn::tensor::{DType, Tensor, TensorData};
 
-use crate::argument::{Argument, GraphTensor, Misfit, Numbers, read};
+use crate::argument::{Argument, GraphTensor, Numbers, read};
 use crate::error::Error;
 
 /// What a differentiated forward pass leaves behind.
 pub(crate) trait Recording: Clone + Debug + Send + 'static {
     /// Gradients with respect to all arguments, from that with respect to the packed output.
     fn differentiate(&self, packed: &[f64]) -> Result<Vec<Vec<f64>>, Error>;
-}
-
-/// Checks early what the derivative will check, because a backward pass has no way to return an
-/// error.
-pub(crate) fn check_differentiation(how: &Differentiation) -> Result<(), Error> {
-    let (setting, value) = match how.mode {
-        Mode::Smoothed(mu) => ("Mode::Smoothed(mu)", mu),
-        Mode::Lpgd(tau) => ("Mode::Lpgd(tau)", tau),
-        _ => return Ok(()),
-    };
-    if value > 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    let expected = "a positive finite number";
-    Err(Error::Program(argrad::Error::Setting { setting, expected, found: value.to_string() }))
 }
 
 /// Inputs of a node. The framework fixes their number at compile time: unused ones are left

@@ -90,6 +90,8 @@ pub mod orthonormal_rows;
 pub mod row_normalized;
 pub mod unique_objective;
 
+pub mod host;
+
 #[cfg(feature = "ndarray")]
 pub mod ndarray;
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use argrad::host::check_differentiation;
 use argrad::model::{Layer, ModelError, Outputs};
 use burn::module::Module;
 
 use super::op::{LayerOutput, layer};
 use crate::argument::Argument;
 use crate::error::Error;
-use crate::node::check_differentiation;
 use crate::weights::Weights;
 
 /// Solves a problem written in the language of [`argrad::model`] for each sample of a batch; some

@@ -4,13 +4,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use argrad::Report;
+use argrad::host::{
+    Dimensions, Misfit, check_differentiation, check_dimensions, common_batch, extent, failures,
+    make_symmetric, pack, split,
+};
 use argrad::model::{Layer, LayerTape, ModelError, Outputs, ParameterInfo};
 use burn::tensor::Tensor;
 
-use crate::argument::{Argument, Extent, Misfit, check_dimensions, common_batch, common_dtype};
+use crate::argument::{Argument, common_dtype};
 use crate::error::Error;
-use crate::node::{Recording, check_differentiation, output_tensor};
-use crate::packed::{failures, pack, split, unpack};
+use crate::node::{Recording, output_tensor};
+use crate::packed::unpack;
 
 /// Outputs of a batch as tensors, differentiable in every tensor that went in.
 #[derive(Clone, Debug)]
@@ -55,8 +59,9 @@ pub fn layer(
     let names: Vec<&str> = infos.iter().map(|info| info.name).collect();
     let misfit = |Misfit { at, expected, found }| error(names[at], expected, found);
     let all: Vec<&Argument> = arguments.iter().collect();
-    let batch = common_batch(batch, &all, &names).map_err(misfit)?;
-    check_dimensions(&all, infos.iter().map(extent)).map_err(misfit)?;
+    let dimensions: Vec<Dimensions<'_>> = arguments.iter().map(Argument::dimensions).collect();
+    let batch = common_batch(batch, &dimensions, &names).map_err(misfit)?;
+    check_dimensions(&dimensions, infos.iter().map(extent)).map_err(misfit)?;
     let mut numbers = Vec::with_capacity(arguments.len());
     for (info, argument) in infos.iter().zip(arguments) {
         numbers.push(read(info, argument)?);
@@ -102,28 +107,11 @@ fn error(argument: &str, expected: String, found: String) -> Error {
     Error::Model(ModelError::Argument { argument: argument.into(), expected, found })
 }
 
-fn extent(info: &ParameterInfo<'_>) -> Extent {
-    let is_matrix = info.shape.ndim() == 2 && info.len == info.shape.size();
-    Extent {
-        len: info.len,
-        matrix: is_matrix.then(|| [info.shape.rows(), info.shape.cols()]),
-        scalar: info.shape.is_scalar(),
-    }
-}
-
 /// The numbers of an argument; a symmetric matrix in f32 is made symmetric to the last bit.
 fn read<'a>(info: &ParameterInfo<'_>, argument: &'a Argument) -> Result<Cow<'a, [f64]>, Error> {
     let mut numbers = argument.numbers.read(info.name)?;
     if argument.is_single() && info.symmetric {
-        let n = info.shape.rows();
-        for matrix in numbers.to_mut().chunks_mut((n * n).max(1)) {
-            for i in 0..n {
-                for j in 0..i {
-                    let mean = 0.5 * (matrix[i * n + j] + matrix[j * n + i]);
-                    (matrix[i * n + j], matrix[j * n + i]) = (mean, mean);
-                }
-            }
-        }
+        make_symmetric(info, numbers.to_mut());
     }
     Ok(numbers)
 }

@@ -2,11 +2,11 @@
 
 use argrad::factored_quadratic::FactoredQuadratic;
 use argrad::feasible_rhs::FeasibleRhs;
+use argrad::host::QpProgram;
 use argrad::{Differentiation, MatrixShape, QpLayer, QpShape, Settings};
 use burn::tensor::Device;
 
 use super::QpModule;
-use super::program::Program;
 use crate::error::Error;
 use crate::weights::{Source, Weights};
 
@@ -113,20 +113,10 @@ impl QpConfig {
     /// Shapes that do not fit together, numbers of the wrong length.
     pub fn init(self, device: &Device) -> Result<QpModule, Error> {
         let Self { shape, factor, feasible, sources, settings, differentiation } = self;
-        let n = shape.variables();
         let layer = QpLayer::new(shape.clone(), settings)?.with_differentiation(differentiation);
-        let vector = |len| MatrixShape::Diagonal(len);
-        let rhs = if feasible { n } else { shape.a.rows() };
-        let shapes = [
-            shape.p.clone(),
-            vector(n),
-            shape.a.clone(),
-            vector(rhs),
-            shape.g.clone(),
-            vector(shape.g.rows()),
-        ];
         let feasible = feasible.then(|| FeasibleRhs::new(&shape.a));
-        let program = Program::new(layer, factor, feasible)?;
+        let program = QpProgram::new(layer, factor, feasible)?;
+        let shapes = program.shapes();
         let names = program.names();
         for ((source, shape), argument) in sources.iter().zip(&shapes).zip(names) {
             if let Some(found) = source.wrong_len(shape.len()) {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use argrad::host::QpProgram;
 use argrad::{QpLayer, QpSolution};
 use burn::module::Module;
 
-use super::program::Program;
+use super::program::run;
 use super::{QpArguments, QpOutput};
 use crate::argument::Argument;
 use crate::error::Error;
@@ -22,7 +23,7 @@ pub struct QpModule {
     g: Weights,
     h: Weights,
     #[module(skip)]
-    program: Program,
+    program: QpProgram,
 }
 
 /// What is fed to one forward pass.
@@ -89,7 +90,7 @@ impl QpInputs {
 
 impl QpModule {
     /// `weights` are those of P, q, A, b, G, h.
-    pub(crate) fn new(weights: [Weights; 6], program: Program) -> Self {
+    pub(crate) fn new(weights: [Weights; 6], program: QpProgram) -> Self {
         let [p, q, a, b, g, h] = weights;
         Self { p, q, a, b, g, h, program }
     }
@@ -113,7 +114,7 @@ impl QpModule {
             h: self.h.argument(names[5], h)?,
             start,
         };
-        self.program.run(&arguments)
+        run(&self.program, &arguments)
     }
 
     /// P, or its factor L where P = LL' + eps I.
@@ -148,6 +149,6 @@ impl QpModule {
 
     /// The layer that solves the program and differentiates it.
     pub fn layer(&self) -> &QpLayer {
-        &self.program.layer
+        self.program.layer()
     }
 }
