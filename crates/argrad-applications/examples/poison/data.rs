@@ -42,6 +42,11 @@ impl Points {
         self.labels.len()
     }
 
+    /// Whether both labels are there.
+    pub fn has_both_classes(&self) -> bool {
+        [1.0, -1.0].iter().all(|label| self.labels.contains(label))
+    }
+
     /// The points with their labels.
     pub fn iter(&self) -> impl Iterator<Item = ([f64; 2], f64)> {
         self.x.chunks_exact(2).map(|x| [x[0], x[1]]).zip(self.labels.iter().copied())

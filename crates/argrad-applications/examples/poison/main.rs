@@ -22,7 +22,7 @@ mod summary;
 
 use std::process::ExitCode;
 
-use argrad_applications::command::{self, Failure};
+use argrad_applications::command::{self, BadInput, Failure};
 use argrad_applications::interruption::Interruption;
 use argrad_applications::progress;
 use argrad_applications::quantile::quantile;
@@ -39,16 +39,18 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure> {
     let budgets = arguments.all_budgets();
     let penalties = [arguments.penalty, arguments.weak_penalty];
+    let seeds = (0..arguments.seeds as u64).map(|k| arguments.seed.wrapping_add(k));
+    let data: Vec<(u64, (Points, Points))> =
+        seeds.map(|seed| Ok((seed, points(arguments, seed)?))).collect::<Result<_, BadInput>>()?;
     let bar = progress::bar(arguments.seeds, "seeds");
     let mut courses: [Vec<Course>; 2] = Default::default();
-    for k in 0..arguments.seeds {
-        let seed = arguments.seed.wrapping_add(k as u64);
+    for (seed, points) in data {
         for (courses, penalty) in courses.iter_mut().zip(penalties) {
             let (steps, ball) = (arguments.steps, arguments.ball);
             let setting = Setting { budgets: &budgets, steps, penalty, ball };
-            let points = Points::two_classes(arguments.points, arguments.spread, seed);
-            let course = Course::run(points, setting)
-                .map_err(|error| format!("seed {seed}: {error}; try another --seed"))?;
+            let course = Course::run(points.clone(), setting).map_err(|error| {
+                format!("seed {seed}: {error}; try a smaller --budget, or another --seed")
+            })?;
             courses.push(course);
         }
         bar.inc(1);
@@ -75,6 +77,20 @@ fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure
     Ok(())
 }
 
+/// The training and test points of a seed. A training on points of one class has no solution: b
+/// would be infinite.
+fn points(arguments: &Arguments, seed: u64) -> Result<(Points, Points), BadInput> {
+    let (train, test) = Points::two_classes(arguments.points, arguments.spread, seed);
+    match train.has_both_classes() {
+        true => Ok((train, test)),
+        false => Err(BadInput(format!(
+            "--points {}: the training points of seed {seed} are all of one class, expected both; \
+             take more points",
+            arguments.points
+        ))),
+    }
+}
+
 /// Prints what the seeds say about gradients and budgets.
 fn report(courses: &[Course]) {
     let median = |of: &dyn Fn(&Course) -> f64| quantile(courses.iter().map(of).collect(), 0.5);
@@ -89,5 +105,20 @@ fn report(courses: &[Course]) {
     for (curve, name) in [(0, "one step"), (1, "projected")] {
         let rising = courses.iter().filter(|course| rises(&course.losses[curve])).count();
         println!("test loss rises with every budget, {name}: {rising} of {} seeds", courses.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[test]
+    fn points_of_one_class_are_refused() {
+        let arguments = Arguments::parse_from(["poison", "--points=1"]);
+        let message = points(&arguments, 3).unwrap_err().to_string();
+        assert!(message.contains("--points 1") && message.contains("seed 3"), "{message}");
+        let arguments = Arguments::parse_from(["poison"]);
+        assert!((0..100).all(|seed| points(&arguments, seed).is_ok()));
     }
 }
