@@ -73,8 +73,8 @@ pub fn two_stages((a, b): (Vec<f64>, Vec<f64>), weights: [f64; SEEN], effort: f6
     Tuning { a, b, f: q.clone(), q, r: vec![effort.sqrt(); INPUTS] }
 }
 
-/// What no controller of this kind can beat by much: the same, with the plant itself as its model,
-/// and with the forces of the actuators seen.
+/// For reference: the same with the plant itself as its model, and with the forces of the actuators
+/// seen. Its weights are still those of the task, and its horizon is short: it can be beaten.
 pub fn full_information(plant: &Plant, weights: [f64; SEEN], effort: f64) -> Tuning {
     let mut tuning = two_stages((plant.a.concat(), plant.b.concat()), weights, effort);
     tuning.q.resize(STATES, 0.0);
