@@ -81,7 +81,9 @@ class FeasibleForces(torch.nn.Module):
         friction = cp.Parameter(FEET, nonneg=True)
         possible = [
             matrix @ cp.vec(f, order="C") == wrench,
-            cp.norm(f[:, :2], axis=1) <= cp.multiply(friction, f[:, 2]),
+            # The cones themselves: with cp.norm(...) <= ... CVXPY would add a bound of each norm to
+            # the variables, which is not unique where a cone is not active.
+            cp.SOC(cp.multiply(friction, f[:, 2]), f[:, :2], axis=1),
             f[:, 2] <= LIMIT,
         ]
         distance = cp.sum_squares(cp.multiply(root @ np.ones((1, 3)), f) - scaled)
@@ -107,7 +109,7 @@ def expert_costs(feet: torch.Tensor) -> torch.Tensor:
     It minimizes sum_i c_i |f_i|^2. No network is told so: all see its answers only.
     """
     stretch = torch.linalg.vector_norm((feet - HIPS)[..., :2], dim=-1)
-    return 1.0 + (stretch / 0.05) ** 2
+    return 1.0 + (stretch / 0.025) ** 2
 
 
 def violations(forces: torch.Tensor, requests: Requests) -> torch.Tensor:
