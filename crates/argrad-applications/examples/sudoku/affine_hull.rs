@@ -33,9 +33,9 @@ impl Equalities {
                 }
             }
             let largest = |row: &[f64]| row.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-            let Some(pivot) = (0..rest.len()).max_by(|&i, &j| {
-                rest[i].abs().total_cmp(&rest[j].abs())
-            }) else {
+            let Some(pivot) =
+                (0..rest.len()).max_by(|&i, &j| rest[i].abs().total_cmp(&rest[j].abs()))
+            else {
                 continue;
             };
             let size = rest[pivot];

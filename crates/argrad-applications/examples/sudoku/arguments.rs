@@ -153,11 +153,12 @@ impl Arguments {
 
     /// Options that the others leave without a meaning.
     pub fn check(&self) -> Result<(), BadInput> {
-        let without = |options: &[(&str, bool)], needs: &str| {
-            match options.iter().find(|(_, given)| *given) {
-                Some((option, _)) => Err(BadInput(format!("{option} needs {needs}"))),
-                None => Ok(()),
-            }
+        let without = |options: &[(&str, bool)], needs: &str| match options
+            .iter()
+            .find(|(_, given)| *given)
+        {
+            Some((option, _)) => Err(BadInput(format!("{option} needs {needs}"))),
+            None => Ok(()),
         };
         let of_the_objective = [
             ("--test-givens", !self.test_givens.is_empty()),
@@ -172,7 +173,8 @@ impl Arguments {
         ];
         match (self.board, self.rules()) {
             (2, _) => {
-                let nine = [("--rules", self.rules.is_some()), ("--givens", !self.givens.is_empty())];
+                let nine =
+                    [("--rules", self.rules.is_some()), ("--givens", !self.givens.is_empty())];
                 without(&nine, "--board 3")?;
                 without(&of_the_objective, "--board 3")
             }

@@ -117,11 +117,10 @@ impl Rules {
         let mut sets: Vec<Vec<usize>> =
             (0..cells).map(|cell| (cell * side..(cell + 1) * side).collect()).collect();
         for unit in 0..side {
-            let units: [&dyn Fn(usize) -> bool; 3] = [
-                &|cell| self.place(cell).0 == unit,
-                &|cell| self.place(cell).1 == unit,
-                &|cell| self.place(cell).2 == unit,
-            ];
+            let units: [&dyn Fn(usize) -> bool; 3] =
+                [&|cell| self.place(cell).0 == unit, &|cell| self.place(cell).1 == unit, &|cell| {
+                    self.place(cell).2 == unit
+                }];
             for holds in units {
                 for digit in 0..side {
                     let cells = (0..cells).filter(|&cell| holds(cell));

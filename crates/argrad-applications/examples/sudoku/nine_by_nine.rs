@@ -39,8 +39,6 @@ pub struct Row {
     pub answers: Vec<Vec<u8>>,
     /// Share solved exactly.
     pub solved: f64,
-    /// Passes a board took, on average.
-    pub passes: f64,
 }
 
 /// Test puzzles of one number of givens.
@@ -123,7 +121,8 @@ pub fn run(
         println!("tested in {:.1} s", started.elapsed().as_secs_f64());
     }
     let title = format!("Sudoku 9x9, learned from {} solved boards", train.len());
-    let picture = nine_plot::Picture { title, rules, learned: &learned, steps: &steps, tests: &tests };
+    let picture =
+        nine_plot::Picture { title, rules, learned: &learned, steps: &steps, tests: &tests };
     picture.write(&arguments.plot)?;
     println!("\nplot: {}", arguments.plot.display());
     if interruption.requested() {
@@ -133,33 +132,46 @@ pub fn run(
 }
 
 /// What the boards have in common. With `tied`, digits are known to be interchangeable.
-fn learn(
-    rules: Rules,
-    train: &[Puzzle],
-    tied: bool,
-    rng: &mut StdRng,
-) -> Result<Learned, Failure> {
+///
+/// # Errors
+/// [`BadInput`] for boards that are too few to tell.
+fn learn(rules: Rules, train: &[Puzzle], tied: bool, rng: &mut StdRng) -> Result<Learned, Failure> {
+    let counts = |boards: usize| Counts::new(rules, &train[..boards]);
+    let chosen = |boards: usize| match tied {
+        true => counts(boards).tied(rules),
+        false => counts(boards),
+    };
+    let examples = chosen(train.len());
+    let all = examples.equalities();
+    let last = train.len().div_ceil(LAST);
+    let before = chosen(train.len() - last).equalities().rows.len();
+    if all.rows.is_empty() || before > all.rows.len() {
+        return Err(unsettled(train.len(), last, before, all.rows.len()).into());
+    }
+    let sparse = sparse_rules(&examples, rng)?;
     let mut dimensions = Vec::new();
-    for boards in PREFIXES.into_iter().filter(|&boards| boards < train.len()) {
-        let counts = Counts::new(rules, &train[..boards]);
+    let prefixes = PREFIXES.into_iter().filter(|&boards| boards < train.len());
+    for boards in prefixes.chain([train.len()]) {
+        let counts = counts(boards);
         let dimension = |counts: &Counts| counts.equalities().rows.len();
         dimensions.push((boards, dimension(&counts), dimension(&counts.tied(rules))));
     }
-    let counts = Counts::new(rules, train);
-    let shared = counts.tied(rules);
-    let (plain, shared_rows) = (counts.equalities(), shared.equalities());
-    dimensions.push((train.len(), plain.rows.len(), shared_rows.rows.len()));
-    let (counts, all) = if tied { (shared, shared_rows) } else { (counts, plain) };
-    if all.rows.is_empty() {
-        return Err(BadInput("the solved boards have no equality in common".into()).into());
-    }
-    let sparse = sparse_rules(&counts, rng)?;
     // Sparse ones first; others complete them where they do not suffice.
-    let dimension = all.rows.len();
     let candidates = sparse.rows.iter().cloned().chain(all.rows).collect();
-    let mut basis = Equalities { width: sparse.width, rows: candidates }.independent();
-    basis.rows.truncate(dimension);
+    let basis = Equalities { width: sparse.width, rows: candidates }.independent();
     Ok(Learned { dimensions, sparse, basis })
+}
+
+/// One board in so many, the last ones, must agree with all that the others have in common.
+const LAST: usize = 10;
+
+fn unsettled(boards: usize, last: usize, before: usize, after: usize) -> BadInput {
+    let refuted = before - after;
+    BadInput(format!(
+        "{boards} solved boards are too few to tell rules from chance: the last {last} of them \
+         refute {refuted} of the {before} equalities that the others have in common; give more by \
+         --train, or know that digits are interchangeable, by --rules tied"
+    ))
 }
 
 fn report_rules(learned: &Learned, rules: Rules, boards: usize, started: Instant) {
@@ -169,8 +181,11 @@ fn report_rules(learned: &Learned, rules: Rules, boards: usize, started: Instant
     for (boards, plain, tied) in dimensions {
         println!("{boards:9}  {plain:4}  {tied:4}");
     }
-    let found: BTreeSet<Vec<usize>> =
-        sparse.rows.iter().map(|row| (0..sparse.width).filter(|&i| row[i] != 0.0).collect()).collect();
+    let found: BTreeSet<Vec<usize>> = sparse
+        .rows
+        .iter()
+        .map(|row| (0..sparse.width).filter(|&i| row[i] != 0.0).collect())
+        .collect();
     let all = rules.exactly_one();
     let true_rules = all.iter().filter(|set| found.contains(*set)).count();
     println!(
@@ -241,7 +256,7 @@ impl Judge<'_> {
             let right = answers.iter().zip(&set.puzzles).filter(|(a, p)| **a == p.solution).count();
             let solved = right as f64 / set.puzzles.len() as f64;
             println!("{:>10}  {name:34}  {:6.1} %  {passes:5.2}", set.name, 100.0 * solved);
-            rows.push(Row { name, answers, solved, passes });
+            rows.push(Row { name, answers, solved });
         };
         println!("\n    puzzles  objective                             solved  passes");
         for z in Objective::start().run(&self.curved, &givens, 1, stop)? {
@@ -319,8 +334,15 @@ mod tests {
         let mut sets = test_sets(&options, test);
         let linear = Relaxation::new(&learned.basis, 0.0).unwrap();
         let (passes, guesses) = (2, 100);
-        let judge =
-            Judge { rules, curved: layer, linear, objective, passes, guesses, interruption: &interruption };
+        let judge = Judge {
+            rules,
+            curved: layer,
+            linear,
+            objective,
+            passes,
+            guesses,
+            interruption: &interruption,
+        };
         for set in &mut sets {
             judge.run(set).unwrap();
         }
@@ -330,6 +352,18 @@ mod tests {
         assert_eq!((solved(0, 3), solved(0, 4)), (1.0, 1.0));
         assert!(solved(1, 0) < solved(1, 2));
         assert_eq!(solved(1, 4), 1.0);
+    }
+
+    #[test]
+    fn boards_too_few_to_tell_are_refused() {
+        let rules = Rules::new(3);
+        let mut rng = StdRng::seed_from_u64(4);
+        let train = generate(&arguments(&["--test-givens=80"]), rules, 100, 1, &mut rng).unwrap();
+        let error = learn(rules, &train[..100], false, &mut rng).err().unwrap();
+        assert!(error.is::<BadInput>());
+        let message = error.to_string();
+        assert!(message.starts_with("100 solved boards are too few"), "{message}");
+        assert!(message.contains("the last 10 of them refute 10 of the 640"), "{message}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use argrad_applications::command::Failure;
-use argrad_applications::plot::text::{self, Align, Area, Style};
+use argrad_applications::plot::text::{self, Area};
 use argrad_applications::plot::{Axis, COLORS, FAINT, Figure, INK, Key, Panel, RGBColor};
 use plotters::prelude::{Color, PathElement, Rectangle};
 
@@ -26,9 +26,11 @@ const WIDTH: i32 = 1440;
 const CHARTS: i32 = 400;
 /// A learned rule: its side, a multiple of 27 pixels, and the space after it.
 const TILE: i32 = 189;
-const TILE_GAP: i32 = 16;
+const TILE_GAP: i32 = 45;
 const TILES: usize = 6;
 const CAPTION: i32 = 44;
+/// Where the axis of the training ends: losses of solved batches are zero.
+const LEAST_SHOWN: f64 = 1e-6;
 
 impl Picture<'_> {
     /// Writes the plot as a PNG.
@@ -85,28 +87,30 @@ impl Picture<'_> {
         }
         // Names where the lines are far apart.
         if let (Some(&plain), Some(&tied)) = (plain.get(3), tied.first()) {
-            panel.label(plain, "boards as they are", INK)?;
+            panel.label((plain.0, plain.1 + 0.03 * most), "boards as they are", INK)?;
             panel.label((tied.0, tied.1 - 0.05 * most), "shared by all digits", COLORS[5])?;
         }
         Ok(())
     }
 
     fn draw_training(&self, area: &Area<'_>) -> Result<(), Failure> {
-        let numbers = self.steps.iter().flat_map(|step| {
-            [step.loss, step.error, step.objective.feedback(), 1.0 / step.objective.gain()]
-        });
         let steps = Axis::linear("training steps", [0.0, self.steps.len().max(1) as f64]);
-        let mut panel = Panel::new(area, "The objective", steps, Axis::logarithmic("", numbers))?;
+        let range = [LEAST_SHOWN, 1.0].into_iter().chain(self.steps.iter().map(|step| step.loss));
+        let values = Axis::logarithmic("", range.map(|value| value.max(LEAST_SHOWN)));
+        let mut panel = Panel::new(area, "The objective", steps, values)?;
         let curves: [(&str, RGBColor, fn(&ObjectiveStep) -> f64); 4] = [
-            ("mean squared error", COLORS[0], |step| step.loss),
-            ("share of the batch not solved", COLORS[1], |step| step.error),
+            ("squared error", COLORS[0], |step| step.loss),
+            ("batch not solved", COLORS[1], |step| step.error),
             ("feedback", COLORS[2], |step| step.objective.feedback()),
-            ("1 / gain of the givens", COLORS[6], |step| 1.0 / step.objective.gain()),
+            ("1 / gain", COLORS[6], |step| 1.0 / step.objective.gain()),
         ];
-        for (k, (name, ink, value)) in curves.into_iter().enumerate() {
-            let points = self.steps.iter().enumerate().map(|(k, step)| (k as f64, value(step)));
-            panel.line(points, ink, 2)?;
-            text::draw(area, name, (230, 58 + 20 * k as i32), regular(14.0, ink))?;
+        let mut x = 92;
+        for (name, ink, value) in curves {
+            let points = self.steps.iter().enumerate();
+            panel.line(points.map(|(k, s)| (k as f64, value(s).max(LEAST_SHOWN))), ink, 2)?;
+            let style = regular(14.0, ink);
+            text::draw(area, name, (x, 39), style)?;
+            x += text::width(name, style)? as i32 + 16;
         }
         Ok(())
     }
@@ -144,7 +148,7 @@ impl Picture<'_> {
         for tile in 0..TILES.min(rows.len()) {
             // Spread over the list, one more each time, so that kinds of rules take turns.
             let row = &rows[(tile * rows.len() / TILES + 7 * tile) % rows.len()];
-            let (left, top) = (MARGIN + tile as i32 * (TILE + 2 * TILE_GAP + 2), CAPTION);
+            let (left, top) = (MARGIN + tile as i32 * (TILE + TILE_GAP), CAPTION);
             let largest = row[..row.len() - 1].iter().fold(0.0_f64, |m, v| m.max(v.abs()));
             for (at, value) in row[..row.len() - 1].iter().enumerate().filter(|(_, v)| **v != 0.0) {
                 let (at, digit) = (at / side, at % side);
@@ -176,8 +180,8 @@ impl Picture<'_> {
             for (k, part) in words.split(", ").enumerate() {
                 text::draw(area, part, (MARGIN, middle - 14 + 22 * k as i32), bold(16.0, ink))?;
             }
-            let style = Style { align: Align::Left, ..regular(15.0, FAINT) };
-            text::draw(area, below, (MARGIN, middle + 34), style)
+            let lines = words.split(", ").count() as i32;
+            text::draw(area, below, (MARGIN, middle - 14 + 24 * lines), regular(15.0, FAINT))
         };
         name(0, "puzzles", "not trained on", INK)?;
         for (k, row) in set.rows.iter().enumerate() {

@@ -24,9 +24,9 @@ pub fn map<T: Send>(
         let workers: Vec<_> = (0..threads)
             .map(|first| scope.spawn(move || every(first).collect::<Vec<_>>()))
             .collect();
-        let joined = workers.into_iter().map(|worker| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
+        let joined = workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.flatten().collect::<Vec<_>>()
     });
     for (k, result) in done {
@@ -39,7 +39,10 @@ pub fn map<T: Send>(
 mod tests {
     #[test]
     fn results_come_in_order_and_the_first_error_with_them() {
-        assert_eq!(super::map(100, |k| Ok(k * k)).unwrap(), (0..100).map(|k| k * k).collect::<Vec<_>>());
+        assert_eq!(
+            super::map(100, |k| Ok(k * k)).unwrap(),
+            (0..100).map(|k| k * k).collect::<Vec<_>>()
+        );
         assert!(super::map(0, |_| Ok(())).unwrap().is_empty());
         let error = super::map(9, |k| match k {
             4 | 7 => Err(argrad::Error::Length {

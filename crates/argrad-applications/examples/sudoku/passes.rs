@@ -6,11 +6,10 @@
 //! ```
 //!
 //! from z_0 = 0. c = 0.1 is the curvature of OptNet's layer. The gain g of the givens and the
-//! feedback f are learned, by gradients through all passes. Without feedback a layer says of what it
-//! does not know the average. With f > c, passes go on until they stand at a corner, where numbers
-//! are 0 or 1: they are steps of the convex-concave procedure for
-//! `(c - f)/2 z'z - g givens'z`, a concave objective (Yuille and Rangarajan, "The concave-convex
-//! procedure", 2003).
+//! feedback f are learned, by gradients through all passes. Without feedback a layer says of what
+//! it does not know the average. With f > c, passes lead to a corner, where more numbers are 0 or
+//! 1: they are steps of the convex-concave procedure for `(c - f)/2 z'z - g givens'z`, a concave
+//! objective (Yuille and Rangarajan, "The concave-convex procedure", 2003).
 
 use argrad::Error;
 
@@ -141,7 +140,10 @@ mod tests {
             let difference = (loss(above).loss - loss(below).loss) / (2.0 * step);
             let gradient = lesson.gradient[k];
             assert!(gradient.abs() > 1e-4, "{gradient}");
-            assert!((gradient - difference).abs() < 1e-6 * gradient.abs(), "{gradient} {difference}");
+            assert!(
+                (gradient - difference).abs() < 1e-6 * gradient.abs(),
+                "{gradient} {difference}"
+            );
         }
     }
 }

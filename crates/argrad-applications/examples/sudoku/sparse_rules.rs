@@ -17,14 +17,17 @@ use std::collections::{BTreeMap, HashSet};
 
 use argrad::{MatrixShape, Pattern, QpLayer, QpShape, QpValues, Settings, Slot};
 use argrad_applications::command::Failure;
-use rand::rngs::StdRng;
 use rand::RngExt;
+use rand::rngs::StdRng;
 
 use crate::affine_hull::{Counts, Equalities};
 
 /// Linear programs for each number of the board. One of a number's four rules is missed by all of
 /// them with a chance of (3/4)^12, 3 %; but it would have to be missed by all nine numbers in it.
 const DRAWS: usize = 12;
+/// Numbers that exclude more than this share of the others are passed over: boards are then too few
+/// to tell what excludes what.
+const EXCLUDED_AT_MOST: f64 = 0.125;
 /// Coefficients this far below the largest are rounding.
 const ZERO: f64 = 1e-7;
 
@@ -37,15 +40,15 @@ struct Neighbourhood {
 }
 
 /// Sparse equalities that all examples satisfy, in the order in which they were found, each once.
-pub fn sparse_rules(
-    counts: &Counts,
-    rng: &mut StdRng,
-) -> Result<Equalities, Failure> {
+pub fn sparse_rules(counts: &Counts, rng: &mut StdRng) -> Result<Equalities, Failure> {
     let width = counts.width();
     let mut alike: BTreeMap<(usize, usize), Vec<Neighbourhood>> = BTreeMap::new();
     for j in 0..width {
         let excluded = (0..width).filter(|&i| i != j && counts.together(i, j) == 0.0);
         let support: Vec<usize> = std::iter::once(j).chain(excluded).collect();
+        if support.len() as f64 > EXCLUDED_AT_MOST * width as f64 {
+            continue;
+        }
         let basis = counts.null_space(&support);
         if !basis.is_empty() {
             let size = (support.len(), basis.len());
@@ -74,8 +77,7 @@ fn lightest(
     width: usize,
     rng: &mut StdRng,
 ) -> Result<Vec<Vec<f64>>, Failure> {
-    let (numbers, coordinates) =
-        (neighbourhoods[0].support.len(), neighbourhoods[0].basis.len());
+    let (numbers, coordinates) = (neighbourhoods[0].support.len(), neighbourhoods[0].basis.len());
     let n = coordinates + numbers;
     let layer = QpLayer::new(
         QpShape::new(n)
