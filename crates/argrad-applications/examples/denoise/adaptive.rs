@@ -1,7 +1,7 @@
 //! Total variation whose weights are chosen by a small network, one for each pair of neighbours.
 //!
 //! One weight for all places takes from every jump what it takes from the noise. The network looks
-//! at the noisy numbers around a place and says how strongly that place should resist a jump:
+//! at the noisy differences around a place and says how strongly that place should resist a jump:
 //!
 //! ```text
 //! minimize over z   1/2 |y - z|^2 + sum over i of weight_i(y) |z_(i+1) - z_i|
@@ -21,11 +21,12 @@ use crate::denoiser::Denoiser;
 use crate::signals::{LENGTH, NOISE};
 use crate::variation::{self, ROWS, differences};
 
-/// Numbers on either side of a place that the network sees.
+/// Differences on either side of a place that the network sees besides its own.
 const REACH: usize = 12;
+const WINDOW: usize = 2 * REACH + 1;
 const HIDDEN: usize = 32;
 
-/// A network with one hidden layer, the same for all places, before total variation.
+/// A network with two hidden layers, the same for all places, before total variation.
 #[derive(Module, Debug)]
 pub struct Adaptive {
     first: Linear,
@@ -45,7 +46,7 @@ impl Adaptive {
     pub fn new(start: f64, device: &Device) -> Result<Self, Failure> {
         let linear = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
         Ok(Self {
-            first: linear(2 * REACH, HIDDEN),
+            first: linear(WINDOW, HIDDEN),
             second: linear(HIDDEN, HIDDEN),
             third: linear(HIDDEN, 1),
             start,
@@ -58,20 +59,18 @@ impl Adaptive {
         let batch = noisy.dims()[0];
         let hidden = activation::relu(self.first.forward(surroundings(noisy)));
         let hidden = activation::relu(self.second.forward(hidden));
-        let exponents = self.third.forward(hidden).reshape([batch, ROWS]);
-        exponents.exp() * self.start
+        self.third.forward(hidden).reshape([batch, ROWS]).exp() * self.start
     }
 }
 
-/// The numbers around each place between two neighbours, without their mean and in units of the
-/// noise, shape (batch, rows, 2 reach). Beyond its ends a signal goes on with its last number.
+/// The differences around each place between two neighbours, in units of the noise, zero beyond the
+/// ends of a signal; shape (batch, rows, window).
 fn surroundings(noisy: Tensor<2>) -> Tensor<3> {
-    let first = noisy.clone().slice(s![.., 0..1]).repeat_dim(1, REACH - 1);
-    let last = noisy.clone().slice(s![.., LENGTH - 1..LENGTH]).repeat_dim(1, REACH - 1);
-    let longer = Tensor::cat(vec![first, noisy, last], 1);
-    let shifted = (0..2 * REACH).map(|k| longer.clone().slice(s![.., k..k + ROWS])).collect();
-    let windows: Tensor<3> = Tensor::stack(shifted, 2);
-    (windows.clone() - windows.mean_dim(2)) / NOISE
+    let [batch, _] = noisy.dims();
+    let differences = noisy.clone().slice(s![.., 1..]) - noisy.clone().slice(s![.., ..ROWS]);
+    let beyond = Tensor::zeros([batch, REACH], &noisy.device());
+    let longer = Tensor::cat(vec![beyond.clone(), differences / NOISE, beyond], 1);
+    Tensor::stack((0..WINDOW).map(|k| longer.clone().slice(s![.., k..k + ROWS])).collect(), 2)
 }
 
 impl Denoiser for Adaptive {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use argrad_applications::arguments::{count, plot_file, positive};
 use clap::Parser;
 
+use crate::method::Method;
+
 /// Removes noise from piecewise constant signals: total variation, and what is learned in its
 /// place, through the quadratic program that it is. With --image, from a picture, by learned
 /// filters.
@@ -16,6 +18,10 @@ pub struct Arguments {
     /// A picture and learned filters, instead of signals
     #[arg(long)]
     pub image: bool,
+
+    /// Run this method only; may be given several times [default: all]
+    #[arg(long, value_name = "METHOD", value_enum, conflicts_with = "image")]
+    pub only: Vec<Method>,
 
     /// Signals (with --image: pictures) to train on [default: 9000; 400]
     #[arg(long, value_name = "N", value_parser = count)]
@@ -68,6 +74,7 @@ mod tests {
     #[test]
     fn bad_values_are_named() {
         for (option, value) in [
+            ("--only", "magic"),
             ("--train", "0"),
             ("--test", "-3"),
             ("--batch", "many"),

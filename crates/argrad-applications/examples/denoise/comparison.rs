@@ -1,4 +1,4 @@
-//! The comparison: every method on the same signals, in the order of the published table.
+//! The comparison: every method on the same signals.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,14 @@ use argrad_applications::command::Failure;
 use argrad_applications::interruption::Interruption;
 use argrad_applications::progress;
 use burn::tensor::Device;
+use clap::ValueEnum;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::adaptive::Adaptive;
 use crate::arguments::Arguments;
 use crate::denoiser::{Denoiser, denoise_all, mean_squared_error};
+use crate::method::Method;
 use crate::optnet::OptNet;
 use crate::perceptron::Perceptron;
 use crate::signals::Signals;
@@ -19,29 +21,29 @@ use crate::train::{Course, Training, train};
 use crate::variation::{Learned, Variation, differences, random_operator};
 
 /// Hidden units of the fully connected network.
-const HIDDEN: usize = 500;
-/// Signals that the grid search looks at.
+const HIDDEN: usize = 200;
+/// Signals that the search for the best weight looks at, and weights that it tries.
 const SEARCHED: usize = 1000;
-/// Weights that it tries.
 const WEIGHTS: std::ops::RangeInclusive<u32> = 10..=30;
+/// Where the learned weight starts.
+const START: f64 = 10.0;
+const BATCH: usize = 150;
 
 /// A method and what came out.
 #[derive(Clone, Debug)]
 pub struct Row {
-    pub name: &'static str,
+    pub method: Method,
     /// Numbers that are learned.
     pub parameters: usize,
     /// Mean squared errors on the signals to train and to test on.
     pub errors: [f64; 2],
-    /// The same, as Amos and Kolter published them, for methods that they have.
-    pub published: Option<[f64; 2]>,
-    /// Nothing, where a method is not trained by gradients.
+    /// Empty where a method is not trained by gradients.
     pub course: Course,
     pub duration: Duration,
-    /// Whether its estimates are drawn.
-    pub shown: bool,
     /// Estimates of the test signals.
     pub estimates: Vec<f64>,
+    /// The weight of total variation, where there is one.
+    pub weight: Option<f64>,
     /// The learned D, where there is one.
     pub operator: Option<Vec<f64>>,
 }
@@ -62,71 +64,68 @@ impl Comparison<'_> {
     /// # Errors
     /// Those of the networks.
     pub fn run(&self, report: impl Fn(&Row)) -> Result<Vec<Row>, Failure> {
+        let only = &self.arguments.only;
+        let methods = Method::value_variants().iter();
         let mut rows: Vec<Row> = Vec::new();
-        let mut weight = None;
-        let only = std::env::var("ONLY").ok();
-        for method in METHODS {
-            if only.as_ref().is_some_and(|only| !format!("{method:?}").contains(only.as_str())) {
-                continue;
-            }
+        // Those after the search start from what it found.
+        let mut best = None;
+        for &method in methods.filter(|method| only.is_empty() || only.contains(method)) {
             if self.interruption.requested() {
                 break;
             }
-            let row = self.row(method, &mut weight)?;
+            let row = self.row(method, &mut best)?;
             report(&row);
             rows.push(row);
         }
         Ok(rows)
     }
 
-    fn row(&self, method: Method, weight: &mut Option<f64>) -> Result<Row, Failure> {
+    fn row(&self, method: Method, best: &mut Option<f64>) -> Result<Row, Failure> {
         let device = self.device;
         // Each method has random numbers of its own: leaving one out does not change the others.
-        let mut rng = StdRng::seed_from_u64(self.arguments.seed.wrapping_add(method as u64));
-        device.seed(self.arguments.seed);
-        let best = weight.unwrap_or(START);
-        match method {
-            Method::Perceptron => {
-                let network = Perceptron::new(HIDDEN, device);
-                Ok(self.trained(method, network, &mut rng)?.1)
+        let seed = self.arguments.seed.wrapping_add(method as u64);
+        let mut rng = StdRng::seed_from_u64(seed);
+        device.seed(seed);
+        let variation = |weight: f64, operator: Vec<f64>, learned: Learned| {
+            Variation::new(weight, operator, learned, device)
+        };
+        let mut searched = || match *best {
+            Some(best) => Ok::<f64, Failure>(best),
+            None => Ok(*best.insert(self.search()?)),
+        };
+        let network = match method {
+            Method::Connected => {
+                return Ok(self.trained(method, Perceptron::new(HIDDEN, device), &mut rng)?.1);
             }
-            Method::RandomOptNet => {
-                let network = OptNet::random(&mut rng, device)?;
-                Ok(self.trained(method, network, &mut rng)?.1)
+            Method::Optnet => {
+                return Ok(self.trained(method, OptNet::random(&mut rng, device)?, &mut rng)?.1);
             }
-            Method::BestWeight => {
+            Method::TunedOptnet => {
+                let start = OptNet::total_variation(searched()?, &mut rng, device)?;
+                return Ok(self.trained(method, start, &mut rng)?.1);
+            }
+            Method::Network => {
+                let start = Adaptive::new(searched()?, device)?;
+                return Ok(self.trained(method, start, &mut rng)?.1);
+            }
+            Method::Search => {
                 let started = Instant::now();
-                let found = self.search()?;
-                *weight = Some(found);
-                let network = Variation::new(found, differences(), Learned::Nothing, device)?;
-                self.evaluated(method, &network, Course::default(), started.elapsed())
+                let network = variation(searched()?, differences(), Learned::Nothing)?;
+                let row = self.evaluated(method, &network, Course::default(), started.elapsed())?;
+                return Ok(Row { weight: Some(network.weight()), ..row });
             }
-            Method::LearnedWeight => {
-                let network = Variation::new(START, differences(), Learned::Weight, device)?;
-                let (network, row) = self.trained(method, network, &mut rng)?;
-                println!("  learned weight {:.2}", network.weight());
-                Ok(row)
+            Method::Weight => variation(START, differences(), Learned::Weight)?,
+            Method::RandomD => {
+                variation(searched()?, random_operator(&mut rng), Learned::Operator)?
             }
-            Method::RandomOperator => {
-                let network =
-                    Variation::new(best, random_operator(&mut rng), Learned::Operator, device)?;
-                let (network, row) = self.trained(method, network, &mut rng)?;
-                Ok(Row { operator: Some(network.operator()), ..row })
-            }
-            Method::TunedOptNet => {
-                let network = OptNet::total_variation(best, &mut rng, device)?;
-                Ok(self.trained(method, network, &mut rng)?.1)
-            }
-            Method::Adaptive => {
-                let network = Adaptive::new(best, device)?;
-                Ok(self.trained(method, network, &mut rng)?.1)
-            }
-            Method::LearnedOperator => {
-                let network = Variation::new(best, differences(), Learned::Operator, device)?;
-                let (network, row) = self.trained(method, network, &mut rng)?;
-                Ok(Row { operator: Some(network.operator()), ..row })
-            }
-        }
+            Method::LearnedD => variation(searched()?, differences(), Learned::Operator)?,
+        };
+        let (network, row) = self.trained(method, network, &mut rng)?;
+        let (weight, operator) = match method {
+            Method::Weight => (Some(network.weight()), None),
+            _ => (None, Some(network.operator())),
+        };
+        Ok(Row { weight, operator, ..row })
     }
 
     /// The best weight of total variation among [`WEIGHTS`], on some of the signals to train on.
@@ -135,6 +134,9 @@ impl Comparison<'_> {
         let bar = progress::bar(WEIGHTS.count(), "weights");
         let mut best = (f64::INFINITY, START);
         for weight in WEIGHTS.map(f64::from) {
+            if self.interruption.requested() {
+                break;
+            }
             let network = Variation::new(weight, differences(), Learned::Nothing, self.device)?;
             let estimates = denoise_all(&network, &some, self.device)?;
             let error = mean_squared_error(&estimates, &some.clean);
@@ -144,7 +146,6 @@ impl Comparison<'_> {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        println!("  best weight {}", best.1);
         Ok(best.1)
     }
 
@@ -155,7 +156,6 @@ impl Comparison<'_> {
         rng: &mut StdRng,
     ) -> Result<(N, Row), Failure> {
         let (epochs, learning_rate) = method.training();
-        let learning_rate = std::env::var("LR").map_or(learning_rate, |v| v.parse().unwrap());
         let training = Training {
             train: self.train,
             test: self.test,
@@ -177,92 +177,21 @@ impl Comparison<'_> {
         course: Course,
         duration: Duration,
     ) -> Result<Row, Failure> {
-        let error =
-            |estimates: &[f64], signals: &Signals| mean_squared_error(estimates, &signals.clean);
         let trained = denoise_all(network, self.train, self.device)?;
         let estimates = denoise_all(network, self.test, self.device)?;
+        let errors = [
+            mean_squared_error(&trained, &self.train.clean),
+            mean_squared_error(&estimates, &self.test.clean),
+        ];
         Ok(Row {
-            name: method.name(),
-            parameters: if course.steps.is_empty() { 1 } else { network.num_params() },
-            errors: [error(&trained, self.train), error(&estimates, self.test)],
-            published: method.published(),
+            method,
+            parameters: network.learned(),
+            errors,
             course,
             duration,
-            shown: method.is_shown(),
             estimates,
+            weight: None,
             operator: None,
         })
-    }
-}
-
-/// Where the weight starts, and what it is where none was searched.
-const START: f64 = 10.0;
-const BATCH: usize = 150;
-
-/// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
-    Perceptron,
-    RandomOptNet,
-    BestWeight,
-    LearnedWeight,
-    RandomOperator,
-    LearnedOperator,
-    TunedOptNet,
-    Adaptive,
-}
-
-const METHODS: [Method; 8] = [
-    Method::Perceptron,
-    Method::RandomOptNet,
-    Method::BestWeight,
-    Method::LearnedWeight,
-    Method::RandomOperator,
-    Method::LearnedOperator,
-    Method::TunedOptNet,
-    Method::Adaptive,
-];
-
-impl Method {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Perceptron => "fully connected network",
-            Self::RandomOptNet => "OptNet layer, from random",
-            Self::BestWeight => "total variation, best weight",
-            Self::LearnedWeight => "total variation, learned weight",
-            Self::RandomOperator => "learned D, from random",
-            Self::LearnedOperator => "learned D, from total variation",
-            Self::TunedOptNet => "OptNet layer, from total variation",
-            Self::Adaptive => "weights chosen by a network",
-        }
-    }
-
-    /// Those that differ enough to be told apart in a picture.
-    fn is_shown(self) -> bool {
-        matches!(self, Self::Perceptron | Self::BestWeight | Self::Adaptive)
-    }
-
-    /// Passes over the data and learning rate.
-    fn training(self) -> (f64, f64) {
-        match self {
-            Self::Perceptron => (30.0, 1e-3),
-            Self::RandomOptNet => (4.0, 1e-3),
-            Self::BestWeight | Self::LearnedWeight => (2.0, 0.05),
-            Self::RandomOperator => (10.0, 1e-2),
-            Self::LearnedOperator => (10.0, 1e-2),
-            Self::TunedOptNet => (5.0, 1e-3),
-            Self::Adaptive => (10.0, 1e-2),
-        }
-    }
-
-    /// Table and figures of section 4.3: errors on the signals to train and to test on.
-    fn published(self) -> Option<[f64; 2]> {
-        match self {
-            Self::Perceptron => Some([18.5, 29.8]),
-            Self::RandomOptNet => Some([52.9, 53.3]),
-            Self::BestWeight => Some([16.3, 16.5]),
-            Self::TunedOptNet => Some([13.8, 14.4]),
-            _ => None,
-        }
     }
 }

@@ -13,6 +13,11 @@ pub trait Denoiser: Module {
     /// # Errors
     /// Those of the layers inside.
     fn denoise(&self, noisy: Tensor<2>) -> Result<Tensor<2>, Failure>;
+
+    /// How many numbers are learned.
+    fn learned(&self) -> usize {
+        self.num_params()
+    }
 }
 
 /// Signals that are denoised at once, where nothing is learned.

@@ -31,7 +31,7 @@ const NOISE: f64 = 0.1;
 const TAPS: usize = 3;
 /// Length of the filters at first.
 const LENGTH: f64 = 0.03;
-/// Weights of total variation that are tried: 0.01 to 0.12.
+/// Weights of total variation that are tried.
 const WEIGHTS: [f64; 8] = [0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.10];
 const LEARNING_RATE: f64 = 2e-3;
 const PICTURES: usize = 400;
@@ -41,7 +41,7 @@ const EPOCHS: f64 = 3.0;
 /// A method, its estimate of the test picture and how near that is, in decibels.
 #[derive(Clone, Debug)]
 pub struct Estimate {
-    pub name: String,
+    pub name: &'static str,
     pub pixels: Vec<f64>,
     pub psnr: f64,
 }
@@ -104,34 +104,25 @@ pub fn run(
         pictures.count
     );
 
-    let weight = best_weight(&pictures, device)?;
-    let baseline =
-        error_of(&FilterBank::new(PATCH, &total_variation(weight), device)?, &pictures, device)?;
-    println!(
-        "total variation: best weight {weight}, error on the pictures to learn from {baseline:.6}"
-    );
-
+    let weight = best_weight(&pictures, device, interruption)?;
+    let variation = total_variation(weight);
+    let baseline = error_of(&FilterBank::new(PATCH, &variation, device)?, &pictures, device)?;
+    println!("total variation, best weight {weight}: {baseline:.6} on the pictures to learn from");
     let started = Instant::now();
     let (bank, losses) = train(arguments, &pictures, device, interruption)?;
-    println!(
-        "{} filters learned in {:.1} s, error {:.6}",
-        bank.current().len(),
-        started.elapsed().as_secs_f64(),
-        error_of(&bank, &pictures, device)?
-    );
+    let (filters, error) = (bank.current(), error_of(&bank, &pictures, device)?);
+    let duration = started.elapsed().as_secs_f64();
+    println!("{} learned filters: {error:.6}, after {duration:.1} s", filters.len());
 
-    let mut estimates =
-        vec![Estimate { name: "noisy".into(), psnr: clean.psnr(&noisy), pixels: noisy.clone() }];
-    let filters = bank.current();
-    for (name, filters) in
-        [("total variation", total_variation(weight)), ("learned filters", filters.clone())]
-    {
-        let started = Instant::now();
-        let bank = FilterBank::new(SIDE, &filters, device)?;
-        let pixels = denoise(&bank, &noisy, device)?;
-        let psnr = clean.psnr(&pixels);
-        println!("{name}: {psnr:.2} dB in {:.1} s", started.elapsed().as_secs_f64());
-        estimates.push(Estimate { name: name.into(), pixels, psnr });
+    let first = Estimate { name: "noisy", psnr: clean.psnr(&noisy), pixels: noisy.clone() };
+    let mut estimates = vec![first];
+    for (name, filters) in [("total variation", &variation), ("learned filters", &filters)] {
+        let pixels = denoise(&FilterBank::new(SIDE, filters, device)?, &noisy, device)?;
+        estimates.push(Estimate { name, psnr: clean.psnr(&pixels), pixels });
+    }
+    println!("peak signal-to-noise ratio of the test picture");
+    for Estimate { name, psnr, .. } in &estimates {
+        println!("  {name:<16} {psnr:.2} dB");
     }
     let outcome = Outcome { clean, estimates, losses, baseline, filters };
     image_plot::write(&arguments.plot(), &outcome)?;
@@ -147,9 +138,16 @@ fn denoise(bank: &FilterBank, noisy: &[f64], device: &Device) -> Result<Vec<f64>
 }
 
 /// The weight of total variation that is best on the pictures to learn from.
-fn best_weight(pictures: &Pictures, device: &Device) -> Result<f64, Failure> {
+fn best_weight(
+    pictures: &Pictures,
+    device: &Device,
+    interruption: &Interruption,
+) -> Result<f64, Failure> {
     let mut best = (f64::INFINITY, WEIGHTS[0]);
     for weight in WEIGHTS {
+        if interruption.requested() {
+            break;
+        }
         let bank = FilterBank::new(PATCH, &total_variation(weight), device)?;
         let error = error_of(&bank, pictures, device)?;
         if error < best.0 {
@@ -173,11 +171,7 @@ fn train(
     device: &Device,
     interruption: &Interruption,
 ) -> Result<(FilterBank, Vec<f64>), Failure> {
-    let mut bank = FilterBank::new(
-        PATCH,
-        &cosines(TAPS, std::env::var("LEN").map_or(LENGTH, |v| v.parse().unwrap())),
-        device,
-    )?;
+    let mut bank = FilterBank::new(PATCH, &cosines(TAPS, LENGTH), device)?;
     let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
     let batch = arguments.batch.unwrap_or(BATCH).min(pictures.count);
     let a_pass = pictures.count / batch;
@@ -193,11 +187,7 @@ fn train(
         losses.push(loss.clone().into_scalar::<f64>());
         let gradients = GradientsParams::from_grads(loss.backward(), &bank);
         let left = 1.0 - step as f64 / steps as f64;
-        bank = adam.step(
-            std::env::var("LR").map_or(LEARNING_RATE, |v| v.parse::<f64>().unwrap()) * left,
-            bank,
-            gradients,
-        );
+        bank = adam.step(LEARNING_RATE * left, bank, gradients);
         bar.set_message(format!("error {:.5}", losses[step]));
         bar.inc(1);
     }

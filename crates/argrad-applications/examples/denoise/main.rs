@@ -19,6 +19,7 @@ mod denoiser;
 mod filters;
 mod image;
 mod image_plot;
+mod method;
 mod optnet;
 mod perceptron;
 mod picture;
@@ -53,17 +54,15 @@ fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure
     }
     let mut rng = StdRng::seed_from_u64(arguments.seed);
     let count = arguments.train.unwrap_or(SIGNALS);
-    let (train, test) = Signals::generate(count + arguments.test, &mut rng).split_at(count);
-    println!(
-        "{} signals to train on, {} to test on; noise 10, so an error of 100",
-        count,
-        test.len()
-    );
+    let (train, test) =
+        Signals::generate(count.saturating_add(arguments.test), &mut rng).split_at(count);
+    let tested = arguments.test;
+    println!("{count} signals to train on, {tested} to test on; noise of 10: an error of 100");
     let comparison =
         Comparison { arguments, train: &train, test: &test, device: &device, interruption };
     println!(
         "{:<38} {:>10}  {:>13}  {:>13}  {:>7}",
-        "", "parameters", "train (paper)", "test (paper)", "time"
+        "mean squared error", "parameters", "train (paper)", "test (paper)", "time"
     );
     let rows = comparison.run(print)?;
     plot::write(&arguments.plot(), &rows, &test)?;
@@ -88,15 +87,18 @@ fn double_precision() -> Result<Device, Failure> {
 fn print(row: &Row) {
     let error = |k: usize| {
         let published =
-            row.published.map_or("-".into(), |published| format!("{:.1}", published[k]));
+            row.method.published().map_or("-".into(), |published| format!("{:.1}", published[k]));
         format!("{:.1} ({published})", row.errors[k])
     };
     println!(
         "{:<38} {:>10}  {:>13}  {:>13}  {:>5.1} s",
-        row.name,
+        row.method.name(),
         row.parameters,
         error(0),
         error(1),
         row.duration.as_secs_f64()
     );
+    if let Some(weight) = row.weight {
+        println!("    with the weight {weight:.2}");
+    }
 }

@@ -7,7 +7,7 @@
 //!
 //! x0 satisfies all constraints as long as s0 is not negative. Sizes are the published ones: the
 //! program has room for total variation in the form with t >= |Dz|, 100 + 99 unknowns and 198
-//! inequalities.
+//! inequalities. It computes in units of the noise, which the published one does not.
 
 use argrad::MatrixShape;
 use argrad_applications::command::Failure;
@@ -18,7 +18,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::denoiser::Denoiser;
-use crate::signals::{LENGTH, gaussian};
+use crate::signals::{LENGTH, NOISE, gaussian};
 use crate::variation::{ROWS, differences};
 
 const UNKNOWNS: usize = LENGTH + ROWS;
@@ -103,7 +103,7 @@ impl OptNet {
         let of_z_and_t = |z: f64, t: f64| [vec![z; LENGTH], vec![t; ROWS]].concat();
         let start = Start {
             matrix,
-            shift: of_z_and_t(0.0, weight),
+            shift: of_z_and_t(0.0, weight / NOISE),
             factor,
             g,
             inside: of_z_and_t(0.0, 1.0),
@@ -137,12 +137,12 @@ impl OptNet {
 
 impl Denoiser for OptNet {
     fn denoise(&self, noisy: Tensor<2>) -> Result<Tensor<2>, Failure> {
-        let q = noisy.matmul(self.matrix.val()) + self.shift.val().unsqueeze();
+        let q = (noisy / NOISE).matmul(self.matrix.val()) + self.shift.val().unsqueeze();
         let g = self.program.g().matrix().ok_or("the program has a learned G")?;
         let inside: Tensor<2> = self.inside.val().unsqueeze_dim(1);
         let h = g.matmul(inside).squeeze_dim::<1>(1) + self.slack.val();
         let inputs = QpInputs::new().q(Argument::each(q)).h(Argument::shared(h));
         let x = self.program.forward(inputs)?.x;
-        Ok(x.slice(s![.., 0..LENGTH]))
+        Ok(x.slice(s![.., 0..LENGTH]) * NOISE)
     }
 }

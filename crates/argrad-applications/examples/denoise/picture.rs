@@ -20,7 +20,7 @@ impl Picture {
         Self { side, pixels: (0..side * side).map(pixel).collect() }
     }
 
-    /// A landscape: a sky with a sun, two ridges, a house with a roof and windows, a ploughed field.
+    /// A landscape: a sky with a sun, two ridges, a house with roof and windows, a ploughed field.
     pub fn landscape(side: usize) -> Self {
         Self::drawn(side, |x, y| {
             let far = 0.42 - 0.10 * (7.0 * x).sin() - 0.05 * (17.0 * x).cos();

@@ -7,6 +7,7 @@ use argrad_applications::command::Failure;
 use argrad_applications::plot::{Area, Axis, COLORS, FAINT, Figure, INK, Key, Panel, RGBColor};
 
 use crate::comparison::Row;
+use crate::method::Method;
 use crate::signals::{LENGTH, Signals};
 
 /// Mean squared errors that are shown.
@@ -23,14 +24,15 @@ const SHOWN: usize = 3;
 /// # Errors
 /// The file cannot be written.
 pub fn write(path: &Path, rows: &[Row], test: &Signals) -> Result<(), Failure> {
-    let key = |(row, color): (&Row, RGBColor)| {
-        Key::new(format!("{}: {:.1}", row.name, row.errors[1]), color)
+    let key = |row: &Row| {
+        Key::new(format!("{}: {:.1}", row.method.name(), row.errors[1]), color(row.method))
     };
     let figure = Figure {
         title: "Signals with noise, and what each method makes of them".into(),
-        subtitle: "mean squared error of test signals; dashed: as published (Amos and Kolter 2017)"
+        subtitle: "mean squared error of test signals; dashed: as published (Amos and Kolter \
+                   2017); dots: noisy signal, black: true one"
             .into(),
-        legend: rows.iter().zip(COLORS).map(key).collect(),
+        legend: rows.iter().map(key).collect(),
         size: (1440, UPPER as u32 + LOWER),
     };
     figure.write(path, |body| {
@@ -45,6 +47,19 @@ pub fn write(path: &Path, rows: &[Row], test: &Signals) -> Result<(), Failure> {
     })
 }
 
+fn color(method: Method) -> RGBColor {
+    match method {
+        Method::Connected => COLORS[3],
+        Method::Optnet => COLORS[6],
+        Method::Search => COLORS[0],
+        Method::Weight => COLORS[4],
+        Method::RandomD => COLORS[5],
+        Method::LearnedD => RGBColor(140, 100, 50),
+        Method::TunedOptnet => COLORS[2],
+        Method::Network => COLORS[1],
+    }
+}
+
 fn draw_errors(area: &Area<'_>, rows: &[Row]) -> Result<(), Failure> {
     let last = rows.iter().flat_map(|row| &row.course.tests).map(|test| test.0).fold(1.0, f64::max);
     let x = Axis::linear("passes over the training signals", [0.0, last]);
@@ -52,8 +67,9 @@ fn draw_errors(area: &Area<'_>, rows: &[Row]) -> Result<(), Failure> {
         .with_ticks(TICKS.map(|tick| (tick, format!("{tick}"))));
     let mut panel = Panel::new(area, "Test signals", x, y)?;
     let inside = |error: f64| error.clamp(RANGE[0], RANGE[1]);
-    for (row, color) in rows.iter().zip(COLORS) {
-        if let Some([_, test]) = row.published {
+    for row in rows {
+        let color = color(row.method);
+        if let Some([_, test]) = row.method.published() {
             panel.dashes([(0.0, test), (last, test)], color, 1)?;
         }
         let points: Vec<(f64, f64)> = match row.course.tests.is_empty() {
@@ -71,7 +87,7 @@ fn draw_errors(area: &Area<'_>, rows: &[Row]) -> Result<(), Failure> {
 /// The last D that was learned, blue where negative, vermilion where positive.
 fn draw_operator(area: &Area<'_>, rows: &[Row]) -> Result<(), Failure> {
     let Some((name, operator)) =
-        rows.iter().rev().find_map(|row| Some((row.name, row.operator.as_ref()?)))
+        rows.iter().rev().find_map(|row| Some((row.method.name(), row.operator.as_ref()?)))
     else {
         return Ok(());
     };
@@ -103,12 +119,13 @@ fn draw_signal(area: &Area<'_>, k: usize, rows: &[Row], test: &Signals) -> Resul
     let (noisy, clean) = (of(&test.noisy), of(&test.clean));
     let x = Axis::linear("place", [0.0, (LENGTH - 1) as f64]);
     let y = Axis::linear("height", noisy.iter().map(|point| point.1)).with_margin(0.05);
-    let caption = format!("Test signal {} (dots: noisy, black: true)", k + 1);
+    let caption = format!("Test signal {}", k + 1);
     let mut panel = Panel::new(area, &caption, x, y)?;
     panel.dots(noisy, FAINT, 2)?;
     panel.line(clean, INK, 2)?;
-    for (row, color) in rows.iter().zip(COLORS) {
-        if row.shown {
+    for row in rows {
+        let color = color(row.method);
+        if row.method.is_shown() {
             panel.line(of(&row.estimates), color, 2)?;
         }
     }

@@ -84,6 +84,12 @@ impl Denoiser for Variation {
         let weights = self.log_weight.val().exp().repeat_dim(0, 2 * ROWS);
         dual(&self.program, self.operator.val(), Argument::shared(weights), noisy)
     }
+
+    /// One weight, searched or learned, or D.
+    fn learned(&self) -> usize {
+        let is_operator = self.operator.val().is_require_grad();
+        if is_operator { ROWS * LENGTH } else { 1 }
+    }
 }
 
 /// z, by the dual. `weights` are those of all rows, twice: shared, or of each signal.

@@ -183,8 +183,8 @@ impl<'a, 'b> Panel<'a, 'b> {
         Ok(())
     }
 
-    /// A heat map: a matrix row by row, each number a cell of size one. The first row is at the top;
-    /// the cell of row i and column j of m rows is around (j, m - 1 - i).
+    /// A heat map: a matrix row by row, each number a cell of size one. The first row is at the
+    /// top; the cell of row i and column j of m rows is around (j, m - 1 - i).
     pub fn heat_map(
         &mut self,
         columns: usize,
