@@ -25,12 +25,13 @@ struct Allowance {
     inner_circles: usize,
 }
 
-const ALLOWANCES: [Allowance; 5] = [
+const ALLOWANCES: [Allowance; 6] = [
     Allowance::new("argrad-solver", 0, 0, 0, 0),
     // One circle of files is meant: an atom writes a graph, which holds functions of parameters,
     // which are atoms.
     Allowance::new("argrad", 0, 0, 0, 1),
     Allowance::new("argrad-burn", 0, 0, 0, 0),
+    Allowance::new("argrad-candle", 0, 0, 0, 0),
     Allowance::new("argrad-applications", 0, 0, 0, 0),
     Allowance::new("argrad-python", 0, 0, 0, 0),
 ];

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 const FORMULAS: [&str; 2] = ["docs/dpp.md", "docs/atoms.md"];
 
 /// Crates whose sections of the code map name each room, in the order of `lib.rs`.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "argrad-solver",
     "argrad",
     "argrad-burn",
+    "argrad-candle",
     "argrad-applications",
     "argrad-python",
     "argrad-conformance",

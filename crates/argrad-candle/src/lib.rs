@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+// No module uses one that stands below it.
+mod error;
+
+mod argument;
+
+mod node;
+mod packed;
+mod weights;
+
+mod qp;
+
+mod layer;
+
+pub use argument::Argument;
+pub use error::Error;
+pub use layer::{LayerConfig, LayerInputs, LayerModule, LayerOutput, layer};
+pub use qp::{QpArguments, QpConfig, QpInputs, QpModule, QpOutput, qp};
+pub use weights::{Source, Weights};
