@@ -45,6 +45,14 @@ impl Learner {
         }
     }
 
+    /// Hidden units, hinges or pieces.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Network { width, .. } | Self::Hinges { width, .. } => *width,
+            Self::MaxAffine { pieces, .. } => *pieces,
+        }
+    }
+
     /// Coordinates of a point.
     pub fn inputs(&self) -> usize {
         match self {

@@ -67,7 +67,10 @@ fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure
     for experiment in &experiments {
         print!("{}", table(experiment));
     }
-    println!("Theorem 3, networks: median error about width^-{:.2}", experiments[1].exponent());
+    let exponent = experiments[1].exponent();
+    if exponent.is_finite() {
+        println!("Theorem 3, networks: median error about width^-{exponent:.2}");
+    }
     let title = "What layers represent exactly, and networks of one hidden layer do not";
     plot::write(&arguments.plot, title, &experiments)?;
     println!("plot: {}", arguments.plot.display());

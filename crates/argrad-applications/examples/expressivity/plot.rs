@@ -25,14 +25,14 @@ pub fn write(path: &Path, title: &str, experiments: &[Experiment]) -> Result<(),
     let figure = Figure {
         title: title.into(),
         subtitle: "errors: root mean square, as a share of the function's; line: median, band: \
-                   quartiles, dashes below: the best start"
+                   quartiles, dashes: the best start"
             .into(),
         legend: vec![
             Key::new("function, its kinks", INK),
             Key::new("network of 4", NARROW),
             Key::new("networks (left: of 8)", NETWORK),
             Key::new("kinks of a network", KINKS),
-            Key::new("layer, learned (dashes: of twice the size)", LAYER),
+            Key::new("layers, learned: every start", LAYER),
             Key::new("layer, given", EXACT),
         ],
         size: (1440, 1120),
@@ -131,10 +131,12 @@ fn draw_errors(area: &Area<'_>, experiment: &Experiment) -> Result<(), Failure> 
     let networks = &experiment.networks;
     let place = |width: usize| (width as f64).log2();
     let ticks = networks.iter().map(|(width, _)| (place(*width), width.to_string()));
-    let last = networks.last().map_or(1.0, |(width, _)| place(*width));
-    let x = Axis::linear("hidden units", [0.0, last]).with_margin(0.03).with_ticks(ticks);
-    let layer = experiment.layers.iter().flat_map(|fitted| &fitted.errors);
-    let errors = networks.iter().flat_map(|(_, fitted)| &fitted.errors).chain(layer);
+    let all = networks.iter().map(|(_, fitted)| fitted).chain(&experiment.layers);
+    let last = all.clone().map(|fitted| place(fitted.learner.size())).fold(1.0, f64::max);
+    let x = Axis::linear("hidden units, hinges or pieces", [0.0, last])
+        .with_margin(0.03)
+        .with_ticks(ticks);
+    let errors = all.flat_map(|fitted| &fitted.errors);
     let y = Axis::logarithmic("relative error", errors.copied().chain([1e-16, 1.0]));
     let caption = match experiment.target {
         Target::Piecewise => "Theorem 2: errors",
@@ -148,10 +150,9 @@ fn draw_errors(area: &Area<'_>, experiment: &Experiment) -> Result<(), Failure> 
     panel.line(quantiles(0.5), NETWORK, 3)?;
     panel.dots(quantiles(0.5), NETWORK, 5)?;
     panel.dashes(quantiles(0.0), NETWORK, 2)?;
-    for (k, layer) in experiment.layers.iter().enumerate() {
-        let median = layer.quantile(0.5);
-        let ends = [(0.0, median), (last, median)];
-        if k == 0 { panel.line(ends, LAYER, 3)? } else { panel.dashes(ends, LAYER, 3)? }
+    for layer in &experiment.layers {
+        let at = place(layer.learner.size());
+        panel.dots(layer.errors.iter().map(|error| (at, *error)), LAYER, 6)?;
     }
     panel.line([(0.0, experiment.exact[0]), (last, experiment.exact[0])], EXACT, 3)
 }
