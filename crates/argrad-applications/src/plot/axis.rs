@@ -106,7 +106,7 @@ impl Axis {
         (first..=last)
             .map(|k| {
                 let value = k as f64 * step;
-                let label = match far >= 1e6 || far < 1e-3 {
+                let label = match !(1e-3..1e6).contains(&far) {
                     true if k != 0 => format!("{value:.1e}"),
                     _ => format!("{value:.decimals$}"),
                 };
