@@ -98,11 +98,12 @@ impl Picture<'_> {
         let range = [LEAST_SHOWN, 1.0].into_iter().chain(self.steps.iter().map(|step| step.loss));
         let values = Axis::logarithmic("", range.map(|value| value.max(LEAST_SHOWN)));
         let mut panel = Panel::new(area, "The objective", steps, values)?;
-        let curves: [(&str, RGBColor, fn(&ObjectiveStep) -> f64); 4] = [
-            ("squared error", COLORS[0], |step| step.loss),
-            ("batch not solved", COLORS[1], |step| step.error),
-            ("feedback", COLORS[2], |step| step.objective.feedback()),
-            ("1 / gain", COLORS[6], |step| 1.0 / step.objective.gain()),
+        let curve = |name, ink, value: fn(&ObjectiveStep) -> f64| (name, ink, value);
+        let curves = [
+            curve("squared error", COLORS[0], |step| step.loss),
+            curve("batch not solved", COLORS[1], |step| step.error),
+            curve("feedback", COLORS[2], |step| step.objective.feedback()),
+            curve("1 / gain", COLORS[6], |step| 1.0 / step.objective.gain()),
         ];
         let mut x = 92;
         for (name, ink, value) in curves {
