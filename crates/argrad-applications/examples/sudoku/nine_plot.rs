@@ -81,14 +81,14 @@ impl Picture<'_> {
         let mut panel = Panel::new(area, "What the boards have in common", boards, dimension)?;
         let plain: Vec<_> = points.iter().map(|p| (p.0 as f64, p.1 as f64)).collect();
         let tied: Vec<_> = points.iter().map(|p| (p.0 as f64, p.2 as f64)).collect();
-        for (line, ink) in [(&plain, INK), (&tied, COLORS[5])] {
+        for (line, ink) in [(&plain, INK), (&tied, COLORS[6])] {
             panel.line(line.iter().copied(), ink, 2)?;
             panel.dots(line.iter().copied(), ink, 4)?;
         }
         // Names where the lines are far apart.
         if let (Some(&plain), Some(&tied)) = (plain.get(3), tied.first()) {
             panel.label((plain.0, plain.1 + 0.03 * most), "boards as they are", INK)?;
-            panel.label((tied.0, tied.1 - 0.05 * most), "shared by all digits", COLORS[5])?;
+            panel.label((tied.0, tied.1 - 0.05 * most), "shared by all digits", COLORS[6])?;
         }
         Ok(())
     }
@@ -204,5 +204,5 @@ impl Picture<'_> {
 
 /// The colour of a way to solve.
 fn color(k: usize) -> RGBColor {
-    COLORS[[3, 4, 0, 1, 2][k % 5]]
+    COLORS[[3, 4, 0, 5, 1, 2][k % 6]]
 }
