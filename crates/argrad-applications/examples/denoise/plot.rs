@@ -125,7 +125,7 @@ fn draw_signal(area: &Area<'_>, k: usize, rows: &[Row], test: &Signals) -> Resul
     panel.line(clean, INK, 2)?;
     for row in rows {
         let color = color(row.method);
-        if row.method.is_shown() {
+        if row.method.is_shown() || rows.len() == 1 {
             panel.line(of(&row.estimates), color, 2)?;
         }
     }
