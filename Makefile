@@ -19,7 +19,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 	--config profile.release.package.argrad-solver.opt-level=1 \
 	--config profile.release.package.argrad-solver.codegen-units=16
 .PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
-.PHONY: bench accuracy cones units problems large model argmin cartpole miri
+.PHONY: bench accuracy cones units problems large model argmin miri
 .PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow
 .NOTPARALLEL:
 
@@ -115,17 +115,13 @@ large:
 model:
 	$(CARGO) bench -p argrad --bench model
 
-## Batches of nonlinear programs against Ipopt, one by one, in an environment of its own.
+## Batches of nonlinear programs, and of predictive controllers of a cart-pole, against Ipopt, one
+## by one, in an environment of its own.
 argmin:
 	$(PYTHON) -m venv .venv-ipopt
 	.venv-ipopt/bin/python -m pip install --quiet casadi numpy
 	$(CARGO) bench -p argrad --bench argmin > .venv-ipopt/argmin.txt
 	.venv-ipopt/bin/python $(PACKAGE)/benches/argmin_ipopt.py .venv-ipopt/argmin.txt
-
-## A batch of predictive controllers of a cart-pole against Ipopt, one by one, in the same.
-cartpole:
-	$(PYTHON) -m venv .venv-ipopt
-	.venv-ipopt/bin/python -m pip install --quiet casadi numpy
 	$(CARGO) run --release -p argrad-applications --example cartpole -- --race \
 		> .venv-ipopt/cartpole.txt
 	.venv-ipopt/bin/python $(PACKAGE)/benches/cartpole_ipopt.py .venv-ipopt/cartpole.txt

@@ -62,16 +62,16 @@ pub fn solve<const N: usize, const K: usize>(
     b: &Matrix<N, K>,
 ) -> Option<Matrix<N, K>> {
     let u = root(a)?;
-    let mut x = *b;
-    for k in 0..K {
+    let mut columns = transpose(b);
+    for x in &mut columns {
         for i in 0..N {
-            x[i][k] = (x[i][k] - (0..i).map(|j| u[j][i] * x[j][k]).sum::<f64>()) / u[i][i];
+            x[i] = (x[i] - (0..i).map(|j| u[j][i] * x[j]).sum::<f64>()) / u[i][i];
         }
         for i in (0..N).rev() {
-            x[i][k] = (x[i][k] - (i + 1..N).map(|j| u[i][j] * x[j][k]).sum::<f64>()) / u[i][i];
+            x[i] = (x[i] - (i + 1..N).map(|j| u[i][j] * x[j]).sum::<f64>()) / u[i][i];
         }
     }
-    Some(x)
+    Some(transpose(&columns))
 }
 
 /// The largest absolute eigenvalue, as the limit of |a^k|^(1/k) (Gelfand 1941).

@@ -43,6 +43,6 @@ pub fn compile(system: &System) -> Result<Layer, ModelError> {
     let u = model.variable(INPUTS).bounds(-LARGEST, LARGEST);
     let next = model.variable(STATES);
     let cost = sum_squares(u) + sum_squares(root.matmul(next)) + linear.dot(next);
-    let moves = next.equals(matmul(&system.a, x) + matmul(&system.b, u));
+    let moves = next.equals(matmul(system.a, x) + matmul(system.b, u));
     Problem::minimize(cost).subject_to([moves]).compile([x, root, linear], [u])
 }

@@ -26,7 +26,7 @@ pub struct Arguments {
     pub batch: usize,
 
     /// Steps of the training
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = 120, value_parser = count)]
     pub steps: usize,
 
     /// Learning rate, for the logarithms of what is learned; it falls to zero over the last half
@@ -42,7 +42,7 @@ pub struct Arguments {
     pub seed: u64,
 
     /// Train nothing; print the times of a solve and of its gradient, and each sample with its
-    /// optimum, for the comparison with Ipopt (make cartpole)
+    /// optimum, for the comparison with Ipopt (make argmin)
     #[arg(long)]
     pub race: bool,
 

@@ -10,8 +10,8 @@ use crate::plant::{INPUTS, LARGEST, Plant, SEEN, STATES, Scenarios};
 /// What a regression has: states and inputs.
 const REGRESSORS: usize = SEEN + INPUTS;
 
-/// (A, B), row by row, that makes the squares of x_(t+1) - A x_t - B u_t least over these runs, in which each
-/// command is random.
+/// (A, B), row by row, that makes the squares of x_(t+1) - A x_t - B u_t least over these runs, in
+/// which each command is random.
 pub fn least_squares(plant: &Plant, runs: usize, steps: usize, seed: u64) -> (Vec<f64>, Vec<f64>) {
     let scenarios = Scenarios::new(runs, steps, seed);
     let mut rng = StdRng::seed_from_u64(seed ^ 0x9e37_79b9);

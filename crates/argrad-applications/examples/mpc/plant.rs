@@ -64,15 +64,13 @@ impl Plant {
             }
             x
         };
-        let (mut a, mut b) = ([[0.0; STATES]; STATES], [[0.0; INPUTS]; STATES]);
-        for j in 0..STATES {
-            let column = go(std::array::from_fn(|i| f64::from(i == j)), [0.0; INPUTS]);
-            (0..STATES).for_each(|i| a[i][j] = column[i]);
-        }
-        for j in 0..INPUTS {
-            let column = go([0.0; STATES], std::array::from_fn(|i| f64::from(i == j)));
-            (0..STATES).for_each(|i| b[i][j] = column[i]);
-        }
+        let unit = |j: usize, i: usize| f64::from(i == j);
+        let of_a: [_; STATES] =
+            std::array::from_fn(|j| go(std::array::from_fn(|i| unit(j, i)), [0.0; INPUTS]));
+        let of_b: [_; INPUTS] =
+            std::array::from_fn(|j| go([0.0; STATES], std::array::from_fn(|i| unit(j, i))));
+        let a = std::array::from_fn(|i| of_a.map(|column| column[i]));
+        let b = std::array::from_fn(|i| of_b.map(|column| column[i]));
         Self { a, b }
     }
 

@@ -86,8 +86,8 @@ fn draw_costs(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Failure
     Ok(())
 }
 
-/// The weights of the first plant's expert as they are learned, those of all states and those of the
-/// last.
+/// The weights of the first plant's expert as they are learned: those of all states, and those of
+/// the last.
 fn draw_imitation(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Failure> {
     let weights = &comparisons[0].imitation.weights;
     let x = Axis::linear("step", [0.0, weights.len().max(2) as f64 - 1.0]);
