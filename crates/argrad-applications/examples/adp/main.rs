@@ -47,6 +47,9 @@ fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure
         })?);
     }
     bar.finish_and_clear();
+    if interruption.requested() {
+        println!("interrupted: the training on the last system is not finished");
+    }
     println!("{} systems in {:.1} s\n", comparisons.len(), clock.elapsed().as_secs_f64());
     print_table(&comparisons);
     if !comparisons.is_empty() {

@@ -49,6 +49,9 @@ fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure
         })?);
     }
     bar.finish_and_clear();
+    if interruption.requested() {
+        println!("interrupted: the training on the last plant is not finished");
+    }
     println!("{} plants in {:.1} s\n", comparisons.len(), clock.elapsed().as_secs_f64());
     print_costs(&comparisons);
     print_imitation(&comparisons);

@@ -43,14 +43,10 @@ pub fn write(path: &Path, comparisons: &[Comparison]) -> Result<(), Failure> {
 fn draw_training(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Failure> {
     let mut lines = Vec::new();
     for which in [0, 1] {
-        let runs: Vec<&Vec<f64>> = comparisons
-            .iter()
-            .map(|own| &own.trainings[which])
-            .filter(|own| !own.is_empty())
-            .collect();
-        let steps = runs.iter().map(|own| own.len()).min().unwrap_or(0);
+        let runs = || comparisons.iter().map(|own| &own.trainings[which]);
+        let steps = runs().map(Vec::len).max().unwrap_or(0);
         let at = |step: usize, share| {
-            quantile(runs.iter().map(|own| 100.0 * own[step]).collect(), share)
+            quantile(runs().filter_map(|own| own.get(step)).map(|v| 100.0 * v).collect(), share)
         };
         let line = |share| (0..steps).map(|k| (k as f64, at(k, share))).collect::<Vec<_>>();
         lines.push([line(0.25), line(0.5), line(0.75)]);
