@@ -9,6 +9,10 @@ use crate::closed_loop;
 use crate::controller::Tuning;
 use crate::plant::{Plant, Scenarios};
 
+/// Learning rate of the model, relative to that of the weights: a change of A counts once for each
+/// step that the controller looks ahead.
+const MODEL_RATE: f64 = 0.2;
+
 /// What may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learned {
@@ -58,8 +62,8 @@ pub fn train(
     let mut numbers = tuning.parts().concat();
     // A and B come first.
     let model = tuning.a.len() + tuning.b.len();
-    let free = if learned == Learned::All { 0..numbers.len() } else { model..numbers.len() };
-    let mut adam = Adam::new(free.len(), training.rate);
+    let mut of_model = Adam::new(model, training.rate);
+    let mut of_weights = Adam::new(numbers.len() - model, training.rate);
     let mut costs = Vec::new();
     for step in 0..training.steps {
         if interruption.requested() {
@@ -69,8 +73,14 @@ pub fn train(
         let (cost, gradient) = closed_loop::gradient(layer, plant, &tuning, &runs)?;
         costs.push(cost / closed_loop::run(layer, plant, first, &runs)?.mean_cost());
         let left = 1.0 - step as f64 / training.steps as f64;
-        adam.set_rate(training.rate * (2.0 * left).min(1.0));
-        adam.step(&mut numbers[free.clone()], &gradient.concat()[free.clone()]);
+        let rate = training.rate * (2.0 * left).min(1.0);
+        let gradient = gradient.concat();
+        of_weights.set_rate(rate);
+        of_weights.step(&mut numbers[model..], &gradient[model..]);
+        if learned == Learned::All {
+            of_model.set_rate(MODEL_RATE * rate);
+            of_model.step(&mut numbers[..model], &gradient[..model]);
+        }
         set(&mut tuning, &numbers);
         step_done(cost);
     }

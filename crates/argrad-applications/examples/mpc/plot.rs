@@ -87,8 +87,11 @@ fn draw_costs(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Failure
 fn draw_imitation(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Failure> {
     let weights = &comparisons[0].imitation.weights;
     let x = Axis::linear("step", [0.0, weights.len().max(2) as f64 - 1.0]);
-    let y = Axis::logarithmic("of the expert's", weights.iter().flatten().copied());
-    let mut panel = Panel::new(area, "imitation: weights q (black), f (purple)", x, y)?;
+    let y = Axis::logarithmic(
+        "weights / expert's: q black, f purple",
+        weights.iter().flatten().copied(),
+    );
+    let mut panel = Panel::new(area, "imitation", x, y)?;
     panel.dashes([(0.0, 1.0), (weights.len() as f64 - 1.0, 1.0)], COLORS[6], 2)?;
     for k in 0..weights[0].len() {
         let line = weights.iter().enumerate().map(|(step, own)| (step as f64, own[k]));
