@@ -21,8 +21,8 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
 
-    /// Repetitions of each experiment, each with numbers of its own (with --data: with another
-    /// split into days to learn from and days that decide when to stop)
+    /// Repetitions of each experiment, each with numbers of its own (with --data: with other days to
+    /// learn from)
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = count)]
     pub seeds: usize,
 
@@ -35,7 +35,7 @@ pub struct Arguments {
     pub days: usize,
 
     /// Training steps
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = 80, value_parser = count)]
     pub steps: usize,
 
     /// Learning rate, in standard deviations of what is forecast

@@ -48,10 +48,7 @@ impl Battery {
         let losses = sum_squares(charge) + sum_squares(discharge);
         let after = stored.slice(..HOURS) + EFFICIENCY * charge - discharge;
         let layer = Problem::minimize(trade + flexibility * half + wear * losses)
-            .subject_to([
-                stored.index(0).equals(0.5 * CAPACITY),
-                stored.slice(1..).equals(after),
-            ])
+            .subject_to([stored.index(0).equals(0.5 * CAPACITY), stored.slice(1..).equals(after)])
             .compile([prices], [charge, discharge, stored])?;
         Ok(Self { layer, flexibility, wear })
     }

@@ -52,12 +52,8 @@ pub fn generate(days: usize, seed: u64) -> Vec<Day> {
         let mean = season(number) + 4.0 * weather.next(&mut rng);
         let level = 0.12 * level.next(&mut rng);
         let own: f64 = tails.sample(&mut rng);
-        let mut day = Day {
-            number,
-            prices: [0.0; HOURS],
-            loads: [0.0; HOURS],
-            temperatures: [0.0; HOURS],
-        };
+        let mut day =
+            Day { number, prices: [0.0; HOURS], loads: [0.0; HOURS], temperatures: [0.0; HOURS] };
         for hour in 0..HOURS {
             let clock = TAU * (hour as f64 - 15.0) / 24.0;
             let temperature = mean + 4.0 * clock.cos();
@@ -73,7 +69,10 @@ pub fn generate(days: usize, seed: u64) -> Vec<Day> {
             let shock = unrest * (0.7 * noise + 0.5 * own / 2f64.sqrt() * evening.max(0.3));
             day.temperatures[hour] = temperature;
             day.loads[hour] = 100.0 * load;
-            let logarithm = 3.1 + 0.5 * load + 3.0 * scarcity + level + shock;
+            // The sun makes noon cheap, and its end the evening dear, whatever the load.
+            let noon = (-0.5 * ((hour as f64 - 13.0) / 2.0).powi(2)).exp();
+            let sun = 0.4 * evening - (0.25 + 0.01 * season(number)) * noon;
+            let logarithm = 3.1 + 0.5 * load + 3.0 * scarcity + sun + level + shock;
             day.prices[hour] = logarithm.min(500f64.ln()).exp();
         }
         all.push(day);

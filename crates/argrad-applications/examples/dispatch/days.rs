@@ -56,7 +56,10 @@ impl fmt::Display for Reason {
             ),
             Self::Time(text) => write!(f, "expected YYYY-MM-DD HH:00:00, found {text:?}"),
             Self::Number(name, text) => {
-                write!(f, "{name}: expected a number, or nothing where it is missing, found {text:?}")
+                write!(
+                    f,
+                    "{name}: expected a number, or nothing where it is missing, found {text:?}"
+                )
             }
             Self::Repeated => write!(f, "this hour is given before"),
         }
@@ -184,7 +187,10 @@ mod tests {
         std::fs::remove_file(path).unwrap();
         assert_eq!(days.len(), FEWEST + 1); // without the one with prices below zero
         assert_eq!(days[0].number, day_number(2015, 1, 1));
-        assert_eq!((days[0].prices[5], days[0].loads[4], days[1].temperatures[0]), (25.0, 500.0, 1.0));
+        assert_eq!(
+            (days[0].prices[5], days[0].loads[4], days[1].temperatures[0]),
+            (25.0, 500.0, 1.0)
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::samples::Samples;
 pub fn demand_samples(days: usize, seed: u64) -> Samples {
     let mut rng = StdRng::seed_from_u64(seed.wrapping_add(1 << 40));
     let tails = StudentT::new(5.0).expect("degrees of freedom are positive");
-    let mut samples = Samples::default();
+    let mut samples = Samples::new(7, LOADS.len(), 1);
     for day in generate(days, seed) {
         let quiet = if weekend(day.number) { 0.92 } else { 1.0 };
         for (hour, shape) in [(12, 0.78), (16, 0.82), (19, 0.86)] {

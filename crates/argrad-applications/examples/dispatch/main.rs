@@ -118,7 +118,13 @@ fn network_study(days: usize, seed: u64, training: Training<'_>) -> Result<Outco
     let mut rng = StdRng::seed_from_u64(seed);
     let split = demand_samples::demand_samples(days, seed).split(&mut rng);
     let network = Network::new(RISE)?;
-    study(&network, &|fitted, split| with_margin(&network, fitted, split), split, training, &mut rng)
+    study(
+        &network,
+        &|fitted, split| with_margin(&network, fitted, split),
+        split,
+        training,
+        &mut rng,
+    )
 }
 
 /// The network at the demand and the costs of the literature: what is published of it, and what its

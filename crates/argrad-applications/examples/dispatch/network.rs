@@ -116,7 +116,8 @@ impl Network {
         };
         let costs = generation.chunks(GENERATORS).map(sample).collect();
         let marginal = generation.iter().zip(PLANTS.iter().cycle());
-        let marginal = marginal.map(|(g, (_, most, first, _))| first * (1.0 + self.rise * g / most));
+        let marginal =
+            marginal.map(|(g, (_, most, first, _))| first * (1.0 + self.rise * g / most));
         (costs, marginal.collect())
     }
 }
@@ -215,14 +216,18 @@ impl<'m> Flows<'m> {
         }
         let flows = matmul(susceptances, angles);
         let limited = flows.gather(&LIMITS.map(|limit| limit.0));
-        let rules =
-            vec![angles.index(0).equals(0.0), limited.leq(limits), (-limited).leq(limits)];
+        let rules = vec![angles.index(0).equals(0.0), limited.leq(limits), (-limited).leq(limits)];
         Self { out: matmul(incidence, flows), rules }
     }
 
     /// What is demanded at each bus equals what is generated and not sent away: written so that its
     /// dual is the cost of one more MW of demand.
-    fn balance(&self, generation: Expr<'m>, demand: Expr<'m>, unserved: Expr<'m>) -> Constraint<'m> {
+    fn balance(
+        &self,
+        generation: Expr<'m>,
+        demand: Expr<'m>,
+        unserved: Expr<'m>,
+    ) -> Constraint<'m> {
         let mut plants = [[0.0; GENERATORS]; BUSES];
         PLANTS.iter().enumerate().for_each(|(k, plant)| plants[plant.0][k] = 1.0);
         let mut loads = [[0.0; LOADS.len()]; BUSES];

@@ -15,8 +15,7 @@ use crate::{Outcomes, Reference};
 
 const SHOWN: [(usize, RGBColor); 4] =
     [(TWO_STAGE, COLORS[6]), (CORRECTED, COLORS[0]), (FOCUSED, COLORS[1]), (KNOWN, COLORS[2])];
-const COURSE_COLORS: [RGBColor; 5] =
-    [COLORS[4], COLORS[3], COLORS[5], COLORS[0], COLORS[2]];
+const COURSE_COLORS: [RGBColor; 5] = [COLORS[4], COLORS[3], COLORS[5], COLORS[0], COLORS[2]];
 
 /// Writes the plot as a PNG.
 ///
@@ -25,7 +24,10 @@ const COURSE_COLORS: [RGBColor; 5] =
 pub fn write(path: &Path, outcomes: &Outcomes, reference: &Reference) -> Result<(), Failure> {
     let figure = Figure {
         title: "Energy: forecasts fitted first, or trained through the decision".into(),
-        subtitle: format!("{} repetitions, tested on what none has seen", outcomes.battery[0].len()),
+        subtitle: format!(
+            "{} repetitions, tested on what none has seen",
+            outcomes.battery[0].len()
+        ),
         legend: SHOWN.iter().map(|&(k, color)| Key::new(FORECASTS[k], color)).collect(),
         size: (1860, 980),
     };
@@ -173,8 +175,7 @@ fn draw_limit(area: &Area<'_>, reference: &Reference) -> Result<(), Failure> {
     let x = Axis::linear("limit of the line between buses 4 and 5, MW", reference.limits.clone());
     let costs = reference.costs.iter().copied().map(thousands);
     let y = Axis::linear("thousand $/h, with tangents by the duals", costs.clone());
-    let mut panel =
-        Panel::new(area, "Cost", x.with_margin(0.03), y.with_margin(0.05))?;
+    let mut panel = Panel::new(area, "Cost", x.with_margin(0.03), y.with_margin(0.05))?;
     panel.line(reference.limits.iter().copied().zip(costs), COLORS[6], 2)?;
     for k in (1..reference.limits.len()).step_by(4) {
         let (limit, cost, slope) = (reference.limits[k], reference.costs[k], reference.slopes[k]);

@@ -4,25 +4,38 @@
 use std::f64::consts::TAU;
 
 use crate::climate::weekend;
-use crate::days::Day;
+use crate::days::{Day, HOURS};
 use crate::samples::Samples;
 
-/// A sample for each day after the first: yesterday's prices, the load that is forecast,
-/// temperatures of yesterday and today and their squares, weekend, and the season (those of Donti,
-/// Amos and Kolter but for cubes, holidays and daylight saving).
+/// Features of an hour.
+const FEATURES: usize = 10;
+
+/// A sample for each day after the first, with a row for each hour: the price of the same hour
+/// yesterday and yesterday's mean, the load that is forecast, its square, the temperature and its
+/// square, weekend, and sine and cosine of the hour. One small model serves all hours; it
+/// cannot be right about all of them.
 pub fn price_samples(days: &[Day]) -> Samples {
-    let mut samples = Samples::default();
+    let mut samples = Samples::new(FEATURES, 1, HOURS);
     for pair in days.windows(2) {
         let [yesterday, today] = pair else { continue };
-        let mut features: Vec<f64> = yesterday.prices.iter().map(|p| p.ln()).collect();
-        features.extend(today.loads);
-        for day in [yesterday, today] {
-            features.extend(day.temperatures);
-            features.extend(day.temperatures.map(|t| t * t));
+        let mean = yesterday.prices.iter().map(|p| p.ln()).sum::<f64>() / HOURS as f64;
+        for hour in 0..HOURS {
+            let (load, temperature) = (today.loads[hour], today.temperatures[hour]);
+            let angle = TAU * hour as f64 / HOURS as f64;
+            let features: [f64; FEATURES] = [
+                yesterday.prices[hour].ln(),
+                mean,
+                load,
+                load * load,
+                temperature,
+                temperature * temperature,
+                f64::from(u8::from(weekend(today.number))),
+                angle.cos(),
+                angle.sin(),
+                (2.0 * angle).cos(),
+            ];
+            samples.push(&features, &[today.prices[hour].ln()]);
         }
-        let season = TAU * today.number as f64 / 365.25;
-        features.extend([f64::from(u8::from(weekend(today.number))), season.cos(), season.sin()]);
-        samples.push(&features, &today.prices.map(f64::ln));
     }
     samples
 }

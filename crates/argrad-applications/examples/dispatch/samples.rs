@@ -5,11 +5,15 @@ use argrad_applications::regression::Linear;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-/// Features and what is to be forecast from them, both row-major, a row for each sample.
+/// Features and what is to be forecast from them, both row-major. A sample has as many rows as one
+/// decision needs forecasts, each made by the same weights.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
+    /// Features and forecasts in a row.
     pub inputs: usize,
     pub outputs: usize,
+    /// Rows in a sample.
+    pub rows: usize,
     pub features: Vec<f64>,
     pub truth: Vec<f64>,
 }
@@ -27,38 +31,45 @@ const RIDGE: f64 = 1e-3;
 
 impl Samples {
     pub fn len(&self) -> usize {
-        self.truth.len() / self.outputs.max(1)
+        self.truth.len() / (self.rows * self.outputs).max(1)
     }
 
-    /// Adds a sample.
+    /// No samples yet.
+    pub fn new(inputs: usize, outputs: usize, rows: usize) -> Self {
+        Self { inputs, outputs, rows, ..Self::default() }
+    }
+
+    /// Adds a row.
     pub fn push(&mut self, features: &[f64], truth: &[f64]) {
-        (self.inputs, self.outputs) = (features.len(), truth.len());
         self.features.extend(features);
         self.truth.extend(truth);
     }
 
-    /// These rows.
-    pub fn pick(&self, rows: &[usize]) -> Self {
-        let mut picked = Samples::default();
-        for &row in rows {
+    /// These samples.
+    pub fn pick(&self, samples: &[usize]) -> Self {
+        let mut picked = Self::new(self.inputs, self.outputs, self.rows);
+        let (features, truth) = (self.rows * self.inputs, self.rows * self.outputs);
+        for &sample in samples {
             picked.push(
-                &self.features[row * self.inputs..][..self.inputs],
-                &self.truth[row * self.outputs..][..self.outputs],
+                &self.features[sample * features..][..features],
+                &self.truth[sample * truth..][..truth],
             );
         }
         picked
     }
 
-    /// The last fifth to test on; of the others, in random order, four fifths to learn from. All
-    /// features have mean 0 and variance 1 in what is learned from.
+    /// In the order of time: the last fifth to test on, a fifth of what is before it to decide; of
+    /// what is before that, four fifths drawn at random to learn from. All features have mean 0 and
+    /// variance 1 in what is learned from.
     pub fn split(&self, rng: &mut StdRng) -> Split {
         let known = self.len() * 4 / 5;
-        let mut order: Vec<usize> = (0..known).collect();
-        order.shuffle(rng);
-        let (learn, decide) = order.split_at(known * 4 / 5);
-        let test: Vec<usize> = (known..self.len()).collect();
+        let past = known * 4 / 5;
+        let mut learn: Vec<usize> = (0..past).collect();
+        learn.shuffle(rng);
+        learn.truncate(past * 4 / 5);
+        let [decide, test] = [past..known, known..self.len()].map(Vec::from_iter);
         let mut split =
-            Split { learn: self.pick(learn), decide: self.pick(decide), test: self.pick(&test) };
+            Split { learn: self.pick(&learn), decide: self.pick(&decide), test: self.pick(&test) };
         let (means, deviations) = moments(&split.learn.features, self.inputs);
         for samples in [&mut split.learn, &mut split.decide, &mut split.test] {
             for row in samples.features.chunks_mut(self.inputs) {
@@ -73,9 +84,8 @@ impl Samples {
 
     /// The forecast of least squares.
     pub fn fit(&self) -> Result<Linear, Failure> {
-        let fitted =
-            Linear::fit(&self.features, &self.truth, self.inputs, self.outputs, RIDGE);
-        fitted.ok_or_else(|| "the samples do not determine a forecast: give more --days".into())
+        let fitted = Linear::fit(&self.features, &self.truth, self.inputs, self.outputs, RIDGE);
+        fitted.ok_or_else(|| "the samples do not determine a forecast: give more days".into())
     }
 
     /// Standard deviation of each number that is forecast.
@@ -103,15 +113,18 @@ mod tests {
     use rand::SeedableRng;
 
     #[test]
-    fn a_split_has_every_sample_once_and_tests_on_the_last() {
-        let mut samples = Samples::default();
+    fn a_split_learns_from_the_past_and_tests_on_the_last() {
+        let mut samples = Samples::new(2, 1, 1);
         (0..50).for_each(|k| samples.push(&[f64::from(k), 1.0], &[f64::from(k)]));
         let split = samples.split(&mut StdRng::seed_from_u64(1));
-        assert_eq!((split.learn.len(), split.decide.len(), split.test.len()), (32, 8, 10));
-        let mut all = [&split.learn.truth[..], &split.decide.truth, &split.test.truth].concat();
-        assert_eq!(all[40..], (40..50).map(f64::from).collect::<Vec<_>>());
-        all.sort_by(f64::total_cmp);
-        assert_eq!(all, (0..50).map(f64::from).collect::<Vec<_>>());
+        let range = |from: i32, to: i32| (from..to).map(f64::from).collect::<Vec<_>>();
+        assert_eq!(split.test.truth, range(40, 50));
+        assert_eq!(split.decide.truth, range(32, 40));
+        assert_eq!(split.learn.len(), 25);
+        let mut learn = split.learn.truth.clone();
+        learn.sort_by(f64::total_cmp);
+        learn.dedup();
+        assert!(learn.len() == 25 && learn.iter().all(|&k| k < 32.0), "{learn:?}");
         let (means, deviations) = moments(&split.learn.features, 2);
         assert!(means[0].abs() < 1e-12 && (deviations[0] - 1.0).abs() < 1e-12);
         assert_eq!((means[1], deviations[1]), (0.0, 0.0));

@@ -63,15 +63,15 @@ fn error(forecast: &Linear, samples: &Samples) -> f64 {
 }
 
 /// From a forecast of logarithms, whose exponential is the median of what comes, to one whose
-/// exponential is the mean: the mean of exp(error) in what was learned from is added, hour by hour
-/// (Duan, "Smearing estimate", 1983).
+/// exponential is the mean: the logarithm of the mean of exp(error) in what was learned from is
+/// added (Duan, "Smearing estimate", 1983).
 pub fn smeared(fitted: &Linear, split: &Split) -> Result<Linear, Failure> {
     let found = fitted.apply(&split.learn.features);
     let mut corrected = fitted.clone();
     for (k, intercept) in corrected.intercept.iter_mut().enumerate() {
         let errors = found.iter().zip(&split.learn.truth).skip(k).step_by(fitted.outputs);
         let factors = errors.map(|(found, truth)| (truth - found).exp());
-        *intercept += (factors.sum::<f64>() / split.learn.len() as f64).ln();
+        *intercept += (factors.sum::<f64>() / (split.learn.rows * split.learn.len()) as f64).ln();
     }
     Ok(corrected)
 }

@@ -67,7 +67,9 @@ fn rows(name: &str, outcomes: &[Outcome]) -> String {
             KNOWN => String::new(),
             _ => format!("{:.3}", quantile(all(&|own| own.errors[k]), 0.5)),
         };
-        text += &format!("| {name} | {forecast} | {cost} | {paired} | {closed} | {better} | {error} |\n");
+        text += &format!(
+            "| {name} | {forecast} | {cost} | {paired} | {closed} | {better} | {error} |\n"
+        );
     }
     text
 }

@@ -32,19 +32,19 @@ pub struct Arguments {
     pub signals: usize,
 
     /// Weeks to learn from, at least 200; the last quarter decides when to stop
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = weeks)]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = weeks)]
     pub weeks: usize,
 
     /// Training steps
-    #[arg(long, value_name = "N", default_value_t = 150, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count)]
     pub steps: usize,
 
     /// Learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 0.02, value_parser = positive)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.004, value_parser = positive)]
     pub lr: f64,
 
     /// Risk aversion
-    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = positive)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 30.0, value_parser = positive)]
     pub aversion: f64,
 
     /// Cost of trading, in percent of what is bought and of what is sold

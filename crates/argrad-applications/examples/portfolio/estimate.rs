@@ -6,7 +6,7 @@ use burn::tensor::Device;
 
 use crate::market::History;
 use crate::policy::{Estimate, Policy, Utility, numbers};
-use crate::train::WINDOW;
+use crate::train::{WINDOW, surpasses};
 
 /// Multiples of the covariance and of the cost that are tried by [`tuned`]: not more than two
 /// numbers, which is what an investor would tune by hand.
@@ -24,7 +24,8 @@ pub fn estimate(history: &History) -> Result<Estimate, Failure> {
     Ok(Estimate { forecast, root, caution: 1.0 })
 }
 
-/// The estimate with the multiples of covariance and cost that do best in a history.
+/// The estimate with the multiples of covariance and cost that do best in a history; as it is where
+/// none surpasses it.
 pub fn tuned(
     estimate: &Estimate,
     history: &History,
@@ -33,17 +34,22 @@ pub fn tuned(
 ) -> Result<Estimate, Failure> {
     let windows = history.cut(WINDOW);
     let cautions = if utility.cost > 0.0 { &CAUTIONS[..] } else { &[1.0] };
-    let mut best: Option<(f64, Estimate)> = None;
+    let play = |estimate: &Estimate| -> Result<Vec<f64>, Failure> {
+        let policy = Policy::new(estimate, utility, device)?;
+        Ok(numbers(policy.play(&windows, utility, false)?.utility))
+    };
+    let first = play(estimate)?;
+    let mut best = (first.iter().sum::<f64>(), estimate.clone());
     for risk in RISKS {
         for &caution in cautions {
             let mut other = Estimate { caution, ..estimate.clone() };
             other.root.iter_mut().for_each(|entry| *entry *= f64::sqrt(risk));
-            let played = Policy::new(&other, utility, device)?.play(&windows, utility, false)?;
-            let reached: f64 = numbers(played.utility).iter().sum();
-            if best.as_ref().is_none_or(|best| reached > best.0) {
-                best = Some((reached, other));
+            let reached = play(&other)?;
+            let sum = reached.iter().sum();
+            if sum > best.0 && surpasses(&reached, &first) {
+                best = (sum, other);
             }
         }
     }
-    Ok(best.map_or_else(|| estimate.clone(), |(_, best)| best))
+    Ok(best.1)
 }

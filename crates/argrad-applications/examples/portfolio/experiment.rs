@@ -102,12 +102,7 @@ pub fn experiment(
     })
 }
 
-fn fare(
-    policy: &Policy,
-    test: &History,
-    utility: Utility,
-    insight: bool,
-) -> Result<Fare, Failure> {
+fn fare(policy: &Policy, test: &History, utility: Utility, insight: bool) -> Result<Fare, Failure> {
     let played = policy.play(test, utility, insight)?;
     let total: f64 = numbers(played.utility).iter().sum();
     Ok(Fare { utility: total / (test.paths * test.weeks) as f64, wealth: played.wealth })

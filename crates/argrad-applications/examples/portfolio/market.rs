@@ -20,7 +20,7 @@ pub enum Kind {
     Costs,
     /// With costs, noise with heavy tails (Student's t, 4 degrees of freedom), strong signals that
     /// deceive (g(z) = 1.8 z exp(-z^2 / 3)) and uncertainty that grows with the first signal
-    /// (v = exp(0.4 z_1 - 0.16), of mean square 1).
+    /// (v = exp(0.6 z_1 - 0.36), of mean square 1).
     Misspecified,
 }
 
@@ -97,7 +97,8 @@ impl Market {
     pub fn play(&self, paths: usize, weeks: usize, seed: u64) -> History {
         let mut rng = StdRng::seed_from_u64(seed);
         let (n, p) = (self.assets, self.signals);
-        let mut signals: Vec<f64> = (0..paths * p).map(|_| StandardNormal.sample(&mut rng)).collect();
+        let mut signals: Vec<f64> =
+            (0..paths * p).map(|_| StandardNormal.sample(&mut rng)).collect();
         let mut history = History {
             paths,
             weeks,
@@ -123,7 +124,7 @@ impl Market {
     fn week(&self, seen: &[f64], history: &mut History, rng: &mut StdRng) {
         let misspecified = self.kind == Kind::Misspecified;
         let foretells = |z: f64| if misspecified { 1.8 * z * (-z * z / 3.0).exp() } else { z };
-        let spread = if misspecified { (0.4 * seen[0] - 0.16).exp() } else { 1.0 };
+        let spread = if misspecified { (0.6 * seen[0] - 0.36).exp() } else { 1.0 };
         let factors: [f64; FACTORS] = std::array::from_fn(|_| self.noise(rng));
         for i in 0..self.assets {
             let slopes = &self.slopes[i * self.signals..][..self.signals];

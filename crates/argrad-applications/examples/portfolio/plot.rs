@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use argrad_applications::command::Failure;
-use argrad_applications::plot::{Area, Axis, COLORS, FAINT, Figure, INK, Key, Panel, RGBColor};
+use argrad_applications::plot::{Area, Axis, COLORS, FAINT, Figure, Key, Panel, RGBColor};
 use argrad_applications::quantile::quantile;
 
 use crate::experiment::{FOCUSED, INSIGHT, INVESTORS, Outcome, TUNED, TWO_STAGE};
@@ -63,10 +63,17 @@ fn draw_advantages(area: &Area<'_>, outcomes: &[Outcome]) -> Result<(), Failure>
     Ok(())
 }
 
+/// The misspecified market of the median advantage.
+fn median_market(outcomes: &[Outcome]) -> Option<&Outcome> {
+    let mut own = of_kind(outcomes, Kind::Misspecified);
+    own.sort_by(|a, b| advantages(&[a], FOCUSED)[0].total_cmp(&advantages(&[b], FOCUSED)[0]));
+    own.get(own.len() / 2).copied()
+}
+
 fn draw_wealth(area: &Area<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
-    let own = of_kind(outcomes, Kind::Misspecified);
+    let own = median_market(outcomes);
     let curve = |investor: usize| -> Vec<(f64, f64)> {
-        let wealth = own.first().map_or(&[][..], |first| &first.investors[investor].wealth);
+        let wealth = own.map_or(&[][..], |own| &own.investors[investor].wealth);
         let week = |(week, level): (usize, &f64)| (week as f64 + 1.0, level.exp());
         [(0.0, 1.0)].into_iter().chain(wealth.iter().enumerate().map(week)).collect()
     };
@@ -74,7 +81,8 @@ fn draw_wealth(area: &Area<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
     let weeks = curves[0].0.len().saturating_sub(1) as f64;
     let all = curves.iter().flat_map(|(curve, _)| curve.iter().map(|point| point.1));
     let x = Axis::linear("week", [0.0, weeks]);
-    let y = Axis::linear("geometric mean over paths, first misspecified market", all);
+    let y =
+        Axis::linear("geometric mean over paths, misspecified market of the median advantage", all);
     let mut panel = Panel::new(area, "Wealth", x, y.with_margin(0.03))?;
     for (curve, color) in curves {
         panel.line(curve, color, 2)?;
@@ -99,8 +107,8 @@ fn draw_courses(area: &Area<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
         courses.push((kind, color, points.collect::<Vec<_>>()));
     }
     let all = || courses.iter().flat_map(|course| &course.2);
-    let x = Axis::linear("training step", all().map(|point| point.0).chain([0.0]));
-    let last = all().map(|point| point.0).fold(0.0, f64::max);
+    let last = all().map(|point| point.0).fold(1.0, f64::max);
+    let x = Axis::linear("training step", [0.0, 1.25 * last]);
     let y = Axis::linear(
         "basis points a week over the start, validation weeks: median, quartiles",
         all().flat_map(|point| [point.1, point.3]),
@@ -111,8 +119,8 @@ fn draw_courses(area: &Area<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
     }
     for (kind, color, points) in &courses {
         panel.line(points.iter().map(|&(x, _, middle, _)| (x, middle)), *color, 3)?;
-        if let Some(point) = points.get(points.len() * 3 / 5) {
-            panel.label((point.0.min(0.75 * last), point.2), kind.name(), INK)?;
+        if let Some(point) = points.last() {
+            panel.label((point.0, point.2), kind.name(), *color)?;
         }
     }
     Ok(())
@@ -120,11 +128,11 @@ fn draw_courses(area: &Area<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
 
 /// Slopes as fitted and as trained.
 fn draw_slopes(area: &Area<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
-    let own = of_kind(outcomes, Kind::Misspecified);
-    let [fitted, trained] = own.first().map_or([&[][..]; 2], |o| [&o.slopes[0], &o.slopes[1]]);
+    let [fitted, trained] =
+        median_market(outcomes).map_or([&[][..]; 2], |own| [&own.slopes[0], &own.slopes[1]]);
     let reach = || fitted.iter().chain(trained).copied();
     let x = Axis::linear("fitted, percent a week", reach()).with_margin(0.05);
-    let y = Axis::linear("trained, percent a week", reach()).with_margin(0.05);
+    let y = Axis::linear("trained, percent a week; the same market", reach()).with_margin(0.05);
     let mut panel = Panel::new(area, "Slopes of the forecast", x, y)?;
     let low = reach().fold(f64::INFINITY, f64::min);
     let high = reach().fold(f64::NEG_INFINITY, f64::max);

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! maximize    mu'w - (a/200) |R w|^2 - c |w - v|_1
-//! subject to  1'w = 1,  w >= 0
+//! subject to  1'w <= 1,  w >= 0
 //! ```
 //!
 //! Returns mu, forecast as W z + w0, are in percent, as is the cost c; a is the risk aversion, R'R
-//! the covariance of returns, v what is held before (Markowitz 1952; as a policy to be learned:
+//! the covariance of returns, v what is held before; what is not invested is cash (Markowitz 1952; as a policy to be learned:
 //! Agrawal, Barratt, Boyd and Stellato, "Learning convex optimization control policies", 2020,
 //! section 5.2).
 
@@ -66,7 +66,7 @@ pub fn markowitz(assets: usize, utility: Utility) -> Result<Layer, ModelError> {
     let root = model.parameter((assets, assets)).named("root");
     let risk = utility.aversion / 200.0 * sum_squares(matmul(root, w));
     let worth = returns.dot(w) - risk;
-    let feasible = [w.sum().equals(1.0), w.geq(0.0)];
+    let feasible = [w.sum().leq(1.0), w.geq(0.0)];
     if utility.cost == 0.0 {
         return Problem::maximize(worth).subject_to(feasible).compile([returns, root], [w]);
     }
@@ -90,8 +90,8 @@ impl Policy {
         // R = L'.
         let n = outputs;
         let root = (0..n * n).map(|k| estimate.root[k % n * n + k / n]).collect();
-        let mut layer = LayerConfig::new(markowitz(n, utility)?)
-            .parameter("root", Source::LearnableFrom(root));
+        let mut layer =
+            LayerConfig::new(markowitz(n, utility)?).parameter("root", Source::LearnableFrom(root));
         if utility.cost > 0.0 {
             let caution = Source::LearnableFrom(vec![estimate.caution.ln()]);
             layer = layer.parameter("caution", caution);
@@ -109,7 +109,7 @@ impl Policy {
         Ok(output.values.swap_remove(0))
     }
 
-    /// Plays a history from equal weights on, week after week: what is held before a week is what
+    /// Plays a history from nothing but cash on, week after week: what is held before a week is what
     /// the week before has left, so that the gradient of the utility reaches back through it.
     /// `insight`: with the expected returns in place of a forecast.
     pub fn play(
@@ -124,8 +124,8 @@ impl Policy {
             let own = all[week * paths * width..(week + 1) * paths * width].to_vec();
             Tensor::<2>::from_data(TensorData::new(own, [paths, width]), &device)
         };
-        let equal = TensorData::new(vec![1.0 / assets as f64; paths * assets], [paths, assets]);
-        let mut held = Tensor::<2>::from_data(equal, &device);
+        let nothing = TensorData::new(vec![0.0; paths * assets], [paths, assets]);
+        let mut held = Tensor::<2>::from_data(nothing, &device);
         let mut total: Option<Tensor<2>> = None;
         let (mut wealth, mut level) = (Vec::with_capacity(weeks), 0.0);
         for week in 0..weeks {
@@ -139,7 +139,7 @@ impl Policy {
             let cost = (weights.clone() - held).abs().sum_dim(1) * utility.cost;
             let risk = gain.clone().powf_scalar(2.0) * (utility.aversion / 200.0);
             let worth = gain.clone() - risk - cost.clone();
-            level += numbers(gain - cost).iter().map(|r| (r / 100.0).ln_1p()).sum::<f64>()
+            level += numbers(gain.clone() - cost).iter().map(|r| (r / 100.0).ln_1p()).sum::<f64>()
                 / paths as f64;
             wealth.push(level);
             total = Some(match total {
@@ -147,7 +147,8 @@ impl Policy {
                 Some(sum) => sum + worth,
             });
             let grown = weights * (returns / 100.0 + 1.0);
-            held = grown.clone() / grown.sum_dim(1);
+            // With the cash, whose return is zero.
+            held = grown / (gain / 100.0 + 1.0);
         }
         let utility = total.ok_or("a history without weeks")?;
         Ok(Played { utility, wealth })
@@ -165,7 +166,9 @@ impl Policy {
             all.extend(matrix.grad(&gradients).map(numbers).unwrap_or_default());
         }
         let caution = caution.and_then(|caution| caution.grad(&gradients));
-        all.extend(caution.into_iter().flat_map(|own| own.into_data().iter::<f64>().collect::<Vec<_>>()));
+        all.extend(
+            caution.into_iter().flat_map(|own| own.into_data().iter::<f64>().collect::<Vec<_>>()),
+        );
         all
     }
 

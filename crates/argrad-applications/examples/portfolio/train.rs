@@ -32,7 +32,7 @@ pub struct Training<'a> {
 
 /// A trained policy.
 pub struct Trained {
-    /// The best in the weeks that decide; the first one where no other was better.
+    /// The best in the weeks that decide, where it surpasses the first; else the first.
     pub policy: Policy,
     /// Steps done, and mean utility a week in the weeks that decide.
     pub course: Vec<(usize, f64)>,
@@ -46,10 +46,14 @@ pub fn train(
 ) -> Result<Trained, Failure> {
     let Training { learn, utility, steps, rate, .. } = *training;
     let decide = training.decide.cut(WINDOW);
-    let look = |policy: &Policy| mean_utility(&policy.valid(), &decide, utility);
+    let look = |policy: &Policy| -> Result<Vec<f64>, Failure> {
+        Ok(numbers(policy.valid().play(&decide, utility, false)?.utility))
+    };
+    let a_week = |windows: &[f64]| windows.iter().sum::<f64>() / (windows.len() * WINDOW) as f64;
     let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
     let first = look(&policy)?;
-    let (mut best, mut course) = ((first, policy.clone()), vec![(0, first)]);
+    let mut best = (first.clone(), policy.clone());
+    let mut course = vec![(0, a_week(&first))];
     for step in 1..=steps {
         if training.interruption.requested() {
             break;
@@ -65,8 +69,8 @@ pub fn train(
         training.bar.inc(1);
         if step % LOOK == 0 || step == steps {
             let reached = look(&policy)?;
-            course.push((step, reached));
-            if reached > best.0 {
+            course.push((step, a_week(&reached)));
+            if a_week(&reached) > a_week(&best.0) && surpasses(&reached, &first) {
                 best = (reached, policy.clone());
             }
         }
@@ -74,8 +78,12 @@ pub fn train(
     Ok(Trained { policy: best.1.valid(), course })
 }
 
-/// Utility in percent a week, mean over the weeks and the paths.
-pub fn mean_utility(policy: &Policy, history: &History, utility: Utility) -> Result<f64, Failure> {
-    let played = policy.play(history, utility, false)?;
-    Ok(numbers(played.utility).iter().sum::<f64>() / (history.paths * history.weeks) as f64)
+/// Whether numbers are larger than others, pair by pair, by more than the standard error of the
+/// mean difference. Less may be luck, and the simpler investor stays.
+pub fn surpasses(numbers: &[f64], others: &[f64]) -> bool {
+    let count = numbers.len() as f64;
+    let differences = || numbers.iter().zip(others).map(|(a, b)| a - b);
+    let mean = differences().sum::<f64>() / count;
+    let variance = differences().map(|d| (d - mean) * (d - mean)).sum::<f64>() / count;
+    mean > (variance / count).sqrt()
 }
