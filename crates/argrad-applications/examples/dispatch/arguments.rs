@@ -21,8 +21,8 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
 
-    /// Repetitions of each experiment, each with numbers of its own (with --data: with other days to
-    /// learn from)
+    /// Repetitions of each experiment, each with numbers of its own (with --data: with other days
+    /// to learn from)
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = count)]
     pub seeds: usize,
 

@@ -14,6 +14,7 @@
 //! studies", 2010; numbers as in `case5.m` of MATPOWER. When the true demand is known, what was
 //! scheduled can still be changed, by a second program, at a loss.
 
+use argrad::OnFailure;
 use argrad::prelude::*;
 use argrad_applications::command::Failure;
 
@@ -83,7 +84,13 @@ impl Network {
     /// # Errors
     /// When a problem does not compile.
     pub fn new(rise: f64) -> Result<Self, ModelError> {
-        Ok(Self { day_ahead: day_ahead(rise)?, real_time: real_time()?, rise })
+        // A sample that the solver gives up on adds nothing to a step of training.
+        let lenient = Differentiation { on_failure: OnFailure::Nan, ..Default::default() };
+        Ok(Self {
+            day_ahead: day_ahead(rise)?.with_differentiation(lenient.clone()),
+            real_time: real_time()?.with_differentiation(lenient),
+            rise,
+        })
     }
 
     /// The schedule for a demand (samples x 3, MW), under these limits of [`LIMITS`].
@@ -142,7 +149,8 @@ impl Task for Network {
         let weights = vec![1.0; changes.batch];
         let by_schedule = &self.real_time.value_gradient(&real_time, &weights)?[0];
         marginal.iter_mut().zip(by_schedule).for_each(|(total, own)| *total += own);
-        let gradient = self.day_ahead.backward(&day_ahead, &[&marginal, &[]])?.swap_remove(0);
+        let mut gradient = self.day_ahead.backward(&day_ahead, &[&marginal, &[]])?.swap_remove(0);
+        gradient.iter_mut().filter(|g| g.is_nan()).for_each(|g| *g = 0.0);
         let costs = costs.iter().zip(&changes.objective).map(|(own, changes)| own + changes);
         Ok((costs.collect(), gradient))
     }
@@ -208,9 +216,9 @@ impl<'m> Flows<'m> {
         let mut susceptances = [[0.0; BUSES]; LINES];
         let mut incidence = [[0.0; LINES]; BUSES];
         for (line, (from, to, reactance)) in REACTANCES.into_iter().enumerate() {
-            // MW for a radian, over a base of 100 MVA.
-            susceptances[line][from] = 100.0 / reactance;
-            susceptances[line][to] = -100.0 / reactance;
+            // MW for a hundredth of a radian, over a base of 100 MVA.
+            susceptances[line][from] = 1.0 / reactance;
+            susceptances[line][to] = -1.0 / reactance;
             incidence[from][line] = 1.0;
             incidence[to][line] = -1.0;
         }

@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Returns mu, forecast as W z + w0, are in percent, as is the cost c; a is the risk aversion, R'R
-//! the covariance of returns, v what is held before; what is not invested is cash (Markowitz 1952; as a policy to be learned:
-//! Agrawal, Barratt, Boyd and Stellato, "Learning convex optimization control policies", 2020,
-//! section 5.2).
+//! the covariance of returns, v what is held before; what is not invested is cash (Markowitz 1952;
+//! as a policy to be learned: Agrawal, Barratt, Boyd and Stellato, "Learning convex optimization
+//! control policies", 2020, section 5.2).
 
 use argrad::prelude::*;
 use argrad_applications::command::Failure;
@@ -109,8 +109,8 @@ impl Policy {
         Ok(output.values.swap_remove(0))
     }
 
-    /// Plays a history from nothing but cash on, week after week: what is held before a week is what
-    /// the week before has left, so that the gradient of the utility reaches back through it.
+    /// Plays a history from nothing but cash on, week after week: what is held before a week is
+    /// what the week before has left, so that the gradient of the utility reaches back through it.
     /// `insight`: with the expected returns in place of a forecast.
     pub fn play(
         &self,

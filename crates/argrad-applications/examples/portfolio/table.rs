@@ -24,7 +24,8 @@ pub fn advantages(outcomes: &[&Outcome], investor: usize) -> Vec<f64> {
 pub fn table(outcomes: &[Outcome]) -> String {
     let mut text = String::from(
         "utility and its differences in basis points a week: median (quartiles) over the markets\n\n\
-         | market | investor | utility | minus two-stage, paired | better in |\n|---|---|---|---|---|\n",
+         | market | investor | utility | minus two-stage, paired | better in |\n\
+         |---|---|---|---|---|\n",
     );
     for kind in KINDS {
         let own = of_kind(outcomes, kind);
