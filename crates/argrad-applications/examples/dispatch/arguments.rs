@@ -35,7 +35,7 @@ pub struct Arguments {
     pub days: usize,
 
     /// Training steps
-    #[arg(long, value_name = "N", default_value_t = 80, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = count)]
     pub steps: usize,
 
     /// Learning rate, in standard deviations of what is forecast
