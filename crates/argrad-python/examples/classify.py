@@ -301,8 +301,8 @@ def plot(runs: list[Run], path: Path) -> None:
     error.set(ylabel="wrong test images, %", title="Test error")
     sizes = sorted({run.size for run in finished(runs)})
     for shift, kind in enumerate(KINDS, start=-1):
-        found = [(at, select(runs, kind, size)) for at, size in enumerate(sizes)]
-        found = [(at + 0.2 * shift, some) for at, some in found if some]
+        chosen = [(at, select(runs, kind, size)) for at, size in enumerate(sizes)]
+        found = [(at + 0.2 * shift, some) for at, some in chosen if some]
         errors = [[run.test_error[-1] for run in some] for _, some in found]
         ablation.errorbar(
             [at for at, _ in found],

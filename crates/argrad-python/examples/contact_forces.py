@@ -13,8 +13,8 @@ The unit of force is the weight of the robot, that of length a metre.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cvxpy as cp
 import numpy as np
@@ -73,7 +73,7 @@ class FeasibleForces(torch.nn.Module):
     minimize sum_i c_i |f_i - g_i|^2 over the forces f that are possible.
     """
 
-    def __init__(self, on_failure: str = "raise") -> None:
+    def __init__(self, on_failure: Literal["raise", "nan", "zero"] = "raise") -> None:
         super().__init__()
         f, scaled = cp.Variable((FEET, 3)), cp.Parameter((FEET, 3))
         root = cp.Parameter((FEET, 1), nonneg=True)  # sqrt c_i; scaled is sqrt c_i g_i
@@ -125,8 +125,8 @@ def requests(
     count: int,
     random: torch.Generator,
     *,
-    friction: Sequence[float] = (0.4, 0.9),
-    load: Sequence[float] = (0.8, 1.2),
+    friction: tuple[float, float] = (0.4, 0.9),
+    load: tuple[float, float] = (0.8, 1.2),
     grip: float = 0.9,
 ) -> Requests:
     """Random requests that can be met, with the expert's answers.

@@ -30,6 +30,7 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -54,7 +55,7 @@ from matplotlib import pyplot  # noqa: E402  (after the choice of a backend with
 NOTHING, PLAIN, LAYER = "nothing", "plain", "layer"
 COLORS = ["#d55e00", "#e69f00", "#cc79a7", "#56b4e9", "#505050"]
 PLACES = {"new": "new requests", "other": "other floors and loads"}
-OTHER = {"friction": (0.15, 0.4), "load": (0.5, 1.6), "grip": 0.95}
+OTHER: dict[str, Any] = {"friction": (0.15, 0.4), "load": (0.5, 1.6), "grip": 0.95}
 QUICK = {"seeds": 2, "epochs": 20, "train": 500, "test": 200, "batch": 50, "weights": [10.0]}
 
 
@@ -72,7 +73,7 @@ class Run:
     """One method from one seed.
 
     `judged` has an entry for each key of PLACES, with and without projection behind the network;
-    `forces` the answers to other floors and loads, `asked` those requests.
+    `answers` are the forces for other floors and loads, with the requests.
     """
 
     method: str
@@ -80,8 +81,7 @@ class Run:
     curve: list[float] = field(default_factory=list)  # error on new requests, by epoch
     seconds: float = 0.0  # of training
     judged: dict[tuple[str, bool], Judged] = field(default_factory=dict)
-    forces: torch.Tensor | None = None
-    asked: Requests | None = None
+    answers: tuple[torch.Tensor, Requests] | None = None
     complete: bool = False
 
 
@@ -180,7 +180,7 @@ def assess(model: Network, run: Run, sets: dict[str, Requests]) -> None:
         run.judged[place, True] = judge(projected, asked)
         if not model.project:
             run.judged[place, False] = judge(answer, asked)
-    run.forces, run.asked = answer, asked
+    run.answers = (answer, asked)  # of the last place
 
 
 def experiment(arguments: argparse.Namespace, interruption: Interruption) -> list[Run]:
@@ -215,7 +215,9 @@ def refused(arguments: argparse.Namespace) -> tuple[int, int]:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", argrad.SolverWarning)  # that samples have no solution
         layer(torch.zeros_like(asked.forces), asked)
-    return int((layer.layer.info["status"] == "primal_infeasible").sum()), len(asked)
+    said = layer.layer.info
+    assert said is not None  # there was a call
+    return int((said["status"] == "primal_infeasible").sum()), len(asked)
 
 
 def methods(runs: list[Run]) -> dict[str, list[Run]]:
@@ -347,7 +349,9 @@ def plot_cones(axes: pyplot.Axes, found: dict[str, list[Run]], colors: dict[str,
     """
     for method in (PLAIN, LAYER):
         for run in found.get(method, [])[:1]:
-            forces, asked = run.forces, run.asked
+            if run.answers is None:
+                continue
+            forces, asked = run.answers
             held = (asked.friction * forces[..., 2])[:, 0]
             slide = (forces[:, 0, :2] / held[:, None])[held > 0].numpy()
             slips = 100 * float((np.linalg.norm(slide, axis=1) > 1 + 1e-9).mean())
