@@ -13,11 +13,21 @@ use clap::Parser;
 #[command(name = "candle_polytope")]
 pub struct Arguments {
     /// Sides of the polygon that is to be found
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=50))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u16).range(3..=50)
+    )]
     pub sides: u16,
 
     /// Sides of the polygon that the layer learns
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(3..=50))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u16).range(3..=50)
+    )]
     pub learned: u16,
 
     /// Points to train on
@@ -49,6 +59,11 @@ pub struct Arguments {
     pub seed: u64,
 
     /// Where to write the plot
-    #[arg(long, value_name = "FILE", default_value = "candle_polytope.png", value_parser = plot_file)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "candle_polytope.png",
+        value_parser = plot_file
+    )]
     pub plot: PathBuf,
 }

@@ -2,7 +2,7 @@
 
 use argrad::{MatrixShape, QpLayer, QpShape};
 use argrad_candle::{Argument, QpArguments, qp};
-use candle_core::{DType, Device, Module, Result, Tensor, Var};
+use candle_core::{Device, Module, Result, Tensor, Var};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -20,22 +20,25 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Sides in random directions, at a distance that a training point's projection meets.
+    /// A small polygon with sides in even directions: each is met by projections of some of the
+    /// points. One that no projection meets would get no gradient, and stay where it is.
     pub fn new(sides: usize, rng: &mut StdRng) -> Result<Self> {
         let shape = QpShape::new(2)
             .quadratic(MatrixShape::Diagonal(2))
             .inequalities(MatrixShape::Dense { rows: sides, cols: 2 });
         let layer = QpLayer::new(shape, Default::default()).map_err(argrad_candle::Error::from)?;
+        let turn = std::f64::consts::TAU / sides as f64;
+        let start = rng.random_range(0.0..turn);
         let directions: Vec<f64> = (0..sides)
-            .flat_map(|_| {
-                let angle = rng.random_range(0.0..std::f64::consts::TAU);
+            .flat_map(|k| {
+                let angle = start + turn * k as f64;
                 [angle.cos(), angle.sin()]
             })
             .collect();
         Ok(Self {
             layer,
             directions: Var::from_vec(directions, (sides, 2), &Device::Cpu)?,
-            distances: Var::zeros(sides, DType::F64, &Device::Cpu)?,
+            distances: Var::from_vec(vec![-1.0; sides], sides, &Device::Cpu)?,
         })
     }
 

@@ -140,7 +140,8 @@ impl Outcome {
         }
         let [before, after] = [&self.first, &self.polygon].map(|own| self.hidden.overlap(own));
         text + &format!(
-            "\noverlap of the layer's polygon with the hidden one: {before:.3} at first, {after:.4} after training"
+            "\noverlap of the layer's polygon with the hidden one: {before:.3} at first, \
+             {after:.4} after training"
         )
     }
 
@@ -206,17 +207,17 @@ mod tests {
 
     #[test]
     fn bad_options_are_refused_before_anything_starts() {
-        let bad: [&[&str]; 6] = [
-            &["--sides", "2"],
-            &["--train", "0"],
-            &["--noise", "-1"],
-            &["--lr", "nan"],
-            &["--plot", "no-such-folder/plot.png"],
-            &["--plot", "plot.jpg"],
+        let bad = [
+            ["--sides", "2"],
+            ["--train", "0"],
+            ["--noise", "nan"],
+            ["--lr", "0"],
+            ["--plot", "no-such-folder/plot.png"],
+            ["--plot", "plot.jpg"],
         ];
         for options in bad {
-            let text = parse(options).unwrap_err().to_string();
-            assert!(text.contains(options[0]) && text.contains(options[1]), "{text}");
+            let text = parse(&options).unwrap_err().to_string();
+            assert!(options.iter().all(|part| text.contains(part)), "{text}");
         }
     }
 }
