@@ -23,7 +23,7 @@ pub fn advantages(outcomes: &[&Outcome], investor: usize) -> Vec<f64> {
 /// Median and quartiles, in Markdown, for each kind of market and investor.
 pub fn table(outcomes: &[Outcome]) -> String {
     let mut text = String::from(
-        "utility and its differences in basis points a week: median (quartiles) over the markets\n\n\
+        "utility and differences in basis points a week: median (quartiles) over the markets\n\n\
          | market | investor | utility | minus two-stage, paired | better in |\n\
          |---|---|---|---|---|\n",
     );
