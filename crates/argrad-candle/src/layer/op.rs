@@ -98,7 +98,7 @@ struct Solved {
 
 impl Recording for Solved {
     fn differentiate(&self, packed: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
-        Ok(self.layer.backward(&self.tape, &split(packed, &self.lens))?)
+        Ok(self.layer.backward(&self.tape, &split(packed, &self.lens))?.values)
     }
 }
 
