@@ -43,12 +43,16 @@ pub struct Arguments {
     pub noise: f64,
 
     /// Training steps, each with all points
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = count)]
     pub steps: usize,
 
-    /// Learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 0.02, value_parser = positive)]
+    /// Learning rate of the layer at first; it falls to a hundredth of that
+    #[arg(long, value_name = "RATE", default_value_t = 0.1, value_parser = positive)]
     pub lr: f64,
+
+    /// Learning rate of the network at first, likewise
+    #[arg(long, value_name = "RATE", default_value_t = 0.01, value_parser = positive)]
+    pub network_lr: f64,
 
     /// Hidden units in each of the network's two hidden layers
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]

@@ -89,6 +89,7 @@ fn experiment(arguments: &Arguments, interruption: &Interruption) -> Result<Outc
     let network = Network::new(arguments.hidden, rng)?;
     let first = layer.polygon()?;
     let layer_learned = learn(&layer, layer.variables(), &training, &far, &hidden)?;
+    let training = Training { rate: arguments.network_lr, ..training };
     let network_learned = learn(&network, network.variables(), &training, &far, &hidden)?;
     Ok(Outcome {
         first,

@@ -64,7 +64,7 @@ fn draw_errors(area: &Area<'_>, shown: &Shown<'_>) -> Result<(), Failure> {
 }
 
 fn draw_plane(area: &Area<'_>, shown: &Shown<'_>) -> Result<(), Failure> {
-    let reach = 2.2;
+    let reach = 1.6;
     let (x, y) = (Axis::linear("x1", [-reach, reach]), Axis::linear("x2", [-reach, reach]));
     let mut panel = Panel::new(area, "Plane", x, y)?;
     let outline = |polygon: &Polygon| -> Vec<(f64, f64)> {
