@@ -60,7 +60,12 @@ fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure
 }
 
 fn print_table(comparisons: &[Comparison]) {
-    println!("mean cost a step of held-out runs (standard error); no policy is below the bound");
+    println!(
+        "mean cost a step of held-out runs (standard error). The bound is that of the long run:"
+    );
+    println!(
+        "runs start with small states, and short ones may cost less than any policy in the end"
+    );
     print!("{:8} {:>10} {:>8}", "system", "no limits", "bound");
     NAMES.iter().for_each(|name| print!("  {name:>22}"));
     println!();
