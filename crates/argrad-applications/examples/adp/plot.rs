@@ -67,7 +67,8 @@ fn draw_runs(area: &Area<'_>, own: &Comparison) -> Result<(), Failure> {
 fn draw_systems(area: &Area<'_>, comparisons: &[Comparison]) -> Result<(), Failure> {
     let above = |own: &Comparison, k: usize| 100.0 * (mean(&own.costs[k]) / own.bound - 1.0);
     let all = comparisons.iter().flat_map(|own| (0..NAMES.len()).map(move |k| above(own, k)));
-    let ticks = (1..=comparisons.len()).map(|k| (k as f64, k.to_string()));
+    let name = |k: usize| if k == 0 { "paper".into() } else { k.to_string() };
+    let ticks = (0..comparisons.len()).map(|k| (k as f64 + 1.0, name(k)));
     let x = Axis::linear("system", [0.5, comparisons.len() as f64 + 0.5]).with_ticks(ticks);
     let y = Axis::linear("% above the bound", all.chain([0.0])).with_margin(0.03);
     let mut panel = Panel::new(area, "all systems", x, y)?;
