@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_layer_finds_the_polygon_and_the_network_does_not() {
-        let arguments = parse(&["--steps", "400", "--test", "200", "--seed", "1"]).unwrap();
+        let arguments = parse(&["--steps", "300", "--test", "100", "--seed", "1"]).unwrap();
         let outcome = experiment(&arguments, &Interruption::default()).unwrap();
         println!("{}", outcome.table());
         let (layer, network) = (&outcome.layer, &outcome.network);
@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn without_noise_the_polygon_is_found_to_many_digits() {
-        let arguments = parse(&["--noise", "0", "--hidden", "1", "--steps", "600"]).unwrap();
+        let arguments =
+            parse(&["--noise", "0", "--hidden", "1", "--steps", "300", "--test", "100"]).unwrap();
         let outcome = experiment(&arguments, &Interruption::default()).unwrap();
         assert!(outcome.layer.near() < 1e-4, "{}", outcome.layer.near());
     }
