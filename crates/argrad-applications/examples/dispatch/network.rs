@@ -87,7 +87,7 @@ impl Network {
         // A sample that the solver gives up on adds nothing to a step of training.
         let lenient = Differentiation { on_failure: OnFailure::Nan, ..Default::default() };
         Ok(Self {
-            day_ahead: day_ahead(rise)?.with_differentiation(lenient.clone()),
+            day_ahead: day_ahead(rise)?.with_differentiation(lenient),
             real_time: real_time()?.with_differentiation(lenient),
             rise,
         })

@@ -213,7 +213,7 @@ mod tests {
         assert_eq!((windows.paths, windows.weeks), (2, 3));
         // Week 1 of the first window is week 5.
         assert_eq!(windows.returns[2 * 3..3 * 3], history.returns[5 * 3..6 * 3]);
-        assert_eq!(windows.seen[3 * 2..4 * 2], history.seen[1 * 2..2 * 2]);
+        assert_eq!(windows.seen[3 * 2..4 * 2], history.seen[2..2 * 2]);
         assert_eq!(history.cut(4).paths, 2);
     }
 }

@@ -46,7 +46,8 @@ fn the_gradient_through_the_weeks_is_that_of_central_differences() {
     let gradients = policy.gradients(total);
     let n = history.assets;
     let mut largest = 0.0_f64;
-    for k in 0..first.forecast.weights.len() + n * n + 1 {
+    assert_eq!(gradients.len(), first.forecast.weights.len() + n * n + 1);
+    for (k, gradient) in gradients.iter().enumerate() {
         let at = |shift: f64| {
             let mut other = first.clone();
             let weights = other.forecast.weights.len();
@@ -60,8 +61,8 @@ fn the_gradient_through_the_weeks_is_that_of_central_differences() {
         };
         let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
         largest = largest.max(difference.abs());
-        let error = (gradients[k] - difference).abs();
-        assert!(error < 1e-6 * (1.0 + largest), "{k}: {} against {difference}", gradients[k]);
+        let error = (gradient - difference).abs();
+        assert!(error < 1e-6 * (1.0 + largest), "{k}: {gradient} against {difference}");
     }
     assert!(largest > 0.1);
 }

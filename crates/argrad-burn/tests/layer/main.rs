@@ -111,7 +111,8 @@ fn single_precision_in_and_out() -> Result<(), Error> {
     let (x, c) = (model.variable((n, n)).psd(), model.parameter((n, n)).symmetric().named("c"));
     let projection = Problem::minimize(sum_squares(x - c)).compile([c], [x])?;
     // Symmetric in f32 only up to rounding.
-    let c = Tensor::<3>::from_floats([[[1.0, 0.30000001], [0.3, -2.0]]], &device).require_grad();
+    let c =
+        Tensor::<3>::from_floats([[[1.0, 0.3_f32.next_up()], [0.3, -2.0]]], &device).require_grad();
     let output = layer(&projection, None, &[Argument::each(c.clone())], None)?;
     assert_eq!(output.values[0].dtype(), DType::F32);
     let gradient = c.grad(&output.values[0].clone().sum().backward()).unwrap();

@@ -58,7 +58,7 @@ fn values_and_gradients_are_those_of_the_layer_and_match_finite_differences() ->
     let (outputs, tape) = forward(&values)?;
     assert_eq!(output.values.iter().map(host).collect::<Vec<_>>(), outputs.values);
     let expected = module.backward(&tape, &[&WEIGHTS, &[1.0, 1.0]])?;
-    assert_eq!(found.to_vec(), expected, "the same numbers to the last bit");
+    assert_eq!(found[..], expected[..], "the same numbers to the last bit");
 
     let value = |values: &[Vec<f64>; 3]| -> Result<f64, Error> {
         let (outputs, _) = forward(values)?;
@@ -128,7 +128,7 @@ fn single_precision_in_and_out() -> Result<(), Error> {
     let (x, c) = (model.variable((n, n)).psd(), model.parameter((n, n)).symmetric().named("c"));
     let projection = Problem::minimize(sum_squares(x - c)).compile([c], [x])?;
     // Symmetric in f32 only up to rounding.
-    let c = Var::new(&[[[1.0_f32, 0.30000001], [0.3, -2.0]]], &Device::Cpu)?;
+    let c = Var::new(&[[[1.0_f32, 0.3_f32.next_up()], [0.3, -2.0]]], &Device::Cpu)?;
     let output = layer(&projection, None, &[Argument::each(&c)], None)?;
     assert_eq!(output.values[0].dtype(), DType::F32);
     let gradients = output.values[0].sum_all()?.backward()?;

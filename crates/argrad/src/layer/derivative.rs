@@ -1,6 +1,6 @@
 //! What the two directions of a layer's derivative give.
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 /// A gradient, one vector for each parameter, or a tangent, one for each output; with how accurate
 /// it is, sample by sample. It can be used as the vectors: indexed, iterated over, taken apart.
@@ -21,10 +21,16 @@ pub struct LayerDerivative {
 }
 
 impl Deref for LayerDerivative {
-    type Target = [Vec<f64>];
+    type Target = Vec<Vec<f64>>;
 
-    fn deref(&self) -> &[Vec<f64>] {
+    fn deref(&self) -> &Vec<Vec<f64>> {
         &self.values
+    }
+}
+
+impl DerefMut for LayerDerivative {
+    fn deref_mut(&mut self) -> &mut Vec<Vec<f64>> {
+        &mut self.values
     }
 }
 

@@ -249,7 +249,7 @@ fn an_empty_batch() -> Result<(), ModelError> {
     let (outputs, tape) = own.forward_slots(0, &[Slot::Each(&[]), Slot::Shared(&[0.5])], None)?;
     assert_eq!((outputs.batch, outputs[0].len(), outputs.objective.len()), (0, 0, 0));
     let gradients = own.backward(&tape, &[&[], &[]])?;
-    assert_eq!(gradients, [vec![], vec![0.0]]);
+    assert_eq!(*gradients, [vec![], vec![0.0]]);
     // A function that is not defined at any number that nobody gave.
     let model = Model::new();
     let (x, p, q) =
