@@ -2,25 +2,27 @@
 
 use pyo3::prelude::*;
 
-/// Relative errors above this are worth a warning: a quarter of the digits of a double.
+/// Relative errors above this are worth a warning: half of the digits of a double are lost.
 fn tolerated() -> f64 {
-    f64::EPSILON.sqrt().sqrt()
+    f64::EPSILON.sqrt()
 }
 
 /// Warns where LSQR stopped at its limit of iterations (`unfinished`), or where the estimated
 /// relative error of a sample (`accuracy`) is large. Infinite estimates, of solutions that are not
 /// unique, are said by the reports.
 pub fn warn_of(py: Python<'_>, accuracy: &[f64], unfinished: &[usize]) -> PyResult<()> {
-    let doubtful = |error: &f64| error.is_finite() && *error > tolerated();
-    let worst = accuracy
-        .iter()
-        .enumerate()
-        .filter(|(_, error)| doubtful(error))
-        .max_by(|(_, one), (_, other)| one.total_cmp(other));
+    // What is unfinished has a reason of its own.
+    let doubtful = |(sample, error): &(usize, &f64)| {
+        error.is_finite() && **error > tolerated() && !unfinished.contains(sample)
+    };
+    let inaccurate = accuracy.iter().enumerate().filter(doubtful);
+    let (count, worst) = (
+        inaccurate.clone().count(),
+        inaccurate.max_by(|(_, one), (_, other)| one.total_cmp(other)),
+    );
     if unfinished.is_empty() && worst.is_none() {
         return Ok(());
     }
-    let count = accuracy.iter().filter(|error| doubtful(error)).count();
     let (sample, error) = worst.map_or((0, f64::NAN), |(sample, error)| (sample, *error));
     py.import("argrad._policy")?
         .call_method1("warn_of_derivative", (accuracy.len(), unfinished, count, sample, error))?;

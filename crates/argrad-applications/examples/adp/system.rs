@@ -4,8 +4,9 @@
 //! The first is that of the paper (its notebook `constrained_lqr.ipynb`); others are drawn as it
 //! was: normal numbers, A scaled to spectral radius one.
 
+use argrad_applications::normal::normal;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 
 use crate::matrix::{Matrix, apply, spectral_radius};
 
@@ -82,12 +83,6 @@ impl System {
         let (of_x, of_u) = (apply(&self.a, x), apply(&self.b, u));
         std::array::from_fn(|i| of_x[i] + of_u[i] + disturbance[i])
     }
-}
-
-/// A normal number with variance one (Box and Muller 1958).
-pub fn normal(rng: &mut StdRng) -> f64 {
-    let (radius, angle): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
 /// Starts and disturbances of several runs.

@@ -2,8 +2,8 @@
 //! gradient through the plans.
 
 use argrad::argmin::{Argmin, ArgminCotangent, ArgminError};
+use argrad_applications::adam::Adam;
 
-use crate::adam::Adam;
 use crate::arguments::Learn;
 use crate::cartpole::{Controller, STATES};
 use crate::demonstrations::{Demonstrations, guess, horizon, plan};

@@ -6,7 +6,6 @@
 //! weights of the cost, are learned by gradient descent from plans of an expert (Amos et al.,
 //! "Differentiable MPC for End-to-end Planning and Control", 2018).
 
-mod adam;
 mod arguments;
 mod cartpole;
 mod closed_loop;

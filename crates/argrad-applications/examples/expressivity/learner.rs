@@ -3,6 +3,7 @@
 
 use argrad::model::{Layer, ModelError};
 use argrad::ready;
+use argrad_applications::normal::normal;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -161,12 +162,6 @@ fn columns(parameters: &[f64], copies: usize) -> [Vec<f64>; 3] {
         let column: Vec<f64> = parameters.iter().skip(which).step_by(3).copied().collect();
         column.repeat(copies)
     })
-}
-
-/// A standard normal number (Box and Muller 1958).
-fn normal(rng: &mut StdRng) -> f64 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }
 
 #[cfg(test)]

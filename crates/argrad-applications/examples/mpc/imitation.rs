@@ -5,11 +5,11 @@
 //! inputs best, by least squares, cut off at the bounds.
 
 use argrad::model::{Layer, ModelError};
+use argrad_applications::adam::Adam;
 use argrad_applications::interruption::Interruption;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::adam::Adam;
 use crate::controller::{Tuning, slots};
 use crate::learning::set;
 use crate::plant::{INPUTS, LARGEST, SEEN};

@@ -2,9 +2,9 @@
 //! stages on.
 
 use argrad::model::{Layer, ModelError};
+use argrad_applications::adam::Adam;
 use argrad_applications::interruption::Interruption;
 
-use crate::adam::Adam;
 use crate::closed_loop;
 use crate::controller::Tuning;
 use crate::plant::{Plant, Scenarios};

@@ -7,7 +7,6 @@
 //! 2018; Agrawal, Barratt, Boyd and Stellato, "Learning Convex Optimization Control Policies",
 //! 2020). Two stages are the rival: a model by least squares, then the weights of the task.
 
-mod adam;
 mod arguments;
 mod closed_loop;
 mod comparison;

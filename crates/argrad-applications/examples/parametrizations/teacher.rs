@@ -8,6 +8,7 @@
 
 use argrad::feasible_rhs::FeasibleRhs;
 use argrad::{Error, MatrixShape, QpCotangent, QpLayer, QpShape, QpValues, Settings, Slot};
+use argrad_applications::normal::normal;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -103,9 +104,5 @@ impl Lesson {
 }
 
 fn normals(rng: &mut StdRng, len: usize) -> Vec<f64> {
-    let normal = |_| {
-        let (u, v): (f64, f64) = (rng.random(), rng.random());
-        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-    };
-    (0..len).map(normal).collect()
+    (0..len).map(|_| normal(rng)).collect()
 }

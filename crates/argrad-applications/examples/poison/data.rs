@@ -1,8 +1,9 @@
 //! The data: points of two classes in the plane.
 
+use argrad_applications::normal::normal;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 
 /// The middle of the class with label 1; that of the other is opposite.
 const CENTER: f64 = 2.0;
@@ -51,12 +52,6 @@ impl Points {
     pub fn iter(&self) -> impl Iterator<Item = ([f64; 2], f64)> {
         self.x.chunks_exact(2).map(|x| [x[0], x[1]]).zip(self.labels.iter().copied())
     }
-}
-
-/// A standard normal number (Box and Muller 1958).
-fn normal(rng: &mut StdRng) -> f64 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ class Policy(NamedTuple):
 def warn_of_derivative(
     batch: int, unfinished: list[int], inaccurate: int, worst: int, error: float
 ) -> None:
-    """Warn once of derivatives that are none, or that have lost most of their digits.
+    """Warn once of derivatives that are none, or that have lost half of their digits.
 
     The core calls it: `unfinished` are samples that LSQR left at its limit of iterations,
     `inaccurate` is how many have a large estimated relative error, the largest being `error`, of
@@ -97,9 +97,9 @@ def warn_of_derivative(
     if inaccurate:
         _options.warn_once(
             "inaccurate",
-            f"the derivatives of {inaccurate} of {batch} samples may have lost most of their "
-            f"digits: the linear system of sample {worst} is so ill-conditioned that its relative "
-            f"error is estimated at {error:.0e}. Other units of the data, or a small quadratic "
+            f"the derivatives of {inaccurate} of {batch} samples may have lost more than half of "
+            f"their digits: the linear system of sample {worst} is so ill-conditioned that its "
+            f"relative error is estimated at {error:.0e}. Other units of the data, or a small quadratic "
             "term in the objective, help",
             SolverWarning,
         )

@@ -5,7 +5,7 @@ const DECAY: [f64; 2] = [0.9, 0.999];
 /// What keeps the division from zero.
 const FLOOR: f64 = 1e-12;
 
-/// What the method remembers.
+/// What the method remembers of the gradients, a number at a time.
 pub struct Adam {
     rate: f64,
     steps: i32,
