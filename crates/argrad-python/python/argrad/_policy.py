@@ -99,8 +99,8 @@ def warn_of_derivative(
             "inaccurate",
             f"the derivatives of {inaccurate} of {batch} samples may have lost more than half of "
             f"their digits: the linear system of sample {worst} is so ill-conditioned that its "
-            f"relative error is estimated at {error:.0e}. Other units of the data, or a small quadratic "
-            "term in the objective, help",
+            f"relative error is estimated at {error:.0e}. Other units of the data, or a small "
+            "quadratic term in the objective, help",
             SolverWarning,
         )
 
