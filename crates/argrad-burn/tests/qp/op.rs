@@ -122,7 +122,7 @@ fn single_precision_in_is_single_precision_out() {
         points.iter().zip(&expected_points).chain(gradients.iter().zip(&expected))
     {
         let error = relative_error(found, expected);
-        assert!(error < 1e-4, "{error:.1e}");
+        assert!(error < 1e-6, "{error:.1e}");
     }
 }
 
