@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use crate::lanes::{Buffer, Width, lane_count};
+use crate::lanes::{Buffer, Width, lanes_and_groups};
 use crate::program::{Error, Explanation, MemoryLimit, Settings, Structure, bytes};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{state_len, work_len};
@@ -16,6 +16,8 @@ pub(crate) struct Prepared {
     pub(crate) width: Width,
     /// Samples a group.
     pub(crate) lanes: usize,
+    /// Groups that are approached together in single precision.
+    team: usize,
     limit: MemoryLimit,
     states: Mutex<Vec<Buffer>>,
     /// Those of groups whose matrices the batch shares.
@@ -32,7 +34,7 @@ impl Prepared {
         } else {
             Width::Vector(settings.instructions)
         };
-        let lanes = lane_count(width);
+        let (lanes, team) = lanes_and_groups(width);
         let limit = MemoryLimit::new(&settings);
         let numbers = state_len(&analysis, false, lanes) + work_len(&analysis, 0, lanes);
         limit.check_program(bytes(numbers, size_of::<f64>()), || {
@@ -46,6 +48,7 @@ impl Prepared {
             settings,
             width,
             lanes,
+            team,
             limit,
             states: Mutex::new(Vec::new()),
             shared_states: Mutex::new(Vec::new()),
@@ -164,21 +167,50 @@ impl Prepared {
         more: usize,
         batch: usize,
         passes: usize,
+        task: impl FnMut(Group) -> T,
+        work: impl Fn(T, &mut [f64]) -> O + Sync,
+    ) -> Vec<O> {
+        self.for_pieces(self.lanes, more, batch, passes, task, work)
+    }
+
+    /// [`Self::for_groups`], with as many groups at a time as are approached together, where there
+    /// are enough of them for all threads.
+    pub(crate) fn for_teams<T: Send, O: Send>(
+        &self,
+        batch: usize,
+        passes: usize,
+        is_shared: bool,
+        task: impl FnMut(Group) -> T,
+        work: impl Fn(T, &mut [f64]) -> O + Sync,
+    ) -> Vec<O> {
+        let are_enough = batch.div_ceil(self.lanes) > rayon::current_num_threads();
+        let is_approached = self.analysis.approach.is_some() && !is_shared;
+        let team = if are_enough && is_approached { self.team } else { 1 };
+        self.for_pieces(team * self.lanes, 0, batch, passes, task, work)
+    }
+
+    /// [`Self::for_groups_with`], with `samples` at a time.
+    fn for_pieces<T: Send, O: Send>(
+        &self,
+        samples: usize,
+        more: usize,
+        batch: usize,
+        passes: usize,
         mut task: impl FnMut(Group) -> T,
         work: impl Fn(T, &mut [f64]) -> O + Sync,
     ) -> Vec<O> {
-        let count = batch.div_ceil(self.lanes);
+        let count = batch.div_ceil(samples);
         let mut outputs: Vec<Option<O>> = Vec::with_capacity(count);
         outputs.resize_with(count, || None);
         let group = |index: usize| {
-            let first = index * self.lanes;
-            Group { index, first, count: self.lanes.min(batch - first) }
+            let first = index * samples;
+            Group { index, first, count: samples.min(batch - first) }
         };
         let tasks =
             outputs.iter_mut().enumerate().map(|(index, out)| (task(group(index)), out)).collect();
         for_each(
             tasks,
-            passes * self.analysis.kkt.values_len,
+            passes * self.analysis.kkt.values_len * samples.div_ceil(self.lanes),
             || self.take_work(more),
             |scratch, (task, out)| *out = Some(work(task, scratch.as_mut_slice())),
         );
@@ -192,6 +224,17 @@ pub(crate) struct Group {
     pub(crate) index: usize,
     pub(crate) first: usize,
     pub(crate) count: usize,
+}
+
+impl Group {
+    /// Its samples, `lanes` at a time.
+    pub(crate) fn parts(self, lanes: usize) -> impl Iterator<Item = Self> {
+        let Self { first, count, .. } = self;
+        (0..count.div_ceil(lanes)).map(move |index| {
+            let before = index * lanes;
+            Self { index, first: first + before, count: lanes.min(count - before) }
+        })
+    }
 }
 
 /// As many numbers for each sample of a batch, handed out group by group.

@@ -7,7 +7,7 @@ use crate::prepared::{Group, Prepared, Rows};
 use crate::program::{
     Error, Explanation, Report, Settings, Solution, Status, Stop, Structure, Values, check_values,
 };
-use crate::solve::group::{Origin, SolveGroup};
+use crate::solve::group::{GroupTask, Origin, SolveTeam};
 use crate::solve::outcome::SolutionRows;
 use crate::solve::share::share;
 use crate::system::shared::matrices::SharedMatrices;
@@ -236,18 +236,27 @@ impl Solver {
         let mut s = Rows::new(&mut solution.s, m);
         let mut reports = Rows::new(&mut solution.reports, 1);
         let mut kept = states.map(<[Buffer]>::iter_mut);
-        let task = |group: Group| {
-            let (x, z, s) = (x.next(group), z.next(group), s.next(group));
-            let rows = SolutionRows { x, z, s, reports: reports.next(group) };
-            (group.first, rows, kept.as_mut().and_then(Iterator::next))
+        let is_shared = matrices.is_some();
+        let task = |samples: Group| {
+            let mut kept_states: Vec<Option<&mut Buffer>> = Vec::new();
+            let mut groups = Vec::new();
+            for group in samples.parts(prepared.lanes) {
+                let (x, z, s) = (x.next(group), z.next(group), s.next(group));
+                let rows = SolutionRows { x, z, s, reports: reports.next(group) };
+                groups.push((group.first, rows));
+                kept_states.push(kept.as_mut().and_then(Iterator::next));
+            }
+            (groups, kept_states)
         };
-        let solve = |first: usize, rows: SolutionRows<'_>, state: &mut [f64], work: &mut [f64]| {
+        let solve = |groups: Vec<GroupTask<'_>>, work: &mut [f64]| {
             if stop.is_due() && !matches!(origin, Origin::Given(_)) {
-                rows.leave(Status::TimeLimit);
-                state.fill(0.0);
+                for GroupTask { rows, state, .. } in groups {
+                    rows.leave(Status::TimeLimit);
+                    state.fill(0.0);
+                }
                 return Ok(());
             }
-            let group = SolveGroup {
+            let team = SolveTeam {
                 analysis,
                 settings,
                 matrices,
@@ -255,25 +264,31 @@ impl Solver {
                 values,
                 origin,
                 stop,
-                first,
-                rows,
-                state,
+                groups,
                 work,
             };
-            dispatch(prepared.width, group)
+            dispatch(prepared.width, team)
         };
-        let outcomes = prepared.for_groups(batch, SOLVE_PASSES, task, |task, work| {
-            let (first, rows, state) = task;
-            match state {
-                Some(state) => solve(first, rows, state.as_mut_slice(), work),
-                None => {
-                    let mut state = prepared.take_state(matrices.is_some())?;
-                    let outcome = solve(first, rows, state.as_mut_slice(), work);
-                    prepared.return_state(state);
-                    outcome
+        let outcomes =
+            prepared.for_teams(batch, SOLVE_PASSES, is_shared, task, |(groups, kept), work| {
+                let mut taken = Vec::new();
+                for _ in kept.iter().filter(|state| state.is_none()) {
+                    taken.push(prepared.take_state(is_shared)?);
                 }
-            }
-        });
+                let mut others = taken.iter_mut();
+                let states = kept.into_iter().map(|state| state.or_else(|| others.next()));
+                let groups = groups.into_iter().zip(states.flatten());
+                let groups = groups
+                    .map(|((first, rows), state)| GroupTask {
+                        first,
+                        rows,
+                        state: state.as_mut_slice(),
+                    })
+                    .collect();
+                let outcome = solve(groups, work);
+                taken.into_iter().for_each(|state| prepared.return_state(state));
+                outcome
+            });
         // The first error by position, whichever thread finds one first.
         outcomes.into_iter().collect::<Result<(), Error>>()?;
         Ok(solution)

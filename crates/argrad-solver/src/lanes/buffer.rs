@@ -40,16 +40,18 @@ impl Buffer {
 }
 
 /// Cuts one buffer into slices of registers, in order.
-pub(crate) struct Arena<'a, S: Simd>(&'a mut [V<S>]);
+pub(crate) struct Arena<'a, T>(&'a mut [T]);
 
-impl<'a, S: Simd> Arena<'a, S> {
+impl<'a, S: Simd> Arena<'a, V<S>> {
     pub(crate) fn new(simd: S, buffer: &'a mut [f64]) -> Self {
         Self(V::slice_mut(simd, buffer))
     }
+}
 
+impl<'a, T> Arena<'a, T> {
     /// Of memory that is registers already.
     #[inline(always)]
-    pub(crate) fn of(memory: &'a mut [V<S>]) -> Self {
+    pub(crate) fn of(memory: &'a mut [T]) -> Self {
         Self(memory)
     }
 
@@ -58,7 +60,7 @@ impl<'a, S: Simd> Arena<'a, S> {
     /// # Panics
     /// When the buffer is exhausted: the size computed for it was wrong.
     #[inline(always)]
-    pub(crate) fn take(&mut self, len: usize) -> &'a mut [V<S>] {
+    pub(crate) fn take(&mut self, len: usize) -> &'a mut [T] {
         let (head, tail) = std::mem::take(&mut self.0).split_at_mut(len);
         self.0 = tail;
         head

@@ -2,6 +2,7 @@
 
 use pulp::{Scalar, Simd, WithSimd};
 
+use super::{Single, V};
 use crate::program::Instructions;
 
 /// Work written once for any instruction set.
@@ -83,14 +84,20 @@ fn one_lane<O: WithSimd>(op: O) -> O::Output {
     Simd::vectorize(Scalar, One(op))
 }
 
-/// Number of lanes that [`dispatch`] works with.
+/// Number of f64 lanes that [`dispatch`] works with.
+#[cfg(test)]
 pub(crate) fn lane_count(width: impl Into<Width>) -> usize {
+    lanes_and_groups(width).0
+}
+
+/// Number of f64 lanes that [`dispatch`] works with, and of groups of them in a register of f32.
+pub(crate) fn lanes_and_groups(width: impl Into<Width>) -> (usize, usize) {
     struct Count;
     impl LaneTask for Count {
-        type Output = usize;
+        type Output = (usize, usize);
         #[inline(always)]
-        fn run<S: Simd>(self, _: S) -> usize {
-            S::F64_LANES
+        fn run<S: Simd>(self, _: S) -> (usize, usize) {
+            (V::<S>::LANES, Single::<S>::GROUPS)
         }
     }
     dispatch(width, Count)

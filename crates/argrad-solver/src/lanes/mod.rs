@@ -8,8 +8,14 @@
 mod buffer;
 mod dispatch;
 mod elementary;
+mod register;
+mod single;
 mod vector;
 
 pub(crate) use buffer::{Arena, Buffer};
-pub(crate) use dispatch::{Kernel, LaneTask, Width, call, dispatch, lane_count};
+#[cfg(test)]
+pub(crate) use dispatch::lane_count;
+pub(crate) use dispatch::{Kernel, LaneTask, Width, call, dispatch, lanes_and_groups};
+pub(crate) use register::{Mask, Register};
+pub(crate) use single::{MOST_GROUPS, Single};
 pub(crate) use vector::{M, MOST_LANES, V};

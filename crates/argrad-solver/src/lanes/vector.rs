@@ -5,6 +5,8 @@ use std::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub
 
 use pulp::Simd;
 
+use super::{Mask, Register};
+
 /// No instruction set has more lanes.
 pub(crate) const MOST_LANES: usize = 8;
 
@@ -36,7 +38,7 @@ impl<S: Simd> Copy for M<S> {}
 
 /// The token of `S`.
 #[inline(always)]
-fn token<S: Simd>() -> S {
+pub(super) fn token<S: Simd>() -> S {
     const { assert!(size_of::<S>() == 0) };
     // SAFETY: S has no bytes, so any aligned pointer may be read; and this function is only reached
     // through values that were made from a token, which proves that the instructions are there.
@@ -345,6 +347,52 @@ impl<S: Simd> M<S> {
             index.set_lane(lane, lane as f64);
         }
         index.lt(zero.like(count as f64))
+    }
+}
+
+impl<S: Simd> Register<S> for V<S> {
+    type Mask = M<S>;
+
+    #[inline(always)]
+    fn splat(simd: S, value: f64) -> Self {
+        V::splat(simd, value)
+    }
+
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        V::fma(self, b, c)
+    }
+
+    #[inline(always)]
+    fn nfma(self, b: Self, c: Self) -> Self {
+        V::nfma(self, b, c)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        V::abs(self)
+    }
+
+    #[inline(always)]
+    fn lt(self, b: Self) -> M<S> {
+        V::lt(self, b)
+    }
+
+    #[inline(always)]
+    fn le(self, b: Self) -> M<S> {
+        V::le(self, b)
+    }
+}
+
+impl<S: Simd> Mask<S, V<S>> for M<S> {
+    #[inline(always)]
+    fn select(self, a: V<S>, b: V<S>) -> V<S> {
+        M::select(self, a, b)
+    }
+
+    #[inline(always)]
+    fn any(self) -> bool {
+        M::any(self)
     }
 }
 

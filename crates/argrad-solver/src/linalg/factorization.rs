@@ -108,6 +108,14 @@ impl Factorization {
         }
     }
 
+    /// The factorization in lanes, where that is the engine.
+    pub(crate) fn in_lanes(&self) -> Option<&Symbolic> {
+        match self {
+            Self::Lanes(symbolic) => Some(symbolic),
+            Self::Sparse(_) | Self::None { .. } => None,
+        }
+    }
+
     /// Numbers a node each, in the order of elimination.
     pub(crate) fn in_elimination_order(&self, nodes: &[f64]) -> Vec<f64> {
         let mut ordered = vec![0.0; nodes.len()];
@@ -123,7 +131,7 @@ impl Factorization {
         &self,
         simd: S,
         values: &mut [V<S>],
-        pivots: Pivots<'_, S>,
+        pivots: Pivots<'_, V<S>>,
         scratch: &mut [V<S>],
     ) {
         match self {

@@ -2,8 +2,9 @@
 
 use pulp::Simd;
 
-use crate::lanes::{LaneTask, M, MOST_LANES, V};
+use crate::lanes::{LaneTask, M, MOST_GROUPS, MOST_LANES, V};
 use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_samples};
+use crate::solve::approach::{Approached, approach};
 use crate::solve::convexity::check_convexity;
 use crate::solve::dual_interior_point::{DualEmbedding, dual_interior_point};
 use crate::solve::equilibrate::{equilibrate, load};
@@ -52,8 +53,16 @@ pub(crate) enum Origin<'a> {
     Given(&'a Solution),
 }
 
-/// Solves the samples `first..first + rows.reports.len()`, at most as many as there are lanes.
-pub(crate) struct SolveGroup<'a> {
+/// A group to solve: the samples `first..first + rows.reports.len()`, at most as many as there are
+/// lanes.
+pub(crate) struct GroupTask<'a> {
+    pub(crate) first: usize,
+    pub(crate) rows: SolutionRows<'a>,
+    pub(crate) state: &'a mut [f64],
+}
+
+/// Solves the groups that are approached together: at most as many as a register of f32 holds.
+pub(crate) struct SolveTeam<'a> {
     pub(crate) analysis: &'a Analysis,
     pub(crate) settings: &'a Settings,
     /// The matrices that the batch shares, where they serve.
@@ -62,61 +71,68 @@ pub(crate) struct SolveGroup<'a> {
     pub(crate) values: &'a Values<'a>,
     pub(crate) origin: Origin<'a>,
     pub(crate) stop: Stop<'a>,
-    pub(crate) first: usize,
-    pub(crate) rows: SolutionRows<'a>,
-    pub(crate) state: &'a mut [f64],
+    pub(crate) groups: Vec<GroupTask<'a>>,
     pub(crate) work: &'a mut [f64],
 }
 
-impl LaneTask for SolveGroup<'_> {
+impl LaneTask for SolveTeam<'_> {
     type Output = Result<(), Error>;
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
-        let Self { analysis, settings, matrices, values, origin, stop, first, rows, .. } = self;
-        let count = rows.reports.len();
-        check_finite_samples(&analysis.structure, values, first, count)?;
-        // Lanes without a sample of their own repeat the first.
-        let samples: [usize; MOST_LANES] =
-            std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
-        let samples = &samples[..V::<S>::LANES];
+        let Self { analysis, settings, matrices, values, origin, stop, groups, .. } = self;
         let work = &mut Work::new(simd, analysis, self.work);
-        let spare = std::mem::take(&mut work.spare);
-        let state = &mut State::new(simd, analysis, matrices, self.state, spare);
-        let all = M::first(simd, count);
-        let mut group = LaneGroup {
-            simd,
-            analysis,
-            settings,
-            state,
-            work,
-            all,
-            outcome: Outcome::new(simd, all),
-        };
-        group.load(values, samples);
-        if self.check_convexity && (first == 0 || !values.p.is_shared()) {
-            let LaneGroup { state, work, .. } = &mut group;
-            write_general_values(simd, analysis, state);
-            check_convexity(simd, analysis, settings, values, state, work, first..first + count)?;
-        }
-        match origin {
-            Origin::Given(point) => group.take(point, samples),
-            Origin::Warm(start) => {
-                group.warm_start(start, samples);
-                group.solve(stop);
+        let mut spare = std::mem::take(&mut work.spare);
+        let mut states = Vec::with_capacity(MOST_GROUPS);
+        let mut places = Vec::with_capacity(MOST_GROUPS);
+        for GroupTask { first, rows, state } in groups {
+            let place = Place::new(simd, first, rows.reports.len());
+            check_finite_samples(&analysis.structure, values, first, place.count)?;
+            let spare = std::mem::take(&mut spare);
+            let mut state = State::new(simd, analysis, matrices, state, spare);
+            let mut group = LaneGroup::new(simd, (analysis, settings), &mut state, work, &place);
+            group.load(values, &place.samples[..V::<S>::LANES]);
+            if self.check_convexity && (first == 0 || !values.p.is_shared()) {
+                write_general_values(simd, analysis, &mut state);
+                let samples = first..first + place.count;
+                check_convexity(simd, analysis, settings, values, &mut state, work, samples)?;
             }
-            Origin::Cold => group.solve(stop),
+            states.push(state);
+            places.push((place, rows));
         }
-        group.project_unpolished();
-        group.factor();
-        group.look_for_others();
-        let LaneGroup { state, work, outcome, .. } = group;
-        report(simd, analysis, settings, state, &mut work.system, &outcome, rows.reports);
-        write_rows(analysis, values, state, first, rows);
+        let mut approached = [Approached::none(simd); MOST_GROUPS];
+        if matches!(origin, Origin::Cold) && matrices.is_none() {
+            let mut lanes = [M::splat(simd, false); MOST_GROUPS];
+            lanes.iter_mut().zip(&places).for_each(|(lanes, (place, _))| *lanes = place.all);
+            let lanes = &lanes[..states.len()];
+            approached = approach(simd, analysis, &mut states, lanes, work);
+        }
+        let groups = states.iter_mut().zip(places).zip(approached);
+        for ((state, (place, rows)), approached) in groups {
+            let group = LaneGroup::new(simd, (analysis, settings), state, work, &place);
+            group.finish(values, (origin, &approached, stop), &place, rows);
+        }
         Ok(())
     }
 }
 
+/// Which samples a group has.
+struct Place<S: Simd> {
+    first: usize,
+    count: usize,
+    /// One per lane; lanes without a sample of their own repeat the first.
+    samples: [usize; MOST_LANES],
+    /// Lanes with a sample of their own.
+    all: M<S>,
+}
+
+impl<S: Simd> Place<S> {
+    #[inline(always)]
+    fn new(simd: S, first: usize, count: usize) -> Self {
+        let samples = std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
+        Self { first, count, samples, all: M::first(simd, count) }
+    }
+}
 /// A lane group under way.
 struct LaneGroup<'r, 's, 'w, S: Simd> {
     simd: S,
@@ -129,7 +145,49 @@ struct LaneGroup<'r, 's, 'w, S: Simd> {
     outcome: Outcome<S>,
 }
 
-impl<S: Simd> LaneGroup<'_, '_, '_, S> {
+impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
+    #[inline(always)]
+    fn new(
+        simd: S,
+        (analysis, settings): (&'r Analysis, &'r Settings),
+        state: &'r mut State<'s, S>,
+        work: &'r mut Work<'w, S>,
+        place: &Place<S>,
+    ) -> Self {
+        let (all, outcome) = (place.all, Outcome::new(simd, place.all));
+        Self { simd, analysis, settings, state, work, all, outcome }
+    }
+
+    /// Solves the programs that are loaded, and writes solutions and reports.
+    #[inline(always)]
+    fn finish(
+        mut self,
+        values: &Values<'_>,
+        (origin, approached, stop): (Origin<'_>, &Approached<S>, Stop<'_>),
+        place: &Place<S>,
+        rows: SolutionRows<'_>,
+    ) {
+        let samples = &place.samples[..V::<S>::LANES];
+        match origin {
+            Origin::Given(point) => self.take(point, samples),
+            Origin::Warm(start) => {
+                self.warm_start(start, samples);
+                self.approach();
+                self.solve(stop);
+            }
+            Origin::Cold => {
+                self.polish_approached(approached);
+                self.solve(stop);
+            }
+        }
+        self.project_unpolished();
+        self.factor();
+        self.look_for_others();
+        let Self { simd, analysis, settings, state, work, outcome, .. } = self;
+        report(simd, analysis, settings, state, &mut work.system, &outcome, rows.reports);
+        write_rows(analysis, values, state, place.first, rows);
+    }
+
     /// Loads the programs into lanes, and scales them.
     #[inline(always)]
     fn load(&mut self, values: &Values<'_>, samples: &[usize]) {
@@ -206,8 +264,8 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
             let Self { state, work, .. } = self;
             let round = (lanes, handover);
             let found = dual_interior_point(simd, analysis, state, work, &mut embedding, round);
-            self.outcome.dual_iterations =
-                self.outcome.pending.select(embedding.iterations, self.outcome.dual_iterations);
+            self.outcome.direct_iterations =
+                self.outcome.pending.select(embedding.iterations, self.outcome.direct_iterations);
             self.polish_by_sharing_to(found, polished_to, false);
         }
     }
@@ -222,8 +280,37 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     /// weakly active rows stay pending.
     #[inline(always)]
     fn polish_by_sharing_to(&mut self, lanes: M<S>, residual: f64, is_vertex: bool) {
-        if !lanes.any() {
+        let found = self.polish_some(lanes, residual, is_vertex);
+        self.outcome.by_sharing = self.outcome.by_sharing | found;
+    }
+
+    /// Approaches the solutions of the pending lanes in single precision, and polishes.
+    #[inline(always)]
+    fn approach(&mut self) {
+        if self.state.shared.is_some() || !self.outcome.pending.any() {
             return;
+        }
+        let Self { simd, analysis, state, work, outcome, .. } = self;
+        let states = std::slice::from_mut(&mut **state);
+        let [approached, ..] = approach(*simd, analysis, states, &[outcome.pending], work);
+        self.polish_approached(&approached);
+    }
+
+    /// Polishes the lanes that were approached in single precision.
+    #[inline(always)]
+    fn polish_approached(&mut self, approached: &Approached<S>) {
+        let found = self.polish_some(approached.found, POLISHED[0], false);
+        self.outcome.approached = found;
+        self.outcome.direct_iterations =
+            found.select(approached.iterations, self.outcome.direct_iterations);
+    }
+
+    /// Polishes `lanes`, which are pending. Returns those that are solved by it; the others stay
+    /// pending, and so do, where `is_vertex`, those with weakly active rows.
+    #[inline(always)]
+    fn polish_some(&mut self, lanes: M<S>, residual: f64, is_vertex: bool) -> M<S> {
+        if !lanes.any() {
+            return lanes;
         }
         let (pending, before) = (self.outcome.pending, self.outcome.solved);
         let none = M::splat(self.simd, false);
@@ -236,10 +323,10 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
             let weak = weakly_active(*simd, analysis, state, found, cones);
             found = found & weak.le(V::splat(*simd, 0.0));
         }
-        outcome.by_sharing = outcome.by_sharing | found;
         outcome.solved = before | found;
         outcome.pending = pending & !found;
         outcome.forget_pending(*simd);
+        found
     }
 
     /// Interior point and polish in turn: each lane is handed over at ever smaller residuals until

@@ -6,6 +6,7 @@
 //! error, [`measure`] judges it in the caller's units, [`uniqueness`] looks whether others solve
 //! the program too, [`report`] says how it went.
 
+mod approach;
 mod convexity;
 mod dual_interior_point;
 pub(crate) mod equilibrate;

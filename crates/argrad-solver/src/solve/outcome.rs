@@ -38,10 +38,12 @@ pub(super) struct Outcome<S: Simd> {
     pub(super) solved: M<S>,
     /// Lanes that are solved from their start.
     pub(super) warm: M<S>,
-    /// Lanes that are solved with the matrices that the batch shares, and iterations of the
-    /// interior point on their duals.
+    /// Lanes that are solved with the matrices that the batch shares, ...
     pub(super) by_sharing: M<S>,
-    pub(super) dual_iterations: V<S>,
+    /// ... or from where single precision came.
+    pub(super) approached: M<S>,
+    /// Iterations of what came before the general interior point.
+    pub(super) direct_iterations: V<S>,
     pub(super) polish_steps: V<S>,
     /// Of the polishes.
     pub(super) factorizations: V<S>,
@@ -68,7 +70,8 @@ impl<S: Simd> Outcome<S> {
             solved: no,
             warm: no,
             by_sharing: no,
-            dual_iterations: zero,
+            approached: no,
+            direct_iterations: zero,
             polish_steps: zero,
             factorizations: zero,
             growth: zero,

@@ -23,7 +23,8 @@ pub(super) fn report<S: Simd>(
     let measure = measure(simd, analysis, state, work);
     let residual = measure.residual();
     // Without the general interior point.
-    let direct = outcome.warm | outcome.by_sharing;
+    let early = outcome.by_sharing | outcome.approached;
+    let direct = outcome.warm | early;
     let weak = weakly_active(simd, analysis, state, outcome.solved, work.cones);
     for (lane, report) in reports.iter_mut().enumerate() {
         let accurate = residual.lane(lane) <= settings.tolerance;
@@ -48,8 +49,8 @@ pub(super) fn report<S: Simd>(
                 status = Status::IterationLimit;
             }
         }
-        if outcome.by_sharing.lane(lane) {
-            iterations = outcome.dual_iterations.lane(lane) as u32;
+        if early.lane(lane) {
+            iterations = outcome.direct_iterations.lane(lane) as u32;
             started = iterations;
         }
         let growth = outcome.growth.lane(lane);

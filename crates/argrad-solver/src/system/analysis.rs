@@ -4,6 +4,7 @@ use crate::cones::ConeProduct;
 use crate::linalg::{Factorization, Symbolic};
 use crate::program::Error;
 use crate::program::{MemoryLimit, Pattern, Settings, Structure, bytes};
+use crate::system::approach::Approach;
 use crate::system::kkt::Kkt;
 use crate::system::schur::{most_fill, worth_eliminating};
 use crate::system::shared::matrices::Sharing;
@@ -15,6 +16,8 @@ pub(crate) struct Analysis {
     pub(crate) kkt: Kkt,
     /// The rows of a quadratic program, where its matrices can be shared by a batch.
     pub(crate) sharing: Option<Sharing>,
+    /// The rows of a quadratic program that is approached in single precision.
+    pub(crate) approach: Option<Approach>,
     /// Factorization of P alone, for the convexity check.
     pub(crate) convexity: Factorization,
     /// Address of each entry of P, and of each diagonal entry, in it.
@@ -54,6 +57,7 @@ impl Analysis {
         let is_sharing = settings.share_matrices && !kkt.takes_one_lane();
         let sharing =
             if is_sharing { Sharing::new(&structure, kkt.factor_entries()) } else { None };
+        let approach = Approach::new(&structure, &kkt);
         let n = structure.variables();
         let off_diagonal: Vec<(usize, usize)> =
             nonzero.p.entries().filter(|(i, j)| i != j).collect();
@@ -88,6 +92,7 @@ impl Analysis {
             cones,
             kkt,
             sharing,
+            approach,
             convexity,
             convexity_address,
             convexity_diagonal,

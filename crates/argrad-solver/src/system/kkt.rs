@@ -9,13 +9,15 @@
 
 use std::cmp::{max, min};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 use pulp::Simd;
 
 use crate::cones::{ConeProduct, Point};
-use crate::lanes::{M, V};
+use crate::lanes::{M, Register, Single, V};
 use crate::linalg::{
-    Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows,
+    Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows, factor,
+    solve,
 };
 use crate::program::Error;
 use crate::program::{Engine, MemoryLimit, Settings, Structure, Unknown};
@@ -214,7 +216,7 @@ impl Kkt {
         simd: S,
         values: &mut [V<S>],
         h: (Point, &[V<S>]),
-        workspace: Factored<'_, S>,
+        workspace: Factored<'_, V<S>>,
     ) -> M<S> {
         self.factor_closely(simd, values, h, workspace, M::splat(simd, false))
     }
@@ -227,7 +229,7 @@ impl Kkt {
         simd: S,
         values: &mut [V<S>],
         (point, h): (Point, &[V<S>]),
-        workspace: Factored<'_, S>,
+        workspace: Factored<'_, V<S>>,
         close: M<S>,
     ) -> M<S> {
         assert!(h.len() >= self.assembly.h_address.len() && values.len() == self.values_len);
@@ -267,8 +269,14 @@ impl Kkt {
 
     /// Writes the system with cone blocks `h`.
     #[inline(always)]
-    fn assemble<S: Simd>(&self, simd: S, values: &mut [V<S>], h: &[V<S>], [of_x, of_z]: [V<S>; 2]) {
-        let zero = V::splat(simd, 0.0);
+    fn assemble<S: Simd, T: Register<S>>(
+        &self,
+        simd: S,
+        values: &mut [T],
+        h: &[T],
+        [of_x, of_z]: [T; 2],
+    ) {
+        let zero = T::splat(simd, 0.0);
         let at = values.as_mut_ptr();
         let Assembly { copies, zeros, x_diagonal, h_address, .. } = &self.assembly;
         // SAFETY: all addresses are below `values_len`, by construction in `new`.
@@ -284,7 +292,7 @@ impl Kkt {
                 *entry = if has_p { *entry + of_x } else { of_x };
             }
             for (&(address, sign), &h) in h_address.iter().zip(h) {
-                *at.add(address as usize) = V::splat(simd, sign).fma(of_z, -h);
+                *at.add(address as usize) = T::splat(simd, sign).fma(of_z, -h);
             }
         }
     }
@@ -336,6 +344,82 @@ impl Kkt {
             if !self.schur.is_empty() {
                 self.schur.recover(simd, values, (rhs[r].1, r, R), (x, z), scratch);
             }
+        }
+    }
+}
+
+/// The same in single precision, for what a rough solution is enough for.
+impl Kkt {
+    /// Multiplications of a factorization and of a solve in single precision, where there is one:
+    /// in lanes, with no rows eliminated beside it.
+    pub(crate) fn single_operations(&self) -> Option<(usize, usize)> {
+        let symbolic = self.factorization.in_lanes()?;
+        self.schur.is_empty().then(|| symbolic.operations())
+    }
+
+    /// Addresses of A and P in the value buffer: what `values` of [`Self::factor_single`] must hold
+    /// before.
+    pub(crate) fn given_addresses(&self) -> [Range<usize>; 2] {
+        [0..self.factorization.static_len(), self.factorization.len()..self.values_len]
+    }
+
+    /// Assembles and factors the system with cone blocks `h`, regularized by `regularization`.
+    #[inline(always)]
+    pub(crate) fn factor_single<S: Simd>(
+        &self,
+        simd: S,
+        values: &mut [Single<S>],
+        h: &[Single<S>],
+        regularization: f64,
+        workspace: Factored<'_, Single<S>>,
+    ) {
+        assert!(h.len() >= self.assembly.h_address.len() && values.len() == self.values_len);
+        let Some(symbolic) = self.factorization.in_lanes() else { return };
+        let regularization = Single::splat(simd, regularization);
+        self.assemble(simd, values, h, [regularization; 2]);
+        let pivots = Pivots {
+            signs: &self.signs,
+            smallest: Single::splat(simd, SMALLEST_PIVOT) * regularization,
+            replacement: regularization,
+            inverse: workspace.inverse_pivots,
+            least: &mut Single::splat(simd, 0.0),
+        };
+        factor(simd, symbolic, values, pivots, workspace.scratch);
+    }
+
+    /// `px = P x`, `ax = A x`, `atz = A' z`.
+    #[inline(always)]
+    pub(crate) fn multiply_single<S: Simd>(
+        &self,
+        simd: S,
+        values: &[Single<S>],
+        (x, z): (&[Single<S>], &[Single<S>]),
+        (px, ax, atz): (&mut [Single<S>], &mut [Single<S>], &mut [Single<S>]),
+    ) {
+        if let Products::Blocks(blocks) = &self.products {
+            blocks.multiply(simd, values, x, z, px, ax, atz);
+        }
+    }
+
+    /// Solves the factored system for the right-hand side in `x` and `z`, in place.
+    #[inline(always)]
+    pub(crate) fn solve_single<S: Simd>(
+        &self,
+        simd: S,
+        values: &[Single<S>],
+        inverse_pivots: &[Single<S>],
+        permuted: &mut [Single<S>],
+        (x, z): (&mut [Single<S>], &mut [Single<S>]),
+    ) {
+        let Some(symbolic) = self.factorization.in_lanes() else { return };
+        let (work, _) = permuted[..self.step.len()].as_chunks_mut::<1>();
+        let (of_x, of_z) = self.step.split_at(self.n);
+        for (&step, &x) in of_x.iter().zip(x.iter()).chain(of_z.iter().zip(z.iter())) {
+            work[step as usize] = [x];
+        }
+        solve(simd, symbolic, values, inverse_pivots, work);
+        for (&step, x) in of_x.iter().zip(x).chain(of_z.iter().zip(z)) {
+            [*x] = work[step as usize];
         }
     }
 }
@@ -573,9 +657,9 @@ fn choose(
 }
 
 /// What a factorization writes besides the values.
-pub(crate) struct Factored<'a, S: Simd> {
-    pub(crate) inverse_pivots: &'a mut [V<S>],
-    pub(crate) scratch: &'a mut [V<S>],
+pub(crate) struct Factored<'a, T> {
+    pub(crate) inverse_pivots: &'a mut [T],
+    pub(crate) scratch: &'a mut [T],
 }
 
 /// Gives each block of A its place: inside the static panel that holds exactly this block where

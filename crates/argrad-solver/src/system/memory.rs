@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::lanes::{Arena, V};
+use crate::lanes::{Arena, Single, V};
 use crate::system::analysis::Analysis;
 use crate::system::gcr;
 use crate::system::group_system::GroupSystem;
@@ -213,6 +213,9 @@ pub(crate) struct Lengths {
     active: usize,
     inequalities: usize,
     shared_order: usize,
+    /// The program and its pivots in single precision, where it is approached in that.
+    single_values: usize,
+    single_pivots: usize,
 }
 
 impl Lengths {
@@ -233,6 +236,8 @@ impl Lengths {
             active: analysis.sharing.as_ref().map_or(0, |sharing| active::len(sharing, x, z)),
             inequalities: analysis.sharing.as_ref().map_or(0, |sharing| sharing.inequalities.len()),
             shared_order: analysis.sharing.as_ref().map_or(0, |sharing| sharing.order(x)),
+            single_values: analysis.approach.as_ref().map_or(0, |_| analysis.kkt.values_len),
+            single_pivots: analysis.approach.as_ref().map_or(0, |_| analysis.kkt.pivots_len),
         }
     }
 }
@@ -240,10 +245,18 @@ impl Lengths {
 /// A struct of vectors, each with the name of its length in [`Lengths`], that is cut from one
 /// slice.
 macro_rules! vectors {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $len:ident,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($fields:tt)* }) => {
+        vectors! { $(#[$doc])* $name of V { $($fields)* } }
+    };
+    (
+        $(#[$doc:meta])*
+        $name:ident of $register:ident {
+            $($(#[$field_doc:meta])* $field:ident: $len:ident,)*
+        }
+    ) => {
         $(#[$doc])*
         pub(crate) struct $name<'a, S: Simd> {
-            $($(#[$field_doc])* pub(crate) $field: &'a mut [V<S>],)*
+            $($(#[$field_doc])* pub(crate) $field: &'a mut [$register<S>],)*
         }
 
         impl<'a, S: Simd> $name<'a, S> {
@@ -254,7 +267,7 @@ macro_rules! vectors {
 
             /// Cuts the vectors from the start of `memory`; what they hold is arbitrary.
             #[inline(always)]
-            pub(crate) fn new(lengths: &Lengths, memory: &'a mut [V<S>]) -> Self {
+            pub(crate) fn new(lengths: &Lengths, memory: &'a mut [$register<S>]) -> Self {
                 let mut arena = Arena::of(memory);
                 Self { $($field: arena.take(lengths.$len),)* }
             }
@@ -323,6 +336,40 @@ vectors! {
         active: inequalities,
         /// Zero in active rows, [`crate::cones::FREE`] in the others.
         h: h,
+    }
+}
+
+vectors! {
+    /// The approach in single precision.
+    ApproachVectors of Single {
+        /// The program and the factor of its system.
+        values: single_values,
+        inverse_pivots: single_pivots,
+        q: x,
+        b: z,
+        /// s / z.
+        h: z,
+        factor: factor,
+        permuted: permuted,
+        /// The iterate.
+        x: x,
+        z: z,
+        s: z,
+        /// Residuals, and the products that they are made of.
+        rx: x,
+        rz: z,
+        px: x,
+        ax: z,
+        atz: x,
+        /// Direction, with c of ds = -(H dz + c), and a copy.
+        dx: x,
+        dz: z,
+        ds: z,
+        constant: z,
+        kept_dx: x,
+        kept_dz: z,
+        kept_ds: z,
+        kept_constant: z,
     }
 }
 
@@ -500,11 +547,17 @@ impl<'a, S: Simd> Work<'a, S> {
         if analysis.sharing.is_some() { values_len(analysis) } else { 0 }
     }
 
+    /// Registers that the approach in single precision takes, where there is one.
+    fn approach_len(lengths: &Lengths) -> usize {
+        if lengths.single_values > 0 { ApproachVectors::<S>::len(lengths) } else { 0 }
+    }
+
     /// Registers of the phase that takes most.
     fn phase_len(lengths: &Lengths) -> usize {
         EquilibrationVectors::<S>::len(lengths)
             .max(ConvexityVectors::<S>::len(lengths))
             .max(PivotingVectors::<S>::len(lengths))
+            .max(Self::approach_len(lengths))
             .max(StartVectors::<S>::len(lengths))
             .max(InteriorPointVectors::<S>::len(lengths))
             .max(PolishVectors::<S>::len(lengths))

@@ -8,6 +8,7 @@
 //! either way.
 
 pub(crate) mod analysis;
+pub(crate) mod approach;
 pub(crate) mod gcr;
 mod group_factor;
 pub(crate) mod group_system;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use pulp::Simd;
 
-use crate::lanes::{Kernel, V, call};
+use crate::lanes::{Kernel, Register, V, call};
 use crate::program::Pattern;
 
 /// A dense block of A, stored `[outer][inner]` from address `base`.
@@ -58,15 +58,15 @@ impl Blocks {
     /// `px = P x`, `ax = A x`, `atz = A' z`.
     #[expect(clippy::too_many_arguments, reason = "the operands of a kernel")]
     #[inline(always)]
-    pub(crate) fn multiply<S: Simd>(
+    pub(crate) fn multiply<S: Simd, T: Register<S>>(
         &self,
         simd: S,
-        values: &[V<S>],
-        x: &[V<S>],
-        z: &[V<S>],
-        px: &mut [V<S>],
-        ax: &mut [V<S>],
-        atz: &mut [V<S>],
+        values: &[T],
+        x: &[T],
+        z: &[T],
+        px: &mut [T],
+        ax: &mut [T],
+        atz: &mut [T],
     ) {
         assert!(px.len() == x.len() && atz.len() == x.len() && ax.len() == z.len());
         assert!(self.p_colptr.len() == x.len() + 1);
@@ -141,24 +141,24 @@ impl Blocks {
     }
 }
 
-struct Multiply<'a, S: Simd> {
+struct Multiply<'a, S: Simd, T> {
     simd: S,
     blocks: &'a Blocks,
-    values: &'a [V<S>],
-    x: &'a [V<S>],
-    z: &'a [V<S>],
-    px: &'a mut [V<S>],
-    ax: &'a mut [V<S>],
-    atz: &'a mut [V<S>],
+    values: &'a [T],
+    x: &'a [T],
+    z: &'a [T],
+    px: &'a mut [T],
+    ax: &'a mut [T],
+    atz: &'a mut [T],
 }
 
-impl<S: Simd> Kernel for Multiply<'_, S> {
+impl<S: Simd, T: Register<S>> Kernel for Multiply<'_, S, T> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self { simd, blocks, values, x, z, px, ax, atz } = self;
-        let zero = V::splat(simd, 0.0);
+        let zero = T::splat(simd, 0.0);
         px.fill(zero);
         ax.fill(zero);
         atz.fill(zero);
@@ -199,9 +199,9 @@ impl<S: Simd> Kernel for Multiply<'_, S> {
             let size = block.outer.len() * block.inner.len();
             let entries = &values[block.base..block.base + size];
             if block.outer_is_row {
-                multiply_block(zero, block, entries, x, ax, z, atz);
+                multiply_block::<S, T>(zero, block, entries, x, ax, z, atz);
             } else {
-                multiply_block(zero, block, entries, z, atz, x, ax);
+                multiply_block::<S, T>(zero, block, entries, z, atz, x, ax);
             }
         }
     }
@@ -209,14 +209,14 @@ impl<S: Simd> Kernel for Multiply<'_, S> {
 
 /// `outer_out += B inner_in` and `inner_out += B' outer_in`.
 #[inline(always)]
-fn multiply_block<S: Simd>(
-    zero: V<S>,
+fn multiply_block<S: Simd, T: Register<S>>(
+    zero: T,
     block: &Block,
-    entries: &[V<S>],
-    inner_in: &[V<S>],
-    outer_out: &mut [V<S>],
-    outer_in: &[V<S>],
-    inner_out: &mut [V<S>],
+    entries: &[T],
+    inner_in: &[T],
+    outer_out: &mut [T],
+    outer_in: &[T],
+    inner_out: &mut [T],
 ) {
     let mut o = 0;
     while o < block.outer.len() {
@@ -225,12 +225,12 @@ fn multiply_block<S: Simd>(
         // of A, and the caller checked the lengths.
         unsafe {
             if left >= 4 {
-                multiply_rows::<S, 4>(
+                multiply_rows::<S, T, 4>(
                     zero, block, o, entries, inner_in, outer_out, outer_in, inner_out,
                 );
                 o += 4;
             } else {
-                multiply_rows::<S, 1>(
+                multiply_rows::<S, T, 1>(
                     zero, block, o, entries, inner_in, outer_out, outer_in, inner_out,
                 );
                 o += 1;
@@ -241,15 +241,15 @@ fn multiply_block<S: Simd>(
 
 #[expect(clippy::too_many_arguments, reason = "the operands of a kernel")]
 #[inline(always)]
-unsafe fn multiply_rows<S: Simd, const N: usize>(
-    zero: V<S>,
+unsafe fn multiply_rows<S: Simd, T: Register<S>, const N: usize>(
+    zero: T,
     block: &Block,
     o: usize,
-    entries: &[V<S>],
-    inner_in: &[V<S>],
-    outer_out: &mut [V<S>],
-    outer_in: &[V<S>],
-    inner_out: &mut [V<S>],
+    entries: &[T],
+    inner_in: &[T],
+    outer_out: &mut [T],
+    outer_in: &[T],
+    inner_out: &mut [T],
 ) {
     let width = block.inner.len();
     let entries = entries[o * width..(o + N) * width].as_ptr();

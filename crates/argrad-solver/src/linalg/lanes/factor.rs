@@ -4,52 +4,52 @@ use pulp::Simd;
 
 use super::symbolic::{Kind, Supernode, Symbolic};
 use super::tile::subtract_outer_product;
-use crate::lanes::{Kernel, V, call};
+use crate::lanes::{Kernel, Mask, Register, call};
 
 /// The pivots of a factorization and what they must be like.
-pub(crate) struct Pivots<'a, S: Simd> {
+pub(crate) struct Pivots<'a, T> {
     /// Expected sign of each pivot, +1 or -1, in elimination order.
     pub(crate) signs: &'a [f64],
     /// A pivot of the wrong sign, or smaller than this, ...
-    pub(crate) smallest: V<S>,
+    pub(crate) smallest: T,
     /// ... is replaced by this times its sign.
-    pub(crate) replacement: V<S>,
+    pub(crate) replacement: T,
     /// Receives 1 / d.
-    pub(crate) inverse: &'a mut [V<S>],
+    pub(crate) inverse: &'a mut [T],
     /// Receives the smallest `sign * d` met before replacement.
-    pub(crate) least: &'a mut V<S>,
+    pub(crate) least: &'a mut T,
 }
 
 /// Factors the matrix whose entries lie in `values` at the addresses of `symbolic`; `values` then
 /// holds L D, and L' in the upper triangles of the dense diagonal blocks.
-pub(crate) fn factor<S: Simd>(
+pub(crate) fn factor<S: Simd, T: Register<S>>(
     simd: S,
     symbolic: &Symbolic,
-    values: &mut [V<S>],
-    pivots: Pivots<'_, S>,
-    scratch: &mut [V<S>],
+    values: &mut [T],
+    pivots: Pivots<'_, T>,
+    scratch: &mut [T],
 ) {
     assert!(values.len() >= symbolic.len && scratch.len() >= symbolic.scratch_len);
     assert!(pivots.inverse.len() == symbolic.order() && pivots.signs.len() == symbolic.order());
     call(simd, Factor { simd, symbolic, values, pivots, scratch });
 }
 
-struct Factor<'a, S: Simd> {
+struct Factor<'a, S: Simd, T: Register<S>> {
     simd: S,
     symbolic: &'a Symbolic,
-    values: &'a mut [V<S>],
-    pivots: Pivots<'a, S>,
-    scratch: &'a mut [V<S>],
+    values: &'a mut [T],
+    pivots: Pivots<'a, T>,
+    scratch: &'a mut [T],
 }
 
-impl<S: Simd> Kernel for Factor<'_, S> {
+impl<S: Simd, T: Register<S>> Kernel for Factor<'_, S, T> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self { simd, symbolic, values, mut pivots, scratch } = self;
         let values = values.as_mut_ptr();
-        *pivots.least = V::splat(simd, f64::INFINITY);
+        *pivots.least = T::splat(simd, f64::INFINITY);
         for node in &symbolic.supernodes {
             // SAFETY: the lengths were asserted; all addresses of a supernode are below the length
             // of the symbolic factorization.
@@ -74,15 +74,20 @@ impl<S: Simd> Kernel for Factor<'_, S> {
 }
 
 #[inline(always)]
-fn invert_pivot<S: Simd>(simd: S, pivot: V<S>, step: usize, pivots: &mut Pivots<'_, S>) -> V<S> {
-    let sign = V::splat(simd, pivots.signs[step]);
+fn invert_pivot<S: Simd, T: Register<S>>(
+    simd: S,
+    pivot: T,
+    step: usize,
+    pivots: &mut Pivots<'_, T>,
+) -> T {
+    let sign = T::splat(simd, pivots.signs[step]);
     let smallest = pivots.smallest;
     let signed = pivot * sign;
     *pivots.least = signed.min(*pivots.least);
     // A NaN pivot is not replaced: it marks its lane as failed.
     let replacement = pivots.replacement * sign;
     let pivot = signed.lt(smallest).select(replacement, pivot);
-    let inverse = V::splat(simd, 1.0) / pivot;
+    let inverse = T::splat(simd, 1.0) / pivot;
     pivots.inverse[step] = inverse;
     inverse
 }
@@ -93,11 +98,11 @@ const COLUMNS: usize = 3;
 /// LDL' of the dense triangle of `node`, left-looking by blocks of columns: leaves L D below the
 /// diagonal and L' above it.
 #[inline(always)]
-unsafe fn factor_triangle<S: Simd>(
+unsafe fn factor_triangle<S: Simd, T: Register<S>>(
     simd: S,
-    diag: *mut V<S>,
+    diag: *mut T,
     node: &Supernode,
-    pivots: &mut Pivots<'_, S>,
+    pivots: &mut Pivots<'_, T>,
 ) {
     let width = node.width;
     let mut k = 0;
@@ -105,9 +110,9 @@ unsafe fn factor_triangle<S: Simd>(
         // SAFETY: columns k.. of the width x width block, as many as there are.
         unsafe {
             match width - k {
-                1 => eliminate_columns::<S, 1>(simd, diag, width, k, node.start, pivots),
-                2 => eliminate_columns::<S, 2>(simd, diag, width, k, node.start, pivots),
-                _ => eliminate_columns::<S, COLUMNS>(simd, diag, width, k, node.start, pivots),
+                1 => eliminate_columns::<S, T, 1>(simd, diag, width, k, node.start, pivots),
+                2 => eliminate_columns::<S, T, 2>(simd, diag, width, k, node.start, pivots),
+                _ => eliminate_columns::<S, T, COLUMNS>(simd, diag, width, k, node.start, pivots),
             }
         }
         k += COLUMNS;
@@ -117,19 +122,19 @@ unsafe fn factor_triangle<S: Simd>(
 /// Eliminates columns `k..k + NC` of a dense triangle whose earlier columns are done.
 #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
-unsafe fn eliminate_columns<S: Simd, const NC: usize>(
+unsafe fn eliminate_columns<S: Simd, T: Register<S>, const NC: usize>(
     simd: S,
-    diag: *mut V<S>,
+    diag: *mut T,
     width: usize,
     k: usize,
     start: usize,
-    pivots: &mut Pivots<'_, S>,
+    pivots: &mut Pivots<'_, T>,
 ) {
     // SAFETY: rows and columns below `width` of a width x width block.
     unsafe {
         // The triangle on the diagonal.
-        let mut x = gather_rows::<S, NC, NC>(simd, diag.add(k * width), width, diag, width, k);
-        let mut inverse = [V::splat(simd, 0.0); NC];
+        let mut x = gather_rows::<S, T, NC, NC>(simd, diag.add(k * width), width, diag, width, k);
+        let mut inverse = [T::splat(simd, 0.0); NC];
         for c in 0..NC {
             for p in 0..c {
                 // x[c][p] is final; its multiplier eliminates row c.
@@ -151,13 +156,13 @@ unsafe fn eliminate_columns<S: Simd, const NC: usize>(
         while i < width {
             let left = width - i;
             if left >= 4 {
-                eliminate_rows::<S, 4, NC>(simd, diag, width, k, i, inverse);
+                eliminate_rows::<S, T, 4, NC>(simd, diag, width, k, i, inverse);
                 i += 4;
             } else if left >= 2 {
-                eliminate_rows::<S, 2, NC>(simd, diag, width, k, i, inverse);
+                eliminate_rows::<S, T, 2, NC>(simd, diag, width, k, i, inverse);
                 i += 2;
             } else {
-                eliminate_rows::<S, 1, NC>(simd, diag, width, k, i, inverse);
+                eliminate_rows::<S, T, 1, NC>(simd, diag, width, k, i, inverse);
                 i += 1;
             }
         }
@@ -166,17 +171,17 @@ unsafe fn eliminate_columns<S: Simd, const NC: usize>(
 
 /// Rows `i..i + MR` of columns `k..k + NC` of a dense triangle.
 #[inline(always)]
-unsafe fn eliminate_rows<S: Simd, const MR: usize, const NC: usize>(
+unsafe fn eliminate_rows<S: Simd, T: Register<S>, const MR: usize, const NC: usize>(
     simd: S,
-    diag: *mut V<S>,
+    diag: *mut T,
     width: usize,
     k: usize,
     i: usize,
-    inverse: [V<S>; NC],
+    inverse: [T; NC],
 ) {
     // SAFETY: as for the caller.
     unsafe {
-        let x = solve_columns::<S, MR, NC>(simd, diag.add(i * width), width, diag, width, k);
+        let x = solve_columns::<S, T, MR, NC>(simd, diag.add(i * width), width, diag, width, k);
         for (r, x) in x.iter().enumerate() {
             for c in 0..NC {
                 *diag.add((k + c) * width + i + r) = x[c] * inverse[c];
@@ -187,7 +192,12 @@ unsafe fn eliminate_rows<S: Simd, const MR: usize, const NC: usize>(
 
 /// Turns the panel B into X with X L' = B, that is X = (L of the panel) D.
 #[inline(always)]
-unsafe fn solve_panel<S: Simd>(simd: S, diag: *const V<S>, panel: *mut V<S>, node: &Supernode) {
+unsafe fn solve_panel<S: Simd, T: Register<S>>(
+    simd: S,
+    diag: *const T,
+    panel: *mut T,
+    node: &Supernode,
+) {
     let (rows, width) = (node.rows.len(), node.width);
     let mut i = 0;
     while i < rows {
@@ -196,13 +206,13 @@ unsafe fn solve_panel<S: Simd>(simd: S, diag: *const V<S>, panel: *mut V<S>, nod
             let row = panel.add(i * width);
             let left = rows - i;
             if left >= 4 {
-                solve_rows::<S, 4>(simd, diag, row, width);
+                solve_rows::<S, T, 4>(simd, diag, row, width);
                 i += 4;
             } else if left >= 2 {
-                solve_rows::<S, 2>(simd, diag, row, width);
+                solve_rows::<S, T, 2>(simd, diag, row, width);
                 i += 2;
             } else {
-                solve_rows::<S, 1>(simd, diag, row, width);
+                solve_rows::<S, T, 1>(simd, diag, row, width);
                 i += 1;
             }
         }
@@ -211,10 +221,10 @@ unsafe fn solve_panel<S: Simd>(simd: S, diag: *const V<S>, panel: *mut V<S>, nod
 
 /// Forward substitution of MR rows against the whole triangle.
 #[inline(always)]
-unsafe fn solve_rows<S: Simd, const MR: usize>(
+unsafe fn solve_rows<S: Simd, T: Register<S>, const MR: usize>(
     simd: S,
-    diag: *const V<S>,
-    rows: *mut V<S>,
+    diag: *const T,
+    rows: *mut T,
     width: usize,
 ) {
     let mut k = 0;
@@ -222,9 +232,9 @@ unsafe fn solve_rows<S: Simd, const MR: usize>(
         // SAFETY: columns k.. of MR rows and of the triangle.
         unsafe {
             match width - k {
-                1 => _ = solve_columns::<S, MR, 1>(simd, rows, width, diag, width, k),
-                2 => _ = solve_columns::<S, MR, 2>(simd, rows, width, diag, width, k),
-                _ => _ = solve_columns::<S, MR, COLUMNS>(simd, rows, width, diag, width, k),
+                1 => _ = solve_columns::<S, T, MR, 1>(simd, rows, width, diag, width, k),
+                2 => _ = solve_columns::<S, T, MR, 2>(simd, rows, width, diag, width, k),
+                _ => _ = solve_columns::<S, T, MR, COLUMNS>(simd, rows, width, diag, width, k),
             }
         }
         k += COLUMNS;
@@ -235,17 +245,17 @@ unsafe fn solve_rows<S: Simd, const MR: usize>(
 /// and returns them.
 #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
-unsafe fn solve_columns<S: Simd, const MR: usize, const NC: usize>(
+unsafe fn solve_columns<S: Simd, T: Register<S>, const MR: usize, const NC: usize>(
     simd: S,
-    rows: *mut V<S>,
+    rows: *mut T,
     stride: usize,
-    diag: *const V<S>,
+    diag: *const T,
     width: usize,
     k: usize,
-) -> [[V<S>; NC]; MR] {
+) -> [[T; NC]; MR] {
     // SAFETY: columns up to k + NC of MR rows and of the triangle.
     unsafe {
-        let mut x = gather_rows::<S, MR, NC>(simd, rows, stride, diag, width, k);
+        let mut x = gather_rows::<S, T, MR, NC>(simd, rows, stride, diag, width, k);
         for c in 1..NC {
             for p in 0..c {
                 let l = *diag.add((k + p) * width + k + c);
@@ -265,24 +275,24 @@ unsafe fn solve_columns<S: Simd, const MR: usize, const NC: usize>(
 
 /// Entries `k..k + NC` of MR rows, less the product of their earlier columns with L'.
 #[inline(always)]
-unsafe fn gather_rows<S: Simd, const MR: usize, const NC: usize>(
+unsafe fn gather_rows<S: Simd, T: Register<S>, const MR: usize, const NC: usize>(
     simd: S,
-    rows: *const V<S>,
+    rows: *const T,
     stride: usize,
-    diag: *const V<S>,
+    diag: *const T,
     width: usize,
     k: usize,
-) -> [[V<S>; NC]; MR] {
+) -> [[T; NC]; MR] {
     // SAFETY: columns up to k + NC of MR rows and of the triangle.
     unsafe {
-        let mut x = [[V::splat(simd, 0.0); NC]; MR];
+        let mut x = [[T::splat(simd, 0.0); NC]; MR];
         for (r, x) in x.iter_mut().enumerate() {
             for (c, x) in x.iter_mut().enumerate() {
                 *x = *rows.add(r * stride + k + c);
             }
         }
         for p in 0..k {
-            let mut l = [V::splat(simd, 0.0); NC];
+            let mut l = [T::splat(simd, 0.0); NC];
             for (c, l) in l.iter_mut().enumerate() {
                 *l = *diag.add(p * width + k + c);
             }

@@ -5,38 +5,38 @@
 use pulp::Simd;
 
 use super::symbolic::{Kind, Supernode, Symbolic};
-use crate::lanes::{Kernel, V, call};
+use crate::lanes::{Kernel, Register, call};
 
 /// Solves K x = r for `R` right-hand sides. `rhs` is `[step][R]` in elimination order; holds x on
 /// return.
-pub(crate) fn solve<S: Simd, const R: usize>(
+pub(crate) fn solve<S: Simd, T: Register<S>, const R: usize>(
     simd: S,
     symbolic: &Symbolic,
-    values: &[V<S>],
-    inverse_pivots: &[V<S>],
-    rhs: &mut [[V<S>; R]],
+    values: &[T],
+    inverse_pivots: &[T],
+    rhs: &mut [[T; R]],
 ) {
     assert!(values.len() >= symbolic.len && inverse_pivots.len() == symbolic.order());
     assert_eq!(rhs.len(), symbolic.order());
     call(simd, Solve { simd, symbolic, values, inverse_pivots, rhs });
 }
 
-struct Solve<'a, S: Simd, const R: usize> {
+struct Solve<'a, S: Simd, T: Register<S>, const R: usize> {
     simd: S,
     symbolic: &'a Symbolic,
-    values: &'a [V<S>],
-    inverse_pivots: &'a [V<S>],
-    rhs: &'a mut [[V<S>; R]],
+    values: &'a [T],
+    inverse_pivots: &'a [T],
+    rhs: &'a mut [[T; R]],
 }
 
-impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
+impl<S: Simd, T: Register<S>, const R: usize> Kernel for Solve<'_, S, T, R> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self { simd, symbolic, values, inverse_pivots, rhs } = self;
         let system = System {
-            zero: V::splat(simd, 0.0),
+            zero: T::splat(simd, 0.0),
             values: values.as_ptr(),
             inverse_pivots: inverse_pivots.as_ptr(),
         };
@@ -45,23 +45,23 @@ impl<S: Simd, const R: usize> Kernel for Solve<'_, S, R> {
         // factorization.
         unsafe {
             for node in &symbolic.supernodes {
-                system.forward(node, rhs);
+                system.forward::<S, R>(node, rhs);
             }
             for node in symbolic.supernodes.iter().rev() {
-                system.backward(node, rhs);
+                system.backward::<S, R>(node, rhs);
             }
         }
     }
 }
 
 /// A factored matrix.
-struct System<S: Simd> {
-    zero: V<S>,
-    values: *const V<S>,
-    inverse_pivots: *const V<S>,
+struct System<T> {
+    zero: T,
+    values: *const T,
+    inverse_pivots: *const T,
 }
 
-impl<S: Simd> System<S> {
+impl<T> System<T> {
     /// Forward substitution and division by the pivots in the columns of `node`, and their products
     /// with the rows below subtracted.
     ///
@@ -69,7 +69,10 @@ impl<S: Simd> System<S> {
     /// `node` belongs to the factorization of the matrix, and `rhs` has an entry for each of its
     /// steps.
     #[inline(always)]
-    unsafe fn forward<const R: usize>(&self, node: &Supernode, rhs: *mut [V<S>; R]) {
+    unsafe fn forward<S: Simd, const R: usize>(&self, node: &Supernode, rhs: *mut [T; R])
+    where
+        T: Register<S>,
+    {
         let zero = self.zero;
         let width = node.width;
         // SAFETY: by the caller.
@@ -81,10 +84,10 @@ impl<S: Simd> System<S> {
                 let mut k = 0;
                 while k < width {
                     if width - k >= 4 {
-                        eliminate::<S, R, 4>(zero, diag, width, k, x);
+                        eliminate::<S, T, R, 4>(zero, diag, width, k, x);
                         k += 4;
                     } else {
-                        eliminate::<S, R, 1>(zero, diag, width, k, x);
+                        eliminate::<S, T, R, 1>(zero, diag, width, k, x);
                         k += 1;
                     }
                 }
@@ -100,10 +103,10 @@ impl<S: Simd> System<S> {
             while i < count {
                 let (at, rows) = (panel.add(i * width), rows.add(i));
                 if count - i >= 4 {
-                    subtract_rows::<S, R, 4>(zero, at, width, x, rhs, rows);
+                    subtract_rows::<S, T, R, 4>(zero, at, width, x, rhs, rows);
                     i += 4;
                 } else {
-                    subtract_rows::<S, R, 1>(zero, at, width, x, rhs, rows);
+                    subtract_rows::<S, T, R, 1>(zero, at, width, x, rhs, rows);
                     i += 1;
                 }
             }
@@ -115,7 +118,10 @@ impl<S: Simd> System<S> {
     /// # Safety
     /// As for [`Self::forward`].
     #[inline(always)]
-    unsafe fn backward<const R: usize>(&self, node: &Supernode, rhs: *mut [V<S>; R]) {
+    unsafe fn backward<S: Simd, const R: usize>(&self, node: &Supernode, rhs: *mut [T; R])
+    where
+        T: Register<S>,
+    {
         let zero = self.zero;
         let width = node.width;
         // SAFETY: by the caller.
@@ -128,10 +134,10 @@ impl<S: Simd> System<S> {
                 // Without rows the panel has no column k, and nothing is read there.
                 let (at, x, inverse) = (panel.wrapping_add(k), x.add(k), inverse.add(k));
                 if width - k >= 4 {
-                    subtract_columns::<S, R, 4>(zero, at, width, inverse, x, rhs, &node.rows);
+                    subtract_columns::<S, T, R, 4>(zero, at, width, inverse, x, rhs, &node.rows);
                     k += 4;
                 } else {
-                    subtract_columns::<S, R, 1>(zero, at, width, inverse, x, rhs, &node.rows);
+                    subtract_columns::<S, T, R, 1>(zero, at, width, inverse, x, rhs, &node.rows);
                     k += 1;
                 }
             }
@@ -142,10 +148,10 @@ impl<S: Simd> System<S> {
                 while k > 0 {
                     if k.is_multiple_of(4) {
                         k -= 4;
-                        substitute::<S, R, 4>(zero, diag, width, k, x);
+                        substitute::<S, T, R, 4>(zero, diag, width, k, x);
                     } else {
                         k -= 1;
-                        substitute::<S, R, 1>(zero, diag, width, k, x);
+                        substitute::<S, T, R, 1>(zero, diag, width, k, x);
                     }
                 }
             }
@@ -156,12 +162,12 @@ impl<S: Simd> System<S> {
 /// Forward substitution of columns `k..k + N` of a dense triangle, L' in its upper half.
 #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
-unsafe fn eliminate<S: Simd, const R: usize, const N: usize>(
-    zero: V<S>,
-    diag: *const V<S>,
+unsafe fn eliminate<S: Simd, T: Register<S>, const R: usize, const N: usize>(
+    zero: T,
+    diag: *const T,
     width: usize,
     k: usize,
-    x: *mut [V<S>; R],
+    x: *mut [T; R],
 ) {
     // SAFETY: columns up to k + N of a width x width block, and as many unknowns.
     unsafe {
@@ -191,12 +197,12 @@ unsafe fn eliminate<S: Simd, const R: usize, const N: usize>(
 
 /// Backward substitution of columns `k..k + N` of a dense triangle.
 #[inline(always)]
-unsafe fn substitute<S: Simd, const R: usize, const N: usize>(
-    zero: V<S>,
-    diag: *const V<S>,
+unsafe fn substitute<S: Simd, T: Register<S>, const R: usize, const N: usize>(
+    zero: T,
+    diag: *const T,
     width: usize,
     k: usize,
-    x: *mut [V<S>; R],
+    x: *mut [T; R],
 ) {
     // SAFETY: as for `eliminate`.
     unsafe {
@@ -228,12 +234,12 @@ unsafe fn substitute<S: Simd, const R: usize, const N: usize>(
 
 /// rhs(rows) -= panel x, for N rows.
 #[inline(always)]
-unsafe fn subtract_rows<S: Simd, const R: usize, const N: usize>(
-    zero: V<S>,
-    panel: *const V<S>,
+unsafe fn subtract_rows<S: Simd, T: Register<S>, const R: usize, const N: usize>(
+    zero: T,
+    panel: *const T,
     width: usize,
-    x: *const [V<S>; R],
-    rhs: *mut [V<S>; R],
+    x: *const [T; R],
+    rhs: *mut [T; R],
     rows: *const u32,
 ) {
     // SAFETY: N rows of the panel of `width` columns; row indices inside the right-hand side.
@@ -259,13 +265,13 @@ unsafe fn subtract_rows<S: Simd, const R: usize, const N: usize>(
 
 /// x -= (panel' rhs(rows)) / d, for N columns.
 #[inline(always)]
-unsafe fn subtract_columns<S: Simd, const R: usize, const N: usize>(
-    zero: V<S>,
-    panel: *const V<S>,
+unsafe fn subtract_columns<S: Simd, T: Register<S>, const R: usize, const N: usize>(
+    zero: T,
+    panel: *const T,
     width: usize,
-    inverse_pivots: *const V<S>,
-    x: *mut [V<S>; R],
-    rhs: *const [V<S>; R],
+    inverse_pivots: *const T,
+    x: *mut [T; R],
+    rhs: *const [T; R],
     rows: &[u32],
 ) {
     // SAFETY: N columns of the panel; row indices inside the right-hand side.

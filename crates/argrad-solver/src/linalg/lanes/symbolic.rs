@@ -96,6 +96,21 @@ impl Symbolic {
         self.perm.len()
     }
 
+    /// Multiplications of a factorization and of a solve.
+    pub(crate) fn operations(&self) -> (usize, usize) {
+        let mut operations = (0, 0);
+        for Supernode { kind, width, rows, .. } in &self.supernodes {
+            let (width, below) = (*width, rows.len());
+            operations.0 += width * below * (below + 1) / 2;
+            operations.1 += width * (1 + 2 * below);
+            if *kind == Kind::Dense {
+                operations.0 += width * width * width / 6 + width * width * below / 2;
+                operations.1 += width * width;
+            }
+        }
+        operations
+    }
+
     /// Supernode in which `node` is eliminated.
     pub(crate) fn supernode(&self, node: usize) -> u32 {
         self.supernode_of[self.step[node]]

@@ -188,9 +188,9 @@ fn outer_products_have_the_same_bits_in_tiles_of_any_width() {
                 // SAFETY: all addresses of a supernode are below the length of the factorization.
                 unsafe {
                     if wide {
-                        with_tile_width::<Scalar, 6>(Scalar, node, at, inverse, scratch);
+                        with_tile_width::<Scalar, V<Scalar>, 6>(Scalar, node, at, inverse, scratch);
                     } else {
-                        with_tile_width::<Scalar, 3>(Scalar, node, at, inverse, scratch);
+                        with_tile_width::<Scalar, V<Scalar>, 3>(Scalar, node, at, inverse, scratch);
                     }
                 }
             }

@@ -7,7 +7,7 @@
 use pulp::Simd;
 
 use super::symbolic::{Supernode, Update};
-use crate::lanes::V;
+use crate::lanes::Register;
 
 /// Columns of the panel taken at a time; a block of the packed side is `DEPTH * COLUMNS` registers.
 const DEPTH: usize = 36;
@@ -22,19 +22,19 @@ pub(crate) const SCRATCH: usize = DEPTH * COLUMNS;
 /// `values` has all the addresses of the symbolic factorization that `node` is part of;
 /// `inverse_pivots` has one entry for each column of `node`; `scratch` has [`SCRATCH`] entries.
 #[inline(always)]
-pub(crate) unsafe fn subtract_outer_product<S: Simd>(
+pub(crate) unsafe fn subtract_outer_product<S: Simd, T: Register<S>>(
     simd: S,
     node: &Supernode,
-    values: *mut V<S>,
-    inverse_pivots: *const V<S>,
-    scratch: *mut V<S>,
+    values: *mut T,
+    inverse_pivots: *const T,
+    scratch: *mut T,
 ) {
     // SAFETY: the contract is handed on.
     unsafe {
         if S::REGISTER_COUNT >= 32 {
-            with_tile_width::<S, 6>(simd, node, values, inverse_pivots, scratch);
+            with_tile_width::<S, T, 6>(simd, node, values, inverse_pivots, scratch);
         } else {
-            with_tile_width::<S, 3>(simd, node, values, inverse_pivots, scratch);
+            with_tile_width::<S, T, 3>(simd, node, values, inverse_pivots, scratch);
         }
     }
 }
@@ -42,12 +42,12 @@ pub(crate) unsafe fn subtract_outer_product<S: Simd>(
 /// # Safety
 /// As for [`subtract_outer_product`].
 #[inline(always)]
-pub(super) unsafe fn with_tile_width<S: Simd, const NR: usize>(
+pub(super) unsafe fn with_tile_width<S: Simd, T: Register<S>, const NR: usize>(
     simd: S,
     node: &Supernode,
-    values: *mut V<S>,
-    inverse_pivots: *const V<S>,
-    scratch: *mut V<S>,
+    values: *mut T,
+    inverse_pivots: *const T,
+    scratch: *mut T,
 ) {
     const { assert!(COLUMNS.is_multiple_of(NR)) };
     let rows = node.rows.len();
@@ -65,7 +65,7 @@ pub(super) unsafe fn with_tile_width<S: Simd, const NR: usize>(
                 let mut block = update.first;
                 while block < update.last {
                     let block_end = (block + COLUMNS).min(update.last);
-                    pack::<S, NR>(
+                    pack::<S, T, NR>(
                         simd,
                         panel.add(k0),
                         width,
@@ -81,13 +81,13 @@ pub(super) unsafe fn with_tile_width<S: Simd, const NR: usize>(
                         let target = Target { update, values, i, block, block_end };
                         let remaining = rows - i;
                         if remaining >= 4 {
-                            target.row_of_tiles::<4, NR>(simd, left, width, scratch, depth);
+                            target.row_of_tiles::<S, 4, NR>(simd, left, width, scratch, depth);
                             i += 4;
                         } else if remaining >= 2 {
-                            target.row_of_tiles::<2, NR>(simd, left, width, scratch, depth);
+                            target.row_of_tiles::<S, 2, NR>(simd, left, width, scratch, depth);
                             i += 2;
                         } else {
-                            target.row_of_tiles::<1, NR>(simd, left, width, scratch, depth);
+                            target.row_of_tiles::<S, 1, NR>(simd, left, width, scratch, depth);
                             i += 1;
                         }
                     }
@@ -103,15 +103,15 @@ pub(super) unsafe fn with_tile_width<S: Simd, const NR: usize>(
 /// d(k), zero past the last column.
 #[expect(clippy::too_many_arguments, reason = "the operands of a kernel")]
 #[inline(always)]
-unsafe fn pack<S: Simd, const NR: usize>(
+unsafe fn pack<S: Simd, T: Register<S>, const NR: usize>(
     simd: S,
-    panel: *const V<S>,
+    panel: *const T,
     width: usize,
     depth: usize,
-    inverse_pivots: *const V<S>,
+    inverse_pivots: *const T,
     first: usize,
     last: usize,
-    scratch: *mut V<S>,
+    scratch: *mut T,
 ) {
     let mut column = first;
     let mut tile = scratch;
@@ -126,7 +126,7 @@ unsafe fn pack<S: Simd, const NR: usize>(
                     }
                 } else {
                     for k in 0..depth {
-                        *tile.add(k * NR + c) = V::splat(simd, 0.0);
+                        *tile.add(k * NR + c) = T::splat(simd, 0.0);
                     }
                 }
             }
@@ -138,25 +138,27 @@ unsafe fn pack<S: Simd, const NR: usize>(
 }
 
 /// Where a row of tiles is subtracted: rows from `i`, columns `block..block_end`.
-struct Target<'a, S: Simd> {
+struct Target<'a, T> {
     update: &'a Update,
-    values: *mut V<S>,
+    values: *mut T,
     i: usize,
     block: usize,
     block_end: usize,
 }
 
-impl<S: Simd> Target<'_, S> {
+impl<T> Target<'_, T> {
     #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
     #[inline(always)]
-    unsafe fn row_of_tiles<const MR: usize, const NR: usize>(
+    unsafe fn row_of_tiles<S: Simd, const MR: usize, const NR: usize>(
         &self,
         simd: S,
-        left: *const V<S>,
+        left: *const T,
         width: usize,
-        packed: *const V<S>,
+        packed: *const T,
         depth: usize,
-    ) {
+    ) where
+        T: Register<S>,
+    {
         let (i, update) = (self.i, self.update);
         let mut row_offset = [0usize; MR];
         for (r, offset) in row_offset.iter_mut().enumerate() {
@@ -168,7 +170,7 @@ impl<S: Simd> Target<'_, S> {
             // SAFETY: MR rows of the panel from `left`, one packed tile from `right`; the target
             // addresses come from the symbolic factorization.
             unsafe {
-                let sums = product::<S, MR, NR>(simd, left, width, right, depth);
+                let sums = product::<S, T, MR, NR>(simd, left, width, right, depth);
                 let columns = &update.column_offset[j - update.first..];
                 if i + 1 >= j + NR && self.block_end - j >= NR {
                     for c in 0..NR {
@@ -198,18 +200,18 @@ impl<S: Simd> Target<'_, S> {
 
 /// MR x NR dot products of rows of `left` (stride `width`) with a packed tile.
 #[inline(always)]
-unsafe fn product<S: Simd, const MR: usize, const NR: usize>(
+unsafe fn product<S: Simd, T: Register<S>, const MR: usize, const NR: usize>(
     simd: S,
-    left: *const V<S>,
+    left: *const T,
     width: usize,
-    right: *const V<S>,
+    right: *const T,
     depth: usize,
-) -> [[V<S>; NR]; MR] {
-    let mut sums = [[V::splat(simd, 0.0); NR]; MR];
+) -> [[T; NR]; MR] {
+    let mut sums = [[T::splat(simd, 0.0); NR]; MR];
     for k in 0..depth {
         // SAFETY: `left` has MR rows of at least `depth` registers, `right` NR * depth.
         unsafe {
-            let mut factors = [V::splat(simd, 0.0); NR];
+            let mut factors = [T::splat(simd, 0.0); NR];
             for (c, factor) in factors.iter_mut().enumerate() {
                 *factor = *right.add(k * NR + c);
             }
