@@ -49,11 +49,12 @@ impl std::fmt::Display for Status {
 pub struct Report {
     /// Why the solve ended.
     pub status: Status,
-    /// Interior-point iterations.
+    /// Interior-point iterations: of the method that led to the solution, in single or double
+    /// precision.
     pub iterations: u32,
     /// Newton steps on the projection residual.
     pub polish_steps: u32,
-    /// Factorizations that this sample needed, all steps together.
+    /// Factorizations that its iterations and Newton steps needed together.
     pub factorizations: u32,
     /// Whether the warm start was accepted (then `iterations` is 0).
     pub warm_started: bool,
