@@ -32,6 +32,10 @@ const FRACTION_TO_BOUNDARY: f64 = 0.99;
 const SHORTEST_STEP: f64 = 1e-2;
 /// Most iterations: those that serve take far fewer.
 const MOST_ITERATIONS: usize = 25;
+/// So many iterations in which the residual did not fall below this share of the smallest so far
+/// end a lane: it may have no solution, and its neighbours should not wait for it.
+const PATIENCE: f64 = 4.0;
+const PROGRESS: f64 = 0.9;
 /// Least slack and multiplier of the first point, in the units of the scaled program.
 const FIRST: f64 = 0.3;
 /// A corrector aims at this much longer a step, ...
@@ -170,6 +174,9 @@ struct Iteration<'r, S: Simd> {
     live: <Single<S> as Register<S>>::Mask,
     found: <Single<S> as Register<S>>::Mask,
     iterations: Single<S>,
+    /// The smallest residual so far, and the iterations since.
+    best: Single<S>,
+    stalled: Single<S>,
     zero: Single<S>,
     one: Single<S>,
 }
@@ -185,7 +192,20 @@ impl<'r, S: Simd> Iteration<'r, S> {
     ) -> Self {
         let (zero, one) = (Single::splat(simd, 0.0), Single::splat(simd, 1.0));
         let found = one.lt(zero);
-        Self { simd, analysis, approach, vectors, live, found, iterations: zero, zero, one }
+        let (iterations, stalled, best) = (zero, zero, Single::splat(simd, f64::INFINITY));
+        Self {
+            simd,
+            analysis,
+            approach,
+            vectors,
+            live,
+            found,
+            iterations,
+            best,
+            stalled,
+            zero,
+            one,
+        }
     }
 
     /// The first point, which takes no factorization: x = 0, with the slack of that where it is
@@ -239,9 +259,14 @@ impl<'r, S: Simd> Iteration<'r, S> {
     /// Takes the lanes out of `live` that are near a solution, or lost.
     #[inline(always)]
     fn check_termination(&mut self, residuals: &Residuals<S>) {
-        let near = self.live & residuals.largest.le(Single::splat(self.simd, HANDOVER));
+        let scalar = |value: f64| Single::splat(self.simd, value);
+        let largest = residuals.largest;
+        let near = self.live & largest.le(scalar(HANDOVER));
+        let better = largest.lt(scalar(PROGRESS) * self.best);
+        self.best = better.select(largest, self.best);
+        self.stalled = better.select(self.zero, self.stalled + self.one);
         self.found = self.found | near;
-        self.live = self.live & !near & !residuals.largest.is_nan();
+        self.live = self.live & !near & !largest.is_nan() & self.stalled.lt(scalar(PATIENCE));
         self.iterations += self.live.select(self.one, self.zero);
     }
 
