@@ -79,10 +79,9 @@ impl LaneTask for Scale<'_> {
             std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
         let state = &mut State::new(simd, analysis, None, self.state, &mut []);
         let work = &mut Work::new(simd, analysis, self.work);
-        let EquilibrationVectors { column, row } =
-            EquilibrationVectors::new(&work.lengths, work.phase);
+        let vectors = EquilibrationVectors::new(&work.lengths, work.phase);
         load(simd, analysis, values, &samples[..V::<S>::LANES], state);
-        equilibrate(simd, analysis, state, (column, row));
+        equilibrate(simd, analysis, state, vectors);
         let units = |lane: usize| Units {
             x: state.x_scale.iter().map(|scale| scale.lane(lane)).collect(),
             s: state.row_scale.iter().map(|scale| 1.0 / scale.lane(lane)).collect(),

@@ -11,10 +11,12 @@
 
 use pulp::Simd;
 
+use super::alignment::align;
+use super::scales::{apply, nearest_power_of_two, to_one, within};
 use crate::lanes::{Kernel, M, MOST_LANES, V, call};
 use crate::program::{Slot, Values};
 use crate::system::analysis::Analysis;
-use crate::system::memory::State;
+use crate::system::memory::{EquilibrationVectors, State};
 
 /// Most passes of the equilibration; it stops when no norm is off by more than a factor of two.
 const PASSES: usize = 12;
@@ -24,11 +26,6 @@ const PASSES: usize = 12;
 pub(crate) const INFINITE: f64 = 1e19_f32 as f64;
 /// Largest factor, and reciprocal of the smallest.
 const LARGEST: f64 = (1_u128 << 100) as f64;
-/// Norms with this ratio are far apart, and how often they are aligned then.
-const APART: f64 = 1e4;
-const ALIGNMENTS: usize = 3;
-/// Smallest unit, and reciprocal of the largest.
-const SMALLEST_UNIT: f64 = 1e-60;
 
 /// Writes the samples `samples` (one per lane) into `state`, unscaled, with scales of one.
 #[inline(always)]
@@ -149,22 +146,22 @@ fn interleave<S: Simd>(
 }
 
 /// Scales the program in `state` so that the rows and columns of its KKT matrix have norms near
-/// one. `norms` is scratch of n and m entries.
+/// one.
 #[inline(always)]
 pub(crate) fn equilibrate<S: Simd>(
     simd: S,
     analysis: &Analysis,
     state: &mut State<'_, S>,
-    norms: (&mut [V<S>], &mut [V<S>]),
+    vectors: EquilibrationVectors<'_, S>,
 ) {
-    call(simd, Equilibrate { simd, analysis, state, norms });
+    call(simd, Equilibrate { simd, analysis, state, vectors });
 }
 
 struct Equilibrate<'a, 'b, S: Simd> {
     simd: S,
     analysis: &'a Analysis,
     state: &'a mut State<'b, S>,
-    norms: (&'a mut [V<S>], &'a mut [V<S>]),
+    vectors: EquilibrationVectors<'a, S>,
 }
 
 impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
@@ -172,9 +169,10 @@ impl<S: Simd> Kernel for Equilibrate<'_, '_, S> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { simd, analysis, state, norms: (column, row) } = self;
+        let Self { simd, analysis, state, mut vectors } = self;
         let zero = V::splat(simd, 0.0);
-        normalize(simd, analysis, state, (&mut *column, &mut *row));
+        normalize(simd, analysis, state, &mut vectors);
+        let EquilibrationVectors { column, row, .. } = vectors;
         for _ in 0..PASSES {
             column.fill(zero);
             row.fill(zero);
@@ -204,7 +202,7 @@ fn normalize<S: Simd>(
     simd: S,
     analysis: &Analysis,
     state: &mut State<'_, S>,
-    norms: (&mut [V<S>], &mut [V<S>]),
+    vectors: &mut EquilibrationVectors<'_, S>,
 ) {
     let zero = V::splat(simd, 0.0);
     let (mut of_a, mut of_p) = (zero, zero);
@@ -219,7 +217,7 @@ fn normalize<S: Simd>(
         *scale = unit;
         *b *= unit;
     }
-    align(simd, analysis, state, norms);
+    align(simd, analysis, state, vectors);
     let p = &mut state.values[analysis.kkt.p_base..][..analysis.stored_p.len()];
     for &entry in p.iter() {
         of_p = of_p.max_abs(entry);
@@ -229,79 +227,6 @@ fn normalize<S: Simd>(
         *number *= unit;
     }
     state.cost_scale[0] = unit;
-}
-
-/// Brings rows and columns to norms near one by turns, in the lanes where those of the columns, or
-/// of the rows, are far apart. The passes that follow end at one of many scalings with such norms;
-/// from far away it would be one in which most entries are tiny.
-#[inline(always)]
-fn align<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    state: &mut State<'_, S>,
-    (column, row): (&mut [V<S>], &mut [V<S>]),
-) {
-    let one = V::splat(simd, 1.0);
-    write_norms(simd, analysis, state, column, row);
-    let apart = far_apart(simd, column) | far_apart(simd, row);
-    if !apart.any() {
-        return;
-    }
-    for _ in 0..ALIGNMENTS {
-        for norm in row.iter_mut() {
-            *norm = apart.select(to_one(*norm), one);
-        }
-        column.fill(one);
-        analysis.cones.unify_scaling(simd, row);
-        apply(analysis, state, column, row);
-        write_norms(simd, analysis, state, column, row);
-        for norm in column.iter_mut() {
-            *norm = apart.select(to_one(*norm), one);
-        }
-        row.fill(one);
-        apply(analysis, state, column, row);
-        write_norms(simd, analysis, state, column, row);
-    }
-}
-
-/// Norms of the columns and rows of A. Where a column of A is empty, the root of the diagonal of P
-/// takes its place.
-#[inline(always)]
-fn write_norms<S: Simd>(
-    simd: S,
-    analysis: &Analysis,
-    state: &State<'_, S>,
-    column: &mut [V<S>],
-    row: &mut [V<S>],
-) {
-    column.fill(V::splat(simd, 0.0));
-    row.fill(V::splat(simd, 0.0));
-    for (stored, &address) in analysis.stored_a.iter().zip(&analysis.kkt.a_address) {
-        let entry = state.values[address as usize];
-        let (i, j) = (stored.row as usize, stored.col as usize);
-        column[j] = column[j].max_abs(entry);
-        row[i] = row[i].max_abs(entry);
-    }
-    let p = &state.values[analysis.kkt.p_base..];
-    for (stored, &entry) in analysis.stored_p.iter().zip(p) {
-        if stored.row == stored.col {
-            let norm = &mut column[stored.col as usize];
-            *norm = norm.gt(V::splat(simd, 0.0)).select(*norm, entry.abs().sqrt());
-        }
-    }
-}
-
-/// Lanes in which the largest of the norms is much larger than the smallest that is not zero.
-#[inline(always)]
-fn far_apart<S: Simd>(simd: S, norms: &[V<S>]) -> M<S> {
-    let zero = V::splat(simd, 0.0);
-    let infinite = V::splat(simd, f64::INFINITY);
-    let (mut largest, mut smallest) = (zero, infinite);
-    for &norm in norms {
-        largest = largest.max(norm);
-        smallest = norm.gt(zero).select(norm, infinite).min(smallest);
-    }
-    largest.gt(V::splat(simd, APART) * smallest)
 }
 
 /// Chooses the units of x and s and of the objective. A solution has the size of b, or that of the
@@ -359,33 +284,6 @@ pub(super) fn set_vector_units<S: Simd>(simd: S, state: &mut State<'_, S>, of_p:
     c
 }
 
-/// The power of two that brings `size` near one; one for zero.
-#[inline(always)]
-fn to_one<S: Simd>(size: V<S>) -> V<S> {
-    let one = size.like(1.0);
-    size.gt(size.like(0.0)).select(nearest_power_of_two(one / within(size)), one)
-}
-
-/// `size`, or what is nearest to it among numbers whose powers are far from over- and underflow.
-#[inline(always)]
-fn within<S: Simd>(size: V<S>) -> V<S> {
-    size.min(size.like(1.0 / SMALLEST_UNIT)).max(size.like(SMALLEST_UNIT))
-}
-
-/// Multiplies the program by the factors of this pass and accumulates them.
-#[inline(always)]
-fn apply<S: Simd>(analysis: &Analysis, state: &mut State<'_, S>, column: &[V<S>], row: &[V<S>]) {
-    analysis.kkt.products.scale(state.values, column, row);
-    for (j, &factor) in column.iter().enumerate() {
-        state.q[j] *= factor;
-        state.x_scale[j] *= factor;
-    }
-    for (i, &factor) in row.iter().enumerate() {
-        state.b[i] *= factor;
-        state.row_scale[i] *= factor;
-    }
-}
-
 /// Replaces a norm by the factor that brings it to one half to two, and says whether any is not
 /// one. `scale` is the factor so far, which the new one keeps within bounds.
 #[inline(always)]
@@ -396,10 +294,4 @@ fn to_factor<S: Simd>(norm: &mut V<S>, scale: V<S>) -> bool {
     let factor = norm.gt(zero).select(bounded * scale.inverse_power_of_two(), one);
     *norm = factor;
     (factor.lt(one) | factor.gt(one)).any()
-}
-
-/// The power of two nearest to a positive number, in the logarithm.
-#[inline(always)]
-fn nearest_power_of_two<S: Simd>(value: V<S>) -> V<S> {
-    (value * value.like(std::f64::consts::SQRT_2)).floor_power_of_two()
 }

@@ -196,9 +196,8 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
             return load_shared(*simd, analysis, matrices, values, samples, state);
         }
         load(*simd, analysis, values, samples, state);
-        let EquilibrationVectors { column, row } =
-            EquilibrationVectors::new(&work.lengths, work.phase);
-        equilibrate(*simd, analysis, state, (column, row));
+        let vectors = EquilibrationVectors::new(&work.lengths, work.phase);
+        equilibrate(*simd, analysis, state, vectors);
         analysis.kkt.write_static(state.values);
     }
 

@@ -1,11 +1,13 @@
 //! The solve of one lane group, from values to solution: read [`group`] first.
 //!
-//! [`equilibrate`] loads and scales, [`convexity`] checks P, [`share`] makes and loads matrices
-//! that the batch shares, with which [`pivoting`] and [`dual_interior_point`] solve;
-//! [`interior_point`] comes near the solution or to a certificate, [`polish`] takes it to rounding
+//! [`equilibrate`] loads and scales, with [`alignment`] of what is far apart ([`scales`] are its
+//! factors), [`convexity`] checks P, [`share`] makes and loads matrices
+//! that the batch shares, with which [`pivoting`] and [`dual_interior_point`] solve; [`approach`]
+//! comes near the solution in single precision; [`interior_point`] comes near the solution or to a certificate, [`polish`] takes it to rounding
 //! error, [`measure`] judges it in the caller's units, [`uniqueness`] looks whether others solve
 //! the program too, [`report`] says how it went.
 
+mod alignment;
 mod approach;
 mod convexity;
 mod dual_interior_point;
@@ -17,5 +19,6 @@ pub(crate) mod outcome;
 mod pivoting;
 pub(crate) mod polish;
 mod report;
+mod scales;
 pub(crate) mod share;
 mod uniqueness;

@@ -45,9 +45,8 @@ impl LaneTask for Scale<'_> {
         let state = &mut State::new(simd, analysis, None, self.state, &mut []);
         let work = &mut Work::new(simd, analysis, self.work);
         load(simd, analysis, &values, &[0; MOST_LANES][..V::<S>::LANES], state);
-        let EquilibrationVectors { column, row } =
-            EquilibrationVectors::new(&work.lengths, work.phase);
-        equilibrate(simd, analysis, state, (column, row));
+        let vectors = EquilibrationVectors::new(&work.lengths, work.phase);
+        equilibrate(simd, analysis, state, vectors);
 
         let (mut p, mut a) = (Table::zeros(n, n), Table::zeros(m, n));
         for (k, entry) in analysis.stored_p.iter().enumerate() {

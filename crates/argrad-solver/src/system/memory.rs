@@ -306,10 +306,15 @@ vectors! {
 }
 
 vectors! {
-    /// Norms of the columns and rows of the KKT matrix.
+    /// Norms of the columns and rows of the KKT matrix, or of A; and geometric means of the entries
+    /// of A, and how many count.
     EquilibrationVectors {
         column: x,
         row: z,
+        column_mean: x,
+        row_mean: z,
+        column_count: x,
+        row_count: z,
     }
 }
 

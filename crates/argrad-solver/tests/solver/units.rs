@@ -1,7 +1,7 @@
 //! Answers do not depend on the units of the data.
 
 use argrad_conformance::generators::{self, Units};
-use argrad_conformance::{ProgramBatch, relative_error};
+use argrad_conformance::{Numbers, ProgramBatch, relative_error};
 use argrad_solver::{
     Cone, Cotangent, Differentiation, Pattern, Settings, Slot, Solution, Solver, Status, Structure,
     Values,
@@ -63,6 +63,125 @@ fn small_random_programs_have_the_solutions_of_large_ones() {
             }
         }
     }
+}
+
+/// Entries of A that are far below all others, beside a P that gives their variable its unit.
+#[test]
+fn negligible_entries_do_not_choose_the_unit_of_a_variable() {
+    let (b, right) = (1e-3, 1e-3 / 3.0);
+    let dual = (1.0 - 0.5 * right) / 3.0;
+    for tiny in [1e-300, 1e-100, 1e-40, 1e-35, 1e-30, 1e-25, 1e-20, 1e-15, 1e-10] {
+        for q in [0.0, tiny] {
+            let cones = vec![Cone::Zero(1)];
+            let solution = solve_over(cones, &[1.0, 0.0, 0.5], &[q, -1.0], &[tiny, 3.0], &[b]);
+            assert_x(&solution, &[-(q + tiny * dual), right]);
+            let x = -(q + tiny * dual);
+            assert!((solution.x[0] - x).abs() < 1e-9 * x.abs(), "{tiny:e}: {:e}", solution.x[0]);
+        }
+    }
+}
+
+/// One entry of a matrix is tiny, or one column of it: the others decide.
+#[test]
+fn negligible_entries_of_random_programs_do_not_matter() {
+    let (n, m) = (5, 3);
+    let batch = generators::random_qp(size(n, 0, m, 40), 5);
+    let expected = |a: &[f64], i: usize| {
+        let mut batch = batch.select(&[i]);
+        batch.a = Numbers::Each(a.to_vec());
+        solver(&batch).solve(&batch.values()).unwrap()
+    };
+    let a_of = |i: usize| batch.a.slot().sample(i, n * m).to_vec();
+    for i in 0..40 {
+        let (column, tiny) = (i % n, 10_f64.powi(-20 - i as i32));
+        for rows in [0..1, 0..m] {
+            let (mut without, mut with) = (a_of(i), a_of(i));
+            without[column * m..][rows.clone()].fill(0.0);
+            with[column * m..][rows].fill(tiny);
+            let (without, with) = (expected(&without, i), expected(&with, i));
+            assert_x(&with, &without.x);
+        }
+    }
+}
+
+/// Susceptances of lines, 1 / reactance, in units that are powers of ten apart: the angles have the
+/// inverse unit, all else the same values.
+#[test]
+fn a_power_network_is_scheduled_the_same_in_any_unit_of_its_angles() {
+    let demands =
+        [[198.0168465793092, 194.23311507881937, 277.755903424941], [300.0, 300.0, 400.0]];
+    for (demand, rise) in
+        demands.into_iter().flat_map(|demand| [0.0, 0.2, 0.5, 1.0].map(|r| (demand, r)))
+    {
+        let expected = schedule(1.0, demand, rise);
+        for unit in [1e-8, 1e-4, 0.1, 10.0, 100.0, 1e3, 1e4, 1e8] {
+            let found = schedule(unit, demand, rise);
+            assert_x(&found, &expected.x[..8]);
+        }
+    }
+}
+
+/// The day-ahead program of a network of five buses (F. Li and R. Bo, "Small test systems for power
+/// system economic studies", 2010); x holds 5 generations and 3 loads not served.
+fn schedule(unit: f64, demand: [f64; 3], rise: f64) -> Solution {
+    const LINES: [(usize, usize, f64); 6] = [
+        (0, 1, 0.0281),
+        (0, 3, 0.0304),
+        (0, 4, 0.0064),
+        (1, 2, 0.0108),
+        (2, 3, 0.0297),
+        (3, 4, 0.0297),
+    ];
+    const PLANTS: [(usize, f64, f64); 5] =
+        [(0, 40.0, 14.0), (0, 170.0, 15.0), (2, 520.0, 30.0), (3, 200.0, 40.0), (4, 600.0, 10.0)];
+    const N: usize = 13;
+    let (mut rows, mut b) = (vec![[0.0; N]; 6], vec![0.0; 6]);
+    // The angle of the first bus; the balance at each.
+    rows[0][8] = 1.0;
+    for (k, &(bus, ..)) in PLANTS.iter().enumerate() {
+        rows[1 + bus][k] = -1.0;
+    }
+    for (k, demand) in demand.into_iter().enumerate() {
+        rows[2 + k][5 + k] = -1.0;
+        b[2 + k] = -demand;
+    }
+    for (from, to, reactance) in LINES {
+        for (bus, sign) in [(from, unit), (to, -unit)] {
+            rows[1 + bus][8 + from] += sign / reactance;
+            rows[1 + bus][8 + to] -= sign / reactance;
+        }
+    }
+    for (line, limit) in [(0, 400.0), (5, 240.0)] {
+        let (from, to, reactance) = LINES[line];
+        for sign in [unit, -unit] {
+            let mut row = [0.0; N];
+            row[8 + from] = sign / reactance;
+            row[8 + to] = -sign / reactance;
+            rows.push(row);
+            b.push(limit);
+        }
+    }
+    for j in 0..8 {
+        let most = PLANTS.get(j).map(|plant| (1.0, plant.1));
+        for (sign, bound) in [Some((-1.0, 0.0)), most].into_iter().flatten() {
+            let mut row = [0.0; N];
+            row[j] = sign;
+            rows.push(row);
+            b.push(bound);
+        }
+    }
+    let mut p = vec![0.0; N * (N + 1) / 2];
+    let mut q = vec![0.0; N];
+    for (k, &(_, most, cost)) in PLANTS.iter().enumerate() {
+        p[k * (k + 3) / 2] = rise * cost / most;
+        q[k] = cost;
+    }
+    q[5..8].fill(1000.0);
+    let a: Vec<f64> = (0..N).flat_map(|j| rows.iter().map(move |row| row[j])).collect();
+    let cones = vec![Cone::Zero(6), Cone::Nonnegative(rows.len() - 6)];
+    let mut solution = solve_over(cones, &p, &q, &a, &b);
+    solution.x.truncate(8);
+    solution
 }
 
 fn in_point_unit(batch: &ProgramBatch, unit: f64) -> ProgramBatch {
