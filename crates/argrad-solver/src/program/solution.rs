@@ -7,7 +7,8 @@ pub enum Status {
     /// The KKT residual is below the tolerance.
     Solved,
     /// The KKT residual is below the reduced tolerance, and comes no nearer to the tolerance: the
-    /// best point is returned. It has a derivative as a solution has.
+    /// best point is returned. Or it is below the tolerance, while x goes on running away: then the
+    /// optimum is not attained. It has a derivative as a solution has.
     AlmostSolved,
     /// No feasible point: `z` holds a certificate, `A'z = 0, z in K*, b'z = -1`.
     PrimalInfeasible,
@@ -74,8 +75,9 @@ pub struct Report {
     /// Estimated condition number of the derivative's linear system, in the scaled variables;
     /// infinite where it is singular.
     pub condition: f64,
-    /// Whether x, hence s, is unique as far as rounding lets the linear system tell. When false,
-    /// the derivative is a least-norm one.
+    /// Whether x, hence s, is unique as far as rounding lets the linear system tell; without the
+    /// variables that the structure calls auxiliary. When false, the derivative is a least-norm
+    /// one.
     pub unique_x: bool,
     /// Whether z is: the multipliers of redundant constraints are not, whatever x is. The
     /// derivative of x is then that of any choice of them.

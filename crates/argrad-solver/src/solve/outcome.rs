@@ -52,6 +52,8 @@ pub(super) struct Outcome<S: Simd> {
     /// Lanes whose x, and whose z, is not known to be not unique.
     pub(super) unique_x: M<S>,
     pub(super) unique_z: M<S>,
+    /// Lanes whose x runs away while the residual shrinks.
+    pub(super) escaping: M<S>,
     /// Residual of the best point of each lane that is not solved yet.
     pub(super) best: V<S>,
     /// Of the interior point, where there was one.
@@ -77,6 +79,7 @@ impl<S: Simd> Outcome<S> {
             growth: zero,
             unique_x: M::splat(simd, true),
             unique_z: M::splat(simd, true),
+            escaping: no,
             best: V::splat(simd, f64::INFINITY),
             embedding: None,
             is_factored: false,
@@ -92,6 +95,8 @@ impl<S: Simd> Outcome<S> {
         let factorizations = self.factorizations + polished.factorizations;
         self.factorizations = pending.select(factorizations, self.factorizations);
         self.growth = pending.select(polished.growth, self.growth);
+        let informed = pending & polished.informed;
+        self.escaping = (polished.escaping & informed) | (self.escaping & !informed);
         self.solved = self.solved | (good & pending);
         self.pending = pending & !good;
         self.is_factored = true;

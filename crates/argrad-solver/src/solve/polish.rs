@@ -15,6 +15,7 @@ use pulp::Simd;
 use crate::lanes::{Kernel, M, V, call};
 use crate::solve::measure::{Floors, floors};
 use crate::system::analysis::Analysis;
+use crate::system::gcr::largest;
 use crate::system::memory::{PolishVectors, State, SystemWork, Work};
 use crate::system::projection_system::ProjectionSystem;
 
@@ -36,6 +37,14 @@ const NEAR: f64 = 1e-4;
 const PATIENCE: usize = 3;
 /// So is, at the step before, one whose residual is this large, where K is a polyhedron.
 const HOPELESS: f64 = 0.5;
+
+/// Residual below which it does so, if there is something to converge to. ...
+const CLOSE: f64 = 1e-8;
+/// ... A step there that moves x by this share of its size, and yet reduces the residual only to
+/// between [`GAIN`] and ...
+const STRIDE: f64 = 1e-3;
+/// ... this share, is one of a sequence without an end: the optimum is not attained.
+const REDUCED: f64 = 0.9;
 
 /// Most halvings of a step towards a smooth point.
 const HALVINGS: usize = 40;
@@ -67,6 +76,10 @@ pub(crate) struct Polished<S: Simd> {
     pub(crate) factorizations: V<S>,
     /// Growth of the probe vector under the inverse: an estimate of the condition number.
     pub(crate) growth: V<S>,
+    /// Lanes whose x runs away while the residual shrinks, and lanes in which a step was made that
+    /// tells.
+    pub(crate) escaping: M<S>,
+    pub(crate) informed: M<S>,
 }
 
 /// Polishes the lanes in `lanes` from `state.x`, `state.v`. On return x, z, s, v of the solved
@@ -150,6 +163,8 @@ struct Newton<'r, 's, 'w, S: Simd> {
     first: V<S>,
     previous: V<S>,
     best: V<S>,
+    /// How far the last step moved x, relative to its size; zero over polyhedra.
+    stride: V<S>,
 }
 
 impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
@@ -170,7 +185,14 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         for (probe, &start) in probe.zip(&analysis.probe) {
             *probe = V::splat(simd, start);
         }
-        let polished = Polished { solved: no, steps: zero, factorizations: zero, growth: zero };
+        let polished = Polished {
+            solved: no,
+            steps: zero,
+            factorizations: zero,
+            growth: zero,
+            escaping: no,
+            informed: no,
+        };
         Self {
             simd,
             analysis,
@@ -188,6 +210,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             first: infinite,
             previous: infinite,
             best: infinite,
+            stride: zero,
         }
     }
 
@@ -266,7 +289,8 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
     /// Takes the lanes out of `live` that are solved, or hopeless.
     #[inline(always)]
     fn check_termination(&mut self, step: usize, size: V<S>, stale: M<S>) {
-        let scalar = |value: f64| V::splat(self.simd, value);
+        let simd = self.simd;
+        let scalar = |value: f64| V::splat(simd, value);
         let (live, previous) = (self.live, self.previous);
         self.polished.factorizations += self.count(stale);
         if step == 0 {
@@ -275,6 +299,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             // A lane is solved only with the factor of its own active set.
             let settled = self.target.mu.gt(scalar(0.0)) | (live & !stale);
             let stalled = !size.lt(scalar(GAIN) * previous);
+            self.look_for_escape(size, stalled);
             let growth = self.polished.growth;
             let small = size.le(scalar(FINE)) & growth.lt(scalar(DELICATE));
             // The end for a stalled lane whose residual is small, or that refined steps did not
@@ -296,6 +321,18 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             }
         }
         self.previous = self.live.select(size, previous);
+    }
+
+    /// Whether the last step, which has led to a residual of `size`, was one towards a solution, or
+    /// one of x on its way to infinity. One that does not reduce the residual tells nothing.
+    #[inline(always)]
+    fn look_for_escape(&mut self, size: V<S>, stalled: M<S>) {
+        let scalar = |value: f64| V::splat(self.simd, value);
+        let near = self.previous.gt(scalar(ROUNDING)) & size.lt(scalar(CLOSE));
+        let informed = self.live & near & size.lt(scalar(REDUCED) * self.previous);
+        let far = stalled & self.stride.gt(scalar(STRIDE));
+        self.polished.escaping = (informed & far) | (self.polished.escaping & !informed);
+        self.polished.informed = self.polished.informed | informed;
     }
 
     /// Factors the system at v where any lane's factor is stale. Blocks of lanes that have settled
@@ -440,6 +477,12 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
         // v = s - z with s = b - Ax and z the Newton iterate.
         for ((s, &b), &ax) in newton_s.iter_mut().zip(state.b.iter()).zip(ax.iter()) {
             *s = b - ax;
+        }
+        if !analysis.cones.is_polyhedral() {
+            // Newton's method is exact over a polyhedron, where every optimum is attained.
+            let zero = V::splat(simd, 0.0);
+            let size = largest(zero, state.x).max(V::splat(simd, 1.0));
+            self.stride = largest(zero, vectors.dx) / size;
         }
         let point = (&**newton_s, &**newton_z);
         analysis.cones.newton_point(simd, state.projection, point, target.mu, newton_v);

@@ -27,7 +27,8 @@ pub(super) fn report<S: Simd>(
     let direct = outcome.warm | early;
     let weak = weakly_active(simd, analysis, state, outcome.solved, work.cones);
     for (lane, report) in reports.iter_mut().enumerate() {
-        let accurate = residual.lane(lane) <= settings.tolerance;
+        let escapes = outcome.escaping.lane(lane);
+        let accurate = residual.lane(lane) <= settings.tolerance && !escapes;
         let nearly = residual.lane(lane) <= settings.reduced_tolerance;
         let mut status = match (accurate, nearly) {
             (true, _) => Status::Solved,
@@ -67,7 +68,7 @@ pub(super) fn report<S: Simd>(
             gap: measure.gap.lane(lane),
             weakly_active: weak.lane(lane) as u32,
             condition: growth,
-            unique_x: status.is_solved() && outcome.unique_x.lane(lane),
+            unique_x: status.is_solved() && outcome.unique_x.lane(lane) && !escapes,
             unique_z: status.is_solved() && outcome.unique_z.lane(lane),
         };
     }

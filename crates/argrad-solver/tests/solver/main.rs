@@ -25,6 +25,7 @@ mod second_order;
 mod shared_matrices;
 mod smoothed;
 mod tolerance;
+mod unattained;
 mod units;
 mod warm;
 mod zeros;
