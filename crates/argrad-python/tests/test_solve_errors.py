@@ -233,3 +233,28 @@ def test_messages_are_one_line():
     with pytest.raises(ValueError) as error:
         argrad.solve(np.array([[1.0, 2.0], [0.5, 3.0]]), [0, 0], None, None, [])
     assert re.fullmatch(r"[^\n]+", str(error.value))
+
+
+@pytest.mark.parametrize("factor", [1.0, -3.0, 1e-5])
+def test_two_equalities_that_contradict_each_other_are_named(factor):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(6, 8))
+    a[4] = factor * a[1]
+    b = a @ rng.normal(size=8)
+    b[1], b[4] = 1.0, factor * 1.25
+    solution = argrad.solve(np.eye(8), np.zeros(8), a, b, [("zero", 6)])
+    assert solution.status == "primal_infeasible"
+    with pytest.raises(argrad.SolverError, match="rows 1 and 4 ask for 1 and 1.25 of the same"):
+        solution.vjp(np.ones(8))
+
+
+def test_other_contradictions_name_no_rows():
+    # The sum of the first two rows is the third, and x >= 2 contradicts x <= 1.
+    sums = argrad.solve(
+        np.eye(2), np.zeros(2), [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [1.0, 1.0, 3.0], [("zero", 3)]
+    )
+    bounds = argrad.solve([[1.0]], np.zeros(1), [[1.0], [-1.0]], [1.0, -2.0], [("nonnegative", 2)])
+    for solution in (sums, bounds):
+        with pytest.raises(argrad.SolverError) as error:
+            solution.vjp(np.ones(solution.x.shape))
+        assert "infeasible" in str(error.value) and "rows" not in str(error.value)

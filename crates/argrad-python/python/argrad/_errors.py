@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -33,10 +33,15 @@ def failed(reports: Mapping[str, np.ndarray]) -> np.ndarray:
     return (status != SOLVED) & (status != ALMOST_SOLVED)
 
 
-def describe(found: list[tuple[int, str]], batch: int, noun: str = "sample") -> str:
-    """One sentence that names the first few of them."""
+def describe(
+    found: list[tuple[int, str]],
+    batch: int,
+    noun: str = "sample",
+    reason: Callable[[int], str] = lambda at: "",
+) -> str:
+    """One sentence that names the first few of them; `reason` says more of a sample."""
     named = [
-        f"{noun} {at}: {_MEANING.get(status) or status.replace('_', ' ')}"
+        f"{noun} {at}: {_MEANING.get(status) or status.replace('_', ' ')}{reason(at)}"
         for at, status in found[:_SHOWN]
     ]
     if len(found) > _SHOWN:
@@ -44,14 +49,18 @@ def describe(found: list[tuple[int, str]], batch: int, noun: str = "sample") -> 
     return f"{len(found)} of {batch} {noun}s not solved: {'; '.join(named)}"
 
 
-def raise_failures(reports: Mapping[str, np.ndarray], noun: str = "sample") -> None:
-    """Raises :class:`argrad.SolverError` if any sample is not solved.
+def raise_failures(
+    reports: Mapping[str, np.ndarray],
+    noun: str = "sample",
+    reason: Callable[[int], str] = lambda at: "",
+) -> None:
+    """Raises :class:`argrad.SolverError` if any sample is not solved; `reason` says more of one.
 
     The error has the attributes ``indices`` and ``statuses``.
     """
     found = failures(reports)
     if found:
-        error = SolverError(describe(found, len(reports["status"]), noun))
+        error = SolverError(describe(found, len(reports["status"]), noun, reason))
         error.indices = [at for at, _ in found]
         error.statuses = [status for _, status in found]
         raise error

@@ -20,6 +20,9 @@ from argrad._standard.values import (
     vector,
 )
 
+#: A row is named by a certificate whose z there is this share of the largest.
+_NAMED = 1e-6
+
 if TYPE_CHECKING:
     from argrad._standard.solver import Solver
 
@@ -118,7 +121,7 @@ class Solution:
 
     def _differentiable(self, on_failure: str) -> Any:
         if on_failure == "raise":
-            raise_failures(self._reports)
+            raise_failures(self._reports, reason=self._contradiction)
         if self._tape is None:
             # A NaN or an infinity of a sample without a solution is no point to measure.
             x, z, s = (np.where(np.isfinite(v), v, 0.0) for v in self._point)
@@ -127,6 +130,25 @@ class Solution:
                 *self._arguments, (x, z, s)
             )
         return self._tape
+
+    def _contradiction(self, at: int) -> str:
+        """Which two rows a sample is infeasible for, where its certificate names two: equalities of
+        the same sum, up to a factor, that ask for different numbers.
+        """
+        z = self._point[1][at]
+        sizes = np.abs(z)
+        named = np.flatnonzero(sizes > _NAMED * np.max(sizes, initial=0.0))
+        if (
+            _core.STATUS[self._reports["status"][at]] != "primal_infeasible"
+            or len(named) != 2
+            or not self._solver._is_equality[named].all()
+        ):
+            return ""
+        i, j = named
+        b = np.broadcast_to(self._arguments[4], (len(self._point[1]), len(z)))[at]
+        # A'z = 0 with two rows: row j is -z_i / z_j times row i.
+        other = -b[j] * z[j] / z[i]
+        return f": rows {i} and {j} ask for {b[i]:.15g} and {other:.15g} of the same sum"
 
     def _rows(self, name: str, value: Any, length: int) -> np.ndarray | None:
         if value is None:

@@ -77,6 +77,7 @@ class Solver:
                 f"the cones take {sum(rows)} rows and A has {self.m}: {self._describe(rows)}"
             )
         self._may_be_infinite = np.repeat([c[0] == "nonnegative" for c in self.cones], rows)
+        self._is_equality = np.repeat([c[0] == "zero" for c in self.cones], rows)
         self._defaults = {
             name: owned(matrix.read(given)) if matrix is not None and has_values(given) else None
             for name, matrix, given in (("P", self._P, P), ("A", self._A, A))
