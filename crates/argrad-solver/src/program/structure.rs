@@ -263,6 +263,8 @@ pub struct Structure {
     /// Entry by entry, whether its value is zero in every program; empty where none is known to be.
     p_zeros: Vec<bool>,
     a_zeros: Vec<bool>,
+    /// Variable by variable, whether it is auxiliary; empty where none is.
+    auxiliary: Vec<bool>,
 }
 
 impl Structure {
@@ -303,7 +305,8 @@ impl Structure {
                 ),
             });
         }
-        Ok(Self { p, a, cones, p_zeros: Vec::new(), a_zeros: Vec::new() })
+        let (p_zeros, a_zeros, auxiliary) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { p, a, cones, p_zeros, a_zeros, auxiliary })
     }
 
     /// The same structure for programs in which some entries of P and A are zero: `p_zeros` and
@@ -328,6 +331,30 @@ impl Structure {
         Ok(Self { p_zeros, a_zeros, ..self })
     }
 
+    /// The same structure with some variables, flag by flag of `auxiliary`, that only help to state
+    /// the program, as the bound t of a norm in `|u| <= t, t <= 1`. Where the norm is below one, t
+    /// is not unique, and that matters to nobody: `Report::unique_x` is about the other variables.
+    /// Solutions and derivatives are the same.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when there is not one flag for each variable.
+    pub fn with_auxiliary(self, auxiliary: Vec<bool>) -> Result<Self, Error> {
+        if auxiliary.len() != self.variables() {
+            return Err(Error::Length {
+                argument: "auxiliary",
+                expected: self.variables(),
+                found: auxiliary.len(),
+                meaning: "one flag for each variable".into(),
+            });
+        }
+        Ok(Self { auxiliary, ..self })
+    }
+
+    /// Whether variable `j` only helps to state the program.
+    pub(crate) fn is_auxiliary(&self, j: usize) -> bool {
+        self.auxiliary.get(j).is_some_and(|&auxiliary| auxiliary)
+    }
+
     /// The same structure with no entry known to be zero; `None` where none is.
     pub(crate) fn without_zeros(&self) -> Option<Self> {
         let known = self.p_zeros.iter().chain(&self.a_zeros).any(|&zero| zero);
@@ -339,8 +366,9 @@ impl Structure {
     pub(crate) fn nonzero(&self) -> (Self, Vec<u32>, Vec<u32>) {
         let (p, p_source) = self.p.without(&self.p_zeros);
         let (a, a_source) = self.a.without(&self.a_zeros);
-        let cones = self.cones.clone();
-        (Self { p, a, cones, p_zeros: Vec::new(), a_zeros: Vec::new() }, p_source, a_source)
+        let (cones, auxiliary) = (self.cones.clone(), self.auxiliary.clone());
+        let (p_zeros, a_zeros) = (Vec::new(), Vec::new());
+        (Self { p, a, cones, p_zeros, a_zeros, auxiliary }, p_source, a_source)
     }
 
     /// Row by row, whether `b = +inf` removes it: those of nonnegative cones.

@@ -74,8 +74,10 @@ impl<S: Simd> Kernel for Look<'_, '_, '_, S> {
             singular: M::splat(simd, false),
         };
         let mut has_solution = |probe_x: bool| {
-            for (r, &start) in r1.iter_mut().zip(&analysis.probe) {
-                *r = V::splat(simd, if probe_x { start } else { 0.0 });
+            for (j, (r, &start)) in r1.iter_mut().zip(&analysis.probe).enumerate() {
+                // That an auxiliary variable has a share in N_x is no matter.
+                let is_zero = !probe_x || analysis.structure.is_auxiliary(j);
+                *r = V::splat(simd, if is_zero { 0.0 } else { start });
             }
             for (r, &start) in r2.iter_mut().zip(&analysis.probe[n..]) {
                 *r = V::splat(simd, if probe_x { 0.0 } else { start });

@@ -3,6 +3,7 @@
 mod case;
 mod families;
 
+mod auxiliary;
 mod bad_input;
 mod bitwise;
 mod conditions;

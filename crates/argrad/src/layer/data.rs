@@ -111,4 +111,15 @@ impl LayerData {
     pub fn sign(&self) -> f64 {
         if self.maximize { -1.0 } else { 1.0 }
     }
+
+    /// Variable by variable, whether no output depends on it: those stand for atoms, and where a
+    /// constraint with such an atom is not active they are not unique, which is no matter. `None`
+    /// where no output is made of variables.
+    pub fn auxiliary(&self) -> Option<Vec<bool>> {
+        let mut auxiliary = vec![true; self.assembled.variables];
+        for output in self.outputs.iter().filter(|output| output.source == Source::Primal) {
+            output.map.entries().for_each(|(_, variable, _)| auxiliary[variable] = false);
+        }
+        auxiliary.contains(&false).then_some(auxiliary)
+    }
 }

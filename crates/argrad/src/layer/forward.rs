@@ -76,6 +76,10 @@ impl Layer {
             pattern(program.rows, &program.a)?,
             program.cones.clone(),
         )?;
+        let structure = match data.auxiliary() {
+            Some(auxiliary) => structure.with_auxiliary(auxiliary)?,
+            None => structure,
+        };
         let solver = Solver::new(structure, settings)?;
         Ok(Self { data: Arc::new(data), solver, how: Differentiation::default() })
     }

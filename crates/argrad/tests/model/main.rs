@@ -16,3 +16,4 @@ mod own_atoms;
 mod random;
 mod refusals;
 mod run_time;
+mod uniqueness;
