@@ -320,3 +320,16 @@ def test_known_by_name():
     for solver in ("ARGRAD", ARGRAD()):
         assert problem.solve(solver=solver) == pytest.approx(1.5, abs=1e-7)
         assert problem.solver_stats.solver_name == "ARGRAD"
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+@pytest.mark.parametrize("concave", [cp.sqrt, cp.log, lambda x: cp.power(x, 0.3)])
+def test_unbounded_along_a_curve_is_not_called_optimal_nor_a_limit(n, concave):
+    x = cp.Variable(n)
+    problem = cp.Problem(cp.Maximize(cp.sum(concave(x))))
+    try:
+        problem.solve(solver=ARGRAD())
+    except cp.SolverError as error:
+        assert "ray that was not found" in str(error)  # noqa: PT017 (either end is right)
+    else:
+        assert problem.status in ("unbounded", "optimal_inaccurate")

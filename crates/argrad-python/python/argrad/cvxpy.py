@@ -271,6 +271,9 @@ class ARGRAD(ConicSolver):
         end = time.perf_counter()
         report = {name: values[0].item() for name, values in solved.reports.items()}
         status = _core.STATUS[report["status"]]
+        if status == "iteration_limit" and "max_iterations" not in settings:
+            # No limit of the user's: it came to no end.
+            status = "numerical_trouble"
         report["status"] = status
         if solver_cache is not None:
             point = (solved.x, solved.z, solved.s) if status == "solved" else None
@@ -285,8 +288,9 @@ class ARGRAD(ConicSolver):
         report = solution.report
         status = _STATUS.get(solution.status)
         if status is None:
-            close = report["residual"] <= INACCURATE
-            status = s.OPTIMAL_INACCURATE if close else s.SOLVER_ERROR
+            if not report["residual"] <= INACCURATE:
+                raise SolverError(_trouble(solution))
+            status = s.OPTIMAL_INACCURATE
         attributes = {
             s.SOLVE_TIME: solution.solve_time,
             s.SETUP_TIME: solution.setup_time,
@@ -307,6 +311,16 @@ class ARGRAD(ConicSolver):
         value = report["objective"] + inverse_data[s.OFFSET]
         primal = {inverse_data[self.VAR_ID]: solution.x}
         return Solution(status, value, primal, duals, attributes)
+
+
+def _trouble(solution: _Result) -> str:
+    largest = float(np.max(np.abs(solution.x), initial=0.0))
+    return (
+        f"ARGRAD: {solution.status.replace('_', ' ')}. The best point has a relative residual of "
+        f"{solution.report['residual']:.1e} and entries of up to {largest:.1e}; no certificate was "
+        "found. If these are much larger than expected, the problem may be unbounded, or its "
+        "optimum not attained, along a ray that was not found: bounds on the variables tell"
+    )
 
 
 # By name as well, which some of CVXPY's reductions (that of `perspective`) need.
