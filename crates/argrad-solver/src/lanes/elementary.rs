@@ -119,6 +119,13 @@ fn even_odd<S: Simd, const N: usize>(x: V<S>, square: V<S>, coefficients: &[f64;
     odd.fma(x, even)
 }
 
+/// 2^n for the integer n nearest to `power`, which is from -1022 to 1023.
+#[inline(always)]
+pub(crate) fn nearest_power<S: Simd>(power: V<S>) -> V<S> {
+    let rounder = power.like(ROUNDER);
+    power_of_two((power + rounder) - rounder)
+}
+
 /// 2^n for an integer n from -1022 to 1023.
 #[inline(always)]
 fn power_of_two<S: Simd>(n: V<S>) -> V<S> {

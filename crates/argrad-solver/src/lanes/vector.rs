@@ -173,6 +173,14 @@ impl<S: Simd> V<S> {
         Self(simd.transmute_f64s_u64s(exponent), PhantomData)
     }
 
+    /// The exponent e of `2^e f` with `1 <= f < 2`, for normal positive numbers.
+    #[inline(always)]
+    pub(crate) fn exponent(self) -> Self {
+        // As the low bits of 2^52 the biased exponent is a number.
+        let biased = self.bits().shift_down(52).or(1075 << 52).number();
+        biased - self.like(4_503_599_627_370_496.0 + 1023.0)
+    }
+
     /// 1 / self, for powers of two whose inverse is normal.
     #[inline(always)]
     pub(crate) fn inverse_power_of_two(self) -> Self {
@@ -484,6 +492,15 @@ mod tests {
     #[should_panic(expected = "out of bounds")]
     fn a_lane_that_is_not_there_is_refused() {
         let _ = V::splat(pulp::Scalar256b, 1.0).lane(4);
+    }
+
+    #[test]
+    fn exponents_are_those_of_the_logarithm() {
+        for (number, exponent) in
+            [(1.0, 0.0), (1.99, 0.0), (2.0, 1.0), (0.99, -1.0), (1e300, 996.0), (1e-300, -997.0)]
+        {
+            assert_eq!(lane(number).exponent().lane(0), exponent, "{number:e}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 
 use pulp::Simd;
 
-use super::scales::{apply, to_one};
+use super::scales::{apply, to_one_by_exponent};
 use crate::lanes::{M, V};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{EquilibrationVectors, State};
@@ -43,7 +43,7 @@ pub(super) fn align<S: Simd>(
         let EquilibrationVectors { column, row, column_mean, .. } = &mut *vectors;
         let mut changed = false;
         for (factor, &mean) in column.iter_mut().zip(column_mean.iter()) {
-            *factor = apart.select(to_one(mean), one);
+            *factor = apart.select(to_one_by_exponent(mean), one);
             changed |= (factor.lt(one) | factor.gt(one)).any();
         }
         row.fill(one);
@@ -53,7 +53,7 @@ pub(super) fn align<S: Simd>(
         write_means(simd, analysis, state, vectors);
         let EquilibrationVectors { column, row, row_mean, .. } = &mut *vectors;
         for (factor, &mean) in row.iter_mut().zip(row_mean.iter()) {
-            *factor = apart.select(to_one(mean), one);
+            *factor = apart.select(to_one_by_exponent(mean), one);
             changed |= (factor.lt(one) | factor.gt(one)).any();
         }
         column.fill(one);
@@ -104,9 +104,9 @@ fn write_norms<S: Simd>(
     }
 }
 
-/// Geometric means of the entries of the columns and rows of A, as [`write_norms`] wrote the norms:
-/// of those that are not faint in row and column. A column without any has its norm, which is that
-/// of P.
+/// Exponents of the geometric means of the entries of the columns and rows of A whose norms
+/// [`write_norms`] wrote: of entries that are not faint in row and column. A column without any has
+/// that of its norm, which is P's.
 #[inline(always)]
 fn write_means<S: Simd>(
     simd: S,
@@ -124,18 +124,18 @@ fn write_means<S: Simd>(
         let size = state.values[address as usize].abs();
         let (i, j) = (stored.row as usize, stored.col as usize);
         let counts = size.gt(V::splat(simd, FAINT) * row[i].min(column[j]));
-        let logarithm = counts.select(size, one).ln();
+        let exponent = counts.select(size, one).exponent();
         let weight = counts.select(one, zero);
-        column_mean[j] += logarithm;
-        row_mean[i] += logarithm;
+        column_mean[j] += exponent;
+        row_mean[i] += exponent;
         column_count[j] += weight;
         row_count[i] += weight;
     }
     let columns = column_mean.iter_mut().zip(column_count.iter()).zip(column.iter());
     let rows = row_mean.iter_mut().zip(row_count.iter()).zip(row.iter());
     for ((mean, &count), &norm) in columns.chain(rows) {
-        let found = (*mean / count.max(one)).exp();
-        *mean = count.gt(zero).select(found, norm);
+        let other = norm.gt(zero).select(norm, one).exponent();
+        *mean = count.gt(zero).select(*mean / count.max(one), other);
     }
 }
 

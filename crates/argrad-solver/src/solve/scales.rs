@@ -2,18 +2,27 @@
 
 use pulp::Simd;
 
-use crate::lanes::V;
+use crate::lanes::{V, nearest_power};
 use crate::system::analysis::Analysis;
 use crate::system::memory::State;
 
 /// Smallest unit, and reciprocal of the largest.
 const SMALLEST_UNIT: f64 = 1e-60;
+/// Largest exponent of a factor, and of its reciprocal.
+const LARGEST_EXPONENT: f64 = 200.0;
 
 /// The power of two that brings `size` near one; one for zero.
 #[inline(always)]
 pub(super) fn to_one<S: Simd>(size: V<S>) -> V<S> {
     let one = size.like(1.0);
     size.gt(size.like(0.0)).select(nearest_power_of_two(one / within(size)), one)
+}
+
+/// The power of two that brings a number of this exponent, which may be a fraction, near one.
+#[inline(always)]
+pub(super) fn to_one_by_exponent<S: Simd>(exponent: V<S>) -> V<S> {
+    let most = exponent.like(LARGEST_EXPONENT);
+    nearest_power(-(exponent.min(most).max(-most)))
 }
 
 /// `size`, or what is nearest to it among numbers whose powers are far from over- and underflow.
