@@ -27,7 +27,7 @@ const FINE: f64 = 1e-12;
 const GAIN: f64 = 0.25;
 
 /// Growth of the probe above which a small residual does not make a small error.
-const DELICATE: f64 = 1e4;
+pub(crate) const DELICATE: f64 = 1e4;
 /// What the growth under a doubtful factor counts: without a large replacement for small pivots it
 /// would be so much larger where one of them is truly zero.
 const HIDDEN: f64 = 100.0;
@@ -40,11 +40,11 @@ const HOPELESS: f64 = 0.5;
 
 /// Residual below which it does so, if there is something to converge to. ...
 const CLOSE: f64 = 1e-8;
-/// ... A step there that moves x by this share of its size, and yet reduces the residual only to
-/// between [`GAIN`] and ...
+/// ... A step there that moves x by this share of its size, ...
 const STRIDE: f64 = 1e-3;
-/// ... this share, is one of a sequence without an end: the optimum is not attained.
-const REDUCED: f64 = 0.9;
+/// ... and yet reduces the residual only to between these shares, is one of a sequence without an
+/// end: the optimum is not attained. On the way to infinity along an exponential it is a third.
+const REDUCED: [f64; 2] = [1e-2, 0.9];
 
 /// Most halvings of a step towards a smooth point.
 const HALVINGS: usize = 40;
@@ -299,7 +299,7 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             // A lane is solved only with the factor of its own active set.
             let settled = self.target.mu.gt(scalar(0.0)) | (live & !stale);
             let stalled = !size.lt(scalar(GAIN) * previous);
-            self.look_for_escape(size, stalled);
+            self.look_for_escape(size);
             let growth = self.polished.growth;
             let small = size.le(scalar(FINE)) & growth.lt(scalar(DELICATE));
             // The end for a stalled lane whose residual is small, or that refined steps did not
@@ -326,11 +326,16 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
     /// Whether the last step, which has led to a residual of `size`, was one towards a solution, or
     /// one of x on its way to infinity. One that does not reduce the residual tells nothing.
     #[inline(always)]
-    fn look_for_escape(&mut self, size: V<S>, stalled: M<S>) {
+    fn look_for_escape(&mut self, size: V<S>) {
+        if self.analysis.cones.is_polyhedral() {
+            // There every optimum is attained.
+            return;
+        }
         let scalar = |value: f64| V::splat(self.simd, value);
         let near = self.previous.gt(scalar(ROUNDING)) & size.lt(scalar(CLOSE));
-        let informed = self.live & near & size.lt(scalar(REDUCED) * self.previous);
-        let far = stalled & self.stride.gt(scalar(STRIDE));
+        let [fast, slow] = REDUCED.map(|share| size.lt(scalar(share) * self.previous));
+        let informed = self.live & near & slow;
+        let far = !fast & self.stride.gt(scalar(STRIDE));
         self.polished.escaping = (informed & far) | (self.polished.escaping & !informed);
         self.polished.informed = self.polished.informed | informed;
     }
@@ -479,7 +484,6 @@ impl<'r, 's, 'w, S: Simd> Newton<'r, 's, 'w, S> {
             *s = b - ax;
         }
         if !analysis.cones.is_polyhedral() {
-            // Newton's method is exact over a polyhedron, where every optimum is attained.
             let zero = V::splat(simd, 0.0);
             let size = largest(zero, state.x).max(V::splat(simd, 1.0));
             self.stride = largest(zero, vectors.dx) / size;
