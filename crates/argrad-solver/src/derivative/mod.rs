@@ -139,9 +139,10 @@ pub struct Gradients {
     /// right-hand side. Zero where none was solved ([`Mode::Lpgd`]).
     pub adjoint_residual: Vec<f64>,
     /// Estimated relative error, one per sample: the condition number times that residual, which
-    /// counts as at least the rounding. Infinite where the solution is not unique, NaN where it is
-    /// not estimated: for other modes than [`Mode::Exact`], for second derivatives and gradients of
-    /// the value.
+    /// counts as at least the rounding, and from a condition of 1e4 on as at least
+    /// `Report::residual` of a point that was not polished, since x is as far off then. Infinite
+    /// where the solution is not unique, NaN where it is not estimated: for other modes than
+    /// [`Mode::Exact`], for second derivatives and gradients of the value.
     pub accuracy: Vec<f64>,
     /// Iterations of LSQR, one per sample; zero where the factor served.
     pub iterations: Vec<u32>,

@@ -6,6 +6,10 @@ use super::Mode;
 use crate::lanes::{M, V};
 use crate::prepared::{Group, Rows};
 use crate::program::Report;
+use crate::solve::polish::DELICATE;
+
+/// A point with a larger residual is one that no polish has brought to rounding.
+const UNPOLISHED: f64 = 1e-11;
 
 /// How a linear solve went, a number for each lane.
 #[derive(Clone, Copy)]
@@ -46,13 +50,19 @@ impl LinearReports {
         }
     }
 
-    /// Estimates of the relative errors, from the condition numbers of `reports`.
+    /// Estimates of the relative errors, from the condition numbers of `reports`: what the linear
+    /// solves left or, where the system is ill-conditioned and the point was not polished to the
+    /// end, the residual of the point: there a small residual does not make a small error of it.
     pub(super) fn accuracy(&self, reports: &[Report], mode: Mode) -> Vec<f64> {
         let samples = self.residual.iter().zip(reports);
         let estimate = |(&residual, report): (&f64, &Report)| match mode {
-            // At least the rounding, and NaN where the residual is.
-            Mode::Exact if residual < f64::EPSILON => report.condition.max(1.0) * f64::EPSILON,
-            Mode::Exact => report.condition.max(1.0) * residual,
+            // NaN where the residual is.
+            Mode::Exact if residual.is_nan() => f64::NAN,
+            Mode::Exact => {
+                let is_doubtful = report.condition > DELICATE && report.residual > UNPOLISHED;
+                let of_point = if is_doubtful { report.residual } else { 0.0 };
+                report.condition.max(1.0) * residual.max(of_point).max(f64::EPSILON)
+            }
             _ => f64::NAN,
         };
         samples.map(estimate).collect()

@@ -415,12 +415,15 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     }
 
     /// A last polish of the lanes that are not solved from their best points, if these are near,
-    /// with a factor for a nearly singular P and refined steps.
+    /// with a factor for a nearly singular P and refined steps: also where the residual is within
+    /// the tolerance as it is, since times a condition of 1e10 that says nothing of x. Not where x
+    /// runs away, which a closer factor would only do faster.
     #[inline(always)]
     fn polish_closely(&mut self) {
         let best = self.outcome.best;
         let scalar = |value: f64| V::splat(self.simd, value);
-        let near = best.lt(scalar(NEAR)) & best.gt(scalar(self.settings.tolerance));
+        let accurate = best.le(scalar(self.settings.tolerance));
+        let near = best.lt(scalar(NEAR)) & !(accurate & self.outcome.escaping);
         let lanes = self.unsolved() & near;
         let Self { state, outcome, .. } = self;
         if !lanes.any() {
@@ -533,7 +536,8 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     #[inline(always)]
     fn look_for_others(&mut self) {
         let Self { simd, analysis, state, work, all, outcome, .. } = self;
-        let doubtful = *all & outcome.growth.ge(V::splat(*simd, DOUBTFUL));
+        // Not a comparison that NaN, of a factor that is none, does not fulfil.
+        let doubtful = *all & !outcome.growth.lt(V::splat(*simd, DOUBTFUL));
         if !doubtful.any() || !analysis.kkt.has_factor() {
             return;
         }

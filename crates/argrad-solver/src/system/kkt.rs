@@ -34,9 +34,12 @@ const SMALLEST_PIVOT: f64 = 1e-2;
 /// A pivot this far on the wrong side is no first rounding error: earlier ones were replaced by so
 /// small a number that their columns, rounding errors too, grew. The lane is factored again, ...
 const WRONG: f64 = 1e-3;
-/// ... with this in place of such pivots. Solves are refined; singular systems are then harder to
-/// tell.
-const LARGE_REPLACEMENT: f64 = 1e-4;
+/// ... with the first of these in place of such pivots; and with the second where columns still
+/// grow, as they do in degenerate linear programs with many dependent rows. Solves are refined;
+/// singular systems are then harder to tell.
+const LARGE_REPLACEMENTS: [f64; 2] = [1e-4, 1.0];
+/// A wrong pivot larger than the entries of the scaled matrix is not the rounding of any.
+const LOST: f64 = 1.0;
 /// The lane engine serves where the system has at most this many unknowns: a single sample of a
 /// larger one is usually so sparse that four at once take twice the time of one in the sparse
 /// engine.
@@ -240,7 +243,8 @@ impl Kkt {
         let least_of_both = regularization[0];
         let mut replacement = least_of_both;
         let mut grown = M::splat(simd, false);
-        for attempt in 0..2 {
+        let large = LARGE_REPLACEMENTS.map(|large| V::splat(simd, large));
+        for attempt in 0..=LARGE_REPLACEMENTS.len() {
             self.assemble(simd, values, h, regularization);
             self.schur.add(simd, values, h, (point, regularization[1]), workspace.scratch);
             let mut least = zero;
@@ -256,13 +260,13 @@ impl Kkt {
                 },
                 workspace.scratch,
             );
-            if attempt == 0 {
-                grown = least.lt(V::splat(simd, -WRONG)) | least.is_nan();
-                replacement = grown.select(V::splat(simd, LARGE_REPLACEMENT), least_of_both);
-            }
-            if !grown.any() {
+            let limit = if attempt == 0 { WRONG } else { LOST };
+            let grows = least.lt(V::splat(simd, -limit)) | least.is_nan();
+            if !grows.any() || attempt == LARGE_REPLACEMENTS.len() {
                 break;
             }
+            grown = grown | grows;
+            replacement = grows.select(large[attempt], replacement);
         }
         grown
     }

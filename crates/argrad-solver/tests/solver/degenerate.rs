@@ -1,8 +1,8 @@
 //! Solutions that are not unique, or not differentiable, are found and flagged.
 
-use argrad_conformance::generators::{self, KnownSolution, dense_structure};
+use argrad_conformance::generators::{self, KnownSolution, dense_structure, normal_vector};
 use argrad_conformance::{DenseProgram, ProgramBatch, relative_error};
-use argrad_solver::{Cotangent, Settings, Solver, Status};
+use argrad_solver::{Cone, Cotangent, Pattern, Settings, Slot, Solver, Status, Structure, Values};
 
 use crate::case::{Case, NAN, dot, largest, size};
 
@@ -175,4 +175,53 @@ fn repeated_bounds_as_a_box_of_zero_width_solve() {
     assert!(solution.reports[0].is_degenerate());
     let gradients = tape.vjp(&case.cotangent(), &Default::default()).unwrap();
     assert!(gradients.q.iter().chain(&gradients.b).all(|g| g.is_finite()));
+}
+
+/// All 324 rules of a Sudoku of 9x9, of which 249 are independent, with bounds and P = 0: the value
+/// is the number of givens where the board has a solution.
+#[test]
+fn sudoku_with_its_dependent_rules_is_solved() {
+    let at = |i: usize, j: usize, digit: usize| (i * 9 + j) * 9 + digit;
+    let mut rules: Vec<[usize; 9]> = Vec::new();
+    for (a, b) in (0..81).map(|k| (k / 9, k % 9)) {
+        rules.push(std::array::from_fn(|t| at(a, b, t)));
+        rules.push(std::array::from_fn(|t| at(a, t, b)));
+        rules.push(std::array::from_fn(|t| at(t, a, b)));
+        rules.push(std::array::from_fn(|t| at(a / 3 * 3 + t / 3, a % 3 * 3 + t % 3, b)));
+    }
+    let mut columns = vec![Vec::new(); 729];
+    for (row, rule) in rules.iter().enumerate() {
+        rule.iter().for_each(|&entry| columns[entry].push((row, 1.0)));
+    }
+    for (entry, column) in columns.iter_mut().enumerate() {
+        column.push((324 + entry, -1.0));
+    }
+    let colptr = (0..=729).map(|j| 5 * j).collect();
+    let (rowval, a): (Vec<usize>, Vec<f64>) = columns.concat().into_iter().unzip();
+    let pattern = Pattern::new(324 + 729, 729, colptr, rowval).unwrap();
+    let cones = vec![Cone::Zero(324), Cone::Nonnegative(729)];
+    let structure = Structure::new(Pattern::empty(729, 729), pattern, cones).unwrap();
+    let solver = Solver::new(structure, Settings::default()).unwrap();
+    let b = [vec![1.0; 324], vec![0.0; 729]].concat();
+    let (boards, givens) = (12, 30);
+    let mut q = Vec::new();
+    for board in 0..boards {
+        let keys = normal_vector(81, 1, 70 + board);
+        let mut cells: Vec<usize> = (0..81).collect();
+        cells.sort_by(|&i, &j| keys[i].total_cmp(&keys[j]));
+        let mut rewards = vec![0.0; 729];
+        for cell in &cells[..givens] {
+            let (i, j) = (cell / 9, cell % 9);
+            rewards[at(i, j, (3 * (i % 3) + i / 3 + j) % 9)] = -1.0;
+        }
+        q.extend(rewards);
+    }
+    let [p, a, b] = [&[][..], &a, &b].map(Slot::Shared);
+    let batch = boards as usize;
+    let solution = solver.solve(&Values { batch, p, q: Slot::Each(&q), a, b }).unwrap();
+    for report in &solution.reports {
+        assert_eq!(report.status, Status::Solved, "{report:?}");
+        assert!((report.objective + givens as f64).abs() < 1e-9, "{report:?}");
+        assert!(!report.condition.is_nan() && !report.unique_z, "{report:?}");
+    }
 }

@@ -7,7 +7,7 @@ use argrad_solver::{
     Cone, Cotangent, Differentiation, Pattern, Settings, Slot, Solver, Structure, Values,
 };
 
-use crate::case::{Case, gradient_error, size};
+use crate::case::{Case, gradient_error, size, solver};
 
 const COUNT: usize = 8;
 
@@ -46,6 +46,25 @@ fn gradients_lose_as_many_digits_as_the_condition_number_has() {
                 assert!(said < 1e-12 * condition, "{place}: {said:e}");
                 assert!(error < 1e3 * said, "{place}: {error:e}, said to be {said:e}");
             }
+        }
+    }
+}
+
+/// What the residual does not see, in the direction of the smallest eigenvalue, is right too.
+#[test]
+fn solutions_lose_as_many_digits_as_the_condition_number_has() {
+    for (n, m) in [(20, 6), (60, 20)] {
+        let known = generators::ill_conditioned(size(n, m, 0, 300), 1e10, 1);
+        let (solution, tape) = solver(&known.batch).forward(&known.batch.values()).unwrap();
+        let gx = vec![1.0; 300 * n];
+        let cotangent = Cotangent { x: Some(&gx), ..Cotangent::default() };
+        let gradients = tape.vjp(&cotangent, &Differentiation::default()).unwrap();
+        for i in 0..300 {
+            let error = relative_error(&solution.x[i * n..][..n], &known.x[i * n..][..n]);
+            let (report, said) = (&solution.reports[i], gradients.accuracy[i]);
+            // A program is known to 1e10 times the rounding of q.
+            assert!(error < 1e-5, "n = {n}, sample {i}: {error:e}, {report:?}");
+            assert!(error < 1e3 * said, "n = {n}, sample {i}: {error:e}, said {said:e}");
         }
     }
 }
