@@ -75,9 +75,8 @@ impl LaneTask for Teams<'_> {
                 let samples: Vec<usize> =
                     (0..lanes).map(|lane| first + group * lanes + lane).collect();
                 load(simd, analysis, &values, &samples, &mut state);
-                let EquilibrationVectors { column, row } =
-                    EquilibrationVectors::new(&work.lengths, work.phase);
-                equilibrate(simd, analysis, &mut state, (column, row));
+                let vectors = EquilibrationVectors::new(&work.lengths, work.phase);
+                equilibrate(simd, analysis, &mut state, vectors);
                 analysis.kkt.write_static(state.values);
                 states.push(state);
             }
