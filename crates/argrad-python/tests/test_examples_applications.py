@@ -261,15 +261,15 @@ def test_requests_that_no_forces_meet_are_refused_and_others_answered(example):
 
 
 def test_robust_is_possible_and_nearer_and_draws_it(example, tmp_path):
-    robust = example("robust")
+    robust, report = example("robust"), example("robust_report")
     path = tmp_path / "robust.png"
     arguments = robust.parse(["--quick", "--plot", str(path)])
     runs = robust.experiment(arguments, robust.Interruption())
-    found = robust.methods(runs)
+    found = report.methods(runs)
     assert list(found) == ["nothing", "plain", "penalty 10", "layer"]
 
     def numbers(method, place, projected, name):
-        return robust.values(found[method], place, projected, name)
+        return report.values(found[method], place, projected, name)
 
     for place in robust.PLACES:
         trained_through = numbers("layer", place, True, "error")
