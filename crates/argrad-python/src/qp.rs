@@ -144,6 +144,11 @@ impl Qp {
         Ok(Self { layer, interrupt, shapes: Shapes { n, equalities, inequalities } })
     }
 
+    /// What is done with programs of this size.
+    fn explain(&self) -> String {
+        self.layer.explain().to_string()
+    }
+
     /// Solves a batch; each argument is that of one sample (shared), or has a batch dimension in
     /// front. No tape is made unless `differentiable`.
     #[pyo3(signature = (

@@ -277,6 +277,25 @@ class TestRefusals:
         with pytest.raises(ValueError, match="Problem must be DPP for geometric programming"):
             compile_problem(cp.Problem(cp.Minimize(y - 1)), [], [y], gp=True)
 
+    def test_what_breaks_the_rules_is_named(self):
+        x, y = cp.Variable(2, name="x"), cp.Variable(name="y")
+        p = cp.Parameter(2, nonneg=True, name="p")
+        bounded = cp.Variable(2, bounds=[cp.multiply(p, p), None], name="bounded")
+        squares, product = cp.sum_squares(x), cp.multiply(p, p)
+        cases = [
+            (cp.Minimize(squares + cp.sqrt(y)), [], r"DCP either. See quad_over_lin.* objective$"),
+            (cp.Minimize(y), [cp.sqrt(x) <= 1], r"DCP either. See constraint 0: PowerApprox\(x"),
+            (cp.Maximize(squares), [], "DCP either. See the objective, which is maximized and not"),
+            (cp.Minimize(cp.sqrt(y)), [], "See the objective, which is minimized and not convex"),
+            (cp.Minimize(squares), [x <= 1, product @ x <= 1], r"constraint 1, in which p \* p$"),
+            (cp.Minimize(product @ x), [], r"parameters count as variables. See p \* p in the obj"),
+            (cp.Minimize(cp.sum(bounded)), [], "See the bounds of variable bounded"),
+        ]
+        for objective, constraints, message in cases:
+            problem = cp.Problem(objective, constraints)
+            with pytest.raises(ValueError, match=message):
+                compile_problem(problem, problem.parameters(), problem.variables())
+
     def test_parametric_quad_form_in_a_constraint(self):
         x, p = cp.Variable(2), cp.Parameter((2, 2), PSD=True)
         problem = cp.Problem(cp.Minimize(cp.sum(x)), [cp.quad_form(x, p) <= 1])
@@ -284,12 +303,14 @@ class TestRefusals:
             compile_problem(problem, [p], [x])
 
     def test_lists_that_do_not_match(self):
-        x, p, q = cp.Variable(2), cp.Parameter(2), cp.Parameter(2)
+        x, p, q = cp.Variable(2), cp.Parameter(2, name="left"), cp.Parameter(2, name="right")
         problem = cp.Problem(cp.Minimize(cp.sum_squares(x - p)))
-        with pytest.raises(ValueError, match="must exactly match problem.parameters"):
+        with pytest.raises(ValueError, match="must exactly match .*: missing: left$"):
             compile_problem(problem, [], [x])
-        with pytest.raises(ValueError, match="must exactly match problem.parameters"):
+        with pytest.raises(ValueError, match="must exactly match .*: not in the problem: right$"):
             compile_problem(problem, [p, q], [x])
+        with pytest.raises(ValueError, match="missing: left; not in the problem: right"):
+            compile_problem(problem, [q], [x])
         with pytest.raises(ValueError, match="one is listed twice"):
             compile_problem(problem, [p, p], [x])
         with pytest.raises(ValueError, match="parameters must be provided as a list or tuple"):

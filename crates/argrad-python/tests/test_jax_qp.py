@@ -286,6 +286,7 @@ def test_rounding_of_single_precision_is_not_an_asymmetry():
         ({"Q": jnp.ones((4, 3))}, r"Q must have shape \(3, 3\) .*; found \(4, 3\)"),
         ({"Q": jnp.ones((1, 1, 4, 4))}, r"Q must have shape .*; found \(1, 1, 4, 4\)"),
         ({"G": jnp.ones((6, 4))}, r"G must have shape \(5, 4\) .*; found \(6, 4\)"),
+        ({"G": jnp.ones((4, 5))}, r"G must .* found \(4, 5\); did you mean its transpose\?"),
         ({"A": jnp.ones((2, 3))}, r"A must have shape \(2, 4\) .*; found \(2, 3\)"),
         ({"h": None}, "G and h must both be given or both be None; found h=None"),
         ({"A": None}, "A and b must both be given or both be None; found A=None"),

@@ -92,6 +92,14 @@ def test_p_that_is_not_convex():
             lambda: argrad.solve(I2, [0, 0, 0], I2, [1, 1], NN),
             r"q: expected shape \(2,\) or \(batch",
         ),
+        (
+            lambda: argrad.solve(I2, [0, 0], np.ones((2, 3)), [1, 1], NN),
+            r"P is for 2 variables and A for 3: .*; A has shape \(2, 3\)$",
+        ),
+        (
+            lambda: argrad.solve(np.eye(3), [0, 0, 0], np.ones((3, 2)), [1, 1], NN),
+            r"P is for 3 variables and A for 2: .* shape \(3, 2\); did you mean its transpose\?",
+        ),
         (lambda: argrad.solve(I2, 0.0, I2, [1, 1], NN), r"q: expected shape .*found \(\)"),
         (lambda: argrad.solve(I2, [0, 0], I2, [1], NN), r"b: expected shape \(2,\) .*found \(1,\)"),
         (lambda: argrad.solve(I2, [0, 0], I2, None, NN), r"b is missing, expected shape \(2,\)"),

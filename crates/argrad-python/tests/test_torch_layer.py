@@ -407,7 +407,7 @@ class TestTypes:
     def test_something_else_than_a_tensor(self):
         layer = ridge()
         for value in (None, 1.0, np.zeros(5)):
-            with pytest.raises(ParameterTypeError, match=r"parameter 1 \(b\) must be"):
+            with pytest.raises(ParameterTypeError, match=r"parameter 1 \(b\) must be a tensor"):
                 layer(torch.ones(5, 3, dtype=DOUBLE), value)
 
     def test_devices_must_agree(self):

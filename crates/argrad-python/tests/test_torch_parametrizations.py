@@ -80,5 +80,23 @@ def test_bad_arguments_are_named():
         orthonormal_rows(torch.ones(2, 3))
     with pytest.raises(ValueError, match="give p"):
         regularized(torch.zeros(2, 2), 1e-3)
-    with pytest.raises(ValueError, match="relative: expected a positive number"):
+    with pytest.raises(ValueError, match="perturbed: relative must be a positive number; found 0"):
         perturbed(torch.ones(2), 0.0, seed=1)
+
+
+def test_arguments_of_the_wrong_kind_are_named():
+    Q, p = torch.eye(2), torch.ones(2)
+    cases = [
+        (lambda: regularized(Q, "a"), "regularized: relative must be a positive number; found 'a'"),
+        (lambda: regularized(Q, True), "regularized: relative must be a positive number"),
+        (lambda: regularized(Q, 1.0, size=None), "regularized: size must be a positive number"),
+        (lambda: regularized([[1.0]], 1.0), "regularized: Q must be a tensor; found list"),
+        (lambda: regularized(Q, 1.0, p=2.0), "regularized: p must be a tensor; found float"),
+        (lambda: perturbed(p, 1.0, seed="a"), "perturbed: seed must be an integer; found 'a'"),
+        (lambda: row_normalized(Q, 1.0), "row_normalized: rhs must be a tensor; found float"),
+        (lambda: orthonormal_rows(None), "orthonormal_rows: free must be a tensor; found NoneType"),
+    ]
+    for call, message in cases:
+        with pytest.raises(TypeError, match=message):
+            call()
+    assert torch.equal(regularized(Q, torch.tensor(0.5)), regularized(Q, 0.5))

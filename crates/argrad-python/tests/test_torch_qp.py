@@ -211,7 +211,9 @@ class TestMessages:
             ("Q", (4, 3), r"Q must have shape \(4, 4\) or \(batch, 4, 4\).*found \(4, 3\)"),
             ("p", (), r"p must have shape \(n,\) or \(batch, n\); found \(\)"),
             ("p", (0,), "at least one entry"),
-            ("G", (3, 5), r"G must have shape \(k, 4\)"),
+            ("G", (3, 5), r"G must have shape \(k, 4\) or \(batch, k, 4\); found \(3, 5\)$"),
+            ("G", (4, 3), r"G must have .* found \(4, 3\); did you mean its transpose\?$"),
+            ("A", (2, 4, 3), r"A must have .* found \(2, 4, 3\); did you mean its transpose\?$"),
             ("h", (2,), r"h must have shape \(3,\) or \(batch, 3\), since G has 3 rows"),
             ("A", (4,), r"A must have shape \(k, 4\)"),
             ("b", (2, 2, 1), r"b must have shape \(1,\)"),
@@ -409,6 +411,35 @@ class TestQpLayer:
             layer(p, p=p)
         with pytest.raises(TypeError, match="'Q' is not fed"):
             layer(p, Q=p)
+
+    def test_the_argument_that_does_not_fit_is_blamed(self):
+        layer = QpLayer(3, 5, Q=torch.eye(3))
+        p, g, h = torch.zeros(3), torch.ones(5, 3), torch.ones(5)
+        wrong = r"p must have shape \(3,\) or \(batch, 3\), since .*n=3, .* found \(4,\)"
+        with pytest.raises(ValueError, match=wrong):
+            layer(torch.zeros(4), g, h)
+        with pytest.raises(ValueError, match=r"h must .*inequalities=5.* found \(4,\)"):
+            layer(p, g, torch.ones(4))
+        with pytest.raises(ValueError, match=r"found \(3, 5\); did you mean its transpose\?"):
+            layer(p, g.T, h)
+        with pytest.raises(ValueError, match=r"found \(2, 3, 5\); did you mean its transpose\?"):
+            layer(p, torch.ones(2, 3, 5), h)
+        with pytest.raises(ValueError, match=r"G must .* found \(3, 5\); did you mean its transp"):
+            QpLayer(3, 5, G=g.T)
+        with pytest.raises(TypeError, match="p must be a tensor; found float"):
+            layer(0.1, g, h)
+
+    def test_rows_that_the_layer_was_not_told_of(self):
+        message = "h was given with 5 rows, but the layer has no inequalities: pass inequalities=5"
+        with pytest.raises(ValueError, match=message):
+            QpLayer(3, h=torch.ones(5))
+        with pytest.raises(ValueError, match="A was given .* no equalities: pass equalities=2"):
+            QpLayer(3, A=torch.ones(2, 3))
+
+    def test_explanation(self):
+        said = QpLayer(4, 3, 1, solver_args={"engine": "sparse"}).explain()
+        assert said.startswith("4 variables, 4 rows\nsparse engine")
+        assert "lane engine" in QpLayer(4, 3, 1).explain()
 
 
 def test_second_derivatives_are_refused():

@@ -135,8 +135,10 @@ class Compiled:
             f"{columns} variables, {rows} rows)"
         )
 
-    def batch_of(self, values: Sequence[Any]) -> tuple[int | None, tuple[bool, ...]]:
-        """Checks the shapes of `values` and finds the batch size.
+    def batch_of(
+        self, values: Sequence[Any], noun: str = "an array"
+    ) -> tuple[int | None, tuple[bool, ...]]:
+        """Checks the shapes of `values`, of which each is to be `noun`, and finds the batch size.
 
         Each value has the shape of its parameter, or that with one leading batch dimension; batched
         and unbatched ones mix. Returns the batch size (None if no value is batched) and which
@@ -157,7 +159,7 @@ class Compiled:
                 shape = tuple(value.shape)
             except AttributeError:
                 raise ParameterTypeError(
-                    f"parameter {i} ({parameter.name}) must be an array of shape "
+                    f"parameter {i} ({parameter.name}) must be {noun} of shape "
                     f"{parameter.shape}; found {type(value).__name__}"
                 ) from None
             expected = parameter.shape

@@ -239,6 +239,7 @@ class Qp:
         settings: dict[str, Any] | None = None,
         symmetry_tolerance: float | None = None,
     ) -> Qp: ...
+    def explain(self) -> str: ...
     def forward(
         self,
         batch: int,

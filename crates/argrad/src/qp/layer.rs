@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use argrad_solver::{
-    Cone, Differentiation, Error, Settings, Slot, Solution, Solver, Structure, Values,
+    Cone, Differentiation, Error, Explanation, Settings, Slot, Solution, Solver, Structure, Values,
 };
 
 use super::constraints::ConstraintMap;
@@ -94,6 +94,13 @@ impl QpLayer {
     /// Settings of the solver.
     pub fn settings(&self) -> &Settings {
         self.solver.settings()
+    }
+
+    /// How programs of this shape are solved: engine, order of elimination, memory; see
+    /// [`Solver::explain`]. Zeros in dense matrices that a batch shares are found in a call, so
+    /// they are not known here.
+    pub fn explain(&self) -> Explanation {
+        self.solver.explain()
     }
 
     /// How it differentiates.

@@ -1,6 +1,6 @@
 //! The same program in different layouts has the same solution and gradient.
 
-use argrad::{MatrixShape, Pattern, QpCotangent, QpShape};
+use argrad::{Engine, MatrixShape, Pattern, QpCotangent, QpLayer, QpShape, Settings};
 
 use crate::case::{Case, dense, normals, relative_error, rng};
 use crate::derivative::parts;
@@ -124,5 +124,18 @@ fn large_batches_map_as_small_ones() {
         for ((all, one), len) in parts(&gradients).into_iter().zip(parts(&found)).zip(case.lens()) {
             assert_eq!(&all[k * len..(k + 1) * len], &one[..]);
         }
+    }
+}
+
+#[test]
+fn a_layer_explains_how_programs_of_its_shape_are_solved() {
+    let shape = QpShape::new(4)
+        .quadratic(MatrixShape::Diagonal(4))
+        .inequalities(MatrixShape::Dense { rows: 3, cols: 4 });
+    for (engine, said) in [(Engine::Lanes, "lane engine"), (Engine::Sparse, "sparse engine")] {
+        let settings = Settings { engine, ..Settings::default() };
+        let explained = QpLayer::new(shape.clone(), settings).unwrap().explain();
+        assert_eq!((explained.engine, explained.variables, explained.rows), (engine, 4, 3));
+        assert!(explained.to_string().contains(said), "{explained}");
     }
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cvxpy as cp
 
 from .._relaxations import RELAXATIONS
+from .culprits import culprits
 
 
 def check_problem(
@@ -18,25 +19,30 @@ def check_problem(
     """Raises ValueError if the problem or the lists are not what a layer needs."""
     if gp:
         if not problem.is_dpp("dgp"):
-            raise ValueError("Problem must be DPP for geometric programming.")
+            raise ValueError(
+                f"Problem must be DPP for geometric programming; {culprits(problem, gp)}"
+            )
     elif not problem.is_dpp(quad_form_dpp="qp"):
-        raise ValueError(
-            "Problem must be DPP. Note: quad_form(x, P) with parametric P "
-            "is only supported in the objective, not in constraints."
-        )
+        raise ValueError(f"Problem must be DPP; {culprits(problem, gp)}")
     _check_parameters(problem, parameters)
     _check_variables(problem, variables)
 
 
 def _check_parameters(problem: cp.Problem, parameters: Sequence[cp.Parameter]) -> None:
     """Raises ValueError unless the list holds each parameter once, none of them complex."""
-    if set(problem.parameters()) != set(parameters):
-        raise ValueError("The layer's parameters must exactly match problem.parameters")
     if not isinstance(parameters, (list, tuple)):
         raise ValueError("The layer's parameters must be provided as a list or tuple")
-    if len(set(parameters)) != len(parameters):
+    own, listed = problem.parameters(), {id(parameter) for parameter in parameters}
+    missing = [parameter.name() for parameter in own if id(parameter) not in listed]
+    known = {id(parameter) for parameter in own}
+    foreign = [str(parameter) for parameter in parameters if id(parameter) not in known]
+    said = [f"missing: {', '.join(missing)}"] if missing else []
+    said += [f"not in the problem: {', '.join(foreign)}"] if foreign else []
+    if not said and len(listed) < len(parameters):
+        said = ["one is listed twice"]
+    if said:
         raise ValueError(
-            "The layer's parameters must exactly match problem.parameters: one is listed twice"
+            f"The layer's parameters must exactly match problem.parameters: {'; '.join(said)}"
         )
     for parameter in parameters:
         if parameter.is_complex():

@@ -30,7 +30,7 @@ class Matrix:
     the core: compressed columns, of P the upper triangle alone.
     """
 
-    def __init__(self, name: str, given: Any, shape: tuple[int, int] | None, symmetric: bool):
+    def __init__(self, name: str, given: Any, symmetric: bool):
         self.name = name
         self.symmetric = symmetric
         items = list(given) if is_list(given) else [given]
@@ -50,8 +50,6 @@ class Matrix:
                 )
         if symmetric and self.shape[0] != self.shape[1]:
             raise ValueError(f"{name}: expected a square matrix, found shape {self.shape}")
-        if shape is not None and self.shape != shape:
-            raise ValueError(f"{name}: expected shape {shape}, found {self.shape}")
         self.is_dense = any(not sp.issparse(item) for item in items)
         self._find_pattern(items)
         self._find_core()

@@ -9,6 +9,7 @@ import numpy as np
 
 from argrad import _conditions, _core, _options
 from argrad._errors import failed
+from argrad._shapes import transpose_hint
 from argrad._standard.cones import check_cones, size_of
 from argrad._standard.matrix import Matrix, has_values
 from argrad._standard.solution import Solution
@@ -60,15 +61,16 @@ class Solver:
             )
         self.cones, rows = check_cones(cones)
         self.settings = _options.solver_options(settings, strict=True).settings
-        self._P = None if P is None else Matrix("P", P, None, symmetric=True)
-        self._A = None if A is None else Matrix("A", A, None, symmetric=False)
+        self._P = None if P is None else Matrix("P", P, symmetric=True)
+        self._A = None if A is None else Matrix("A", A, symmetric=False)
         known = self._A if self._A is not None else self._P
         self.n: int = size_of(n, "n", "number of variables") if known is None else known.shape[1]
         self.m: int = 0 if self._A is None else self._A.shape[0]
-        if self._P is not None and self._P.shape[0] != self.n:
+        if self._P is not None and self._A is not None and self._P.shape[0] != self.n:
+            columns, shape = self._P.shape[1], self._A.shape
             raise ValueError(
-                f"P is for {self._P.shape[0]} variables and A for {self.n}: their numbers of "
-                f"columns must be equal"
+                f"P is for {columns} variables and A for {self.n}: their numbers of columns must "
+                f"be equal; A has shape {shape}{transpose_hint(shape, sum(rows), columns)}"
             )
         if n is not None and n != self.n:
             raise ValueError(f"n is {n}, but P and A are for {self.n} variables")

@@ -13,6 +13,7 @@ import numpy as np
 from argrad import _core, _options
 from argrad._policy import Policy, settings_key, status_codes
 from argrad._programs import Flags, Shape
+from argrad._shapes import transpose_hint
 from argrad.jax import _primitives
 
 _NAMES = ("Q", "p", "G", "h", "A", "b")
@@ -140,10 +141,11 @@ def _dimensions(arrays: dict[str, Any]) -> tuple[int, int, int, int | None]:
         lead = len(shape) - len(expected)
         if lead not in (0, 1) or shape[lead:] != expected:
             sizes = ", ".join(map(str, expected))
+            hint = transpose_hint(shape, *expected) if len(expected) == 2 else ""
             raise ValueError(
                 f"{name} must have shape ({sizes}{',' if len(expected) == 1 else ''}) or "
                 f"(batch, {sizes}), where n = {n} is taken from Q and the number of rows from h "
-                f"and b; found {shape}"
+                f"and b; found {shape}{hint}"
             )
         if lead:
             if batch is not None and batch[1] != shape[0]:

@@ -111,7 +111,7 @@ class CvxpyLayer(CvxpyFunction):
                     "rank; use tf.ensure_shape or an input_signature"
                 )
         if len(tensors) != len(parameters) or all(t.shape.is_fully_defined() for t in tensors):
-            batch, _ = self._compiled.batch_of(tensors)
+            batch, _ = self._compiled.batch_of(tensors, "a tensor")
             return batch is not None, batch
         # What is unknown now is checked when the numbers are there.
         pairs = list(zip(tensors, parameters, strict=True))

@@ -262,7 +262,7 @@ class CvxpyLayer(torch.nn.Module):
         solver_args: Mapping[str, Any] | None,
         warm_start: bool | None,
     ) -> tuple[torch.Tensor, ...]:
-        batch, _ = self._compiled.batch_of(params)
+        batch, _ = self._compiled.batch_of(params, "a tensor")
         like = self._check_tensors(params)
         program, policy = self._program, self._policy
         single = bool(params) and like.dtype is torch.float32

@@ -8,6 +8,7 @@ of singular values, and is NaN where two are equal.
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ def row_normalized(matrix: torch.Tensor, rhs: torch.Tensor) -> tuple[torch.Tenso
     >>> G.tolist(), h.tolist()
     ([[0.6000000238418579, 0.800000011920929]], [2.0])
     """
+    _tensors("row_normalized", matrix=matrix, rhs=rhs)
     if matrix.dim() < 2 or rhs.dim() < 1 or rhs.shape[-1] != matrix.shape[-2]:
         raise ValueError(
             "row_normalized: expected shapes (..., rows, n) and (..., rows); "
@@ -52,6 +54,7 @@ def orthonormal_rows(free: torch.Tensor) -> torch.Tensor:
     >>> torch.allclose(A @ A.T, torch.eye(2), atol=1e-6)
     True
     """
+    _tensors("orthonormal_rows", free=free)
     if free.dim() < 2 or free.shape[-2] > free.shape[-1]:
         raise ValueError(
             "orthonormal_rows: expected shape (..., rows, n) with rows <= n; "
@@ -72,8 +75,8 @@ def regularized(
     >>> regularized(torch.zeros(1, 1), 1e-2, p=torch.tensor([-2.0])).tolist()
     [[0.019999999552965164]]
     """
-    _positive("relative", relative)
-    _positive("size", size)
+    _tensors("regularized", Q=Q, **({} if p is None else {"p": p}))
+    _positive("regularized", relative=relative, size=size)
     with torch.no_grad():
         largest = Q.abs().amax(dim=(-2, -1), keepdim=True)
         if p is not None:
@@ -96,8 +99,11 @@ def perturbed(p: torch.Tensor, relative: float, seed: int) -> torch.Tensor:
     >>> torch.equal(perturbed(p, 1e-3, seed=1), perturbed(p, 1e-3, seed=1))
     True
     """
-    _positive("relative", relative)
-    generator = torch.Generator().manual_seed(seed)
+    _tensors("perturbed", p=p)
+    _positive("perturbed", relative=relative)
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+        raise TypeError(f"perturbed: seed must be an integer; found {seed!r}")
+    generator = torch.Generator().manual_seed(int(seed))
     shift = 2.0 * torch.rand(p.shape[-1], generator=generator, dtype=torch.float64) - 1.0
     with torch.no_grad():
         added = relative * p.abs().amax(dim=-1, keepdim=True) * shift.to(p)
@@ -155,6 +161,19 @@ def _inside_transform(tensor: torch.Tensor) -> bool:
     return torch.compiler.is_compiling() or torch._C._functorch.is_batchedtensor(tensor)
 
 
-def _positive(name: str, value: float) -> None:
-    if not 0.0 < value < float("inf"):
-        raise ValueError(f"{name}: expected a positive number; found {value!r}")
+def _tensors(function: str, **arguments: Any) -> None:
+    """Raises TypeError for an argument that is no tensor."""
+    for name, found in arguments.items():
+        if not isinstance(found, torch.Tensor):
+            raise TypeError(f"{function}: {name} must be a tensor; found {type(found).__name__}")
+
+
+def _positive(function: str, **arguments: Any) -> None:
+    """Raises TypeError for an argument that is no number, ValueError for one that is not positive
+    and finite."""
+    for name, found in arguments.items():
+        is_scalar = isinstance(found, torch.Tensor) and found.dim() == 0
+        if isinstance(found, bool) or not (is_scalar or isinstance(found, numbers.Real)):
+            raise TypeError(f"{function}: {name} must be a positive number; found {found!r}")
+        if not 0.0 < found < float("inf"):
+            raise ValueError(f"{function}: {name} must be a positive number; found {found!r}")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, overload
 
 import numpy as np
 import torch
 
-from argrad import _conditions, _core, _options
+from argrad import _core, _options
 from argrad._policy import Policy, settings_key
+from argrad._shapes import transpose_hint
 from argrad.torch._call import Arrays, Call, Solution, opaque
 from argrad.torch._function import evaluate
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # of the standard library from Python 3.11 on
 
 NAMES = ("Q", "p", "G", "h", "A", "b")
 _EXACT = Policy("exact", "raise", "direct", False)
@@ -96,7 +100,7 @@ class _QpProgram:
 
 
 @functools.lru_cache(maxsize=128)
-def _core_qp(n: int, equalities: int, inequalities: int, settings: tuple, single: bool) -> _core.Qp:
+def core_qp(n: int, equalities: int, inequalities: int, settings: tuple, single: bool) -> _core.Qp:
     """The core's solver for a size and settings, `single` for numbers of single precision."""
     if single:
         chosen = {**_options.SINGLE_SETTINGS, **dict(settings)}
@@ -113,7 +117,7 @@ class _Plan(NamedTuple):
 
 
 @functools.lru_cache(maxsize=512)
-def _plan(
+def plan_of(
     shapes: tuple[tuple[int, ...] | None, ...], settings: tuple, duals: bool, single: bool
 ) -> _Plan:
     """Checks the shapes of a call and finds the program and the batch size."""
@@ -142,7 +146,7 @@ def _plan(
             "Inconsistent batch sizes. Expected all batched arguments to have the same batch "
             f"size, but got: {said}"
         )
-    core = _core_qp(n, equalities, inequalities, settings, single)
+    core = core_qp(n, equalities, inequalities, settings, single)
     program = _QpProgram(core, n, equalities, inequalities, duals)
     absent = (False, False, *(inequalities == 0,) * 2, *(equalities == 0,) * 2)
     return _Plan(program, sizes.pop() if sizes else None, absent)
@@ -170,6 +174,7 @@ def _rows(
     if len(shape) not in (2, 3) or shape[-1] != n:
         raise ValueError(
             f"{matrix} must have shape (k, {n}) or (batch, k, {n}); found {_found(shape)}"
+            + transpose_hint(shape, None, n)
         )
     k = shape[-2]
     if len(right) not in (1, 2) or right[-1] != k:
@@ -192,7 +197,7 @@ def _no_tensor(arguments: Sequence[Any]) -> TypeError:
     raise AssertionError("all are tensors")
 
 
-def _check_tensors(tensors: Sequence[torch.Tensor | None]) -> None:
+def check_tensors(tensors: Sequence[torch.Tensor | None]) -> None:
     """Raises TypeError or ValueError if dtypes or devices are not what a solve needs."""
     first = None
     for name, tensor in zip(NAMES, tensors, strict=True):
@@ -214,6 +219,55 @@ def _check_tensors(tensors: Sequence[torch.Tensor | None]) -> None:
             )
 
 
+class _Options(TypedDict, total=False):
+    """Keywords of `qp` that its type does not depend on."""
+
+    derivative: _options.Derivative
+    on_failure: _options.OnFailure
+    method: _options.Method
+    solver_args: Mapping[str, Any] | None
+
+
+_Optional = torch.Tensor | None
+_WithDuals = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+@overload
+def qp(
+    Q: torch.Tensor,
+    p: torch.Tensor,
+    G: _Optional = None,
+    h: _Optional = None,
+    A: _Optional = None,
+    b: _Optional = None,
+    *,
+    duals: Literal[False] = False,
+    **options: Unpack[_Options],
+) -> torch.Tensor: ...
+@overload
+def qp(
+    Q: torch.Tensor,
+    p: torch.Tensor,
+    G: _Optional = None,
+    h: _Optional = None,
+    A: _Optional = None,
+    b: _Optional = None,
+    *,
+    duals: Literal[True],
+    **options: Unpack[_Options],
+) -> _WithDuals: ...
+@overload
+def qp(
+    Q: torch.Tensor,
+    p: torch.Tensor,
+    G: _Optional = None,
+    h: _Optional = None,
+    A: _Optional = None,
+    b: _Optional = None,
+    *,
+    duals: bool,
+    **options: Unpack[_Options],
+) -> torch.Tensor | _WithDuals: ...
 def qp(
     Q: torch.Tensor,
     p: torch.Tensor,
@@ -305,10 +359,10 @@ def run_qp(
         usual = usual and tensor.dtype is torch.float64 and tensor.is_cpu
     like = tensors[1]
     single = like is not None and like.dtype is torch.float32
-    plan = _plan(tuple(shapes), settings, duals, single)
+    plan = plan_of(tuple(shapes), settings, duals, single)
     assert like is not None
     if not usual:
-        _check_tensors(tensors)
+        check_tensors(tensors)
     if plan.absent[2] or plan.absent[4]:
         tensors = [
             None if gone else tensor for tensor, gone in zip(tensors, plan.absent, strict=True)
@@ -316,49 +370,6 @@ def run_qp(
     call = Call(plan.program, policy, like, start, observe)
     results = evaluate(call, tensors, plan.batch)
     return results if duals else results[0]
-
-
-def qp_conditions(
-    tensors: Sequence[torch.Tensor | None],
-    z: torch.Tensor,
-    nu: torch.Tensor | None,
-    lam: torch.Tensor | None,
-    solver_args: Mapping[str, Any] | None,
-) -> _conditions.KktConditions | list[_conditions.KktConditions]:
-    """The KKT conditions of quadratic programs, arguments in the order of `NAMES`, at points."""
-    settings = settings_key(_options.solver_options(solver_args).settings) if solver_args else ()
-    _check_tensors(tensors)
-    like = tensors[1]
-    shapes = tuple(None if tensor is None else tuple(tensor.shape) for tensor in tensors)
-    single = like is not None and like.dtype is torch.float32
-    plan = _plan(shapes, settings, True, single)
-    arrays = [
-        None if gone or tensor is None else doubles(tensor)
-        for gone, tensor in zip(plan.absent, tensors, strict=True)
-    ]
-    lengths = [shape[0] for shape in plan.program.results]
-    points = dict(zip(("z", "nu", "lam"), (z, nu, lam), strict=True))
-    batch = plan.batch
-    for point in points.values():
-        if point is not None and point.dim() == 2 and batch is None:
-            batch = point.shape[0]
-    rows: list[np.ndarray | None] = []
-    for (name, point), length in zip(points.items(), lengths, strict=True):
-        if point is None:
-            rows.append(None)
-            continue
-        if tuple(point.shape) not in ((length,), (batch or 1, length)):
-            wanted = f"({length},)" if batch is None else f"({length},) or ({batch}, {length})"
-            raise ValueError(f"{name} must have shape {wanted}; found {tuple(point.shape)}")
-        rows.append(np.ascontiguousarray(np.broadcast_to(doubles(point), (batch or 1, length))))
-    core: Any = plan.program.core
-    found = _conditions.read(core.conditions(batch or 1, *arrays, *rows))
-    return found if batch is not None else found[0]
-
-
-def doubles(tensor: torch.Tensor) -> np.ndarray:
-    """As the core takes it."""
-    return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float64)
 
 
 def _compiled_qp(Q: Any, p: Any, G: Any, h: Any, A: Any, b: Any, *rest: Any) -> Any:

@@ -9,8 +9,11 @@ import numpy as np
 import torch
 
 from argrad import _conditions, _core, _options
+from argrad._policy import settings_key
+from argrad._shapes import transpose_hint
 from argrad.torch._call import named_reports, opaque
-from argrad.torch._qp import NAMES, qp_conditions, run_qp
+from argrad.torch._qp import NAMES, core_qp, run_qp
+from argrad.torch._qp_conditions import qp_conditions
 
 
 class QpLayer(torch.nn.Module):
@@ -60,17 +63,16 @@ class QpLayer(torch.nn.Module):
         self.n, self.inequalities, self.equalities = n, inequalities, equalities
         k, e = inequalities, equalities
         shapes = {"Q": (n, n), "p": (n,), "G": (k, n), "h": (k,), "A": (e, n), "b": (e,)}
+        self._shapes: dict[str, tuple[int, ...]] = shapes
         fed = []
         for name, value in zip(NAMES, (Q, p, G, h, A, b), strict=True):
-            shape = shapes[name]
             if value is None:
-                if 0 not in shape:
+                if 0 not in shapes[name]:
                     fed.append(name)
                 continue
             if not isinstance(value, torch.Tensor):
                 raise TypeError(f"{name} must be a tensor; found {type(value).__name__}")
-            if tuple(value.shape) != shape:
-                raise ValueError(f"{name} must have shape {shape}; found {tuple(value.shape)}")
+            self._check_given(name, value)
             if isinstance(value, torch.nn.Parameter):
                 self.register_parameter(name, value)
             else:
@@ -100,6 +102,33 @@ class QpLayer(torch.nn.Module):
         run = _opaque_layer if torch.compiler.is_compiling() else _run_layer
         return run(self, tensors, start)
 
+    def _check_given(self, name: str, value: torch.Tensor) -> None:
+        """Raises ValueError unless an argument of the constructor has the shape of one sample."""
+        shape, found = self._shapes[name], tuple(value.shape)
+        if found == shape:
+            return
+        if shape[0] == 0 and found and found[0] > 0:
+            rows = "inequalities" if name in "Gh" else "equalities"
+            raise ValueError(
+                f"{name} was given with {found[0]} rows, but the layer has no {rows}: pass "
+                f"{rows}={found[0]}"
+            )
+        hint = transpose_hint(found, *shape) if len(found) == len(shape) == 2 else ""
+        raise ValueError(f"{name} must have shape {shape}; found {found}{hint}")
+
+    def _check_fed(self, name: str, value: torch.Tensor) -> None:
+        """Raises ValueError unless an argument of a call has the shape of one sample, or of a
+        batch."""
+        shape, found = self._shapes[name], tuple(value.shape)
+        if found == shape or (found[1:] == shape and len(found) == len(shape) + 1):
+            return
+        hint = transpose_hint(found, *shape) if len(shape) == 2 else ""
+        batched = ", ".join(map(str, ("batch", *shape)))
+        raise ValueError(
+            f"{name} must have shape {shape} or ({batched}), since the layer has n={self.n}, "
+            f"inequalities={self.inequalities}, equalities={self.equalities}; found {found}{hint}"
+        )
+
     def _arguments(
         self, args: Sequence[torch.Tensor], named: Mapping[str, torch.Tensor]
     ) -> list[torch.Tensor | None]:
@@ -121,6 +150,9 @@ class QpLayer(torch.nn.Module):
         missing = [name for name in self.fed if name not in given]
         if missing:
             raise TypeError(f"missing: {', '.join(missing)}")
+        for name, value in given.items():
+            if isinstance(value, torch.Tensor):  # if not, `qp` says so
+                self._check_fed(name, value)
         return [given.get(name, getattr(self, name, None)) for name in NAMES]
 
     def conditions(
@@ -147,6 +179,20 @@ class QpLayer(torch.nn.Module):
         False
         """
         return qp_conditions(self._arguments(args, named), z, nu, lam, self.solver_args)
+
+    def explain(self) -> str:
+        """How the programs of this layer are solved: the engine, the order of elimination, the
+        memory, and how many samples an instruction advances; see `argrad.Solver.explain`.
+
+        It knows sizes only: zeros in a matrix that a batch shares are found in a call, and left out
+        of its work.
+
+        >>> print(QpLayer(2, inequalities=1).explain().splitlines()[0])
+        2 variables, 1 rows
+        """
+        settings = settings_key(_options.solver_options(self.solver_args).settings)
+        core = core_qp(self.n, self.equalities, self.inequalities, settings, False)
+        return core.explain()
 
     def _observe(self, solution: Any) -> None:
         """Keeps the solution of a call, but not what its derivative needs."""
