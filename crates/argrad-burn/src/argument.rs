@@ -41,6 +41,13 @@ pub(crate) enum Numbers {
     Foreign(String),
 }
 
+/// No numbers.
+impl Default for Argument {
+    fn default() -> Self {
+        Self::absent()
+    }
+}
+
 impl Argument {
     /// Shared by the batch.
     pub fn shared<const D: usize>(tensor: Tensor<D>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use argrad::MatrixShape;
+use argrad::host::{Dimensions, Extent, Misfit, check_dimensions};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -23,18 +23,6 @@ pub enum Source {
     Fed,
 }
 
-impl Source {
-    /// How many numbers it gives, where those are not `len`.
-    pub(crate) fn wrong_len(&self, len: usize) -> Option<usize> {
-        match self {
-            Self::LearnableFrom(values) | Self::Fixed(values) if values.len() != len => {
-                Some(values.len())
-            }
-            _ => None,
-        }
-    }
-}
-
 /// What a module keeps of one argument: a parameter, or constants, or nothing (where it is fed).
 #[derive(Module, Debug)]
 pub struct Weights {
@@ -45,33 +33,43 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// From a source that has as many numbers as the shape, if it has any.
-    pub(crate) fn new(source: Source, shape: &MatrixShape, device: &Device) -> Self {
+    /// Of an argument of this extent; parameters are made on `device`.
+    ///
+    /// # Errors
+    /// A source with another number of numbers.
+    pub(crate) fn new(source: Source, extent: Extent, device: &Device) -> Result<Self, Misfit> {
+        let fits = |numbers: &[f64]| {
+            let dims = &[numbers.len()];
+            check_dimensions(&[Dimensions { dims, each: false }], [extent])
+        };
         let mut weights = Self { matrix: None, vector: None, constants: None };
-        match (source, shape) {
+        let len = extent.len;
+        match (source, extent.matrix) {
             (Source::Fed, _) => {}
-            (Source::Fixed(values), _) => weights.constants = Some(values.into()),
-            (Source::Learnable(initializer), &MatrixShape::Dense { rows, cols }) => {
+            (Source::Fixed(values), _) => {
+                fits(&values)?;
+                weights.constants = Some(values.into());
+            }
+            (Source::Learnable(initializer), Some([rows, cols])) => {
                 weights.matrix =
                     Some(initializer.init_with([rows, cols], Some(cols), Some(rows), device));
             }
-            (Source::Learnable(initializer), _) => {
-                let len = shape.len();
+            (Source::Learnable(initializer), None) => {
                 weights.vector = Some(initializer.init_with([len], Some(len), Some(len), device));
             }
-            (Source::LearnableFrom(values), &MatrixShape::Dense { rows, cols }) => {
-                weights.matrix =
-                    Some(Param::from_data(TensorData::new(values, [rows, cols]), device));
+            (Source::LearnableFrom(values), Some(dims)) => {
+                fits(&values)?;
+                weights.matrix = Some(Param::from_data(TensorData::new(values, dims), device));
             }
-            (Source::LearnableFrom(values), _) => {
-                let len = values.len();
+            (Source::LearnableFrom(values), None) => {
+                fits(&values)?;
                 weights.vector = Some(Param::from_data(TensorData::new(values, [len]), device));
             }
         }
         // Drawn now and not at first use, so that a seed determines them.
         weights.matrix.iter().for_each(|matrix| drop(matrix.val()));
         weights.vector.iter().for_each(|vector| drop(vector.val()));
-        weights
+        Ok(weights)
     }
 
     /// The parameter of a dense matrix, rows x columns.

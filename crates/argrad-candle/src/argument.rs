@@ -29,6 +29,13 @@ enum Numbers {
     Tensor(Tensor),
 }
 
+/// No numbers.
+impl Default for Argument {
+    fn default() -> Self {
+        Self::absent()
+    }
+}
+
 impl Argument {
     /// Shared by the batch.
     pub fn shared(tensor: &Tensor) -> Self {

@@ -14,8 +14,11 @@ mod qp;
 
 mod layer;
 
+mod config;
+
 pub use argument::Argument;
+pub use config::{LayerConfig, QpConfig};
 pub use error::Error;
-pub use layer::{LayerConfig, LayerInputs, LayerModule, LayerOutput, layer};
-pub use qp::{QpArguments, QpConfig, QpInputs, QpModule, QpOutput, qp};
+pub use layer::{LayerInputs, LayerModule, LayerOutput, layer};
+pub use qp::{QpArguments, QpInputs, QpModule, QpOutput, qp};
 pub use weights::{Source, Weights};

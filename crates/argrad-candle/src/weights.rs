@@ -31,14 +31,15 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Of an argument of this extent.
+    /// Of an argument of this name and extent; new variables are made on `device`.
     ///
     /// # Errors
     /// `misfit` says how one is made where the source has another shape; [`Error::Tensor`].
     pub(crate) fn new(
         source: Source,
-        extent: Extent,
         argument: &str,
+        extent: Extent,
+        device: &Device,
         misfit: impl Fn(Misfit) -> Error,
     ) -> Result<Self, Error> {
         let fits = |dims: &[usize]| {
@@ -59,7 +60,9 @@ impl Weights {
             Source::LearnableFrom(numbers) => {
                 fits(&[numbers.len()])?;
                 let dims = extent.matrix.map_or(vec![extent.len], |matrix| matrix.to_vec());
-                variable = Some(Var::from_vec(numbers, dims, &Device::Cpu)?);
+                let own = Var::from_vec(numbers, dims, device)?;
+                check_tensor(argument, &own)?;
+                variable = Some(own);
             }
         }
         Ok(Self { variable, constants })

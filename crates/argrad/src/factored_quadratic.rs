@@ -5,6 +5,7 @@
 
 use argrad_solver::{Error, Slot};
 
+use crate::algebra::dot;
 use crate::qp::{check_finite, check_length, each_sample};
 
 /// The map from a factor L (n x n, row-major) to P.
@@ -98,17 +99,4 @@ impl FactoredQuadratic {
         });
         Ok(gradient)
     }
-}
-
-/// Inner product with several running sums, which vectorize.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (a, a_rest) = a.as_chunks::<8>();
-    let (b, b_rest) = b.as_chunks::<8>();
-    let mut sums = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        for k in 0..8 {
-            sums[k] += a[k] * b[k];
-        }
-    }
-    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }

@@ -22,6 +22,7 @@
 
 use argrad_solver::{Error, Slot};
 
+use crate::algebra::dot;
 use crate::qp::{check_finite, check_length};
 
 /// The most sweeps of the decomposition; it converges quadratically after a few.
@@ -262,8 +263,4 @@ fn rotate(
         turn(&mut head[i], &mut tail[0]);
     }
     true
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -4,8 +4,10 @@ mod op;
 
 mod module;
 
-mod config;
+use crate::argument::Argument;
 
-pub use config::LayerConfig;
-pub use module::{LayerInputs, LayerModule};
+pub use module::LayerModule;
 pub use op::{LayerOutput, layer};
+
+/// What is fed to one forward pass of a [`LayerModule`].
+pub type LayerInputs = argrad::host::LayerInputs<Argument>;

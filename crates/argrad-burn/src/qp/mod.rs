@@ -1,14 +1,19 @@
 //! The quadratic program as an op and as a module. No module uses one that stands below it.
 
-mod tensors;
+mod output;
 
 mod program;
 
 mod module;
 
-mod config;
+use crate::argument::Argument;
 
-pub use config::QpConfig;
-pub use module::{QpInputs, QpModule};
+pub use module::QpModule;
+pub use output::QpOutput;
 pub use program::qp;
-pub use tensors::{QpArguments, QpOutput};
+
+/// The arguments of [`qp`](qp()).
+pub type QpArguments = argrad::host::QpArguments<Argument>;
+
+/// What is fed to one forward pass of a [`QpModule`].
+pub type QpInputs = argrad::host::QpInputs<Argument>;

@@ -1,14 +1,11 @@
 //! The quadratic program as a module.
 
-use std::sync::Arc;
-
+use argrad::QpLayer;
 use argrad::host::QpProgram;
-use argrad::{QpLayer, QpSolution};
 use burn::module::Module;
 
 use super::program::run;
-use super::{QpArguments, QpOutput};
-use crate::argument::Argument;
+use super::{QpInputs, QpOutput};
 use crate::error::Error;
 use crate::weights::Weights;
 
@@ -26,68 +23,6 @@ pub struct QpModule {
     program: QpProgram,
 }
 
-/// What is fed to one forward pass.
-#[derive(Clone, Debug, Default)]
-pub struct QpInputs {
-    batch: Option<usize>,
-    arguments: [Option<Argument>; 6],
-    start: Option<Arc<QpSolution>>,
-}
-
-impl QpInputs {
-    /// Nothing.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Number of samples. Needed only where no argument has numbers for each of them.
-    pub fn batch(mut self, batch: usize) -> Self {
-        self.batch = Some(batch);
-        self
-    }
-
-    /// P, or its factor L where P = LL' + eps I.
-    pub fn p(self, p: Argument) -> Self {
-        self.with(0, p)
-    }
-
-    /// q.
-    pub fn q(self, q: Argument) -> Self {
-        self.with(1, q)
-    }
-
-    /// A.
-    pub fn a(self, a: Argument) -> Self {
-        self.with(2, a)
-    }
-
-    /// b, or w where b = A exp(w).
-    pub fn b(self, b: Argument) -> Self {
-        self.with(3, b)
-    }
-
-    /// G.
-    pub fn g(self, g: Argument) -> Self {
-        self.with(4, g)
-    }
-
-    /// h.
-    pub fn h(self, h: Argument) -> Self {
-        self.with(5, h)
-    }
-
-    /// Where to start, sample by sample: the result of an earlier pass.
-    pub fn start(mut self, start: Arc<QpSolution>) -> Self {
-        self.start = Some(start);
-        self
-    }
-
-    fn with(mut self, index: usize, argument: Argument) -> Self {
-        self.arguments[index] = Some(argument);
-        self
-    }
-}
-
 impl QpModule {
     /// `weights` are those of P, q, A, b, G, h.
     pub(crate) fn new(weights: [Weights; 6], program: QpProgram) -> Self {
@@ -101,19 +36,9 @@ impl QpModule {
     /// Malformed input; an argument fed that is not expected or expected and not fed; a sample
     /// without a solution, unless the module was configured to live with it.
     pub fn forward(&self, inputs: QpInputs) -> Result<QpOutput, Error> {
-        let QpInputs { batch, arguments, start } = inputs;
-        let [p, q, a, b, g, h] = arguments;
+        let weights = [&self.p, &self.q, &self.a, &self.b, &self.g, &self.h];
         let names = self.program.names();
-        let arguments = QpArguments {
-            batch,
-            p: self.p.argument(names[0], p)?,
-            q: self.q.argument(names[1], q)?,
-            a: self.a.argument(names[2], a)?,
-            b: self.b.argument(names[3], b)?,
-            g: self.g.argument(names[4], g)?,
-            h: self.h.argument(names[5], h)?,
-            start,
-        };
+        let arguments = inputs.arguments(|k, fed| weights[k].argument(names[k], fed))?;
         run(&self.program, &arguments)
     }
 

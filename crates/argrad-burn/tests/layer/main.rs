@@ -133,7 +133,7 @@ fn what_does_not_fit_is_named() -> Result<(), Error> {
     assert!(unknown.contains("cost") && unknown.contains("returns, price, factors"), "{unknown}");
     let short = LayerConfig::new(portfolio.clone()).parameter("factors", Source::Fixed(vec![1.0]));
     let short = text(short.init(&device).map(drop));
-    assert!(short.contains("factors") && short.contains("6 numbers"), "{short}");
+    assert!(short.contains("factors") && short.contains("shape 2 x 3"), "{short}");
 
     let module = LayerConfig::new(portfolio.clone())
         .parameter("price", Source::Fixed(PRICE.to_vec()))
@@ -153,6 +153,7 @@ fn what_does_not_fit_is_named() -> Result<(), Error> {
         [Argument::each(returns.clone()), Argument::fixed(PRICE), Argument::shared(transposed)];
     let shape = text(layer(&portfolio, None, &arguments, None).map(drop));
     assert!(shape.contains("factors: expected shape 2 x 3"), "{shape}");
+    assert!(shape.contains("found shape [3, 2]; did you mean its transpose?"), "{shape}");
     let arguments = [Argument::each(returns), Argument::fixed([-1.0]), Argument::fixed(FACTORS)];
     let negative = text(layer(&portfolio, None, &arguments, None).map(drop));
     assert!(negative.contains("price") && negative.contains("nonnegative"), "{negative}");

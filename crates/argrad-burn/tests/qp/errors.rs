@@ -23,7 +23,10 @@ fn ones<const D: usize>(dims: [usize; D]) -> Tensor<D> {
 fn shapes_name_the_argument() {
     let mut bad = arguments();
     bad.a = Argument::shared(ones([N, EQUALITIES]));
-    assert_eq!(message(&bad), "A: expected shape 2 x 5, found shape [5, 2]");
+    assert_eq!(
+        message(&bad),
+        "A: expected shape 2 x 5, found shape [5, 2]; did you mean its transpose?"
+    );
     let mut bad = arguments();
     bad.h = Argument::each(ones([3, INEQUALITIES + 1]));
     assert_eq!(message(&bad), "h: expected shape batch x 6, found shape [3, 7]");
@@ -80,10 +83,7 @@ fn modules_say_what_they_expect_to_be_fed() {
         )
         .init(&device)
         .unwrap_err();
-    assert_eq!(
-        short.to_string(),
-        "A: expected length 2 (numbers of a 1 x 2 dense matrix), found 3"
-    );
+    assert_eq!(short.to_string(), "A: expected shape 1 x 2, found shape [3]");
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! A modelled layer as a module.
 
-use std::sync::Arc;
-
-use argrad::host::check_differentiation;
-use argrad::model::{Layer, ModelError, Outputs};
+use argrad::host::LayerArguments;
+use argrad::model::Layer;
 use candle_core::Var;
 
+use super::LayerInputs;
 use super::op::{LayerOutput, layer};
-use crate::argument::Argument;
 use crate::error::Error;
 use crate::weights::Weights;
 
@@ -32,7 +30,7 @@ use crate::weights::Weights;
 ///
 /// let module = LayerConfig::new(layer)
 ///     .parameter("price", Source::LearnableFrom(vec![1.0]))
-///     .init()?;
+///     .init(&Device::Cpu)?;
 /// let returns = Tensor::new(&[[0.1, 0.2, 0.15], [0.3, 0.1, 0.0]], &Device::Cpu)?;
 /// let output = module.forward(LayerInputs::new().feed("returns", Argument::each(&returns)))?;
 /// assert_eq!(output.values[0].dims(), [2, 3]);
@@ -48,43 +46,10 @@ pub struct LayerModule {
     layer: Layer,
 }
 
-/// What is fed to one forward pass.
-#[derive(Clone, Debug, Default)]
-pub struct LayerInputs {
-    batch: Option<usize>,
-    arguments: Vec<(String, Argument)>,
-    start: Option<Arc<Outputs>>,
-}
-
-impl LayerInputs {
-    /// Nothing.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Number of samples. Needed only where no parameter has numbers for each of them.
-    pub fn batch(mut self, batch: usize) -> Self {
-        self.batch = Some(batch);
-        self
-    }
-
-    /// The parameter of this name.
-    pub fn feed(mut self, name: impl Into<String>, argument: Argument) -> Self {
-        self.arguments.push((name.into(), argument));
-        self
-    }
-
-    /// Where to start, sample by sample: the result of an earlier pass.
-    pub fn start(mut self, start: Arc<Outputs>) -> Self {
-        self.start = Some(start);
-        self
-    }
-}
-
 impl LayerModule {
-    pub(crate) fn new(layer: Layer, weights: Vec<Weights>) -> Result<Self, Error> {
-        check_differentiation(layer.differentiation())?;
-        Ok(Self { weights, layer })
+    /// `weights` are those of the parameters of the layer, in its order.
+    pub(crate) fn new(weights: Vec<Weights>, layer: Layer) -> Self {
+        Self { weights, layer }
     }
 
     /// Solves the batch.
@@ -93,17 +58,8 @@ impl LayerModule {
     /// Malformed input; a parameter fed that is not expected or expected and not fed; a sample
     /// without a solution, unless the layer was told to live with it.
     pub fn forward(&self, inputs: LayerInputs) -> Result<LayerOutput, Error> {
-        let LayerInputs { batch, arguments: mut fed, start } = inputs;
-        let mut arguments = Vec::with_capacity(self.weights.len());
-        for (info, weights) in self.layer.parameter_infos().zip(&self.weights) {
-            let at = fed.iter().position(|(name, _)| name == info.name);
-            let given = at.map(|at| fed.swap_remove(at).1);
-            arguments.push(weights.argument(&format!("parameter {}", info.name), given)?);
-        }
-        if let Some((name, _)) = fed.first() {
-            let names: Vec<&str> = self.layer.parameter_infos().map(|info| info.name).collect();
-            return Err(unknown(name, &names));
-        }
+        let own = |k: usize, name: &str, fed| self.weights[k].argument(name, fed);
+        let LayerArguments { batch, arguments, start } = inputs.arguments(&self.layer, own)?;
         layer(&self.layer, batch, &arguments, start.as_deref())
     }
 
@@ -122,13 +78,4 @@ impl LayerModule {
     pub fn layer(&self) -> &Layer {
         &self.layer
     }
-}
-
-/// There is no parameter of this name.
-pub(crate) fn unknown(name: &str, names: &[&str]) -> Error {
-    Error::Model(ModelError::Argument {
-        argument: format!("parameter {name}"),
-        expected: format!("one of {}", names.join(", ")),
-        found: "no parameter of this name".into(),
-    })
 }

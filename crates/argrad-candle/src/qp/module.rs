@@ -1,14 +1,11 @@
 //! The quadratic program as a module.
 
-use std::sync::Arc;
-
+use argrad::QpLayer;
 use argrad::host::QpProgram;
-use argrad::{QpLayer, QpSolution};
 use candle_core::Var;
 
 use super::program::run;
-use super::{QpArguments, QpOutput};
-use crate::argument::Argument;
+use super::{QpInputs, QpOutput};
 use crate::error::Error;
 use crate::weights::Weights;
 
@@ -19,68 +16,6 @@ pub struct QpModule {
     /// Of P, q, A, b, G, h.
     weights: [Weights; 6],
     program: QpProgram,
-}
-
-/// What is fed to one forward pass.
-#[derive(Clone, Debug, Default)]
-pub struct QpInputs {
-    batch: Option<usize>,
-    arguments: [Option<Argument>; 6],
-    start: Option<Arc<QpSolution>>,
-}
-
-impl QpInputs {
-    /// Nothing.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Number of samples. Needed only where no argument has numbers for each of them.
-    pub fn batch(mut self, batch: usize) -> Self {
-        self.batch = Some(batch);
-        self
-    }
-
-    /// P, or its factor L where P = LL' + eps I.
-    pub fn p(self, p: Argument) -> Self {
-        self.with(0, p)
-    }
-
-    /// q.
-    pub fn q(self, q: Argument) -> Self {
-        self.with(1, q)
-    }
-
-    /// A.
-    pub fn a(self, a: Argument) -> Self {
-        self.with(2, a)
-    }
-
-    /// b, or w where b = A exp(w).
-    pub fn b(self, b: Argument) -> Self {
-        self.with(3, b)
-    }
-
-    /// G.
-    pub fn g(self, g: Argument) -> Self {
-        self.with(4, g)
-    }
-
-    /// h.
-    pub fn h(self, h: Argument) -> Self {
-        self.with(5, h)
-    }
-
-    /// Where to start, sample by sample: the result of an earlier pass.
-    pub fn start(mut self, start: Arc<QpSolution>) -> Self {
-        self.start = Some(start);
-        self
-    }
-
-    fn with(mut self, index: usize, argument: Argument) -> Self {
-        self.arguments[index] = Some(argument);
-        self
-    }
 }
 
 impl QpModule {
@@ -95,19 +30,8 @@ impl QpModule {
     /// Malformed input; an argument fed that is not expected or expected and not fed; a sample
     /// without a solution, unless the module was configured to live with it.
     pub fn forward(&self, inputs: QpInputs) -> Result<QpOutput, Error> {
-        let QpInputs { batch, arguments: [p, q, a, b, g, h], start } = inputs;
         let names = self.program.names();
-        let own = |k: usize, fed| self.weights[k].argument(names[k], fed);
-        let arguments = QpArguments {
-            batch,
-            p: own(0, p)?,
-            q: own(1, q)?,
-            a: own(2, a)?,
-            b: own(3, b)?,
-            g: own(4, g)?,
-            h: own(5, h)?,
-            start,
-        };
+        let arguments = inputs.arguments(|k, fed| self.weights[k].argument(names[k], fed))?;
         run(&self.program, &arguments)
     }
 

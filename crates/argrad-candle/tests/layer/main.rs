@@ -101,7 +101,7 @@ fn a_module_learns_its_parameters() -> Result<(), Error> {
     let module = LayerConfig::new(portfolio()?)
         .parameter("price", Source::LearnableFrom(PRICE.to_vec()))
         .parameter("factors", Source::Fixed(FACTORS.to_vec()))
-        .init()?;
+        .init(&Device::Cpu)?;
     let returns = tensor(&RETURNS, &[2, 3])?;
     let inputs = || LayerInputs::new().feed("returns", Argument::each(&returns));
     let output = module.forward(inputs())?;
@@ -141,17 +141,18 @@ fn single_precision_in_and_out() -> Result<(), Error> {
 fn what_does_not_fit_is_named() -> Result<(), Error> {
     let portfolio = portfolio()?;
     let text = |result: Result<(), Error>| result.err().map_or(String::new(), |e| e.to_string());
-    let unknown = LayerConfig::new(portfolio.clone()).parameter("cost", Source::Fed).init();
+    let unknown =
+        LayerConfig::new(portfolio.clone()).parameter("cost", Source::Fed).init(&Device::Cpu);
     let unknown = text(unknown.map(drop));
     assert!(unknown.contains("cost") && unknown.contains("returns, price, factors"), "{unknown}");
     let short = LayerConfig::new(portfolio.clone()).parameter("factors", Source::Fixed(vec![1.0]));
-    let short = text(short.init().map(drop));
+    let short = text(short.init(&Device::Cpu).map(drop));
     assert!(short.contains("parameter factors: expected shape 2 x 3, found shape [1]"), "{short}");
 
     let module = LayerConfig::new(portfolio.clone())
         .parameter("price", Source::Fixed(PRICE.to_vec()))
         .parameter("factors", Source::Fixed(FACTORS.to_vec()))
-        .init()?;
+        .init(&Device::Cpu)?;
     let returns = tensor(&RETURNS[..3], &[1, 3])?;
     let missing = text(module.forward(LayerInputs::new()).map(drop));
     assert!(missing.contains("parameter returns: declared as fed"), "{missing}");

@@ -22,7 +22,10 @@ fn ones(dims: &[usize]) -> Tensor {
 fn shapes_name_the_argument() {
     let mut bad = arguments();
     bad.a = Argument::shared(&ones(&[N, EQUALITIES]));
-    assert_eq!(message(&bad), "A: expected shape 2 x 5, found shape [5, 2]");
+    assert_eq!(
+        message(&bad),
+        "A: expected shape 2 x 5, found shape [5, 2]; did you mean its transpose?"
+    );
     let mut bad = arguments();
     bad.h = Argument::each(&ones(&[3, INEQUALITIES + 1]));
     assert_eq!(message(&bad), "h: expected shape batch x 6, found shape [3, 7]");
@@ -72,7 +75,7 @@ fn tensors_of_integers_are_refused_with_the_remedy() {
     assert_eq!(message(&bad), expected);
     // As a variable of a module likewise.
     let integers = Var::ones(2, DType::U32, &Device::Cpu).unwrap();
-    let module = QpConfig::new(2).linear(Source::Learnable(integers)).init();
+    let module = QpConfig::new(2).linear(Source::Learnable(integers)).init(&Device::Cpu);
     assert!(module.unwrap_err().to_string().starts_with("q: expected a tensor of floats"));
 }
 
@@ -80,7 +83,7 @@ fn tensors_of_integers_are_refused_with_the_remedy() {
 fn modules_say_what_they_expect_to_be_fed() {
     let module = QpConfig::new(2)
         .quadratic(MatrixShape::Diagonal(2), Source::Fixed(vec![1.0; 2]))
-        .init()
+        .init(&Device::Cpu)
         .unwrap();
     let missing = module.forward(QpInputs::new()).unwrap_err();
     assert!(matches!(missing, Error::Missing { argument } if argument == "q"));
@@ -91,17 +94,20 @@ fn modules_say_what_they_expect_to_be_fed() {
     let equalities = |a: Source| {
         QpConfig::new(2).equalities(MatrixShape::Dense { rows: 1, cols: 2 }, a, Source::Fed)
     };
-    let short = equalities(Source::Fixed(vec![1.0; 3])).init().unwrap_err();
+    let short = equalities(Source::Fixed(vec![1.0; 3])).init(&Device::Cpu).unwrap_err();
     assert_eq!(short.to_string(), "A: expected shape 1 x 2, found shape [3]");
     let transposed = Var::ones((2, 1), DType::F64, &Device::Cpu).unwrap();
-    let transposed = equalities(Source::Learnable(transposed)).init().unwrap_err();
-    assert_eq!(transposed.to_string(), "A: expected shape 1 x 2, found shape [2, 1]");
+    let transposed = equalities(Source::Learnable(transposed)).init(&Device::Cpu).unwrap_err();
+    assert_eq!(
+        transposed.to_string(),
+        "A: expected shape 1 x 2, found shape [2, 1]; did you mean its transpose?"
+    );
 }
 
 #[test]
 fn errors_become_errors_of_the_framework() {
     fn forward() -> candle_core::Result<Tensor> {
-        let module = QpConfig::new(2).init()?;
+        let module = QpConfig::new(2).init(&Device::Cpu)?;
         Ok(module.forward(QpInputs::new())?.x)
     }
     let text = forward().unwrap_err().to_string();
@@ -112,7 +118,8 @@ fn errors_become_errors_of_the_framework() {
 fn a_mode_that_no_backward_pass_could_take_is_refused_by_the_forward_pass() {
     for (mode, name) in [(Mode::Smoothed(-1.0), "mu"), (Mode::Lpgd(f64::NAN), "tau")] {
         let how = Differentiation { mode, ..Default::default() };
-        let module = QpConfig::new(2).differentiation(how).init().unwrap_err().to_string();
+        let module =
+            QpConfig::new(2).differentiation(how).init(&Device::Cpu).unwrap_err().to_string();
         let op = qp(&layer().with_differentiation(how), &arguments()).unwrap_err().to_string();
         assert_eq!(module, op);
         assert!(op.contains(name), "{op}");

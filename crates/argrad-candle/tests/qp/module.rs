@@ -60,7 +60,7 @@ fn fed_factor_and_feasible_rhs_have_the_gradients_of_the_maps() {
     let module = config(N)
         .factored_quadratic(Source::Fed, 0.1)
         .feasible_equalities(DENSE, Source::Fed, Source::Fed)
-        .init()
+        .init(&Device::Cpu)
         .unwrap();
     assert!(module.variables().is_empty() && module.p().is_fed());
     let dims: [&[usize]; 4] = [&[batch, N, N], &[batch, N], &[batch, 2, N], &[batch, N]];
@@ -85,7 +85,7 @@ fn learnable() -> QpModule {
     config(N)
         .factored_quadratic(Source::LearnableFrom(l), 0.1)
         .feasible_equalities(DENSE, Source::LearnableFrom(a), Source::LearnableFrom(w))
-        .init()
+        .init(&Device::Cpu)
         .unwrap()
 }
 
@@ -121,7 +121,7 @@ fn a_variable_of_a_var_builder_stays_that_of_its_map() {
             Source::Learnable(Var::from_tensor(&a).unwrap()),
             Source::Fixed(vec![0.0; N]),
         )
-        .init()
+        .init(&Device::Cpu)
         .unwrap();
     let solve = || {
         let q = constant(&[0.1, -0.2, 0.3, -0.4], &[1, N], DType::F64);
@@ -142,7 +142,7 @@ fn start_and_batch_reach_the_solver() {
     let module = config(N)
         .quadratic(MatrixShape::Diagonal(N), Source::Fixed(vec![1.0; N]))
         .linear(Source::Fixed(vec![-1.0, 2.0, -3.0, 4.0]))
-        .init()
+        .init(&Device::Cpu)
         .unwrap();
     // Nothing has a batch dimension; the caller says how many.
     let first = module.forward(QpInputs::new().batch(3)).unwrap();
@@ -174,7 +174,7 @@ fn train(student: &QpModule, teacher: &QpModule, steps: usize, rate: f64) -> (f6
 
 #[test]
 fn a_factored_quadratic_is_learned() {
-    let make = |l: Source| config(2).factored_quadratic(l, 0.1).init().unwrap();
+    let make = |l: Source| config(2).factored_quadratic(l, 0.1).init(&Device::Cpu).unwrap();
     let teacher = make(Source::Fixed(vec![1.0, 0.0, 0.6, 0.8]));
     let student = make(Source::LearnableFrom(vec![1.0, 0.0, 0.0, 1.0]));
     let (first, last) = train(&student, &teacher, 300, 0.02);
@@ -188,7 +188,7 @@ fn equalities_are_learned_with_a_feasible_right_hand_side() {
     let config = || config(3).quadratic(MatrixShape::Diagonal(3), Source::Fixed(vec![1.0; 3]));
     let teacher = config()
         .equalities(shape.clone(), Source::Fixed(vec![1.0, 2.0, 3.0]), Source::Fixed(vec![2.0]))
-        .init()
+        .init(&Device::Cpu)
         .unwrap();
     let student = config()
         .feasible_equalities(
@@ -196,7 +196,7 @@ fn equalities_are_learned_with_a_feasible_right_hand_side() {
             Source::LearnableFrom(vec![0.8, 0.9, 0.7]),
             Source::LearnableFrom(vec![0.0; 3]),
         )
-        .init()
+        .init(&Device::Cpu)
         .unwrap();
     let (first, last) = train(&student, &teacher, 400, 0.02);
     println!("loss {first:.1e} -> {last:.1e}");

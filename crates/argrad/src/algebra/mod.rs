@@ -2,11 +2,13 @@
 //! semidefiniteness.
 
 mod bilinear;
+mod inner_product;
 mod linear_map;
 mod semidefinite;
 mod shape;
 
 pub use bilinear::Bilinear;
+pub(crate) use inner_product::dot;
 pub use linear_map::LinearMap;
 pub(crate) use semidefinite::{is_semidefinite, pivoted_cholesky};
 pub use shape::Shape;

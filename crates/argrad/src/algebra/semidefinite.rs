@@ -1,5 +1,7 @@
 //! Is a constant matrix positive semidefinite, and a factor of it.
 
+use super::inner_product::dot;
+
 /// Largest pivot that counts as zero, relative to the largest diagonal entry.
 const ZERO: f64 = 1e-11;
 
@@ -29,18 +31,6 @@ fn is_definite(p: &[f64], n: usize) -> bool {
         row[i] = pivot.sqrt();
     }
     true
-}
-
-/// An inner product with eight partial sums, which vector instructions can take.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut sums = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
 /// Rows of F with `P = F'F` for a symmetric positive semidefinite matrix (row-major, of order n),

@@ -40,7 +40,9 @@
 //!
 //! The formulas, the flags, and what each status means are in `docs/argmin.md`. Solutions found
 //! elsewhere are differentiated by [`Argmin::at`]. The equations of the literature, one function
-//! for each, are in [`equations`]. Problems that are not written in Rust implement [`Oracle`].
+//! for each, are in [`equations`]. Problems that are not written in Rust implement [`Oracle`]; so
+//! do those with many variables, whose functions are expensive or whose derivatives are known: see
+//! [`Automatic`] for what it costs to have them found.
 
 mod problem;
 mod report;
@@ -72,6 +74,10 @@ mod solver;
 mod derivative;
 
 pub use automatic::Automatic;
+/// The crate of the (hyper-)dual numbers, in the version that [`Scalar`] is of: an [`Oracle`] that
+/// differentiates by them needs no dependency of its own.
+pub use num_dual;
+
 pub use derivative::{ArgminCotangent, ArgminTangent};
 pub use error::ArgminError;
 pub use oracle::{FunctionDerivatives, FunctionValues, KktVector, Multipliers, Oracle, Points};

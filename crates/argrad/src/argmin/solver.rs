@@ -112,7 +112,9 @@ impl<O: Oracle> Argmin<O> {
         )?;
         for it in iterates.iter_mut().filter(|it| it.status.is_none()) {
             let residual = it.best.as_ref().map_or(f64::INFINITY, |(_, best)| best.largest());
-            let curvature = it.system(&evaluator.size).0.least_curvature();
+            let system = it.system(&evaluator.size);
+            let curvature = system.0.least_curvature();
+            it.final_system = Some(system);
             it.status = Some(match residual <= self.settings.tolerance {
                 false => ArgminStatus::NotStationary,
                 true if curvature < -FLAT => ArgminStatus::Saddle,
@@ -166,7 +168,7 @@ impl<O: Oracle> Argmin<O> {
 
 /// What is said of a sample that has ended, and its KKT system where that is finite.
 fn ending(
-    it: Iterate,
+    mut it: Iterate,
     size: &Dimensions,
 ) -> (Iterate, ArgminReport, Option<super::kkt::KktSystem>) {
     let mut report = ArgminReport {
@@ -188,7 +190,8 @@ fn ending(
     report.dual_residual = residual.dual;
     report.primal_residual = residual.primal;
     report.complementarity = residual.complementarity;
-    let (system, weakly_active) = it.system(size);
+    let known = it.final_system.take();
+    let (system, weakly_active) = known.unwrap_or_else(|| it.system(size));
     report.weakly_active = weakly_active;
     report.dependent = system.dependent() as u32;
     report.inertia = system.inertia();

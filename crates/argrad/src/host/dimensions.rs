@@ -78,7 +78,9 @@ pub fn check_dimensions(
                 Some([rows, cols]) => format!("shape {batch}{rows} x {cols}"),
                 None => format!("shape {batch}{len}"),
             };
-            return Err(Misfit { at, expected, found: argument.text() });
+            let is_transposed = matrix.is_some_and(|[rows, cols]| dims == [cols, rows]);
+            let hint = if is_transposed { "; did you mean its transpose?" } else { "" };
+            return Err(Misfit { at, expected, found: format!("{}{hint}", argument.text()) });
         }
     }
     Ok(())

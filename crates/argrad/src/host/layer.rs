@@ -1,7 +1,7 @@
 //! What tensors must know of the parameters of a modelled layer.
 
 use super::Extent;
-use crate::model::ParameterInfo;
+use crate::model::{Layer, ModelError, ParameterInfo};
 
 /// The shape of a parameter's numbers.
 pub fn extent(info: &ParameterInfo<'_>) -> Extent {
@@ -28,5 +28,15 @@ pub fn make_symmetric(info: &ParameterInfo<'_>, numbers: &mut [f64]) {
                 (matrix[i * n + j], matrix[j * n + i]) = (mean, mean);
             }
         }
+    }
+}
+
+/// There is no parameter of this name.
+pub(super) fn unknown(name: &str, layer: &Layer) -> ModelError {
+    let names: Vec<&str> = layer.parameter_infos().map(|info| info.name).collect();
+    ModelError::Argument {
+        argument: format!("parameter {name}"),
+        expected: format!("one of {}", names.join(", ")),
+        found: "no parameter of this name".into(),
     }
 }

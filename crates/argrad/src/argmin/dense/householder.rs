@@ -1,6 +1,7 @@
 //! QR factorization with column pivots: ranges, null spaces and ranks of constraint matrices.
 
-use super::{dot, largest};
+use super::largest;
+use crate::algebra::dot;
 
 /// A' P = Q [R; 0] for a matrix A of constraint gradients (m x n, row-major), with Q orthogonal of
 /// order n. The first `rank` columns of Q span the range of A' (Y), the rest the null space of

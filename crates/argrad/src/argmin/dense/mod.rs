@@ -6,10 +6,7 @@ mod householder;
 pub(super) use eigen::SymmetricEigen;
 pub(super) use householder::PivotedQr;
 
-/// The inner product.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
+use crate::algebra::dot;
 
 /// Largest absolute value.
 pub(super) fn largest(values: &[f64]) -> f64 {

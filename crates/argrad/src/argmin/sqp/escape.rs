@@ -3,13 +3,14 @@
 //! At a KKT point with y + t d + w(t), where d is tangent to the active constraints with
 //! d'L_YY d < 0 and w(t) restores the constraints, the objective falls by t^2 |d'L_YY d| / 2.
 
-use super::super::dense::{dot, product};
+use super::super::dense::product;
 use super::super::error::ArgminError;
 use super::super::evaluate::Evaluator;
 use super::super::kkt::KktSystem;
 use super::super::oracle::Oracle;
 use super::super::point::Point;
 use super::iterate::Iterate;
+use crate::algebra::dot;
 
 /// How many saddles a sample leaves.
 pub(super) const SADDLES: u32 = 10;

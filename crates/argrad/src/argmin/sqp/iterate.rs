@@ -1,7 +1,7 @@
 //! What the solver remembers of one sample.
 
 use super::super::dense::largest;
-use super::super::kkt::FLAT;
+use super::super::kkt::{FLAT, KktSystem};
 use super::super::point::{Point, Residual};
 use super::super::problem::Dimensions;
 use super::super::report::{ArgminStatus, NotANumber};
@@ -38,6 +38,8 @@ pub(in super::super) struct Iterate {
     /// Why it ended.
     pub(in super::super) status: Option<ArgminStatus>,
     pub(in super::super) not_a_number: Option<NotANumber>,
+    /// The KKT system at `point`, where the sample has ended with it: see [`Self::system`].
+    pub(in super::super) final_system: Option<(KktSystem, u32)>,
 }
 
 impl Iterate {
@@ -59,6 +61,7 @@ impl Iterate {
             saddles_left: 0,
             status: None,
             not_a_number: None,
+            final_system: None,
             point,
         }
     }

@@ -138,11 +138,12 @@ impl Iterate {
         let is_last = self.iterations as usize >= settings.max_iterations;
         if best <= ROUNDING || (is_solved && !pays) || (is_solved && is_last) {
             self.return_to_best(size);
-            let (system, _) = self.system(size);
+            let (system, weakly_active) = self.system(size);
             if system.least_curvature() < -FLAT {
                 return Some(system);
             }
             self.status = Some(ArgminStatus::Solved);
+            self.final_system = Some((system, weakly_active));
         } else if self.has_run_away() {
             self.status = Some(ArgminStatus::Unbounded);
         } else if is_last {
@@ -239,8 +240,9 @@ fn finish(it: &mut Iterate, size: &Dimensions, settings: &ArgminSettings) {
     it.return_to_best(size);
     let residual = it.best.as_ref().map_or(f64::INFINITY, |(_, best)| best.largest());
     if residual <= settings.tolerance {
-        let curvature = it.system(size).0.least_curvature();
-        let is_saddle = curvature < -FLAT;
+        let system = it.system(size);
+        let is_saddle = system.0.least_curvature() < -FLAT;
         it.status = Some(if is_saddle { ArgminStatus::Saddle } else { ArgminStatus::Solved });
+        it.final_system = Some(system);
     }
 }

@@ -4,13 +4,14 @@
 use argrad_solver::Error;
 use rayon::prelude::*;
 
-use super::super::dense::{dot, largest, product};
+use super::super::dense::{largest, product};
 use super::super::point::Point;
 use super::super::problem::Dimensions;
 use super::super::report::ArgminStatus;
 use super::convexify::Convexified;
 use super::iterate::Iterate;
 use super::subproblem::{Quadratic, QuadraticSolution, Subproblems};
+use crate::algebra::dot;
 
 /// Elastic programs that reduce the violation by less than this part of it find no way.
 const REDUCTION: f64 = 0.1;
