@@ -7,6 +7,9 @@
 //! median exceeds 1e-12, an unflagged sample exceeds 1e-9 or is unsolved, or a flagged sample
 //! is not degenerate.
 
+#[path = "command_line/mod.rs"]
+mod command_line;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -19,7 +22,7 @@ use argrad_solver::{
 };
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use indicatif::{ProgressBar, ProgressStyle};
-use lexopt::prelude::*;
+use lexopt::ValueExt;
 use rayon::prelude::*;
 
 const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench accuracy -- \
@@ -38,13 +41,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = match parse() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}\n{USAGE}");
-            return ExitCode::FAILURE;
-        }
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
     };
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header([
@@ -93,24 +92,17 @@ fn main() -> ExitCode {
     if all_within { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn parse() -> Result<Option<Arguments>, lexopt::Error> {
-    let mut arguments = Arguments { count: 1000, only: Vec::new(), seed: 1 };
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("count") => arguments.count = parser.value()?.parse()?,
-            Long("only") => arguments.only.push(parser.value()?.string()?),
-            Long("seed") => arguments.seed = parser.value()?.parse()?,
-            // Cargo adds it to every bench.
-            Long("bench") => {}
-            Long("help") => {
-                println!("{USAGE}");
-                return Ok(None);
-            }
-            other => return Err(other.unexpected()),
+fn arguments() -> Result<Arguments, ExitCode> {
+    let unsaid = Arguments { count: 1000, only: Vec::new(), seed: 1 };
+    command_line::read(USAGE, unsaid, |arguments, name, value| {
+        match name {
+            "count" => arguments.count = value()?.parse()?,
+            "only" => arguments.only.push(value()?.string()?),
+            "seed" => arguments.seed = value()?.parse()?,
+            _ => return Ok(false),
         }
-    }
-    Ok(Some(arguments))
+        Ok(true)
+    })
 }
 
 /// All samples of one size.

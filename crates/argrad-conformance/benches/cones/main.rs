@@ -4,6 +4,9 @@
 //!
 //! `cargo bench -p argrad-conformance --bench cones -- [--count N] [--unsolvable N] [--only NAME]`
 
+#[path = "../command_line/mod.rs"]
+mod command_line;
+
 mod certificates;
 mod derivatives;
 mod families;
@@ -22,6 +25,9 @@ use quantiles::Quantiles;
 const RESIDUAL_MEDIAN: f64 = 1e-13;
 const RESIDUAL_WORST: f64 = 1e-11;
 
+const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench cones -- \
+                     [--count N] [--unsolvable N] [--only NAME]";
+
 struct Arguments {
     count: usize,
     unsolvable: usize,
@@ -29,7 +35,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|arguments| run(&arguments)) {
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
+    };
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -38,20 +48,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn arguments() -> Result<Arguments, Box<dyn std::error::Error>> {
-    let mut arguments = Arguments { count: 1000, unsolvable: 500, only: String::new() };
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            lexopt::Arg::Long("count") => arguments.count = parser.value()?.parse()?,
-            lexopt::Arg::Long("unsolvable") => arguments.unsolvable = parser.value()?.parse()?,
-            lexopt::Arg::Long("only") => arguments.only = parser.value()?.string()?,
-            // Passed by cargo bench.
-            lexopt::Arg::Long("bench") => {}
-            other => return Err(other.unexpected().into()),
+fn arguments() -> Result<Arguments, ExitCode> {
+    let unsaid = Arguments { count: 1000, unsolvable: 500, only: String::new() };
+    command_line::read(USAGE, unsaid, |arguments, name, value| {
+        match name {
+            "count" => arguments.count = value()?.parse()?,
+            "unsolvable" => arguments.unsolvable = value()?.parse()?,
+            "only" => arguments.only = value()?.string()?,
+            _ => return Ok(false),
         }
-    }
-    Ok(arguments)
+        Ok(true)
+    })
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {

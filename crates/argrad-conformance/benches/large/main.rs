@@ -4,6 +4,9 @@
 //! `cargo bench -p argrad-conformance --bench large -- [--sizes 10000,100000] [--no-clarabel]
 //! [--no-lsqr] [--lsqr-iterations N]`
 
+#[path = "../command_line/mod.rs"]
+mod command_line;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,6 +21,9 @@ const WEIGHT: f64 = 2.0;
 /// Tolerance at which the matrix-free solve stops.
 const LSQR_TOLERANCE: f64 = 1e-8;
 
+const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench large -- \
+                     [--sizes 10000,100000] [--no-clarabel] [--no-lsqr] [--lsqr-iterations N]";
+
 struct Arguments {
     sizes: Vec<usize>,
     clarabel: bool,
@@ -26,7 +32,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|arguments| run(&arguments)) {
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
+    };
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -35,31 +45,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn arguments() -> Result<Arguments, Box<dyn std::error::Error>> {
-    let mut arguments = Arguments {
+fn arguments() -> Result<Arguments, ExitCode> {
+    let unsaid = Arguments {
         sizes: vec![10_000, 100_000, 1_000_000],
         clarabel: true,
         lsqr: true,
         lsqr_iterations: 2_000,
     };
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            lexopt::Arg::Long("sizes") => {
-                let list = parser.value()?.string()?;
-                arguments.sizes = list.split(',').map(str::parse).collect::<Result<_, _>>()?;
-            }
-            lexopt::Arg::Long("no-clarabel") => arguments.clarabel = false,
-            lexopt::Arg::Long("no-lsqr") => arguments.lsqr = false,
-            lexopt::Arg::Long("lsqr-iterations") => {
-                arguments.lsqr_iterations = parser.value()?.parse()?;
-            }
-            // Passed by cargo bench.
-            lexopt::Arg::Long("bench") => {}
-            other => return Err(other.unexpected().into()),
+    command_line::read(USAGE, unsaid, |arguments, name, value| {
+        match name {
+            "sizes" => arguments.sizes = value()?.parse_with(sizes)?,
+            "no-clarabel" => arguments.clarabel = false,
+            "no-lsqr" => arguments.lsqr = false,
+            "lsqr-iterations" => arguments.lsqr_iterations = value()?.parse()?,
+            _ => return Ok(false),
         }
-    }
-    Ok(arguments)
+        Ok(true)
+    })
+}
+
+/// Numbers of points, with commas between them.
+fn sizes(list: &str) -> Result<Vec<usize>, std::num::ParseIntError> {
+    list.split(',').map(str::parse).collect()
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {

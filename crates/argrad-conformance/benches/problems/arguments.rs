@@ -1,15 +1,18 @@
 //! Command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use argrad_conformance::problem_file;
 use argrad_solver::Engine;
-use lexopt::prelude::*;
+use lexopt::ValueExt;
 
+use crate::command_line;
 use crate::judgement::TOLERANCE;
 use crate::sets::GENERATED;
 
-pub const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench problems -- \
+const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench problems -- \
                          [DIR] [--set SET]... [--only NAME]... [--warm] [--alone] \
                          [--csv FILE] [--quick] [--engine auto|lanes|sparse] [--tolerance T] \
                          [--seed N]";
@@ -61,9 +64,12 @@ impl Arguments {
     }
 }
 
-/// `None` when help was asked for, and given.
-pub fn parse() -> Result<Option<Arguments>, lexopt::Error> {
-    let mut arguments = Arguments {
+/// Reads the command line.
+///
+/// # Errors
+/// How to exit where there is nothing to run.
+pub fn read() -> Result<Arguments, ExitCode> {
+    let unsaid = Arguments {
         folder: problem_file::default_folder(),
         sets: Vec::new(),
         only: Vec::new(),
@@ -76,30 +82,23 @@ pub fn parse() -> Result<Option<Arguments>, lexopt::Error> {
         seed: 1,
     };
     // Cargo runs a bench in the folder of its crate, where nobody expects files to be.
-    let from_root = |path: std::ffi::OsString| problem_file::repository_root().join(path);
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Value(folder) => arguments.folder = from_root(folder),
-            Long("set") => arguments.sets.push(parser.value()?.string()?),
-            Long("only") => arguments.only.push(parser.value()?.string()?),
-            Long("warm") => arguments.warm = true,
-            Long("alone") => arguments.alone = true,
-            Long("csv") => arguments.csv = Some(from_root(parser.value()?)),
-            Long("quick") => arguments.quick = true,
-            Long("engine") => arguments.engine = parser.value()?.parse_with(engine)?,
-            Long("tolerance") => arguments.tolerance = parser.value()?.parse()?,
-            Long("seed") => arguments.seed = parser.value()?.parse()?,
-            // Cargo adds it to every bench.
-            Long("bench") => {}
-            Long("help") => {
-                println!("{USAGE}");
-                return Ok(None);
-            }
-            other => return Err(other.unexpected()),
+    let from_root = |path: OsString| problem_file::repository_root().join(path);
+    command_line::read(USAGE, unsaid, |arguments, name, value| {
+        match name {
+            "" => arguments.folder = from_root(value()?),
+            "set" => arguments.sets.push(value()?.string()?),
+            "only" => arguments.only.push(value()?.string()?),
+            "warm" => arguments.warm = true,
+            "alone" => arguments.alone = true,
+            "csv" => arguments.csv = Some(from_root(value()?)),
+            "quick" => arguments.quick = true,
+            "engine" => arguments.engine = value()?.parse_with(engine)?,
+            "tolerance" => arguments.tolerance = value()?.parse()?,
+            "seed" => arguments.seed = value()?.parse()?,
+            _ => return Ok(false),
         }
-    }
-    Ok(Some(arguments))
+        Ok(true)
+    })
 }
 
 fn engine(name: &str) -> Result<Engine, &'static str> {

@@ -14,6 +14,9 @@
 //! markdown table and a summary a set; fails when argrad calls a point solved that is not, as
 //! measured here.
 
+#[path = "../command_line/mod.rs"]
+mod command_line;
+
 mod arguments;
 mod cold;
 mod cold_report;
@@ -33,13 +36,9 @@ use arguments::Arguments;
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let arguments = match arguments::parse() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}\n{}", arguments::USAGE);
-            return ExitCode::FAILURE;
-        }
+    let arguments = match arguments::read() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
     };
     if arguments.wants_files() && !arguments.folder.is_dir() {
         println!(

@@ -1,8 +1,12 @@
 //! Command line.
 
-use lexopt::prelude::*;
+use std::process::ExitCode;
 
-pub const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench race -- \
+use lexopt::ValueExt;
+
+use crate::command_line;
+
+const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench race -- \
                          [--quick] [--only NAME]... [--seed N] [--shared]";
 
 /// What to run, and how long.
@@ -25,24 +29,20 @@ impl Arguments {
     }
 }
 
-/// `None` when help was asked for, and given.
-pub fn parse() -> Result<Option<Arguments>, lexopt::Error> {
-    let mut arguments = Arguments { quick: false, only: Vec::new(), seed: 1, shared: false };
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("quick") => arguments.quick = true,
-            Long("only") => arguments.only.push(parser.value()?.string()?),
-            Long("seed") => arguments.seed = parser.value()?.parse()?,
-            Long("shared") => arguments.shared = true,
-            // Cargo adds it to every bench.
-            Long("bench") => {}
-            Long("help") => {
-                println!("{USAGE}");
-                return Ok(None);
-            }
-            other => return Err(other.unexpected()),
+/// Reads the command line.
+///
+/// # Errors
+/// How to exit where there is nothing to run.
+pub fn read() -> Result<Arguments, ExitCode> {
+    let unsaid = Arguments { quick: false, only: Vec::new(), seed: 1, shared: false };
+    command_line::read(USAGE, unsaid, |arguments, name, value| {
+        match name {
+            "quick" => arguments.quick = true,
+            "only" => arguments.only.push(value()?.string()?),
+            "seed" => arguments.seed = value()?.parse()?,
+            "shared" => arguments.shared = true,
+            _ => return Ok(false),
         }
-    }
-    Ok(Some(arguments))
+        Ok(true)
+    })
 }

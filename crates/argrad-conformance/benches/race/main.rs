@@ -8,6 +8,9 @@
 //! and few repeats, whose times mean little. `--shared` compares batches that share P and A with
 //! the general way instead.
 
+#[path = "../command_line/mod.rs"]
+mod command_line;
+
 mod arguments;
 mod cases;
 mod report;
@@ -18,13 +21,9 @@ use std::process::ExitCode;
 use argrad_conformance::fma_peak::{FmaPeak, fma_peak};
 
 fn main() -> ExitCode {
-    let arguments = match arguments::parse() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}\n{}", arguments::USAGE);
-            return ExitCode::FAILURE;
-        }
+    let arguments = match arguments::read() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
     };
     if arguments.shared {
         return match shared::print_table(&arguments) {

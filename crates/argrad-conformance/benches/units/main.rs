@@ -10,6 +10,9 @@ mod families;
 #[path = "../cones/quantiles.rs"]
 mod quantiles;
 
+#[path = "../command_line/mod.rs"]
+mod command_line;
+
 mod certificates;
 mod conditioning;
 mod sweep;
@@ -18,7 +21,7 @@ use std::process::ExitCode;
 
 use argrad_solver::Error;
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
-use lexopt::prelude::*;
+use lexopt::ValueExt;
 
 const USAGE: &str = "usage: cargo bench -p argrad-conformance --bench units -- \
                      [--count N] [--only sweep|conditioning|certificates|solvable]... [--seed N]";
@@ -44,13 +47,9 @@ pub struct Row {
 }
 
 fn main() -> ExitCode {
-    let arguments = match parse() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}\n{USAGE}");
-            return ExitCode::FAILURE;
-        }
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
     };
     let sections: [Section; 4] = [
         ("sweep", sweep::HEADER.to_vec(), sweep::rows),
@@ -83,22 +82,15 @@ fn main() -> ExitCode {
     if all_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn parse() -> Result<Option<Arguments>, lexopt::Error> {
-    let mut arguments = Arguments { count: 300, only: Vec::new(), seed: 1 };
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("count") => arguments.count = parser.value()?.parse()?,
-            Long("only") => arguments.only.push(parser.value()?.string()?),
-            Long("seed") => arguments.seed = parser.value()?.parse()?,
-            // Cargo adds it to every bench.
-            Long("bench") => {}
-            Long("help") => {
-                println!("{USAGE}");
-                return Ok(None);
-            }
-            other => return Err(other.unexpected()),
+fn arguments() -> Result<Arguments, ExitCode> {
+    let unsaid = Arguments { count: 300, only: Vec::new(), seed: 1 };
+    command_line::read(USAGE, unsaid, |arguments, name, value| {
+        match name {
+            "count" => arguments.count = value()?.parse()?,
+            "only" => arguments.only.push(value()?.string()?),
+            "seed" => arguments.seed = value()?.parse()?,
+            _ => return Ok(false),
         }
-    }
-    Ok(Some(arguments))
+        Ok(true)
+    })
 }
