@@ -1,7 +1,10 @@
 //! Checks of command-line values, made before anything is computed. Each is a `value_parser` of
 //! clap, which puts the name of the option and what was found before the message.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
+
+use clap::Parser;
 
 /// A whole number, at least 1.
 pub fn count(text: &str) -> Result<usize, String> {
@@ -38,6 +41,21 @@ pub fn plot_file(text: &str) -> Result<PathBuf, String> {
             Err(format!("there is no folder {}", folder.display()))
         }
         _ => Ok(path),
+    }
+}
+
+/// Tests a command line: it is well formed, and each of these options with this value is refused by
+/// a message that names both (of values with commas between them, the last).
+///
+/// # Panics
+/// Where that is not so.
+pub fn check_command_line<A: Parser + Debug>(bad: &[(&str, &str)]) {
+    A::command().debug_assert();
+    for (option, value) in bad {
+        let error = A::try_parse_from(["program", &format!("{option}={value}")]).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+        let (message, found) = (error.to_string(), value.rsplit(',').next().unwrap_or(value));
+        assert!(message.contains(option) && message.contains(found), "{message}");
     }
 }
 

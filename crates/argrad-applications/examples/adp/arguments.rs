@@ -49,16 +49,11 @@ pub struct Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use argrad_applications::arguments::check_command_line;
 
     #[test]
-    fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn bad_values_are_named() {
-        for (option, value) in [
+    fn the_command_line_is_well_formed_and_bad_values_are_named() {
+        check_command_line::<Arguments>(&[
             ("--systems", "0"),
             ("--steps", "-1"),
             ("--batch", "many"),
@@ -67,12 +62,6 @@ mod tests {
             ("--lr", "0"),
             ("--seed", "x"),
             ("--plot", "no-such-folder/plot.png"),
-        ] {
-            let error =
-                Arguments::try_parse_from(["adp", &format!("{option}={value}")]).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            let message = error.to_string();
-            assert!(message.contains(option) && message.contains(value), "{message}");
-        }
+        ]);
     }
 }

@@ -21,11 +21,11 @@
 //!
 //! where S_t is the derivative of x_t by all inputs (Bryson and Ho 1975, section 2.2).
 
+use argrad::argmin::num_dual::HyperDual64;
 use argrad::argmin::{
     ArgminError, Automatic, Dimensions, FunctionDerivatives, FunctionValues, KktVector,
     Multipliers, Oracle, Points, Scalar, SmoothProblem,
 };
-use num_dual::HyperDual64;
 use rayon::prelude::*;
 
 use crate::cartpole::{Controller, FORCE, STATES};

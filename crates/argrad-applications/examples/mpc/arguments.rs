@@ -53,16 +53,11 @@ pub struct Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use argrad_applications::arguments::check_command_line;
 
     #[test]
-    fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn bad_values_are_named() {
-        for (option, value) in [
+    fn the_command_line_is_well_formed_and_bad_values_are_named() {
+        check_command_line::<Arguments>(&[
             ("--horizon", "0"),
             ("--seeds", "-1"),
             ("--steps", "many"),
@@ -72,12 +67,6 @@ mod tests {
             ("--lr", "inf"),
             ("--seed", "-1"),
             ("--plot", "plot.jpg"),
-        ] {
-            let error =
-                Arguments::try_parse_from(["mpc", &format!("{option}={value}")]).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            let message = error.to_string();
-            assert!(message.contains(option) && message.contains(value), "{message}");
-        }
+        ]);
     }
 }

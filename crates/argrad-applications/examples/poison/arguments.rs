@@ -69,16 +69,11 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use argrad_applications::arguments::check_command_line;
 
     #[test]
-    fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn bad_values_are_named() {
-        for (option, value) in [
+    fn the_command_line_is_well_formed_and_bad_values_are_named() {
+        check_command_line::<Arguments>(&[
             ("--seeds", "0"),
             ("--seed", "-1"),
             ("--points", "none"),
@@ -91,12 +86,6 @@ mod tests {
             ("--ball", "inf"),
             ("--plot", "plot.jpg"),
             ("--plot", "no-such-folder/plot.png"),
-        ] {
-            let error =
-                Arguments::try_parse_from(["poison", &format!("{option}={value}")]).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            let message = error.to_string();
-            assert!(message.contains(option) && message.contains(value), "{message}");
-        }
+        ]);
     }
 }

@@ -75,16 +75,11 @@ fn weeks(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use argrad_applications::arguments::check_command_line;
 
     #[test]
-    fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn bad_values_are_named() {
-        for (option, value) in [
+    fn the_command_line_is_well_formed_and_bad_values_are_named() {
+        check_command_line::<Arguments>(&[
             ("--seeds", "0"),
             ("--seed", "x"),
             ("--assets", "1"),
@@ -96,12 +91,6 @@ mod tests {
             ("--cost", "-0.1"),
             ("--plot", "plot.jpg"),
             ("--plot", "no-such-folder/plot.png"),
-        ] {
-            let error =
-                Arguments::try_parse_from(["portfolio", &format!("{option}={value}")]).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            let message = error.to_string();
-            assert!(message.contains(option) && message.contains(value), "{message}");
-        }
+        ]);
     }
 }

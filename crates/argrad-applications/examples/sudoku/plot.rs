@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use argrad_applications::plot::text::{self, Align, Area, Style};
-use argrad_applications::plot::{FAINT, GRID, INK};
+use argrad_applications::plot::{FAINT, GRID, INK, write_png};
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -51,17 +51,15 @@ pub fn write(
 ) -> Result<(), Box<dyn Error>> {
     let rows = 1 + curves.len() as i32;
     let height = HEADER + CHARTS + rows * (BOARD + BOARD_GAP) + MARGIN;
-    let root = BitMapBackend::new(path, (WIDTH as u32, height as u32)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let (header, rest) = root.split_vertically(HEADER);
-    let (charts, boards) = rest.split_vertically(CHARTS);
-    let (loss, error) = charts.split_horizontally(WIDTH / 2);
-    draw_header(&header, title, curves)?;
-    draw_loss(&loss, curves)?;
-    draw_error(&error, curves)?;
-    draw_boards(&boards, curves, test, rules)?;
-    root.present()?;
-    Ok(())
+    write_png(path, (WIDTH as u32, height as u32), |root| {
+        let (header, rest) = root.split_vertically(HEADER);
+        let (charts, boards) = rest.split_vertically(CHARTS);
+        let (loss, error) = charts.split_horizontally(WIDTH / 2);
+        draw_header(&header, title, curves)?;
+        draw_loss(&loss, curves)?;
+        draw_error(&error, curves)?;
+        draw_boards(&boards, curves, test, rules)
+    })
 }
 
 fn draw_header(area: &Area<'_>, title: &str, curves: &[Curve<'_>]) -> Result<(), Box<dyn Error>> {

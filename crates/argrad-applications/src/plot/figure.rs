@@ -4,6 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
+use super::canvas::write_png;
 use super::text::{self, Align, Area, Style};
 use super::{FAINT, INK};
 use crate::command::Failure;
@@ -46,7 +47,7 @@ impl Figure {
     /// Writes the figure as a PNG; `draw` draws the panels.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Those of `draw`; the file cannot be written.
     pub fn write(
         &self,
         path: &Path,
@@ -55,14 +56,11 @@ impl Figure {
         let lines = self.lines()?;
         let head = TITLE + LINE * lines.len() as i32;
         let size = (self.size.0, self.size.1 + head as u32);
-        let named = |error: Failure| format!("cannot write the plot {}: {error}", path.display());
-        let root = BitMapBackend::new(path, size).into_drawing_area();
-        root.fill(&WHITE)?;
-        let (above, body) = root.split_vertically(head);
-        self.draw_head(&above, &lines)?;
-        draw(&body)?;
-        root.present().map_err(|error| named(error.into()))?;
-        Ok(())
+        write_png(path, size, |root| {
+            let (above, body) = root.split_vertically(head);
+            self.draw_head(&above, &lines)?;
+            draw(&body)
+        })
     }
 
     /// The lines below the title. Each piece has its place, and a colour where it is a key.

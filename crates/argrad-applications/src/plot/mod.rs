@@ -1,11 +1,13 @@
 //! Plots: a titled figure with a legend, cut into panels with axes, written as a PNG.
 
 mod axis;
+mod canvas;
 mod figure;
 mod panel;
 pub mod text;
 
 pub use axis::Axis;
+pub use canvas::write_png;
 pub use figure::{Figure, Key};
 pub use panel::Panel;
 pub use plotters::style::RGBColor;
