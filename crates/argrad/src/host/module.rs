@@ -1,7 +1,7 @@
 //! Modules: layers some of whose numbers are learned, some fixed, and some fed at each call. What
 //! they hold is the framework's; how they are put together is the same for all.
 
-use argrad_solver::Error;
+use argrad_solver::{Differentiation, Error, Settings};
 
 use super::layer::unknown;
 use super::{Extent, Misfit, QpProgram, check_differentiation, extent};
@@ -9,7 +9,6 @@ use crate::factored_quadratic::FactoredQuadratic;
 use crate::feasible_rhs::FeasibleRhs;
 use crate::model::{Layer, ModelError};
 use crate::qp::{MatrixShape, QpLayer, QpShape};
-use crate::{Differentiation, Settings};
 
 /// Where the numbers of an argument come from, in the words of a framework: what it has to bring so
 /// that [`QpConfig`] and [`LayerConfig`] make its modules.
