@@ -78,7 +78,7 @@ impl<S: Simd> Kernel for Solve<'_, '_, S> {
             *value = lanes.select(zero, *value);
         }
         let extra = extra.unwrap_or_default();
-        let mut operator = WithProjection { simd, system, rhs, extra, work };
+        let mut operator = WithProjection { simd, system, rhs, extra, work, is_at_zero: true };
         let norm = LargestEntry(zero);
         let residual = gcr(simd, &mut operator, &norm, &ENDING, (x, z), krylov, lanes);
         // A right-hand side that is not finite has no solution; zero would hide that.
@@ -101,15 +101,22 @@ struct WithProjection<'a, 'w, S: Simd> {
     rhs: (&'a [V<S>], &'a [V<S>]),
     extra: &'a [V<S>],
     work: &'a mut SystemWork<'w, S>,
+    /// Whether the next residual is that of zero, which takes no products.
+    is_at_zero: bool,
 }
 
 impl<S: Simd> Operator<S> for WithProjection<'_, '_, S> {
     #[inline(always)]
     fn residual(&mut self, (x, z): (&[V<S>], &[V<S>]), error: &mut [V<S>]) {
-        let Self { simd, system, rhs, extra, work } = self;
+        let Self { simd, system, rhs, extra, work, is_at_zero } = self;
         let SystemWork { cones: scratch, px, ax, atz, rows, .. } = &mut **work;
         let (simd, data, cones) = (*simd, system.projection, &system.group.analysis.cones);
-        system.group.multiply(simd, (x, z), (px, ax, atz));
+        if std::mem::take(is_at_zero) {
+            let zero = V::splat(simd, 0.0);
+            [&mut **px, ax, atz].into_iter().for_each(|products| products.fill(zero));
+        } else {
+            system.group.multiply(simd, (x, z), (px, ax, atz));
+        }
         let (error_x, error_z) = error.split_at_mut(x.len());
         for (j, error) in error_x.iter_mut().enumerate() {
             *error = rhs.0[j] - (px[j] + atz[j]);
