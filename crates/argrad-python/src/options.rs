@@ -38,6 +38,10 @@ pub(crate) fn settings(given: Option<&Bound<'_, PyDict>>) -> PyResult<Settings> 
             "share_matrices" => {
                 settings.share_matrices = value.extract().map_err(|_| bad("True or False"))?;
             }
+            "chordal_decomposition" => {
+                settings.chordal_decomposition =
+                    value.extract().map_err(|_| bad("True or False"))?;
+            }
             "memory_limit" => {
                 settings.memory_limit = match value.is_none() {
                     true => None,

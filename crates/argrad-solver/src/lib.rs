@@ -17,6 +17,8 @@ mod solve;
 mod prepared;
 mod tape;
 
+mod batch;
+mod decomposition;
 mod solver;
 
 mod derivative;
@@ -34,8 +36,8 @@ pub use derivative::{
     Tangent,
 };
 pub use program::{
-    Cone, Engine, Error, Explanation, Instructions, Interrupt, Pattern, Report, Settings, Slot,
-    Solution, Status, Structure, Unknown, Values,
+    Cone, DecomposedCone, Engine, Error, Explanation, Instructions, Interrupt, Pattern, Report,
+    Settings, Slot, Solution, Status, Structure, Unknown, Values,
 };
 pub use solver::Solver;
 pub use tape::Tape;

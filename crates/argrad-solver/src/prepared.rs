@@ -69,6 +69,8 @@ impl Prepared {
                 .eliminated()
                 .map(|place| (place.cone, structure.cones[place.cone].clone()))
                 .collect(),
+            sparse_cones: Vec::new(),
+            decomposed_cones: Vec::new(),
             elimination: kkt.elimination(),
             matrix_entries: kkt.matrix_entries(),
             factor_entries: kkt.factor_entries(),

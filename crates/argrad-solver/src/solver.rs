@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::lanes::{Buffer, dispatch};
-use crate::prepared::{Group, Prepared, Rows};
+use crate::batch::solve_batch;
+use crate::decomposition::Decompositions;
+use crate::lanes::Buffer;
+use crate::prepared::Prepared;
 use crate::program::{
-    Error, Explanation, Report, Settings, Solution, Status, Stop, Structure, Values, check_values,
+    Error, Explanation, Settings, Solution, Stop, Structure, Values, check_values,
 };
-use crate::solve::group::{GroupTask, Origin, SolveTeam};
-use crate::solve::outcome::SolutionRows;
+use crate::solve::group::Origin;
 use crate::solve::share::share;
 use crate::system::shared::matrices::SharedMatrices;
 use crate::tape::Tape;
-
-/// A solve reads its values about this many times.
-const SOLVE_PASSES: usize = 200;
 
 /// Solves batches of programs of one structure. Cheap to clone and safe to share between threads.
 ///
@@ -40,6 +38,7 @@ const SOLVE_PASSES: usize = 200;
 #[derive(Clone, Debug)]
 pub struct Solver {
     pub(crate) prepared: Arc<Prepared>,
+    decompositions: Arc<Decompositions>,
 }
 
 impl Solver {
@@ -49,7 +48,14 @@ impl Solver {
     /// [`Error::Setting`] when a setting is out of its range; [`Error::Memory`] when the system of
     /// one sample takes more than [`Settings::memory_limit`].
     pub fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
-        Ok(Self { prepared: Arc::new(Prepared::new(structure, settings)?) })
+        let prepared = Prepared::new(structure, settings)?;
+        let decompositions = Arc::new(Decompositions::new(&prepared));
+        Ok(Self { prepared: Arc::new(prepared), decompositions })
+    }
+
+    /// For solves next to solutions, which need no cliques.
+    pub(crate) fn nearby(prepared: Arc<Prepared>) -> Self {
+        Self { prepared, decompositions: Arc::default() }
     }
 
     /// The structure this solver was made for.
@@ -87,7 +93,30 @@ impl Solver {
     /// # Ok::<(), argrad_solver::Error>(())
     /// ```
     pub fn explain(&self) -> Explanation {
-        self.prepared.explain()
+        let structure = &self.prepared.analysis.structure;
+        let named = |cone: usize| (cone, structure.cones[cone].clone());
+        Explanation {
+            sparse_cones: self.decompositions.candidates().map(named).collect(),
+            ..self.prepared.explain()
+        }
+    }
+
+    /// [`Self::explain`], with what follows from the zeros of a sample: into which cliques its
+    /// sparse matrices are decomposed on the way to the solution.
+    ///
+    /// # Errors
+    /// As [`Self::solve`]; [`Error::Shape`] when the batch has no sample of this index.
+    pub fn explain_sample(&self, values: &Values<'_>, sample: usize) -> Result<Explanation, Error> {
+        check_values(&self.prepared.analysis.structure, values)?;
+        if sample >= values.batch {
+            return Err(Error::Shape {
+                argument: "sample",
+                expected: format!("an index below the batch of {}", values.batch),
+                found: sample.to_string(),
+            });
+        }
+        let decomposed_cones = self.decompositions.describe(&self.prepared, values, sample);
+        Ok(Explanation { decomposed_cones, ..self.explain() })
     }
 
     /// Refuses a batch for which `what` would take more than [`Settings::memory_limit`], or more
@@ -215,83 +244,17 @@ impl Solver {
         &self,
         values: &Values<'_>,
         origin: Origin<'_>,
-        (matrices, states): (Option<&SharedMatrices>, Option<&mut [Buffer]>),
+        kept: (Option<&SharedMatrices>, Option<&mut [Buffer]>),
         check_convexity: bool,
     ) -> Result<Solution, Error> {
         let prepared = &*self.prepared;
-        let (analysis, settings) = (&prepared.analysis, &prepared.settings);
-        let (n, m, batch) = (analysis.n(), analysis.m(), values.batch);
-        let each = (n + 2 * m) * size_of::<f64>() + size_of::<Report>();
-        self.check_memory(batch, each, "the solutions")?;
-        let stop = Stop::new(settings);
-        let mut solution = Solution {
-            batch,
-            x: vec![0.0; batch * n],
-            z: vec![0.0; batch * m],
-            s: vec![0.0; batch * m],
-            reports: vec![Report::default(); batch],
+        let stop = Stop::new(&prepared.settings);
+        let near = match origin {
+            Origin::Cold => self.decompositions.approximate(prepared, values, stop),
+            _ => None,
         };
-        let mut x = Rows::new(&mut solution.x, n);
-        let mut z = Rows::new(&mut solution.z, m);
-        let mut s = Rows::new(&mut solution.s, m);
-        let mut reports = Rows::new(&mut solution.reports, 1);
-        let mut kept = states.map(<[Buffer]>::iter_mut);
-        let is_shared = matrices.is_some();
-        let task = |samples: Group| {
-            let mut kept_states: Vec<Option<&mut Buffer>> = Vec::new();
-            let mut groups = Vec::new();
-            for group in samples.parts(prepared.lanes) {
-                let (x, z, s) = (x.next(group), z.next(group), s.next(group));
-                let rows = SolutionRows { x, z, s, reports: reports.next(group) };
-                groups.push((group.first, rows));
-                kept_states.push(kept.as_mut().and_then(Iterator::next));
-            }
-            (groups, kept_states)
-        };
-        let solve = |groups: Vec<GroupTask<'_>>, work: &mut [f64]| {
-            if stop.is_due() && !matches!(origin, Origin::Given(_)) {
-                for GroupTask { rows, state, .. } in groups {
-                    rows.leave(Status::TimeLimit);
-                    state.fill(0.0);
-                }
-                return Ok(());
-            }
-            let team = SolveTeam {
-                analysis,
-                settings,
-                matrices,
-                check_convexity,
-                values,
-                origin,
-                stop,
-                groups,
-                work,
-            };
-            dispatch(prepared.width, team)
-        };
-        let outcomes =
-            prepared.for_teams(batch, SOLVE_PASSES, is_shared, task, |(groups, kept), work| {
-                let mut taken = Vec::new();
-                for _ in kept.iter().filter(|state| state.is_none()) {
-                    taken.push(prepared.take_state(is_shared)?);
-                }
-                let mut others = taken.iter_mut();
-                let states = kept.into_iter().map(|state| state.or_else(|| others.next()));
-                let groups = groups.into_iter().zip(states.flatten());
-                let groups = groups
-                    .map(|((first, rows), state)| GroupTask {
-                        first,
-                        rows,
-                        state: state.as_mut_slice(),
-                    })
-                    .collect();
-                let outcome = solve(groups, work);
-                taken.into_iter().for_each(|state| prepared.return_state(state));
-                outcome
-            });
-        // The first error by position, whichever thread finds one first.
-        outcomes.into_iter().collect::<Result<(), Error>>()?;
-        Ok(solution)
+        let origin = near.as_ref().map_or(origin, Origin::Near);
+        solve_batch(prepared, values, (origin, stop), kept, check_convexity)
     }
 
     /// Checks what a solve is given.

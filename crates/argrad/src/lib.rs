@@ -96,9 +96,9 @@ pub mod host;
 pub mod ndarray;
 
 pub use argrad_solver::{
-    Cone, Differentiation, Engine, Error, Explanation, Instructions, Interrupt, KktCondition,
-    KktConditions, KktLabel, KktMultipliers, KktPoint, KktRow, Method, Mode, OnFailure, Pattern,
-    Report, Settings, Slot, Status, Structure, Unknown,
+    Cone, DecomposedCone, Differentiation, Engine, Error, Explanation, Instructions, Interrupt,
+    KktCondition, KktConditions, KktLabel, KktMultipliers, KktPoint, KktRow, Method, Mode,
+    OnFailure, Pattern, Report, Settings, Slot, Status, Structure, Unknown,
 };
 pub use qp::{
     MatrixShape, QpCotangent, QpGradients, QpLayer, QpPoint, QpShape, QpSolution,

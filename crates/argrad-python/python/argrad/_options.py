@@ -34,6 +34,7 @@ SETTINGS = (
     "convexity_tolerance",
     "memory_limit",
     "share_matrices",
+    "chordal_decomposition",
     "engine",
 )
 """The settings of the solver itself, by name."""
@@ -152,6 +153,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "convexity_tolerance": _positive,
     "memory_limit": _bytes,
     "share_matrices": _flag,
+    "chordal_decomposition": _flag,
     "engine": _engine,
 }
 

@@ -112,7 +112,7 @@ impl Tape {
 
     /// The solver of this tape.
     fn solver(&self) -> Solver {
-        Solver { prepared: self.prepared.clone() }
+        Solver::nearby(self.prepared.clone())
     }
 
     /// Solves nearby programs, from the point of this tape where that works.

@@ -7,7 +7,7 @@ use crate::program::Error;
 ///
 /// # Errors
 /// [`Error::Pattern`] when the ordering refuses the pattern.
-pub(super) fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
+pub(crate) fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
     let identity: Vec<u32> = (0..order as u32).collect();
     let (start, below) = rows_of(order, entries, &identity);
     // With the diagonal, which changes no order: a pattern with fewer entries than nodes fails an

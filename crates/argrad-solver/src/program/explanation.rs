@@ -16,6 +16,19 @@ pub enum Unknown {
     Auxiliary(usize),
 }
 
+/// A positive semidefinite cone whose matrices are sums of smaller ones on the way to the solution:
+/// its pattern of zeros has such cliques.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DecomposedCone {
+    /// Its place in the list of cones.
+    pub cone: usize,
+    /// Number of cliques.
+    pub cliques: usize,
+    /// Side of the largest.
+    pub largest: usize,
+}
+
 /// What a solver does with programs of its structure: see [`Solver::explain`]. Displayed as a few
 /// lines of text.
 ///
@@ -34,6 +47,13 @@ pub struct Explanation {
     /// The cones whose rows are eliminated by the inverse of their block, by their position in the
     /// list of cones: they are no unknowns of the system.
     pub eliminated_cones: Vec<(usize, Cone)>,
+    /// The cones of sparse matrices, by their position in the list of cones: they are decomposed
+    /// where enough of b is zero too.
+    pub sparse_cones: Vec<(usize, Cone)>,
+    /// Those that are decomposed, of a sample ([`Solver::explain_sample`]).
+    ///
+    /// [`Solver::explain_sample`]: crate::Solver::explain_sample
+    pub decomposed_cones: Vec<DecomposedCone>,
     /// The unknowns, in the order in which they are eliminated; none for a matrix-free solver.
     pub elimination: Vec<Unknown>,
     /// Entries of the system below its diagonal, with those that eliminated rows fill in.
@@ -61,6 +81,16 @@ impl fmt::Display for Explanation {
         }
         for (index, cone) in &self.eliminated_cones {
             writeln!(f, "cone {index}, {cone:?}: rows eliminated by the inverse of their block")?;
+        }
+        for (index, cone) in &self.sparse_cones {
+            let decomposed = self.decomposed_cones.iter().find(|found| found.cone == *index);
+            write!(f, "cone {index}, {cone:?}: sparse matrices, decomposed into ")?;
+            match decomposed {
+                None => writeln!(f, "cliques where b has zeros enough")?,
+                Some(DecomposedCone { cliques, largest, .. }) => {
+                    writeln!(f, "{cliques} cliques, the largest of side {largest}")?;
+                }
+            }
         }
         writeln!(
             f,

@@ -16,7 +16,7 @@ mod structure;
 mod values;
 
 pub use error::Error;
-pub use explanation::{Explanation, Unknown};
+pub use explanation::{DecomposedCone, Explanation, Unknown};
 pub use interrupt::Interrupt;
 pub use settings::{Engine, Instructions, Settings};
 pub use solution::{Report, Solution, Status};

@@ -79,6 +79,10 @@ pub struct Settings {
     /// by the inverse of one matrix, which takes O(n^2) operations a sample beside a small factor,
     /// instead of a factorization each. For comparisons; last bits depend on it.
     pub share_matrices: bool,
+    /// Whether the way to the solution leads through the cliques of large positive semidefinite
+    /// matrices, where so many of their entries are zero, in A and in b, that it is shorter. For
+    /// comparisons; last bits depend on it.
+    pub chordal_decomposition: bool,
     /// Vector instructions of the lanes.
     pub instructions: Instructions,
     /// How linear systems are solved.
@@ -100,6 +104,7 @@ impl Default for Settings {
             convexity_tolerance: 1e-10,
             memory_limit: None,
             share_matrices: true,
+            chordal_decomposition: true,
             instructions: Instructions::Detect,
             engine: Engine::Auto,
         }

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::lanes::{LaneTask, M, MOST_GROUPS, MOST_LANES, V};
+use crate::lanes::{M, V};
 use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_samples};
 use crate::solve::approach::{Approached, approach};
 use crate::solve::convexity::check_convexity;
@@ -14,11 +14,11 @@ use crate::solve::outcome::{Outcome, SolutionRows};
 use crate::solve::pivoting::pivoting;
 use crate::solve::polish::{Target, polish};
 use crate::solve::report::{report, write_rows};
+use crate::solve::samples::{Place, Samples};
 use crate::solve::share::{load_shared, write_general_values};
 use crate::solve::uniqueness::{DOUBTFUL, uniqueness};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{EquilibrationVectors, State, SystemWork, Work};
-use crate::system::shared::matrices::SharedMatrices;
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next. The first is too early for large matrices:
@@ -27,6 +27,9 @@ use crate::system::shared::matrices::SharedMatrices;
 const HANDOVER: [f64; 4] = [1e-3, 1e-7, 1e-10, 1e-13];
 /// Residual of the scaled program that a polish must reach after each handover.
 const POLISHED: [f64; 4] = [5e-12, 1e-10, 1e-10, 1e-10];
+/// Residual of the scaled program at which an approximate point is handed over to the polish of
+/// another program: to come nearer is cheap there, and saves a step here.
+const APPROXIMATE: f64 = 1e-9;
 /// Handovers of the interior point on the duals; what they do not solve is solved the general way.
 const DUAL_ROUNDS: usize = 3;
 /// Residual of a best point from which a last polish is tried.
@@ -49,92 +52,17 @@ pub(crate) enum Origin<'a> {
     Cold,
     /// Solved from these points where Newton's method from there converges, else from scratch.
     Warm(&'a Solution),
+    /// Solved from these points where their reports say solved, with so many iterations, and
+    /// Newton's method from there converges; else from scratch.
+    Near(&'a Solution),
+    /// From scratch, and only to points from which Newton's method should converge.
+    Approximate,
     /// These points are the solutions.
     Given(&'a Solution),
 }
 
-/// A group to solve: the samples `first..first + rows.reports.len()`, at most as many as there are
-/// lanes.
-pub(crate) struct GroupTask<'a> {
-    pub(crate) first: usize,
-    pub(crate) rows: SolutionRows<'a>,
-    pub(crate) state: &'a mut [f64],
-}
-
-/// Solves the groups that are approached together: at most as many as a register of f32 holds.
-pub(crate) struct SolveTeam<'a> {
-    pub(crate) analysis: &'a Analysis,
-    pub(crate) settings: &'a Settings,
-    /// The matrices that the batch shares, where they serve.
-    pub(crate) matrices: Option<&'a SharedMatrices>,
-    pub(crate) check_convexity: bool,
-    pub(crate) values: &'a Values<'a>,
-    pub(crate) origin: Origin<'a>,
-    pub(crate) stop: Stop<'a>,
-    pub(crate) groups: Vec<GroupTask<'a>>,
-    pub(crate) work: &'a mut [f64],
-}
-
-impl LaneTask for SolveTeam<'_> {
-    type Output = Result<(), Error>;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Result<(), Error> {
-        let Self { analysis, settings, matrices, values, origin, stop, groups, .. } = self;
-        let work = &mut Work::new(simd, analysis, self.work);
-        let mut spare = std::mem::take(&mut work.spare);
-        let mut states = Vec::with_capacity(MOST_GROUPS);
-        let mut places = Vec::with_capacity(MOST_GROUPS);
-        for GroupTask { first, rows, state } in groups {
-            let place = Place::new(simd, first, rows.reports.len());
-            check_finite_samples(&analysis.structure, values, first, place.count)?;
-            let spare = std::mem::take(&mut spare);
-            let mut state = State::new(simd, analysis, matrices, state, spare);
-            let mut group = LaneGroup::new(simd, (analysis, settings), &mut state, work, &place);
-            group.load(values, &place.samples[..V::<S>::LANES]);
-            if self.check_convexity && (first == 0 || !values.p.is_shared()) {
-                write_general_values(simd, analysis, &mut state);
-                let samples = first..first + place.count;
-                check_convexity(simd, analysis, settings, values, &mut state, work, samples)?;
-            }
-            states.push(state);
-            places.push((place, rows));
-        }
-        let mut approached = [Approached::none(simd); MOST_GROUPS];
-        if matches!(origin, Origin::Cold) && matrices.is_none() {
-            let mut lanes = [M::splat(simd, false); MOST_GROUPS];
-            lanes.iter_mut().zip(&places).for_each(|(lanes, (place, _))| *lanes = place.all);
-            let lanes = &lanes[..states.len()];
-            approached = approach(simd, analysis, &mut states, lanes, work);
-        }
-        let groups = states.iter_mut().zip(places).zip(approached);
-        for ((state, (place, rows)), approached) in groups {
-            let group = LaneGroup::new(simd, (analysis, settings), state, work, &place);
-            group.finish(values, (origin, &approached, stop), &place, rows);
-        }
-        Ok(())
-    }
-}
-
-/// Which samples a group has.
-struct Place<S: Simd> {
-    first: usize,
-    count: usize,
-    /// One per lane; lanes without a sample of their own repeat the first.
-    samples: [usize; MOST_LANES],
-    /// Lanes with a sample of their own.
-    all: M<S>,
-}
-
-impl<S: Simd> Place<S> {
-    #[inline(always)]
-    fn new(simd: S, first: usize, count: usize) -> Self {
-        let samples = std::array::from_fn(|lane| first + if lane < count { lane } else { 0 });
-        Self { first, count, samples, all: M::first(simd, count) }
-    }
-}
 /// A lane group under way.
-struct LaneGroup<'r, 's, 'w, S: Simd> {
+pub(super) struct LaneGroup<'r, 's, 'w, S: Simd> {
     simd: S,
     analysis: &'r Analysis,
     settings: &'r Settings,
@@ -147,7 +75,7 @@ struct LaneGroup<'r, 's, 'w, S: Simd> {
 
 impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     #[inline(always)]
-    fn new(
+    pub(super) fn new(
         simd: S,
         (analysis, settings): (&'r Analysis, &'r Settings),
         state: &'r mut State<'s, S>,
@@ -160,14 +88,14 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
 
     /// Solves the programs that are loaded, and writes solutions and reports.
     #[inline(always)]
-    fn finish(
+    pub(super) fn finish(
         mut self,
         values: &Values<'_>,
-        (origin, approached, stop): (Origin<'_>, &Approached<S>, Stop<'_>),
+        (origin, stop): (Origin<'_>, Stop<'_>),
         place: &Place<S>,
         rows: SolutionRows<'_>,
     ) {
-        let samples = &place.samples[..V::<S>::LANES];
+        let samples = place.samples.of_lanes::<S>();
         match origin {
             Origin::Given(point) => self.take(point, samples),
             Origin::Warm(start) => {
@@ -175,22 +103,66 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
                 self.approach();
                 self.solve(stop);
             }
-            Origin::Cold => {
-                self.polish_approached(approached);
+            Origin::Near(start) => {
+                self.polish_near(start, samples);
                 self.solve(stop);
+            }
+            Origin::Cold => self.solve(stop),
+            Origin::Approximate => {
+                self.approximate(stop);
+                return self.describe(values, place, rows);
             }
         }
         self.project_unpolished();
         self.factor();
         self.look_for_others();
+        self.describe(values, place, rows);
+    }
+
+    /// Writes solutions and reports.
+    #[inline(always)]
+    fn describe(self, values: &Values<'_>, place: &Place<S>, rows: SolutionRows<'_>) {
         let Self { simd, analysis, settings, state, work, outcome, .. } = self;
         report(simd, analysis, settings, state, &mut work.system, &outcome, rows.reports);
-        write_rows(analysis, values, state, place.first, rows);
+        write_rows(analysis, values, state, &place.samples, rows);
+    }
+
+    /// [`Self::load`], where what is not finite or not convex is refused.
+    #[inline(always)]
+    pub(super) fn check_and_load(
+        &mut self,
+        values: &Values<'_>,
+        samples: &Samples,
+        is_convexity_checked: bool,
+    ) -> Result<(), Error> {
+        let (first, count) = (samples.as_slice()[0], samples.as_slice().len());
+        check_finite_samples(&self.analysis.structure, values, first, count)?;
+        self.load(values, samples.of_lanes::<S>());
+        if is_convexity_checked && (first == 0 || !values.p.is_shared()) {
+            let Self { simd, analysis, settings, state, work, .. } = self;
+            write_general_values(*simd, analysis, state);
+            let samples = first..first + count;
+            check_convexity(*simd, analysis, settings, values, state, work, samples)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the pending lanes out of the group, and adds their samples to `left`.
+    #[inline(always)]
+    pub(super) fn leave_pending(&mut self, samples: &Samples, left: &mut Vec<usize>) {
+        let pending = self.outcome.pending;
+        for (lane, &sample) in samples.as_slice().iter().enumerate() {
+            if pending.lane(lane) {
+                left.push(sample);
+            }
+        }
+        self.all = self.all & !pending;
+        self.outcome.pending = M::splat(self.simd, false);
     }
 
     /// Loads the programs into lanes, and scales them.
     #[inline(always)]
-    fn load(&mut self, values: &Values<'_>, samples: &[usize]) {
+    pub(super) fn load(&mut self, values: &Values<'_>, samples: &[usize]) {
         let Self { simd, analysis, state, work, .. } = self;
         if let Some(matrices) = state.shared {
             return load_shared(*simd, analysis, matrices, values, samples, state);
@@ -220,6 +192,40 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
         self.polish(WARM, self.enough(), (none, none));
         self.outcome.warm = self.outcome.solved;
         self.outcome.forget_pending(self.simd);
+    }
+
+    /// Newton's method from points near to the solutions, which took so many iterations.
+    #[inline(always)]
+    fn polish_near(&mut self, start: &Solution, samples: &[usize]) {
+        let mut near = V::splat(self.simd, 0.0);
+        let mut iterations = near;
+        for (lane, &sample) in samples.iter().enumerate() {
+            let report = start.reports[sample];
+            near.set_lane(lane, f64::from(u8::from(report.is_solved())));
+            iterations.set_lane(lane, f64::from(report.iterations));
+        }
+        let (pending, none) = (self.outcome.pending, M::splat(self.simd, false));
+        let near = pending & near.gt(V::splat(self.simd, 0.0));
+        if !near.any() {
+            return;
+        }
+        load_start(self.analysis, start, samples, self.state);
+        self.outcome.pending = near;
+        self.polish(POLISHED[1], self.enough(), (none, none));
+        let outcome = &mut self.outcome;
+        outcome.elsewhere = near & outcome.solved;
+        outcome.iterations_elsewhere = iterations;
+        outcome.pending = pending & !outcome.solved;
+        outcome.forget_pending(self.simd);
+    }
+
+    /// The interior point alone.
+    #[inline(always)]
+    fn approximate(&mut self, stop: Stop<'_>) {
+        let mut embedding = interior_point::start(self.simd, self.analysis, self.state, self.work);
+        self.interior_point(&mut embedding, APPROXIMATE, stop);
+        self.publish(&embedding);
+        self.outcome.embedding = Some(embedding);
     }
 
     /// Solves the pending lanes: with the matrices that the batch shares, where it does, and the
@@ -263,8 +269,10 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
             let Self { state, work, .. } = self;
             let round = (lanes, handover);
             let found = dual_interior_point(simd, analysis, state, work, &mut embedding, round);
-            self.outcome.direct_iterations =
-                self.outcome.pending.select(embedding.iterations, self.outcome.direct_iterations);
+            self.outcome.iterations_elsewhere = self
+                .outcome
+                .pending
+                .select(embedding.iterations, self.outcome.iterations_elsewhere);
             self.polish_by_sharing_to(found, polished_to, false);
         }
     }
@@ -279,8 +287,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     /// weakly active rows stay pending.
     #[inline(always)]
     fn polish_by_sharing_to(&mut self, lanes: M<S>, residual: f64, is_vertex: bool) {
-        let found = self.polish_some(lanes, residual, is_vertex);
-        self.outcome.by_sharing = self.outcome.by_sharing | found;
+        self.polish_some(lanes, residual, is_vertex);
     }
 
     /// Approaches the solutions of the pending lanes in single precision, and polishes.
@@ -297,11 +304,11 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
 
     /// Polishes the lanes that were approached in single precision.
     #[inline(always)]
-    fn polish_approached(&mut self, approached: &Approached<S>) {
+    pub(super) fn polish_approached(&mut self, approached: &Approached<S>) {
         let found = self.polish_some(approached.found, POLISHED[0], false);
-        self.outcome.approached = found;
-        self.outcome.direct_iterations =
-            found.select(approached.iterations, self.outcome.direct_iterations);
+        let outcome = &mut self.outcome;
+        outcome.iterations_elsewhere =
+            found.select(approached.iterations, outcome.iterations_elsewhere);
     }
 
     /// Polishes `lanes`, which are pending. Returns those that are solved by it; the others stay
@@ -322,6 +329,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
             let weak = weakly_active(*simd, analysis, state, found, cones);
             found = found & weak.le(V::splat(*simd, 0.0));
         }
+        outcome.elsewhere = outcome.elsewhere | found;
         outcome.solved = before | found;
         outcome.pending = pending & !found;
         outcome.forget_pending(*simd);

@@ -1,4 +1,5 @@
-//! The solve of one lane group, from values to solution: read [`group`] first.
+//! The solve of one lane group, from values to solution: read [`group`] first. [`team`] are groups
+//! that go together.
 //!
 //! [`equilibrate`] loads and scales, with [`alignment`] of what is far apart ([`scales`] are its
 //! factors), [`convexity`] checks P, [`share`] makes and loads matrices
@@ -19,6 +20,8 @@ pub(crate) mod outcome;
 mod pivoting;
 pub(crate) mod polish;
 mod report;
+pub(crate) mod samples;
 mod scales;
 pub(crate) mod share;
+pub(crate) mod team;
 mod uniqueness;

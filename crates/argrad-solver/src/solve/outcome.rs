@@ -38,12 +38,11 @@ pub(super) struct Outcome<S: Simd> {
     pub(super) solved: M<S>,
     /// Lanes that are solved from their start.
     pub(super) warm: M<S>,
-    /// Lanes that are solved with the matrices that the batch shares, ...
-    pub(super) by_sharing: M<S>,
-    /// ... or from where single precision came.
-    pub(super) approached: M<S>,
-    /// Iterations of what came before the general interior point.
-    pub(super) direct_iterations: V<S>,
+    /// Lanes that are solved without the general interior point on their own program: in single
+    /// precision, on its dual with the matrices that the batch shares, or on a decomposed program;
+    /// and the iterations there.
+    pub(super) elsewhere: M<S>,
+    pub(super) iterations_elsewhere: V<S>,
     pub(super) polish_steps: V<S>,
     /// Of the polishes.
     pub(super) factorizations: V<S>,
@@ -71,9 +70,8 @@ impl<S: Simd> Outcome<S> {
             pending: all,
             solved: no,
             warm: no,
-            by_sharing: no,
-            approached: no,
-            direct_iterations: zero,
+            elsewhere: no,
+            iterations_elsewhere: zero,
             polish_steps: zero,
             factorizations: zero,
             growth: zero,
@@ -110,10 +108,13 @@ impl<S: Simd> Outcome<S> {
         self.growth = lanes.select(found.growth, self.growth);
     }
 
-    /// Forgets what was booked of the lanes that are pending.
+    /// Forgets what was booked of the lanes that are pending: what becomes of them is then the same
+    /// as without what was tried.
     #[inline(always)]
     pub(super) fn forget_pending(&mut self, simd: S) {
         let zero = V::splat(simd, 0.0);
+        self.best = self.pending.select(V::splat(simd, f64::INFINITY), self.best);
+        self.escaping = self.escaping & !self.pending;
         self.polish_steps = self.pending.select(zero, self.polish_steps);
         self.factorizations = self.pending.select(zero, self.factorizations);
         self.growth = self.pending.select(zero, self.growth);

@@ -6,6 +6,7 @@ use crate::program::{Report, Settings, Status, Values};
 use crate::solve::equilibrate::INFINITE;
 use crate::solve::measure::{measure, weakly_active};
 use crate::solve::outcome::{Outcome, SolutionRows};
+use crate::solve::samples::Samples;
 use crate::system::analysis::Analysis;
 use crate::system::memory::{State, SystemWork};
 
@@ -22,9 +23,8 @@ pub(super) fn report<S: Simd>(
 ) {
     let measure = measure(simd, analysis, state, work);
     let residual = measure.residual();
-    // Without the general interior point.
-    let early = outcome.by_sharing | outcome.approached;
-    let direct = outcome.warm | early;
+    // Without an interior point on their own program.
+    let direct = outcome.warm | outcome.elsewhere;
     let weak = weakly_active(simd, analysis, state, outcome.solved, work.cones);
     for (lane, report) in reports.iter_mut().enumerate() {
         let escapes = outcome.escaping.lane(lane);
@@ -50,8 +50,8 @@ pub(super) fn report<S: Simd>(
                 status = Status::IterationLimit;
             }
         }
-        if early.lane(lane) {
-            iterations = outcome.direct_iterations.lane(lane) as u32;
+        if outcome.elsewhere.lane(lane) {
+            iterations = outcome.iterations_elsewhere.lane(lane) as u32;
             started = iterations;
         }
         let growth = outcome.growth.lane(lane);
@@ -80,17 +80,17 @@ pub(super) fn write_rows<S: Simd>(
     analysis: &Analysis,
     values: &Values<'_>,
     state: &mut State<'_, S>,
-    first: usize,
+    samples: &Samples,
     rows: SolutionRows<'_>,
 ) {
     let (n, m) = (analysis.n(), analysis.m());
     let cost = state.cost_scale[0];
-    for lane in 0..rows.reports.len() {
+    for (lane, &sample) in samples.as_slice().iter().enumerate() {
         let x = &mut rows.x[lane * n..(lane + 1) * n];
         for (j, out) in x.iter_mut().enumerate() {
             *out = (state.x[j] * state.x_scale[j]).lane(lane);
         }
-        let b = values.b.sample(first + lane, m);
+        let b = values.b.sample(sample, m);
         for (i, &b) in b.iter().enumerate() {
             let at = lane * m + i;
             rows.z[at] = (state.z[i] * state.row_scale[i] / cost).lane(lane);

@@ -6,6 +6,7 @@ mod families;
 mod auxiliary;
 mod bad_input;
 mod bitwise;
+mod chordal;
 mod conditions;
 mod cones;
 mod convexity;

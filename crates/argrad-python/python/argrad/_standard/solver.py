@@ -43,8 +43,9 @@ class Solver:
             (relative to the largest entry of P: 1e-10, for a P of single precision 1e-5),
             memory_limit (bytes that a call may take; None, the default, is the memory of the
             machine), share_matrices (True: batches of quadratic programs that share P and A are
-            solved by one inverse), engine ("auto", "lanes", "sparse"; "matrix_free" has no
-            factorization: only `at`, with derivatives by "lsqr").
+            solved by one inverse), chordal_decomposition (True: the way to the solution leads
+            through the cliques of large sparse semidefinite matrices), engine ("auto", "lanes",
+            "sparse"; "matrix_free" has no factorization: only `at`, with derivatives by "lsqr").
         n: number of variables; needed only where P and A are both None.
 
     Raises:
