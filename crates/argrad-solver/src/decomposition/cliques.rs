@@ -159,7 +159,10 @@ fn merge(nodes: &mut [Node]) {
             while at < nodes[p].children.len() {
                 let child = nodes[p].children[at];
                 let candidate = joined(&nodes[p], &nodes[child]);
-                if candidate.cost() <= nodes[p].cost() + nodes[child].cost() {
+                // The larger of the two has all vertices: the other one is of no use.
+                let is_part = candidate.clique.vertices.len()
+                    == nodes[child].clique.vertices.len().max(nodes[p].clique.vertices.len());
+                if is_part || candidate.cost() <= nodes[p].cost() + nodes[child].cost() {
                     for &grandchild in &nodes[child].children.clone() {
                         nodes[grandchild].clique.parent = Some(p);
                     }

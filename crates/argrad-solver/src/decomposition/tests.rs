@@ -56,6 +56,7 @@ fn every_entry_is_in_a_clique_and_separators_are_what_parents_share() {
                         assert!(parent > k);
                         let above = &tree[parent].vertices;
                         assert!(clique.separator.iter().all(|v| above.contains(v)));
+                        assert!(clique.separator.len() < above.len(), "not part of each other");
                     }
                 }
                 assert!(clique.separator.len() < clique.vertices.len());

@@ -81,7 +81,7 @@ pub struct Settings {
     pub share_matrices: bool,
     /// Whether the way to the solution leads through the cliques of large positive semidefinite
     /// matrices, where so many of their entries are zero, in A and in b, that it is shorter. For
-    /// comparisons; last bits depend on it.
+    /// comparisons; last bits depend on it. Solves from a given start do not go that way.
     pub chordal_decomposition: bool,
     /// Vector instructions of the lanes.
     pub instructions: Instructions,
