@@ -2,9 +2,9 @@
 //! that go together.
 //!
 //! [`equilibrate`] loads and scales, with [`alignment`] of what is far apart ([`scales`] are its
-//! factors), [`convexity`] checks P, [`share`] makes and loads matrices
-//! that the batch shares, with which [`pivoting`] and [`dual_interior_point`] solve; [`approach`]
-//! comes near the solution in single precision; [`interior_point`] comes near the solution or to a certificate, [`polish`] takes it to rounding
+//! factors), [`convexity`] checks P, [`share`] makes and loads matrices that the batch shares, with
+//! which [`pivoting`] and [`dual_interior_point`] solve; [`approach`] comes near the solution in
+//! single precision, [`interior_point`] near it or to a certificate, [`polish`] takes it to rounding
 //! error, [`measure`] judges it in the caller's units, [`uniqueness`] looks whether others solve
 //! the program too, [`report`] says how it went.
 
