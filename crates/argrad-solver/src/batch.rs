@@ -1,11 +1,11 @@
 //! A batch from values to solutions: its groups, on threads.
 
-use crate::lanes::{Buffer, dispatch};
+use crate::lanes::{Buffer, MOST_GROUPS, dispatch};
 use crate::prepared::{Group, Prepared, Rows};
 use crate::program::{Error, Report, Solution, Status, Stop, Values};
 use crate::solve::group::Origin;
 use crate::solve::outcome::SolutionRows;
-use crate::solve::samples::Samples;
+use crate::solve::samples::{Left, Samples};
 use crate::solve::team::{GroupTask, Pass, SolveTeam};
 use crate::system::shared::matrices::SharedMatrices;
 
@@ -28,13 +28,7 @@ pub(crate) fn solve_batch(
     let (n, m, batch) = (prepared.analysis.n(), prepared.analysis.m(), values.batch);
     let each = (n + 2 * m) * size_of::<f64>() + size_of::<Report>();
     prepared.check_memory(batch, each, "the solutions")?;
-    let mut solution = Solution {
-        batch,
-        x: vec![0.0; batch * n],
-        z: vec![0.0; batch * m],
-        s: vec![0.0; batch * m],
-        reports: vec![Report::default(); batch],
-    };
+    let mut solution = zeros(batch, n, m);
     // Where there are neighbours, they do not wait for a sample that takes the general way.
     let leaves = prepared.analysis.approach.is_some()
         && matches!(origin, Origin::Cold)
@@ -42,7 +36,7 @@ pub(crate) fn solve_batch(
         && batch > prepared.lanes;
     let pass = if leaves { Pass::Approach } else { Pass::Whole };
     let work = BatchWork { prepared, values, matrices, check_convexity, origin, stop };
-    let left = work.solve_all(pass, &mut solution, states.as_deref_mut())?;
+    let left = work.solve_pass(pass, None, &mut solution, states.as_deref_mut())?;
     if !left.is_empty() {
         work.solve_rest(&left, &mut solution, states)?;
     }
@@ -59,49 +53,64 @@ struct BatchWork<'a> {
     stop: Stop<'a>,
 }
 
+/// A group, its part of the solution, and the state to keep.
+type Part<'a> = (Group, SolutionRows<'a>, Option<&'a mut Buffer>);
+
 impl BatchWork<'_> {
-    /// Solves the batch in place. Returns the samples that `pass` leaves.
-    fn solve_all(
+    /// Solves the samples `chosen`, or all of them, into `solution`, in this order. Returns those
+    /// that `pass` leaves.
+    fn solve_pass(
         &self,
         pass: Pass,
+        chosen: Option<&[usize]>,
         solution: &mut Solution,
         states: Option<&mut [Buffer]>,
     ) -> Result<Vec<usize>, Error> {
         let Self { prepared, matrices, .. } = *self;
         let (n, m) = (prepared.analysis.n(), prepared.analysis.m());
+        let batch = solution.batch;
         let mut x = Rows::new(&mut solution.x, n);
         let mut z = Rows::new(&mut solution.z, m);
         let mut s = Rows::new(&mut solution.s, m);
         let mut reports = Rows::new(&mut solution.reports, 1);
         let mut kept = states.map(<[Buffer]>::iter_mut);
-        let task = |team: Group| -> Vec<_> {
-            let part = |group: Group| {
+        let task = |team: Group| -> [Option<Part<'_>>; MOST_GROUPS] {
+            let mut groups = team.parts(prepared.lanes);
+            std::array::from_fn(|_| {
+                let group = groups.next()?;
                 let (x, z, s) = (x.next(group), z.next(group), s.next(group));
                 let rows = SolutionRows { x, z, s, reports: reports.next(group) };
-                (group, rows, kept.as_mut().and_then(Iterator::next))
-            };
-            team.parts(prepared.lanes).map(part).collect()
+                Some((group, rows, kept.as_mut().and_then(Iterator::next)))
+            })
         };
         let is_shared = matrices.is_some();
-        let solve = |parts: Vec<(Group, SolutionRows<'_>, Option<&mut Buffer>)>,
-                     work: &mut [f64]| {
-            let mut taken = Vec::new();
-            for _ in parts.iter().filter(|(.., state)| state.is_none()) {
-                taken.push(prepared.take_state(is_shared)?);
+        let solve = |parts: [Option<Part<'_>>; MOST_GROUPS], work: &mut [f64]| {
+            let mut taken = [const { None }; MOST_GROUPS];
+            for (taken, part) in taken.iter_mut().zip(&parts) {
+                if let Some((.., None)) = part {
+                    *taken = Some(prepared.take_state(is_shared)?);
+                }
             }
             let mut others = taken.iter_mut();
-            let groups = parts.into_iter().filter_map(|(group, rows, state)| {
-                let state = state.or_else(|| others.next())?.as_mut_slice();
-                let samples = Samples::new(group.first..group.first + group.count);
-                Some(GroupTask { samples, rows, state })
+            let groups = parts.map(|part| {
+                let other = others.next().and_then(Option::as_mut);
+                let (group, rows, state) = part?;
+                let state = state.or(other)?.as_mut_slice();
+                let sample =
+                    |at: usize| chosen.map_or(group.first + at, |all| all[group.first + at]);
+                Some(GroupTask { samples: Samples::new(group.count, sample), rows, state })
             });
-            let left = self.solve_team(pass, groups.collect(), work);
-            taken.into_iter().for_each(|state| prepared.return_state(state));
+            let left = self.solve_team(pass, groups, work);
+            taken.into_iter().flatten().for_each(|state| prepared.return_state(state));
             left
         };
-        let left = prepared.for_teams(self.values.batch, SOLVE_PASSES, is_shared, task, solve);
+        let outcomes = prepared.for_teams(batch, SOLVE_PASSES, is_shared, task, solve);
+        let mut left = Vec::new();
         // The first error by position, whichever thread finds one first.
-        Ok(left.into_iter().collect::<Result<Vec<_>, Error>>()?.concat())
+        for outcome in outcomes {
+            left.extend_from_slice(outcome?.as_slice());
+        }
+        Ok(left)
     }
 
     /// Solves the samples `left`, in groups of their own, and puts them where they belong.
@@ -109,62 +118,48 @@ impl BatchWork<'_> {
         &self,
         left: &[usize],
         solution: &mut Solution,
-        mut states: Option<&mut [Buffer]>,
+        states: Option<&mut [Buffer]>,
     ) -> Result<(), Error> {
-        let prepared = self.prepared;
+        let Self { prepared, .. } = *self;
         let (n, m, lanes) = (prepared.analysis.n(), prepared.analysis.m(), prepared.lanes);
-        let solve = |group: Group, work: &mut [f64]| {
-            let samples = &left[group.first..group.first + group.count];
-            let mut part = Solution {
-                batch: group.count,
-                x: vec![0.0; group.count * n],
-                z: vec![0.0; group.count * m],
-                s: vec![0.0; group.count * m],
-                reports: vec![Report::default(); group.count],
-            };
-            let mut state = prepared.take_state(false)?;
-            let Solution { x, z, s, reports, .. } = &mut part;
-            let task = GroupTask {
-                samples: Samples::new(samples.iter().copied()),
-                rows: SolutionRows { x, z, s, reports },
-                state: state.as_mut_slice(),
-            };
-            self.solve_team(Pass::Rest, vec![task], work)?;
-            Ok((part, state))
+        let mut part = zeros(left.len(), n, m);
+        let mut own = match states {
+            Some(_) => prepared.take_states(left.len(), false)?,
+            None => Vec::new(),
         };
-        let solved = prepared.for_groups(left.len(), SOLVE_PASSES, |group| group, solve);
-        for (samples, solved) in left.chunks(lanes).zip(solved) {
-            let (part, state) = solved?;
-            for (lane, &sample) in samples.iter().enumerate() {
-                let (of_n, of_m) = (lane * n..(lane + 1) * n, lane * m..(lane + 1) * m);
-                solution.x[sample * n..][..n].copy_from_slice(&part.x[of_n]);
-                solution.z[sample * m..][..m].copy_from_slice(&part.z[of_m.clone()]);
-                solution.s[sample * m..][..m].copy_from_slice(&part.s[of_m]);
-                solution.reports[sample] = part.reports[lane];
-                if let Some(states) = states.as_deref_mut() {
-                    let kept = states[sample / lanes].as_mut_slice();
-                    copy_lane((state.as_slice(), lane), (kept, sample % lanes), lanes);
-                }
-            }
-            prepared.return_state(state);
+        let kept = states.is_some().then_some(&mut *own);
+        let solved = self.solve_pass(Pass::Rest, Some(left), &mut part, kept);
+        for (at, &sample) in left.iter().enumerate().filter(|_| solved.is_ok()) {
+            solution.x[sample * n..][..n].copy_from_slice(&part.x[at * n..][..n]);
+            solution.z[sample * m..][..m].copy_from_slice(&part.z[at * m..][..m]);
+            solution.s[sample * m..][..m].copy_from_slice(&part.s[at * m..][..m]);
+            solution.reports[sample] = part.reports[at];
         }
-        Ok(())
+        if let Some(states) = states {
+            for (at, &sample) in left.iter().enumerate() {
+                let from = (own[at / lanes].as_slice(), at % lanes);
+                let to = (states[sample / lanes].as_mut_slice(), sample % lanes);
+                copy_lane(from, to, lanes);
+            }
+        }
+        own.into_iter().for_each(|state| prepared.return_state(state));
+        solved.map(|_| ())
     }
 
     /// Solves a team, or ends it where the time is over. Returns the samples that are left.
     fn solve_team(
         &self,
         pass: Pass,
-        groups: Vec<GroupTask<'_>>,
+        groups: [Option<GroupTask<'_>>; MOST_GROUPS],
         work: &mut [f64],
-    ) -> Result<Vec<usize>, Error> {
+    ) -> Result<Left, Error> {
         let Self { prepared, values, matrices, check_convexity, origin, stop } = *self;
         if stop.is_due() && !matches!(origin, Origin::Given(_)) {
-            for GroupTask { rows, state, .. } in groups {
+            for GroupTask { rows, state, .. } in groups.into_iter().flatten() {
                 rows.leave(Status::TimeLimit);
                 state.fill(0.0);
             }
-            return Ok(Vec::new());
+            return Ok(Left::none());
         }
         let (analysis, settings) = (&prepared.analysis, &prepared.settings);
         let team = SolveTeam {
@@ -180,6 +175,17 @@ impl BatchWork<'_> {
             work,
         };
         dispatch(prepared.width, team)
+    }
+}
+
+/// Room for the solutions of `batch` samples.
+fn zeros(batch: usize, n: usize, m: usize) -> Solution {
+    Solution {
+        batch,
+        x: vec![0.0; batch * n],
+        z: vec![0.0; batch * m],
+        s: vec![0.0; batch * m],
+        reports: vec![Report::default(); batch],
     }
 }
 

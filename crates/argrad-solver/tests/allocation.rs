@@ -86,22 +86,26 @@ fn an_iteration_does_not_allocate() {
     let (few, few_allocations) = solve(&solver(1));
     let (many, many_allocations) = solve(&solver(100));
     assert!(iterations(&many) > 2 * iterations(&few));
-    assert_eq!(few_allocations, many_allocations);
+    // Samples that one iteration does not bring near a solution are gathered.
+    assert!(many_allocations <= few_allocations, "{many_allocations} and {few_allocations}");
     assert!(many_allocations <= 24, "{many_allocations}");
 }
 
 #[test]
-fn a_hard_program_allocates_as_often_as_an_easy_one() {
+fn hard_programs_allocate_only_where_they_are_gathered() {
     let solver = solver(100);
-    let solve = |batch: &ProgramBatch| allocations(|| solver.solve(&batch.values()).unwrap());
-    let (_, expected) = solve(&easy());
-    for batch in [
-        generators::conflicting_inequalities(SIZE, 2),
-        generators::unbounded(SIZE, 2),
-        generators::weakly_active(SIZE, 3, 1e-7, 2).batch,
-        generators::duplicate_equalities(SIZE, 2).batch,
+    let solve = |batch: &ProgramBatch| allocations(|| solver.solve(&batch.values()).unwrap()).1;
+    let expected = solve(&easy());
+    for generate in [
+        |size| generators::conflicting_inequalities(size, 2),
+        |size| generators::unbounded(size, 2),
+        |size| generators::weakly_active(size, 3, 1e-7, 2).batch,
+        |size| generators::duplicate_equalities(size, 2).batch,
     ] {
-        assert_eq!(solve(&batch).1, expected);
+        let few = solve(&generate(SIZE));
+        assert!(few <= expected + 12, "{few} and {expected}");
+        let many = solve(&generate(Size { batch: 10 * SIZE.batch, ..SIZE }));
+        assert!(many <= few + 40, "{many} and {few}");
     }
 }
 

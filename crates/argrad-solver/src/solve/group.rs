@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::lanes::{M, V};
+use crate::lanes::{M, MOST_GROUPS, V};
 use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_samples};
 use crate::solve::approach::{Approached, approach};
 use crate::solve::convexity::check_convexity;
@@ -14,7 +14,7 @@ use crate::solve::outcome::{Outcome, SolutionRows};
 use crate::solve::pivoting::pivoting;
 use crate::solve::polish::{Target, polish};
 use crate::solve::report::{report, write_rows};
-use crate::solve::samples::{Place, Samples};
+use crate::solve::samples::{Left, Place, Samples};
 use crate::solve::share::{load_shared, write_general_values};
 use crate::solve::uniqueness::{DOUBTFUL, uniqueness};
 use crate::system::analysis::Analysis;
@@ -149,7 +149,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
 
     /// Takes the pending lanes out of the group, and adds their samples to `left`.
     #[inline(always)]
-    pub(super) fn leave_pending(&mut self, samples: &Samples, left: &mut Vec<usize>) {
+    pub(super) fn leave_pending(&mut self, samples: &Samples, left: &mut Left) {
         let pending = self.outcome.pending;
         for (lane, &sample) in samples.as_slice().iter().enumerate() {
             if pending.lane(lane) {
@@ -296,9 +296,13 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
         if self.state.shared.is_some() || !self.outcome.pending.any() {
             return;
         }
-        let Self { simd, analysis, state, work, outcome, .. } = self;
-        let states = std::slice::from_mut(&mut **state);
-        let [approached, ..] = approach(*simd, analysis, states, &[outcome.pending], work);
+        let Self { simd, analysis, settings, state, work, outcome, .. } = self;
+        let mut lanes = [M::splat(*simd, false); MOST_GROUPS];
+        lanes[0] = outcome.pending;
+        let mut states = [const { None }; MOST_GROUPS];
+        states[0] = Some(&mut **state);
+        let most = settings.max_iterations;
+        let [approached, ..] = approach(*simd, analysis, states, lanes, work, most);
         self.polish_approached(&approached);
     }
 

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::lanes::{M, MOST_LANES, V};
+use crate::lanes::{M, MOST_GROUPS, MOST_LANES, V};
 
 /// The samples of a group, one per lane; lanes without a sample of their own repeat the first.
 #[derive(Clone, Copy)]
@@ -12,11 +12,11 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// Those of `samples`, at least one and at most as many as there are lanes.
-    pub(crate) fn new(mut samples: impl ExactSizeIterator<Item = usize> + Clone) -> Self {
-        let count = samples.len();
-        let first = samples.clone().next().unwrap_or_default();
-        Self { of_lanes: std::array::from_fn(|_| samples.next().unwrap_or(first)), count }
+    /// `count` samples, the first of which is `sample(0)`: at least one, and at most as many as
+    /// there are lanes.
+    pub(crate) fn new(count: usize, sample: impl Fn(usize) -> usize) -> Self {
+        let of_lanes = std::array::from_fn(|lane| sample(if lane < count { lane } else { 0 }));
+        Self { of_lanes, count }
     }
 
     /// Those with a lane of their own.
@@ -27,6 +27,30 @@ impl Samples {
     /// One for each lane.
     pub(super) fn of_lanes<S: Simd>(&self) -> &[usize] {
         &self.of_lanes[..V::<S>::LANES]
+    }
+}
+
+/// The samples that a team leaves to others.
+pub(crate) struct Left {
+    samples: [usize; MOST_GROUPS * MOST_LANES],
+    count: usize,
+}
+
+impl Left {
+    /// None.
+    pub(crate) fn none() -> Self {
+        Self { samples: [0; MOST_GROUPS * MOST_LANES], count: 0 }
+    }
+
+    /// Adds one.
+    pub(super) fn push(&mut self, sample: usize) {
+        self.samples[self.count] = sample;
+        self.count += 1;
+    }
+
+    /// All of them.
+    pub(crate) fn as_slice(&self) -> &[usize] {
+        &self.samples[..self.count]
     }
 }
 

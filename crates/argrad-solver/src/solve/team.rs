@@ -7,7 +7,7 @@ use crate::program::{Error, Settings, Stop, Values};
 use crate::solve::approach::{Approached, approach};
 use crate::solve::group::{LaneGroup, Origin};
 use crate::solve::outcome::SolutionRows;
-use crate::solve::samples::{Place, Samples};
+use crate::solve::samples::{Left, Place, Samples};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{State, Work};
 use crate::system::shared::matrices::SharedMatrices;
@@ -42,21 +42,23 @@ pub(crate) struct SolveTeam<'a> {
     pub(crate) origin: Origin<'a>,
     pub(crate) stop: Stop<'a>,
     pub(crate) pass: Pass,
-    pub(crate) groups: Vec<GroupTask<'a>>,
+    pub(crate) groups: [Option<GroupTask<'a>>; MOST_GROUPS],
     pub(crate) work: &'a mut [f64],
 }
 
 impl LaneTask for SolveTeam<'_> {
-    type Output = Result<Vec<usize>, Error>;
+    type Output = Result<Left, Error>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Result<Vec<usize>, Error> {
+    fn run<S: Simd>(self, simd: S) -> Result<Left, Error> {
         let Self { analysis, settings, matrices, values, origin, stop, pass, groups, .. } = self;
         let work = &mut Work::new(simd, analysis, self.work);
         let mut spare = std::mem::take(&mut work.spare);
-        let mut states = Vec::with_capacity(MOST_GROUPS);
-        let mut places = Vec::with_capacity(MOST_GROUPS);
-        for GroupTask { samples, rows, state } in groups {
+        let mut states = [const { None }; MOST_GROUPS];
+        let mut places = [const { None }; MOST_GROUPS];
+        let mut lanes = [M::splat(simd, false); MOST_GROUPS];
+        for (index, task) in groups.into_iter().flatten().enumerate() {
+            let GroupTask { samples, rows, state } = task;
             let place = Place::new(simd, samples);
             let spare = std::mem::take(&mut spare);
             let mut state = State::new(simd, analysis, matrices, state, spare);
@@ -66,19 +68,19 @@ impl LaneTask for SolveTeam<'_> {
             } else {
                 group.check_and_load(values, &samples, self.check_convexity)?;
             }
-            states.push(state);
-            places.push((place, rows));
+            lanes[index] = place.all;
+            states[index] = Some(state);
+            places[index] = Some((place, rows));
         }
         let mut approached = [Approached::none(simd); MOST_GROUPS];
         if matches!(origin, Origin::Cold) && matrices.is_none() && pass != Pass::Rest {
-            let mut lanes = [M::splat(simd, false); MOST_GROUPS];
-            lanes.iter_mut().zip(&places).for_each(|(lanes, (place, _))| *lanes = place.all);
-            let lanes = &lanes[..states.len()];
-            approached = approach(simd, analysis, &mut states, lanes, work);
+            let most = settings.max_iterations;
+            approached =
+                approach(simd, analysis, states.each_mut().map(Option::as_mut), lanes, work, most);
         }
-        let mut left = Vec::new();
-        let groups = states.iter_mut().zip(places).zip(approached);
-        for ((state, (place, rows)), approached) in groups {
+        let mut left = Left::none();
+        let groups = states.iter_mut().flatten().zip(places.into_iter().flatten());
+        for ((state, (place, rows)), approached) in groups.zip(approached) {
             let mut group = LaneGroup::new(simd, (analysis, settings), state, work, &place);
             group.polish_approached(&approached);
             if pass == Pass::Approach {

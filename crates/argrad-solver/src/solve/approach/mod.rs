@@ -62,25 +62,29 @@ impl<S: Simd> Approached<S> {
     }
 }
 
-/// Approaches the solutions of the lanes in `lanes` of the groups in `states`, at most as many as a
-/// register of f32 holds. x, z, s and v of those that get there are written to the states.
+/// Approaches the solutions of the lanes in `lanes` of the groups in `states`, of which the first
+/// is there, in at most `most_iterations`. x, z, s and v of those that get there are written to the
+/// states.
 #[inline(always)]
 pub(super) fn approach<S: Simd>(
     simd: S,
     analysis: &Analysis,
-    states: &mut [State<'_, S>],
-    lanes: &[M<S>],
+    states: [Option<&mut State<'_, S>>; MOST_GROUPS],
+    lanes: [M<S>; MOST_GROUPS],
     work: &mut Work<'_, S>,
+    most_iterations: usize,
 ) -> [Approached<S>; MOST_GROUPS] {
-    call(simd, Run { simd, analysis, states, lanes, work })
+    let most_iterations = most_iterations.min(MOST_ITERATIONS);
+    call(simd, Run { simd, analysis, states, lanes, work, most_iterations })
 }
 
 struct Run<'a, 's, 'w, S: Simd> {
     simd: S,
     analysis: &'a Analysis,
-    states: &'a mut [State<'s, S>],
-    lanes: &'a [M<S>],
+    states: [Option<&'a mut State<'s, S>>; MOST_GROUPS],
+    lanes: [M<S>; MOST_GROUPS],
     work: &'a mut Work<'w, S>,
+    most_iterations: usize,
 }
 
 impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
@@ -88,20 +92,20 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
 
     #[inline(always)]
     fn run(self) -> [Approached<S>; MOST_GROUPS] {
-        let Self { simd, analysis, states, lanes, work } = self;
+        let Self { simd, analysis, states, lanes, work, most_iterations } = self;
         let mut approached = [Approached::none(simd); MOST_GROUPS];
         let Some(approach) = &analysis.approach else { return approached };
         let Work { lengths, phase, .. } = work;
         let memory = Single::from_memory(phase);
         let mut vectors = ApproachVectors::new(lengths, memory);
-        load(analysis, states, &mut vectors);
-        let live = Lanes::of_groups(simd, lanes);
+        load(analysis, &states, &mut vectors);
+        let live = live_lanes(simd, lanes);
         let mut iteration = Iteration::new(simd, analysis, approach, vectors, live);
         iteration.start();
-        for _ in 0..MOST_ITERATIONS {
+        for iteration_count in 0..=most_iterations {
             let residuals = iteration.residuals();
             iteration.check_termination(&residuals);
-            if !iteration.live.any() {
+            if iteration_count == most_iterations || !iteration.live.any() {
                 break;
             }
             iteration.factor();
@@ -110,37 +114,35 @@ impl<S: Simd> Kernel for Run<'_, '_, '_, S> {
             let length = iteration.correct(&target);
             iteration.step(length);
         }
-        for (group, state) in states.iter_mut().enumerate() {
-            approached[group] = iteration.publish(group, state);
+        for (group, state) in states.into_iter().enumerate().take(Single::<S>::GROUPS) {
+            if let Some(state) = state {
+                approached[group] = iteration.publish(group, state);
+            }
         }
         approached
     }
 }
 
-/// A mask of the lanes of a register of f32, as numbers: one where true, else zero.
-struct Lanes;
-
-impl Lanes {
-    /// The lanes of groups, one after the other; those of groups that are not there are false.
-    #[inline(always)]
-    fn of_groups<S: Simd>(simd: S, lanes: &[M<S>]) -> <Single<S> as Register<S>>::Mask {
-        let mut numbers = Single::splat(simd, 0.0);
-        for (group, &lanes) in lanes.iter().enumerate() {
-            numbers.set_group(group, lanes.select(V::splat(simd, 1.0), V::splat(simd, 0.0)));
-        }
-        Single::splat(simd, 0.0).lt(numbers)
+/// The lanes of groups, one after the other.
+#[inline(always)]
+fn live_lanes<S: Simd>(simd: S, lanes: [M<S>; MOST_GROUPS]) -> <Single<S> as Register<S>>::Mask {
+    let zero = Single::splat(simd, 0.0);
+    let mut numbers = zero;
+    for (group, lanes) in lanes.into_iter().enumerate().take(Single::<S>::GROUPS) {
+        numbers.set_group(group, lanes.select(V::splat(simd, 1.0), V::splat(simd, 0.0)));
     }
+    zero.lt(numbers)
 }
 
 /// Rounds the programs of the groups into f32 lanes. Lanes without a group repeat the first.
 #[inline(always)]
 fn load<S: Simd>(
     analysis: &Analysis,
-    states: &[State<'_, S>],
+    states: &[Option<&mut State<'_, S>>; MOST_GROUPS],
     vectors: &mut ApproachVectors<'_, S>,
 ) {
     for group in 0..Single::<S>::GROUPS {
-        let state = states.get(group).unwrap_or(&states[0]);
+        let Some(state) = states[group].as_deref().or(states[0].as_deref()) else { return };
         for addresses in analysis.kkt.given_addresses() {
             let given = &state.values[addresses.clone()];
             for (single, &value) in vectors.values[addresses].iter_mut().zip(given) {

@@ -80,8 +80,10 @@ impl LaneTask for Teams<'_> {
                 analysis.kkt.write_static(state.values);
                 states.push(state);
             }
-            let all = vec![M::splat(simd, true); together];
-            let approached = approach(simd, analysis, &mut states, &all, work);
+            let all = [M::splat(simd, true); MOST_GROUPS];
+            let mut rest = states.iter_mut();
+            let team = std::array::from_fn(|_| rest.next());
+            let approached = approach(simd, analysis, team, all, work, 100);
             for (state, approached) in states.iter().zip(approached) {
                 let residual = measure(simd, analysis, state, &mut work.system).residual();
                 for lane in 0..lanes {
