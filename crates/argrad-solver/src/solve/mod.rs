@@ -4,9 +4,9 @@
 //! [`equilibrate`] loads and scales, with [`alignment`] of what is far apart ([`scales`] are its
 //! factors), [`convexity`] checks P, [`share`] makes and loads matrices that the batch shares, with
 //! which [`pivoting`] and [`dual_interior_point`] solve; [`approach`] comes near the solution in
-//! single precision, [`interior_point`] near it or to a certificate, [`polish`] takes it to rounding
-//! error, [`measure`] judges it in the caller's units, [`uniqueness`] looks whether others solve
-//! the program too, [`report`] says how it went.
+//! single precision, [`interior_point`] near it or to a certificate, [`polish`] takes it to
+//! rounding error, [`measure`] judges it in the caller's units, [`uniqueness`] looks whether others
+//! solve the program too, [`report`] says how it went.
 
 mod alignment;
 mod approach;

@@ -7,17 +7,17 @@
 //! It is quasidefinite once regularized by `+REGULARIZATION` on x and `-REGULARIZATION` on z, so
 //! every elimination order works; solves are refined against the system without regularization.
 
+mod single;
+
 use std::cmp::{max, min};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Range;
 
 use pulp::Simd;
 
 use crate::cones::{ConeProduct, Point};
-use crate::lanes::{M, Register, Single, V};
+use crate::lanes::{M, Register, V};
 use crate::linalg::{
-    Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows, factor,
-    solve,
+    Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows,
 };
 use crate::program::Error;
 use crate::program::{Engine, MemoryLimit, Settings, Structure, Unknown};
@@ -348,82 +348,6 @@ impl Kkt {
             if !self.schur.is_empty() {
                 self.schur.recover(simd, values, (rhs[r].1, r, R), (x, z), scratch);
             }
-        }
-    }
-}
-
-/// The same in single precision, for what a rough solution is enough for.
-impl Kkt {
-    /// Multiplications of a factorization and of a solve in single precision, where there is one:
-    /// in lanes, with no rows eliminated beside it.
-    pub(crate) fn single_operations(&self) -> Option<(usize, usize)> {
-        let symbolic = self.factorization.in_lanes()?;
-        self.schur.is_empty().then(|| symbolic.operations())
-    }
-
-    /// Addresses of A and P in the value buffer: what `values` of [`Self::factor_single`] must hold
-    /// before.
-    pub(crate) fn given_addresses(&self) -> [Range<usize>; 2] {
-        [0..self.factorization.static_len(), self.factorization.len()..self.values_len]
-    }
-
-    /// Assembles and factors the system with cone blocks `h`, regularized by `regularization`.
-    #[inline(always)]
-    pub(crate) fn factor_single<S: Simd>(
-        &self,
-        simd: S,
-        values: &mut [Single<S>],
-        h: &[Single<S>],
-        regularization: f64,
-        workspace: Factored<'_, Single<S>>,
-    ) {
-        assert!(h.len() >= self.assembly.h_address.len() && values.len() == self.values_len);
-        let Some(symbolic) = self.factorization.in_lanes() else { return };
-        let regularization = Single::splat(simd, regularization);
-        self.assemble(simd, values, h, [regularization; 2]);
-        let pivots = Pivots {
-            signs: &self.signs,
-            smallest: Single::splat(simd, SMALLEST_PIVOT) * regularization,
-            replacement: regularization,
-            inverse: workspace.inverse_pivots,
-            least: &mut Single::splat(simd, 0.0),
-        };
-        factor(simd, symbolic, values, pivots, workspace.scratch);
-    }
-
-    /// `px = P x`, `ax = A x`, `atz = A' z`.
-    #[inline(always)]
-    pub(crate) fn multiply_single<S: Simd>(
-        &self,
-        simd: S,
-        values: &[Single<S>],
-        (x, z): (&[Single<S>], &[Single<S>]),
-        (px, ax, atz): (&mut [Single<S>], &mut [Single<S>], &mut [Single<S>]),
-    ) {
-        if let Products::Blocks(blocks) = &self.products {
-            blocks.multiply(simd, values, x, z, px, ax, atz);
-        }
-    }
-
-    /// Solves the factored system for the right-hand side in `x` and `z`, in place.
-    #[inline(always)]
-    pub(crate) fn solve_single<S: Simd>(
-        &self,
-        simd: S,
-        values: &[Single<S>],
-        inverse_pivots: &[Single<S>],
-        permuted: &mut [Single<S>],
-        (x, z): (&mut [Single<S>], &mut [Single<S>]),
-    ) {
-        let Some(symbolic) = self.factorization.in_lanes() else { return };
-        let (work, _) = permuted[..self.step.len()].as_chunks_mut::<1>();
-        let (of_x, of_z) = self.step.split_at(self.n);
-        for (&step, &x) in of_x.iter().zip(x.iter()).chain(of_z.iter().zip(z.iter())) {
-            work[step as usize] = [x];
-        }
-        solve(simd, symbolic, values, inverse_pivots, work);
-        for (&step, x) in of_x.iter().zip(x).chain(of_z.iter().zip(z)) {
-            [*x] = work[step as usize];
         }
     }
 }
