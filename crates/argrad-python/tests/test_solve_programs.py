@@ -227,8 +227,9 @@ def test_a_large_semidefinite_program_is_explained_and_solved():
     assert lines[0] == f"{side} variables, {rows} rows"
     assert lines[1].startswith("sparse engine")
     assert lines[2] == "cone 0, PsdTriangle(60): rows eliminated by the inverse of their block"
-    assert lines[3].startswith(f"linear system of order {side}, ")
-    assert lines[4].startswith("memory: ") and lines[4].endswith(" for each thread")
+    assert lines[3].startswith("cone 0, PsdTriangle(60): sparse matrices, decomposed into cliques")
+    assert lines[4].startswith(f"linear system of order {side}, ")
+    assert lines[5].startswith("memory: ") and lines[5].endswith(" for each thread")
     solution = solver.solve(q=np.ones(side), b=-svec(laplacian / 4))
     assert solution.status == "solved"
     np.testing.assert_allclose(solution.x.sum(), side, rtol=1e-9)

@@ -106,7 +106,9 @@ fn write_norms<S: Simd>(
 
 /// Exponents of the geometric means of the entries of the columns and rows of A whose norms
 /// [`write_norms`] wrote: of entries that are not faint in row and column. A column without any has
-/// that of its norm, which is P's.
+/// that of its norm, which is P's; and so has every column where P has all of its diagonal: there
+/// the objective sees each variable, and a scale that a few small entries of A ask for would blow P
+/// up.
 #[inline(always)]
 fn write_means<S: Simd>(
     simd: S,
@@ -136,6 +138,20 @@ fn write_means<S: Simd>(
     for ((mean, &count), &norm) in columns.chain(rows) {
         let other = norm.gt(zero).select(norm, one).exponent();
         *mean = count.gt(zero).select(*mean / count.max(one), other);
+    }
+    let (mut seen, mut entries) = (zero, 0);
+    let p = &state.values[analysis.kkt.p_base..];
+    for (_, entry) in analysis.stored_p.iter().zip(p).filter(|(stored, _)| stored.row == stored.col)
+    {
+        seen += entry.abs().gt(zero).select(one, zero);
+        entries += 1;
+    }
+    let all_seen = seen.ge(V::splat(simd, analysis.n() as f64));
+    if entries < analysis.n() || !all_seen.any() {
+        return;
+    }
+    for (mean, &norm) in column_mean.iter_mut().zip(column.iter()) {
+        *mean = all_seen.select(norm.exponent(), *mean);
     }
 }
 

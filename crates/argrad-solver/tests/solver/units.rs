@@ -106,6 +106,37 @@ fn negligible_entries_of_random_programs_do_not_matter() {
 
 /// Susceptances of lines, 1 / reactance, in units that are powers of ten apart: the angles have the
 /// inverse unit, all else the same values.
+/// The points of least norm with `Ex = E E'w`, which is E'w: no entry of E is faint, but columns of
+/// it are, and their variables have the unit in which the objective sees them.
+#[test]
+fn faint_columns_do_not_blow_the_objective_up() {
+    let n = 40;
+    for (powers, unit) in [((8, 12), 1e-4), ((3, 6), 1e-4), ((1, 9), 1e2)] {
+        let row = |power: i32| (1..=n).map(move |j| unit * (j as f64 / n as f64).powi(power));
+        let (first, second): (Vec<f64>, Vec<f64>) =
+            (row(powers.0).collect(), row(powers.1).collect());
+        let weights = [1e8, 2e8];
+        let expected: Vec<f64> =
+            first.iter().zip(&second).map(|(a, b)| weights[0] * a + weights[1] * b).collect();
+        let product = |row: &[f64]| row.iter().zip(&expected).map(|(a, x)| a * x).sum::<f64>();
+        let mut b = vec![product(&first), product(&second)];
+        b.resize(2 + n, 0.0);
+        let mut a = Vec::new();
+        for j in 0..n {
+            a.extend([first[j], second[j]]);
+            a.extend((0..n).map(|i| if i == j { -1.0 } else { 0.0 }));
+        }
+        let p: Vec<f64> =
+            (0..n).flat_map(|j| (0..=j).map(move |i| if i == j { 2.0 } else { 0.0 })).collect();
+        let cones = vec![Cone::Zero(2), Cone::Nonnegative(n)];
+        let solution = solve_over(cones, &p, &vec![0.0; n], &a, &b);
+        let report = solution.reports[0];
+        assert_eq!(report.status, Status::Solved, "{report:?}");
+        let error = relative_error(&solution.x, &expected);
+        assert!(error < 1e-10, "{error}: {report:?}");
+    }
+}
+
 #[test]
 fn a_power_network_is_scheduled_the_same_in_any_unit_of_its_angles() {
     let demands =
