@@ -244,6 +244,7 @@ impl Kkt {
         let mut replacement = least_of_both;
         let mut grown = M::splat(simd, false);
         let large = LARGE_REPLACEMENTS.map(|large| V::splat(simd, large));
+        #[expect(clippy::needless_range_loop, reason = "one attempt more than replacements")]
         for attempt in 0..=LARGE_REPLACEMENTS.len() {
             self.assemble(simd, values, h, regularization);
             self.schur.add(simd, values, h, (point, regularization[1]), workspace.scratch);

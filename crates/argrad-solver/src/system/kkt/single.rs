@@ -47,6 +47,7 @@ impl Kkt {
     }
 
     /// `px = P x`, `ax = A x`, `atz = A' z`.
+    #[expect(clippy::type_complexity, reason = "one pass writes three vectors")]
     #[inline(always)]
     pub(crate) fn multiply_single<S: Simd>(
         &self,
