@@ -319,6 +319,8 @@ class TestRefusals:
             compile_problem(problem, [p], {x})
         with pytest.raises(ValueError, match="must be a subset of problem.variables"):
             compile_problem(problem, [p], [x, cp.Variable(2)])
+        with pytest.raises(ValueError, match="must be a subset of problem.variables"):
+            compile_problem(problem, [p], [x, {"x": x}])
 
     def test_what_cannot_be_differentiated(self):
         b = cp.Variable(2, boolean=True, name="b")

@@ -1,11 +1,13 @@
 //! The optimization layer: a quadratic program whose equality constraints are learned.
 
-use std::error::Error;
-
-use argrad::{Differentiation, MatrixShape, Mode};
-use argrad_burn::{Argument, QpConfig, QpInputs, QpModule, Source};
-use burn::module::{Initializer, Module};
-use burn::tensor::{Device, Tensor};
+use argrad::feasible_rhs::{FeasibleRhs, RightHandSide};
+use argrad::{
+    Differentiation, Error, MatrixShape, Mode, QpCotangent, QpLayer, QpShape, QpTape, QpValues,
+    Settings, Slot,
+};
+use argrad_applications::command::Failure;
+use rand::RngExt;
+use rand::rngs::StdRng;
 
 use crate::board::Rules;
 use crate::train::Network;
@@ -20,9 +22,14 @@ use crate::train::Network;
 /// with A and w learned. The rules of Sudoku are such equalities: each cell holds one digit, each
 /// row, column and block holds each digit once. exp(w) satisfies all constraints, so that there is
 /// a solution whatever is learned.
-#[derive(Module, Debug)]
 pub struct OptimizationLayer {
-    program: QpModule,
+    program: QpLayer,
+    /// b = A exp(w).
+    right: FeasibleRhs,
+    /// A, row-major, and w.
+    learned: [Vec<f64>; 2],
+    /// The diagonals of P and G, and h, which are not learned.
+    fixed: [Vec<f64>; 3],
 }
 
 /// A solved board is a vertex where 48 bounds and 40 equalities meet in 64 variables: the exact
@@ -38,30 +45,74 @@ impl OptimizationLayer {
     }
 
     /// A uniform in (0, 1), w zero.
-    pub fn new(rules: Rules, device: &Device) -> Result<Self, Box<dyn Error>> {
-        let n = rules.cells() * rules.side();
-        let uniform = Initializer::Uniform { min: 0.0, max: 1.0 };
-        let program = QpConfig::new(n)
-            .quadratic(MatrixShape::Diagonal(n), Source::Fixed(vec![0.1; n]))
-            .feasible_equalities(
-                MatrixShape::Dense { rows: Self::equalities(rules), cols: n },
-                Source::Learnable(uniform),
-                Source::Learnable(Initializer::Zeros),
-            )
-            .inequalities(
-                MatrixShape::Diagonal(n),
-                Source::Fixed(vec![-1.0; n]),
-                Source::Fixed(vec![0.0; n]),
-            )
-            .differentiation(Differentiation { mode: Mode::Smoothed(MU), ..Default::default() })
-            .init(device)?;
-        Ok(Self { program })
+    ///
+    /// # Errors
+    /// None for the sizes of a board.
+    pub fn new(rules: Rules, rng: &mut StdRng) -> Result<Self, Error> {
+        let (n, rows) = (rules.width(), Self::equalities(rules));
+        let equalities = MatrixShape::Dense { rows, cols: n };
+        let right = FeasibleRhs::new(&equalities);
+        let shape = QpShape::new(n)
+            .quadratic(MatrixShape::Diagonal(n))
+            .equalities(equalities)
+            .inequalities(MatrixShape::Diagonal(n));
+        let smoothed = Differentiation { mode: Mode::Smoothed(MU), ..Default::default() };
+        Ok(Self {
+            program: QpLayer::new(shape, Settings::default())?.with_differentiation(smoothed),
+            right,
+            learned: [(0..rows * n).map(|_| rng.random()).collect(), vec![0.0; n]],
+            fixed: [vec![0.1; n], vec![-1.0; n], vec![0.0; n]],
+        })
+    }
+
+    fn learned(&self) -> [Slot<'_>; 2] {
+        [Slot::Shared(&self.learned[0]), Slot::Shared(&self.learned[1])]
+    }
+
+    /// b, of any number of boards: it is one for all.
+    fn right_hand_side(&self) -> Result<RightHandSide, Error> {
+        let [a, w] = self.learned();
+        self.right.forward(1, a, w)
+    }
+
+    /// The programs of these boards; `q` is what the puzzles say, negated.
+    fn values<'a>(&'a self, q: &'a [f64], b: &'a RightHandSide) -> QpValues<'a> {
+        let [p, g, h] = &self.fixed;
+        QpValues::new(q.len() / p.len(), Slot::Shared(p), Slot::Each(q))
+            .equalities(self.learned()[0], b.slot())
+            .inequalities(Slot::Shared(g), Slot::Shared(h))
     }
 }
 
+fn negated(puzzles: &[f64]) -> Vec<f64> {
+    puzzles.iter().map(|number| -number).collect()
+}
+
 impl Network for OptimizationLayer {
-    fn forward(&self, puzzles: Tensor<2>) -> Result<Tensor<2>, Box<dyn Error>> {
-        let inputs = QpInputs::new().q(Argument::each(-puzzles));
-        Ok(self.program.forward(inputs)?.x)
+    type Tape = QpTape;
+
+    fn parameters(&mut self) -> Vec<&mut [f64]> {
+        self.learned.iter_mut().map(Vec::as_mut_slice).collect()
+    }
+
+    fn answer(&self, puzzles: &[f64]) -> Result<Vec<f64>, Failure> {
+        let b = self.right_hand_side()?;
+        Ok(self.program.solve(&self.values(&negated(puzzles), &b))?.x)
+    }
+
+    fn forward(&self, puzzles: &[f64]) -> Result<(Vec<f64>, QpTape), Failure> {
+        let b = self.right_hand_side()?;
+        let (solution, tape) = self.program.forward(&self.values(&negated(puzzles), &b))?;
+        Ok((solution.x, tape))
+    }
+
+    fn backward(&self, tape: &QpTape, cotangent: &[f64]) -> Result<Vec<Vec<f64>>, Failure> {
+        let cotangent = QpCotangent { x: Some(cotangent), ..Default::default() };
+        let by_values = self.program.backward(tape, &cotangent)?;
+        // A stands in the program twice: in the left-hand side and in b.
+        let [a, w] = self.learned();
+        let by_right = self.right.backward(1, a, w, &by_values.b)?;
+        let by_a = by_values.a.iter().zip(&by_right.a).map(|(left, right)| left + right).collect();
+        Ok(vec![by_a, by_right.w])
     }
 }

@@ -31,8 +31,6 @@ use std::process::ExitCode;
 
 use argrad_applications::command::{self, BadInput, Failure};
 use argrad_applications::interruption::Interruption;
-use burn::module::Module;
-use burn::tensor::{Device, FloatDType};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -43,7 +41,7 @@ use board::Rules;
 use layer::OptimizationLayer;
 use plot::Curve;
 use puzzles::{Puzzle, PuzzleError};
-use train::Training;
+use train::{Network, Training};
 
 fn main() -> ExitCode {
     command::run(run)
@@ -61,10 +59,6 @@ fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure
         return nine_by_nine::run(arguments, rules, &train, test, interruption, &mut rng);
     }
 
-    let mut device = Device::flex();
-    device.configure(FloatDType::F64)?;
-    let device = device.autodiff();
-    device.seed(arguments.seed);
     let defaults = arguments.defaults();
     let training = Training {
         rules,
@@ -76,21 +70,21 @@ fn run(arguments: &Arguments, interruption: &Interruption) -> Result<(), Failure
         interruption,
     };
 
-    let layer = OptimizationLayer::new(rules, &device)?;
-    let (equalities, parameters) = (OptimizationLayer::equalities(rules), layer.num_params());
+    let mut layer = OptimizationLayer::new(rules, &mut rng)?;
+    let (equalities, parameters) = (OptimizationLayer::equalities(rules), layer.parameter_count());
     println!("\noptimization layer, {equalities} learned equalities, {parameters} parameters");
-    let layer = train::train(layer, &training, &device, &mut rng)?;
+    let layer = train::train(layer, &training, &mut rng)?;
     let mut curves =
         vec![Curve { name: "optimization layer", history: &layer, color: plot::LAYER }];
 
     let perceptron;
     if !arguments.no_baseline && !interruption.requested() {
         let hidden = arguments.hidden.unwrap_or(Perceptron::hidden_for(rules, parameters));
-        let network = Perceptron::new(rules, hidden, &device);
-        let parameters = network.num_params();
+        let mut network = Perceptron::new(rules, hidden, &mut rng);
+        let parameters = network.parameter_count();
         println!("\nmultilayer perceptron, {hidden} hidden units, {parameters} parameters");
         let training = Training { learning_rate: Perceptron::learning_rate(hidden), ..training };
-        perceptron = train::train(network, &training, &device, &mut rng)?;
+        perceptron = train::train(network, &training, &mut rng)?;
         let color = plot::PERCEPTRON;
         curves.push(Curve { name: "perceptron", history: &perceptron, color });
     }

@@ -1,6 +1,7 @@
 //! Training of the objective: two numbers, by Adam on the mean squared error.
 
 use argrad::Error;
+use argrad_applications::adam::Adam;
 use argrad_applications::interruption::Interruption;
 use argrad_applications::progress;
 use rand::RngExt;
@@ -47,7 +48,7 @@ impl ObjectiveTraining<'_> {
         rng: &mut StdRng,
     ) -> Result<(Objective, Vec<ObjectiveStep>), Error> {
         let mut objective = Objective::start();
-        let mut adam = Adam::default();
+        let mut adam = Adam::new(objective.logarithms.len(), self.learning_rate);
         let mut steps = Vec::new();
         let bar = progress::bar(self.steps, "steps");
         while steps.len() < self.steps && !self.interruption.requested() {
@@ -67,35 +68,11 @@ impl ObjectiveTraining<'_> {
             steps.push(ObjectiveStep { objective, loss: lesson.loss, error });
             // In a line to zero: the last steps settle what the others have found.
             let rest = 1.0 - (steps.len() - 1) as f64 / self.steps as f64;
-            adam.step(&mut objective.logarithms, lesson.gradient, self.learning_rate * rest);
+            adam.set_rate(self.learning_rate * rest);
+            adam.step(&mut objective.logarithms, &lesson.gradient);
             bar.inc(1);
         }
         bar.finish_and_clear();
         Ok((objective, steps))
-    }
-}
-
-/// Adam (Kingma and Ba 2014) with its customary constants.
-#[derive(Default)]
-struct Adam {
-    step: i32,
-    mean: [f64; 2],
-    square: [f64; 2],
-}
-
-impl Adam {
-    fn step(&mut self, numbers: &mut [f64; 2], gradient: [f64; 2], rate: f64) {
-        const MEAN: f64 = 0.9;
-        const SQUARE: f64 = 0.999;
-        // Relative to gradients of this loss, which is at most of the order of 0.1.
-        const LEAST: f64 = 1e-12;
-        self.step += 1;
-        for k in 0..2 {
-            self.mean[k] = MEAN * self.mean[k] + (1.0 - MEAN) * gradient[k];
-            self.square[k] = SQUARE * self.square[k] + (1.0 - SQUARE) * gradient[k] * gradient[k];
-            let mean = self.mean[k] / (1.0 - MEAN.powi(self.step));
-            let size = (self.square[k] / (1.0 - SQUARE.powi(self.step))).sqrt();
-            numbers[k] -= rate * mean / (size + LEAST);
-        }
     }
 }

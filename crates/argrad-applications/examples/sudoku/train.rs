@@ -2,29 +2,43 @@
 
 use std::time::{Duration, Instant};
 
+use argrad_applications::adam::Adam;
 use argrad_applications::command::Failure;
 use argrad_applications::interruption::Interruption;
 use argrad_applications::progress;
-use burn::grad_clipping::GradientClippingConfig;
-use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::board::Rules;
 use crate::puzzles::Puzzle;
 
-/// A network that maps puzzles to solutions, both one-hot: shape (batch, cells * side), the
+/// A network that maps puzzles to solutions, both one-hot: `boards * cells * side` numbers, the
 /// digits of a cell side by side, a blank all zeros.
-pub trait Network: Module {
+pub trait Network {
+    /// What [`Self::backward`] needs to know of a forward pass.
+    type Tape;
+
+    /// What is learned.
+    fn parameters(&mut self) -> Vec<&mut [f64]>;
+
     /// Scores of the digits of every cell.
-    fn forward(&self, puzzles: Tensor<2>) -> Result<Tensor<2>, Failure>;
+    fn answer(&self, puzzles: &[f64]) -> Result<Vec<f64>, Failure>;
+
+    /// The same, to be differentiated.
+    fn forward(&self, puzzles: &[f64]) -> Result<(Vec<f64>, Self::Tape), Failure>;
+
+    /// From the gradient by the scores to that by each of [`Self::parameters`].
+    fn backward(&self, tape: &Self::Tape, cotangent: &[f64]) -> Result<Vec<Vec<f64>>, Failure>;
+
+    /// How many numbers are learned.
+    fn parameter_count(&mut self) -> usize {
+        self.parameters().iter().map(|part| part.len()).sum()
+    }
 }
 
 /// Longer gradients, of each parameter, are shortened to this. The first gradients are some thirty
 /// times as long as the last, and without it Adam would take their measure for the whole training.
-const GRADIENT_NORM: f32 = 0.02;
+const GRADIENT_NORM: f64 = 0.02;
 
 /// How to train.
 pub struct Training<'a> {
@@ -80,13 +94,12 @@ impl History {
 pub fn train<N: Network>(
     mut network: N,
     training: &Training<'_>,
-    device: &Device,
     rng: &mut StdRng,
 ) -> Result<History, Failure> {
-    let Training { rules, train, epochs, batch, .. } = *training;
-    let clipping = GradientClippingConfig::Norm(GRADIENT_NORM);
-    // The customary constants of Adam; burn's own epsilon is larger.
-    let mut adam = AdamConfig::new().with_epsilon(1e-8).with_grad_clipping(Some(clipping)).init();
+    let Training { train, epochs, batch, learning_rate, .. } = *training;
+    let parts = network.parameters();
+    let mut adam: Vec<Adam> =
+        parts.iter().map(|part| Adam::new(part.len(), learning_rate)).collect();
     let mut history =
         History { steps_per_epoch: train.len().div_ceil(batch), ..History::default() };
     let steps = epochs * history.steps_per_epoch;
@@ -95,7 +108,7 @@ pub fn train<N: Network>(
     println!("epoch  training loss  test loss  test boards solved    time");
     let report =
         |history: &mut History, network: &N, epoch: usize, loss: Option<f64>, time: Duration| {
-            let (evaluation, answers) = evaluate(network, epoch, training, device)?;
+            let (evaluation, answers) = evaluate(network, epoch, training)?;
             let loss = loss.map_or("-".into(), |loss| format!("{loss:.5}"));
             bar.suspend(|| {
                 println!(
@@ -121,23 +134,9 @@ pub fn train<N: Network>(
                 break;
             }
             let puzzles: Vec<&Puzzle> = chunk.iter().map(|&k| &train[k]).collect();
-            let output =
-                network.forward(one_hot(puzzles.iter().map(|p| &p.clues[..]), rules, device))?;
-            let target = one_hot(puzzles.iter().map(|p| &p.solution[..]), rules, device);
-            let loss = (output.clone() - target).square().mean();
-            let answers = most_likely_digits(output, rules);
-            let unsolved = puzzles
-                .iter()
-                .zip(&answers)
-                .filter(|(puzzle, answer)| puzzle.solution != **answer)
-                .count();
-            history.steps.push(Step {
-                loss: scalar(loss.clone()),
-                error: unsolved as f64 / puzzles.len() as f64,
-            });
-            let gradients = GradientsParams::from_grads(loss.backward(), &network);
-            let progress = history.steps.len() as f64 / steps as f64;
-            network = adam.step(training.learning_rate * decay(progress), network, gradients);
+            let progress = (history.steps.len() + 1) as f64 / steps as f64;
+            let rate = learning_rate * decay(progress);
+            history.steps.push(step(&mut network, &mut adam, training.rules, &puzzles, rate)?);
             bar.inc(1);
         }
         let time = started.elapsed();
@@ -154,6 +153,38 @@ pub fn train<N: Network>(
     Ok(history)
 }
 
+/// One step of the training, on these puzzles.
+fn step<N: Network>(
+    network: &mut N,
+    adam: &mut [Adam],
+    rules: Rules,
+    puzzles: &[&Puzzle],
+    rate: f64,
+) -> Result<Step, Failure> {
+    let (scores, tape) = network.forward(&rules.one_hot(puzzles.iter().map(|p| &p.clues[..])))?;
+    let target = rules.one_hot(puzzles.iter().map(|p| &p.solution[..]));
+    let unsolved = unsolved(puzzles.iter().copied(), &most_likely_digits(&scores, rules));
+    let count = target.len() as f64;
+    let cotangent: Vec<f64> =
+        scores.iter().zip(&target).map(|(score, target)| 2.0 * (score - target) / count).collect();
+    let mut gradients = network.backward(&tape, &cotangent)?;
+    for ((part, gradient), adam) in network.parameters().into_iter().zip(&mut gradients).zip(adam) {
+        shorten(gradient);
+        adam.set_rate(rate);
+        adam.step(part, gradient);
+    }
+    let loss = squares(&scores, &target) / count;
+    Ok(Step { loss, error: unsolved as f64 / puzzles.len() as f64 })
+}
+
+/// To [`GRADIENT_NORM`], if it is longer.
+fn shorten(gradient: &mut [f64]) {
+    let norm = gradient.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
+    if norm > GRADIENT_NORM {
+        gradient.iter_mut().for_each(|slope| *slope *= GRADIENT_NORM / norm);
+    }
+}
+
 /// The learning rate as a share of the given one, after a share of all steps: full for four fifths
 /// of them, then falling in a line, so that the last steps settle what the others have found.
 fn decay(progress: f64) -> f64 {
@@ -165,46 +196,33 @@ fn evaluate<N: Network>(
     network: &N,
     epoch: usize,
     training: &Training<'_>,
-    device: &Device,
 ) -> Result<(Evaluation, Answers), Failure> {
-    let network = network.valid();
-    let device = device.clone().without_autodiff();
-    let (mut squares, mut answers) = (0.0, Vec::new());
-    for puzzles in training.test.chunks(training.batch) {
-        let output = network.forward(one_hot(
-            puzzles.iter().map(|p| &p.clues[..]),
-            training.rules,
-            &device,
-        ))?;
-        let target = one_hot(puzzles.iter().map(|p| &p.solution[..]), training.rules, &device);
-        squares += scalar((output.clone() - target).square().mean()) * puzzles.len() as f64;
-        answers.extend(most_likely_digits(output, training.rules));
+    let Training { rules, test, batch, .. } = *training;
+    let (mut sum, mut answers) = (0.0, Vec::new());
+    for puzzles in test.chunks(batch) {
+        let scores = network.answer(&rules.one_hot(puzzles.iter().map(|p| &p.clues[..])))?;
+        sum += squares(&scores, &rules.one_hot(puzzles.iter().map(|p| &p.solution[..])));
+        answers.extend(most_likely_digits(&scores, rules));
     }
-    let count = training.test.len() as f64;
-    let unsolved = training
-        .test
-        .iter()
-        .zip(&answers)
-        .filter(|(puzzle, answer)| puzzle.solution != **answer)
-        .count();
-    Ok((Evaluation { epoch, loss: squares / count, error: unsolved as f64 / count }, answers))
+    let count = test.len() as f64;
+    let error = unsolved(test, &answers) as f64 / count;
+    Ok((Evaluation { epoch, loss: sum / (count * rules.width() as f64), error }, answers))
 }
 
-/// Boards as a tensor of shape (boards, cells * side).
-fn one_hot<'a>(boards: impl Iterator<Item = &'a [u8]>, rules: Rules, device: &Device) -> Tensor<2> {
-    let values = rules.one_hot(boards);
-    let shape = [values.len() / rules.width(), rules.width()];
-    Tensor::from_data(TensorData::new(values, shape), device)
+/// How many of the puzzles are not answered exactly.
+fn unsolved<'a>(puzzles: impl IntoIterator<Item = &'a Puzzle>, answers: &Answers) -> usize {
+    let pairs = puzzles.into_iter().zip(answers);
+    pairs.filter(|(puzzle, answer)| puzzle.solution != **answer).count()
+}
+
+/// Sum of the squared differences.
+fn squares(scores: &[f64], target: &[f64]) -> f64 {
+    scores.iter().zip(target).map(|(score, target)| (score - target).powi(2)).sum()
 }
 
 /// The digit with the highest score in each cell of each board.
-fn most_likely_digits(scores: Tensor<2>, rules: Rules) -> Answers {
-    let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
+fn most_likely_digits(scores: &[f64], rules: Rules) -> Answers {
     scores.chunks(rules.width()).map(|board| rules.most_likely(board)).collect()
-}
-
-fn scalar(value: Tensor<1>) -> f64 {
-    value.into_scalar::<f64>()
 }
 
 #[cfg(test)]
@@ -219,8 +237,7 @@ mod tests {
         let rules = Rules::new(2);
         let puzzles = puzzles::generate(rules, 70, &mut rng).unwrap();
         let (train, test) = puzzles.split_at(50);
-        let device = Device::flex().autodiff();
-        let network = Perceptron::new(rules, 20, &device);
+        let network = Perceptron::new(rules, 20, &mut rng);
         let interruption = &Interruption::default();
         if interrupted {
             interruption.request();
@@ -234,7 +251,7 @@ mod tests {
             learning_rate: 0.03,
             interruption,
         };
-        super::train(network, &training, &device, &mut rng).unwrap()
+        super::train(network, &training, &mut rng).unwrap()
     }
 
     #[test]
@@ -259,9 +276,9 @@ mod tests {
     fn one_hot_boards_are_read_back() {
         let rules = Rules::new(2);
         let board = [1, 3, 2, 4, 2, 4, 1, 3, 4, 2, 3, 1, 3, 1, 4, 2];
-        let tensor = one_hot([&board[..], &board[..]].into_iter(), rules, &Device::flex());
-        assert_eq!(tensor.dims(), [2, 64]);
-        assert_eq!(most_likely_digits(tensor, rules), [board.to_vec(), board.to_vec()]);
+        let numbers = rules.one_hot([&board[..], &board[..]].into_iter());
+        assert_eq!(numbers.len(), 2 * 64);
+        assert_eq!(most_likely_digits(&numbers, rules), [board.to_vec(), board.to_vec()]);
     }
 
     #[test]

@@ -56,10 +56,12 @@ def _check_variables(problem: cp.Problem, variables: Sequence[cp.Variable]) -> N
     has some, all of them real."""
     if not isinstance(variables, (list, tuple)):
         raise ValueError("The layer's variables must be provided as a list or tuple")
-    own = set(problem.variables())
-    duals = {dual.id for con in problem.constraints for dual in con.dual_variables}
+    own = problem.variables()
+    duals = [dual for con in problem.constraints for dual in con.dual_variables]
+    # By their ids: what is no variable need not have a hash.
+    known = [variable.id for variable in [*own, *duals]]
     for variable in variables:
-        if variable not in own and getattr(variable, "id", None) not in duals:
+        if getattr(variable, "id", None) not in known:
             raise ValueError(
                 f"Variable {variable} must be a subset of problem.variables "
                 "or a constraint dual variable"
