@@ -1,5 +1,6 @@
 //! Derivatives that are not accurate are said so, once in a process.
 
+use argrad::Report;
 use pyo3::prelude::*;
 
 /// Relative errors above this are worth a warning: half of the digits of a double are lost.
@@ -26,5 +27,16 @@ pub fn warn_of(py: Python<'_>, accuracy: &[f64], unfinished: &[usize]) -> PyResu
     let (sample, error) = worst.map_or((0, f64::NAN), |(sample, error)| (sample, *error));
     py.import("argrad._policy")?
         .call_method1("warn_of_derivative", (accuracy.len(), unfinished, count, sample, error))?;
+    Ok(())
+}
+
+/// Warns of solved samples that have no second derivative, which are those whose residual is NaN.
+pub fn warn_of_kinks(py: Python<'_>, residual: &[f64], reports: &[Report]) -> PyResult<()> {
+    let kinked = |at: &usize| residual[*at].is_nan() && reports[*at].is_solved();
+    let samples: Vec<usize> = (0..residual.len()).filter(kinked).collect();
+    if samples.is_empty() {
+        return Ok(());
+    }
+    py.import("argrad._policy")?.call_method1("warn_of_kinks", (residual.len(), samples))?;
     Ok(())
 }

@@ -9,7 +9,8 @@ create_exception!(
     argrad,
     SolverError,
     PyRuntimeError,
-    "Some samples have no solution, or none was found; the message names them."
+    "Some samples have no solution, or none was found, or have no second derivative; the message \
+     names them."
 );
 
 create_exception!(
@@ -21,7 +22,9 @@ create_exception!(
 
 pub(crate) fn solver_error(error: argrad::Error) -> PyErr {
     match error {
-        argrad::Error::Unsolved { .. } => SolverError::new_err(error.to_string()),
+        argrad::Error::Unsolved { .. } | argrad::Error::NotSmooth { .. } => {
+            SolverError::new_err(error.to_string())
+        }
         argrad::Error::Memory { .. } => MemoryLimitError::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
     }

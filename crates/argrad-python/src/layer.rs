@@ -218,6 +218,27 @@ impl LayerSolved {
         self.tape.as_deref().ok_or_else(no_tape)
     }
 
+    /// One slice an output, empty where there is no array.
+    fn of_outputs<'a>(&self, arrays: &'a [Option<Numbers<'_>>]) -> PyResult<Vec<&'a [f64]>> {
+        let one = |(array, len): (&'a Option<Numbers<'_>>, &usize)| match array {
+            Some(array) => array.exactly(&[self.solved.batch, *len]),
+            None => Ok(&[][..]),
+        };
+        arrays.iter().zip(&self.sizes).map(one).collect()
+    }
+
+    /// One slice a parameter, each of the shape that its value had, empty where there is no array.
+    fn of_parameters<'a>(&self, arrays: &'a [Option<Numbers<'_>>]) -> PyResult<Vec<&'a [f64]>> {
+        let one = |(array, (len, each)): (&'a Option<Numbers<'_>>, (&usize, &bool))| match (
+            array, each,
+        ) {
+            (Some(array), true) => array.exactly(&[self.solved.batch, *len]),
+            (Some(array), false) => array.exactly(&[*len]),
+            (None, _) => Ok(&[][..]),
+        };
+        arrays.iter().zip(self.parameters.iter().zip(&self.each)).map(one).collect()
+    }
+
     fn gradients(&self, py: Python<'_>, gradients: Vec<Vec<f64>>) -> PyResult<Vec<Py<PyAny>>> {
         let sizes = self.parameters.iter().zip(&self.each);
         let shaped = gradients.into_iter().zip(sizes).map(|(values, (len, each))| {
@@ -297,14 +318,7 @@ impl LayerSolved {
         let layer = self.layer.clone().with_differentiation(how);
         let tape = self.tape()?;
         let arrays = optional("cotangent", &cotangents, self.sizes.len())?;
-        let slices = arrays
-            .iter()
-            .zip(&self.sizes)
-            .map(|(array, len)| match array {
-                Some(array) => array.exactly(&[self.solved.batch, *len]),
-                None => Ok(&[][..]),
-            })
-            .collect::<PyResult<Vec<_>>>()?;
+        let slices = self.of_outputs(&arrays)?;
         let gradients = interruptible(py, size, &self.interrupt, || layer.backward(tape, &slices))?
             .map_err(model_error)?;
         doubt::warn_of(py, &gradients.accuracy, &gradients.unfinished)?;
@@ -327,19 +341,42 @@ impl LayerSolved {
         let tape = self.tape()?;
         let batch = self.solved.batch;
         let arrays = optional("tangent", &tangents, self.parameters.len())?;
-        let slices = arrays
-            .iter()
-            .zip(self.parameters.iter().zip(&self.each))
-            .map(|(array, (len, each))| match (array, each) {
-                (Some(array), true) => array.exactly(&[batch, *len]),
-                (Some(array), false) => array.exactly(&[*len]),
-                (None, _) => Ok(&[][..]),
-            })
-            .collect::<PyResult<Vec<_>>>()?;
+        let slices = self.of_parameters(&arrays)?;
         let out = interruptible(py, size, &self.interrupt, || layer.jvp(tape, &slices))?
             .map_err(model_error)?;
         doubt::warn_of(py, &out.accuracy, &out.unfinished)?;
         Ok(out.into_iter().zip(&self.sizes).map(|(v, len)| matrix(py, v, batch, *len)).collect())
+    }
+
+    /// Changes of the gradients that `vjp` gives, along changes of the cotangents and of the
+    /// parameters.
+    #[pyo3(signature = (cotangents, changes, tangents, mode=None, on_failure=None, method=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn vjp_tangent(
+        &self,
+        py: Python<'_>,
+        cotangents: Vec<Option<Bound<'_, PyAny>>>,
+        changes: Vec<Option<Bound<'_, PyAny>>>,
+        tangents: Vec<Option<Bound<'_, PyAny>>>,
+        mode: Option<&Bound<'_, PyAny>>,
+        on_failure: Option<&str>,
+        method: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Py<PyAny>>> {
+        let how = differentiation(mode, on_failure, method)?;
+        let size = derivative_size(&how, self.numbers);
+        let layer = self.layer.clone().with_differentiation(how);
+        let tape = self.tape()?;
+        let cotangents = optional("cotangent", &cotangents, self.sizes.len())?;
+        let changes = optional("change", &changes, self.sizes.len())?;
+        let tangents = optional("tangent", &tangents, self.parameters.len())?;
+        let cotangents = self.of_outputs(&cotangents)?;
+        let (changes, tangents) = (self.of_outputs(&changes)?, self.of_parameters(&tangents)?);
+        let found = interruptible(py, size, &self.interrupt, || {
+            layer.backward_tangent(tape, &cotangents, &changes, &tangents)
+        })?
+        .map_err(model_error)?;
+        doubt::warn_of_kinks(py, &found.residual, &self.solved.reports)?;
+        self.gradients(py, found.values)
     }
 
     /// Gradients with respect to the parameters of the weighted sum of the optimal values.

@@ -272,6 +272,33 @@ impl QpSolved {
         self.tape.as_deref().ok_or_else(no_tape)
     }
 
+    /// Of z, nu, lam and the slacks.
+    fn cotangent<'a>(&self, given: &'a [Option<Numbers<'_>>; 4]) -> PyResult<QpCotangent<'a>> {
+        let Shapes { n, equalities, inequalities } = self.shapes;
+        let part = |at: usize, len| {
+            given[at].as_ref().map(|array| array.exactly(&[self.batch(), len])).transpose()
+        };
+        Ok(QpCotangent {
+            x: part(0, n)?,
+            equality_duals: part(1, equalities)?,
+            inequality_duals: part(2, inequalities)?,
+            slacks: part(3, inequalities)?,
+        })
+    }
+
+    /// Of Q, p, G, h, A, b.
+    fn tangent<'a>(&self, arrays: &'a [Option<Numbers<'_>>; 6]) -> PyResult<QpTangent<'a>> {
+        let part = |at: usize| self.shapes.slot(arrays, at, self.batch());
+        Ok(QpTangent {
+            p: part(0)?,
+            q: part(1)?,
+            g: part(2)?,
+            h: part(3)?,
+            a: part(4)?,
+            b: part(5)?,
+        })
+    }
+
     fn gradients(&self, py: Python<'_>, gradients: QpGradients) -> PyResult<Six> {
         let parts = [gradients.p, gradients.q, gradients.g, gradients.h, gradients.a, gradients.b];
         let mut out = [const { None }; 6];
@@ -283,6 +310,16 @@ impl QpSolved {
         }
         Ok(out)
     }
+}
+
+fn cotangents<'py>(given: [Argument<'_, 'py>; 4]) -> PyResult<[Option<Numbers<'py>>; 4]> {
+    let [dz, dnu, dlam, dslacks] = given;
+    Ok([
+        Numbers::optional("dz", dz)?,
+        Numbers::optional("dnu", dnu)?,
+        Numbers::optional("dlam", dlam)?,
+        Numbers::optional("dslacks", dslacks)?,
+    ])
 }
 
 #[pymethods]
@@ -362,22 +399,8 @@ impl QpSolved {
     ) -> PyResult<Six> {
         let tape = self.tape()?;
         let how = differentiation(mode, on_failure, method)?;
-        let Shapes { n, equalities, inequalities } = self.shapes;
-        let given = [
-            Numbers::optional("dz", dz)?,
-            Numbers::optional("dnu", dnu)?,
-            Numbers::optional("dlam", dlam)?,
-            Numbers::optional("dslacks", dslacks)?,
-        ];
-        let part = |at: usize, len| {
-            given[at].as_ref().map(|array| array.exactly(&[self.batch(), len])).transpose()
-        };
-        let cotangent = QpCotangent {
-            x: part(0, n)?,
-            equality_duals: part(1, equalities)?,
-            inequality_duals: part(2, inequalities)?,
-            slacks: part(3, inequalities)?,
-        };
+        let given = cotangents([dz, dnu, dlam, dslacks])?;
+        let cotangent = self.cotangent(&given)?;
         let layer = self.layer.clone().with_differentiation(how);
         let gradients = interruptible(py, self.size(&how), &self.interrupt, || {
             layer.backward(tape, &cotangent)
@@ -410,15 +433,7 @@ impl QpSolved {
         let how = differentiation(mode, on_failure, method)?;
         let (shapes, batch) = (self.shapes, self.batch());
         let arrays = shapes.read([dQ, dp, dG, dh, dA, db])?;
-        let part = |at: usize| shapes.slot(&arrays, at, batch);
-        let tangent = QpTangent {
-            p: part(0)?,
-            q: part(1)?,
-            g: part(2)?,
-            h: part(3)?,
-            a: part(4)?,
-            b: part(5)?,
-        };
+        let tangent = self.tangent(&arrays)?;
         let layer = self.layer.clone().with_differentiation(how);
         let out =
             interruptible(py, self.size(&how), &self.interrupt, || layer.jvp(tape, &tangent))?
@@ -430,5 +445,37 @@ impl QpSolved {
             matrix(py, out.inequality_duals, batch, shapes.inequalities),
             matrix(py, out.slacks, batch, shapes.inequalities),
         ))
+    }
+
+    /// Changes of the gradients that `vjp` gives, along changes of the cotangents of z, nu, lam and
+    /// the slacks, and of Q, p, G, h, A, b.
+    #[pyo3(signature = (
+        cotangents, changes, tangents, mode=None, on_failure=None, method=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn vjp_tangent(
+        &self,
+        py: Python<'_>,
+        cotangents: [Option<Bound<'_, PyAny>>; 4],
+        changes: [Option<Bound<'_, PyAny>>; 4],
+        tangents: [Option<Bound<'_, PyAny>>; 6],
+        mode: Argument<'_, '_>,
+        on_failure: Option<&str>,
+        method: Argument<'_, '_>,
+    ) -> PyResult<Six> {
+        let tape = self.tape()?;
+        let how = differentiation(mode, on_failure, method)?;
+        let given = self::cotangents(cotangents.each_ref().map(Option::as_ref))?;
+        let changes = self::cotangents(changes.each_ref().map(Option::as_ref))?;
+        let (cotangent, change) = (self.cotangent(&given)?, self.cotangent(&changes)?);
+        let arrays = self.shapes.read(tangents.each_ref().map(Option::as_ref))?;
+        let tangent = self.tangent(&arrays)?;
+        let layer = self.layer.clone().with_differentiation(how);
+        let gradients = interruptible(py, self.size(&how), &self.interrupt, || {
+            layer.backward_tangent(tape, &cotangent, &change, &tangent)
+        })?
+        .map_err(qp_error)?;
+        doubt::warn_of_kinks(py, &gradients.adjoint_residual, &self.solution.reports)?;
+        self.gradients(py, gradients)
     }
 }

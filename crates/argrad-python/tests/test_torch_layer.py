@@ -15,7 +15,7 @@ from torch.autograd import gradcheck  # noqa: E402
 
 import argrad  # noqa: E402
 from argrad._compiled import ParameterTypeError  # noqa: E402
-from argrad.torch import CvxpyLayer, SecondDerivative, SolverWarning  # noqa: E402
+from argrad.torch import CvxpyLayer, SolverWarning  # noqa: E402
 
 DOUBLE = torch.float64
 
@@ -674,9 +674,3 @@ class TestModule:
         second = torch.autograd.grad(loss, (a, b))
         for one, two in zip(first, second, strict=True):
             assert torch.equal(one, two)
-
-    def test_second_derivatives_are_refused(self):
-        layer, a, b = ridge(), leaf(randn(5, 3)), leaf(randn(5, seed=1))
-        (grad,) = torch.autograd.grad(layer(a, b)[0].sum(), b, create_graph=True)
-        with pytest.raises(SecondDerivative, match="can be differentiated once"):
-            grad.sum().backward()

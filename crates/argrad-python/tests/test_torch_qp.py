@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from torch.autograd import gradcheck  # noqa: E402
 
 import argrad  # noqa: E402
-from argrad.torch import QpLayer, SecondDerivative, SolverWarning, qp  # noqa: E402
+from argrad.torch import QpLayer, SolverWarning, qp  # noqa: E402
 
 DOUBLE = torch.float64
 NAMES = ("Q", "p", "G", "h", "A", "b")
@@ -440,10 +440,3 @@ class TestQpLayer:
         said = QpLayer(4, 3, 1, solver_args={"engine": "sparse"}).explain()
         assert said.startswith("4 variables, 4 rows\nsparse engine")
         assert "lane engine" in QpLayer(4, 3, 1).explain()
-
-
-def test_second_derivatives_are_refused():
-    tensors = program()
-    (grad,) = torch.autograd.grad(qp(*tensors).sum(), tensors[3], create_graph=True)
-    with pytest.raises(SecondDerivative, match="can be differentiated once"):
-        torch.autograd.grad(grad.sum(), tensors[1])

@@ -6,10 +6,10 @@ torch = pytest.importorskip("torch")
 cp = pytest.importorskip("cvxpy")
 
 import torch.autograd.forward_ad as forward_ad  # noqa: E402
-from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp, vmap  # noqa: E402
+from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vjp, vmap  # noqa: E402
 
 from argrad import _core  # noqa: E402
-from argrad.torch import CvxpyLayer, QpLayer, SecondDerivative, qp  # noqa: E402
+from argrad.torch import CvxpyLayer, QpLayer, qp  # noqa: E402
 
 DOUBLE = torch.float64
 BATCH = 4
@@ -210,25 +210,6 @@ def test_vmap_over_a_backward_pass_that_began_outside():
     assert close(by_vmap, expected)
     batched = torch.autograd.grad(out, leaves, weights, is_grads_batched=True)
     assert close(batched, expected)
-
-
-@both
-def test_second_derivatives_are_refused_everywhere(case):
-    function, values, _, _ = case()
-    function = flat(function)
-
-    def loss(last):
-        return function(*values[:-1], last).square().sum()
-
-    for second in (
-        lambda: hessian(loss)(values[-1]),
-        lambda: jacrev(jacrev(loss))(values[-1]),
-        lambda: jacfwd(jacfwd(loss))(values[-1]),
-        lambda: jacrev(jacfwd(loss))(values[-1]),
-        lambda: grad(lambda v: grad(loss)(v).sum())(values[-1]),
-    ):
-        with pytest.raises(SecondDerivative, match="can be differentiated once"):
-            second()
 
 
 def test_functional_call_of_a_module():

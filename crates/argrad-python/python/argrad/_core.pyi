@@ -225,6 +225,15 @@ class LayerSolved:
         on_failure: _OnFailure | None = None,
         method: _Method | None = None,
     ) -> list[_Array]: ...
+    def vjp_tangent(
+        self,
+        cotangents: Sequence[_Array | None],
+        changes: Sequence[_Array | None],
+        tangents: Sequence[_Array | None],
+        mode: _Mode | None = None,
+        on_failure: _OnFailure | None = None,
+        method: _Method | None = None,
+    ) -> list[_Array]: ...
     def value_gradient(
         self, weights: _Array, on_failure: _OnFailure | None = None
     ) -> list[_Array]: ...
@@ -305,3 +314,12 @@ class QpSolved:
         on_failure: _OnFailure | None = None,
         method: _Method | None = None,
     ) -> tuple[_Array, _Array, _Array, _Array]: ...
+    def vjp_tangent(
+        self,
+        cotangents: Sequence[_Array | None],
+        changes: Sequence[_Array | None],
+        tangents: Sequence[_Array | None],
+        mode: _Mode | None = None,
+        on_failure: _OnFailure | None = None,
+        method: _Method | None = None,
+    ) -> list[_Array | None]: ...

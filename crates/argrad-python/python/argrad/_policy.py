@@ -105,6 +105,17 @@ def warn_of_derivative(
         )
 
 
+def warn_of_kinks(batch: int, samples: list[int]) -> None:
+    """Warn once of solved samples that have no second derivative. The core calls it."""
+    _options.warn_once(
+        "kinks",
+        f"{len(samples)} of {batch} samples have no second derivative (the first is sample "
+        f"{samples[0]}): their solution has a kink there (an active constraint without a dual), or "
+        "is not unique; info['weakly_active'] and info['unique'] say of which. on_failure applies",
+        SolverWarning,
+    )
+
+
 def status_codes(solved: Any, batch: int) -> np.ndarray:
     """Codes into `argrad._core.STATUS`, one per sample; 0 is solved."""
     if solved.all_solved:

@@ -5,8 +5,8 @@ use super::{Gradients, OnFailure, SolutionTangent};
 use crate::tape::{Shared, Tape};
 
 impl Tape {
-    /// NaN in the adjoint residual of the samples without a solution, and where `on_failure` asks
-    /// for it in the per-sample gradients of these and of the samples in `also`.
+    /// NaN in the adjoint residual of the samples without a solution and of those in `also`, and
+    /// where `on_failure` asks for it in their per-sample gradients.
     pub(super) fn mark_failures(
         &self,
         gradients: &mut Gradients,
@@ -15,7 +15,9 @@ impl Tape {
         shared: Shared,
     ) {
         let failed: Vec<usize> = failures(&self.reports).map(|(index, _)| index).collect();
-        failed.iter().for_each(|&index| gradients.adjoint_residual[index] = f64::NAN);
+        for &index in failed.iter().chain(also) {
+            gradients.adjoint_residual[index] = f64::NAN;
+        }
         if on_failure != OnFailure::Nan {
             return;
         }

@@ -46,7 +46,8 @@ impl Tape {
     ///
     /// # Errors
     /// As [`Self::vjp`]; [`Error::NotSmooth`] names the samples whose projection has a kink at
-    /// the solution, or whose solution is not unique. [`Error::Setting`] for other modes than
+    /// the solution, or whose solution is not unique; where failures are let through, their
+    /// [`Gradients::adjoint_residual`] is NaN. [`Error::Setting`] for other modes than
     /// [`Mode::Exact`] with [`Method::Direct`], and for a solver without a factor.
     pub fn vjp_tangent(
         &self,

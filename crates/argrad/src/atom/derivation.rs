@@ -65,6 +65,11 @@ impl Derivation {
         self.len
     }
 
+    /// Whether theta is an affine function of the parameters.
+    pub fn is_affine(&self) -> bool {
+        self.steps.iter().all(|(step, _)| matches!(step, Step::Affine { .. }))
+    }
+
     fn push(&mut self, step: Step, shape: Shape) -> ThetaBlock {
         let block = ThetaBlock { offset: self.len, shape };
         self.len += shape.size();

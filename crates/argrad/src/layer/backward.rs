@@ -22,8 +22,27 @@ impl Layer {
         cotangents: &[&[f64]],
     ) -> Result<LayerDerivative, ModelError> {
         self.check_tape(tape)?;
+        let (x, z) = self.cotangent_of_solution(tape, cotangents, "cotangents")?;
+        let cotangent = Cotangent { x: Some(&x), z: z.as_deref(), s: None };
+        let gradients = tape.tape.vjp(&cotangent, &self.how)?;
+        Ok(LayerDerivative {
+            values: self.to_parameters(tape, &gradients, None, &tape.failed),
+            residual: gradients.adjoint_residual,
+            accuracy: gradients.accuracy,
+            unfinished: gradients.unfinished,
+        })
+    }
+
+    /// The gradient with respect to x, and to z where an output reads it, from those with respect
+    /// to the outputs, the argument `name`.
+    pub(super) fn cotangent_of_solution(
+        &self,
+        tape: &LayerTape,
+        cotangents: &[&[f64]],
+        name: &str,
+    ) -> Result<(Vec<f64>, Option<Vec<f64>>), ModelError> {
         let (batch, program) = (tape.batch, &self.data.assembled);
-        self.check_outputs("cotangents", cotangents, batch)?;
+        self.check_outputs(name, cotangents, batch)?;
         let mut x = vec![0.0; batch * program.variables];
         let mut z = Vec::new();
         for (spec, cotangent) in self.data.outputs.iter().zip(cotangents) {
@@ -43,15 +62,8 @@ impl Layer {
                 spec.map.apply_transpose(own, &mut out[sample * len..(sample + 1) * len]);
             }
         }
-        let z = (!z.is_empty()).then_some(&z[..]);
-        let cotangent = Cotangent { x: Some(&x), z, s: None };
-        let gradients = tape.tape.vjp(&cotangent, &self.how)?;
-        Ok(LayerDerivative {
-            values: self.to_parameters(tape, &gradients, None),
-            residual: gradients.adjoint_residual,
-            accuracy: gradients.accuracy,
-            unfinished: gradients.unfinished,
-        })
+        let z = (!z.is_empty()).then_some(z);
+        Ok((x, z))
     }
 
     /// Gradient of the sum of `weights[i]` times the optimal value of sample i: the sensitivities.
@@ -66,15 +78,17 @@ impl Layer {
         self.check_tape(tape)?;
         let signed: Vec<f64> = weights.iter().map(|w| self.data.sign() * w).collect();
         let gradients = tape.tape.value_gradient(&signed, &self.how)?;
-        Ok(self.to_parameters(tape, &gradients, Some(&signed)))
+        Ok(self.to_parameters(tape, &gradients, Some(&signed), &tape.failed))
     }
 
-    /// From gradients of P, q, A, b (and of the constant) to those of the parameters.
-    fn to_parameters(
+    /// From gradients of P, q, A, b (and of the constant) to those of the parameters; samples that
+    /// are `lost` add nothing.
+    pub(super) fn to_parameters(
         &self,
         tape: &LayerTape,
         gradients: &Gradients,
         constant: Option<&[f64]>,
+        lost: &[bool],
     ) -> Vec<Vec<f64>> {
         let maps = self.maps();
         let summed: Vec<f64>;
@@ -97,7 +111,7 @@ impl Layer {
             gradient.fill(0.0);
             for ((map, part), varies) in maps.iter().zip(parts).zip(tape.varies) {
                 // Those of a failed sample may be NaN, and add nothing to what is shared.
-                if part.is_empty() || if varies { tape.failed[sample] } else { sample > 0 } {
+                if part.is_empty() || if varies { lost[sample] } else { sample > 0 } {
                     continue;
                 }
                 let at = if varies { sample * map.len() } else { 0 };
@@ -110,16 +124,22 @@ impl Layer {
             for ((spec, out), each) in self.data.parameters.iter().zip(&mut out).zip(&tape.each) {
                 let at = if *each { sample * spec.len } else { 0 };
                 let own = &gradient[spec.offset..spec.offset + spec.len];
-                out[at..at + spec.len].iter_mut().zip(own).for_each(|(out, g)| *out += g);
-                if *each && tape.failed[sample] && self.how.on_failure == OnFailure::Nan {
-                    out[at..at + spec.len].fill(f64::NAN);
-                }
+                self.add_own(&mut out[at..at + spec.len], own, *each && lost[sample]);
             }
         }
         for (spec, out) in self.data.parameters.iter().zip(&mut out) {
             spec.symmetrize(out);
         }
         out
+    }
+
+    /// Adds what a sample has of a parameter's gradient; NaN where it is `lost` and that was asked
+    /// for.
+    pub(super) fn add_own(&self, out: &mut [f64], own: &[f64], lost: bool) {
+        out.iter_mut().zip(own).for_each(|(out, g)| *out += g);
+        if lost && self.how.on_failure == OnFailure::Nan {
+            out.fill(f64::NAN);
+        }
     }
 
     /// Directional derivative of the outputs along a change of the parameters, each of the length
@@ -211,7 +231,7 @@ impl Layer {
     }
 
     /// The tangents of P, q, A, b and the objective's constant: one copy, or one per sample.
-    fn data_tangent(
+    pub(super) fn data_tangent(
         &self,
         tape: &LayerTape,
         tangents: &[&[f64]],
@@ -269,7 +289,7 @@ impl Layer {
     }
 
     /// Tangents of full length, symmetric where their parameters are.
-    fn check_tangents(
+    pub(super) fn check_tangents(
         &self,
         tape: &LayerTape,
         tangents: &[&[f64]],

@@ -13,6 +13,7 @@ mod derivative;
 mod describe;
 mod forward;
 mod outputs;
+mod second;
 mod store;
 
 pub use affine::{AffineMap, AffineOutput, AffineProgram};

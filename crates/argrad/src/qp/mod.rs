@@ -21,7 +21,10 @@ mod tape;
 
 mod layer;
 
+mod stacked;
+
 mod backward;
+mod second;
 
 mod conditions;
 

@@ -58,13 +58,12 @@ pub fn check(layer: Layer, values: &[Vec<f64>], symmetric: &[usize]) {
             .sum::<f64>();
     assert!((forward - adjoint).abs() <= 1e-9 * scale, "adjoint: {forward} against {adjoint}");
 
+    let shifted = |t: f64| -> Vec<Vec<f64>> {
+        let along = values.iter().zip(&tangents);
+        along.map(|(v, d)| v.iter().zip(d).map(|(v, d)| v + t * d).collect()).collect()
+    };
     let at = |t: f64| {
-        let shifted: Vec<Vec<f64>> = values
-            .iter()
-            .zip(&tangents)
-            .map(|(v, d)| v.iter().zip(d).map(|(v, d)| v + t * d).collect())
-            .collect();
-        let (outputs, _) = layer.forward(&slices(&shifted)).unwrap();
+        let (outputs, _) = layer.forward(&slices(&shifted(t))).unwrap();
         assert!(outputs.reports.iter().all(Report::is_solved));
         dot(&outputs.values, &cotangents)
     };
@@ -77,6 +76,46 @@ pub fn check(layer: Layer, values: &[Vec<f64>], symmetric: &[usize]) {
         "differences: {forward} against {extrapolated}, off by {:e}",
         (forward - extrapolated).abs() / scale
     );
+
+    let at = |t: f64| {
+        let (_, tape) = layer.forward(&slices(&shifted(t))).unwrap();
+        Vec::from(layer.backward(&tape, &slices(&cotangents)).unwrap())
+    };
+    let found = layer.backward_tangent(
+        &tape,
+        &slices(&cotangents),
+        &vec![&[][..]; cotangents.len()],
+        &slices(&tangents),
+    );
+    if outputs.reports.iter().any(Report::is_degenerate) {
+        assert!(
+            matches!(found, Err(ModelError::Solver(argrad::Error::NotSmooth { .. }))),
+            "{found:?}"
+        );
+        return;
+    }
+    check_second(&found.unwrap(), &gradients, at);
+}
+
+/// Checks the change of the gradients against their differences, to 1e-7 of the larger.
+fn check_second(found: &[Vec<f64>], gradients: &[Vec<f64>], at: impl Fn(f64) -> Vec<Vec<f64>>) {
+    let h = 1e-3;
+    // Sixth order.
+    let weights = [(1.0, 45.0), (2.0, -9.0), (3.0, 1.0)];
+    let mut difference: Vec<Vec<f64>> = found.iter().map(|own| vec![0.0; own.len()]).collect();
+    for (place, weight) in weights.into_iter().flat_map(|(k, w)| [(k, w), (-k, -w)]) {
+        for (sum, own) in difference.iter_mut().zip(&at(place * h)) {
+            sum.iter_mut().zip(own).for_each(|(sum, g)| *sum += weight * g / (60.0 * h));
+        }
+    }
+    let size = |vectors: &[Vec<f64>]| dot(vectors, vectors).sqrt();
+    let off: Vec<Vec<f64>> = difference
+        .iter()
+        .zip(found)
+        .map(|(one, other)| one.iter().zip(other).map(|(a, b)| a - b).collect())
+        .collect();
+    let (error, scale) = (size(&off), size(&difference).max(size(gradients)));
+    assert!(error <= 1e-7 * scale, "second derivative: off by {:e}", error / scale);
 }
 
 #[test]

@@ -7,15 +7,15 @@ use argrad::{
 use crate::case::{Case, NAMES, normals, relative_error, rng};
 
 /// Weights of x, duals and slacks in a scalar loss.
-struct Loss {
-    x: Vec<f64>,
-    equality_duals: Vec<f64>,
-    inequality_duals: Vec<f64>,
-    slacks: Vec<f64>,
+pub struct Loss {
+    pub x: Vec<f64>,
+    pub equality_duals: Vec<f64>,
+    pub inequality_duals: Vec<f64>,
+    pub slacks: Vec<f64>,
 }
 
 impl Loss {
-    fn random(case: &Case, seed: u64) -> Self {
+    pub fn random(case: &Case, seed: u64) -> Self {
         let rng = &mut rng(seed);
         Self {
             x: normals(rng, case.x.len()),
@@ -25,7 +25,7 @@ impl Loss {
         }
     }
 
-    fn cotangent(&self) -> QpCotangent<'_> {
+    pub fn cotangent(&self) -> QpCotangent<'_> {
         QpCotangent {
             x: Some(&self.x),
             equality_duals: Some(&self.equality_duals),
@@ -111,7 +111,7 @@ fn gradients_match(name: &str, case: &Case) -> f64 {
     worst
 }
 
-fn mixed_shape() -> QpShape {
+pub fn mixed_shape() -> QpShape {
     let p = Pattern::new(5, 5, vec![0, 2, 4, 6, 7, 9], vec![0, 2, 1, 4, 0, 2, 3, 1, 4]);
     let g = Pattern::new(4, 5, vec![0, 2, 3, 5, 6, 8], vec![0, 2, 1, 0, 3, 2, 1, 3]);
     QpShape::new(5)

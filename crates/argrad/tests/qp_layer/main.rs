@@ -9,5 +9,6 @@ mod derivative;
 mod factors;
 mod layouts;
 mod parametrizations;
+mod second;
 mod warm_start;
 mod zeros;

@@ -39,6 +39,15 @@ class Solution(Protocol):
         """Tangents of the outputs."""
         ...
 
+    def vjp_tangent(
+        self,
+        cotangents: Sequence[np.ndarray | None],
+        changes: Sequence[np.ndarray | None],
+        tangents: Sequence[np.ndarray | None],
+    ) -> Arrays:
+        """How `vjp` changes along changes of the cotangents and tangents of the arguments."""
+        ...
+
 
 class Program(Protocol):
     """A family of convex programs that differ in numbers only."""
@@ -67,13 +76,22 @@ class Program(Protocol):
 
 
 class SecondDerivative(RuntimeError):
-    """A derivative of a derivative of a layer was asked for."""
+    """A derivative was asked for that a layer does not have: a third one, or a second one of
+    another kind than ``"exact"``."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "argrad layers can be differentiated once: second derivatives (double backward, "
-            "torch.func.hessian) are not available. Detach the first derivative, or compare "
-            "first derivatives at two points"
+
+THIRD = (
+    "argrad layers can be differentiated twice: third derivatives are not available. Detach the "
+    "second derivative, or compare second derivatives at two points"
+)
+
+
+def check_second(policy: Policy) -> None:
+    """Raises `SecondDerivative` if the kind of derivative that was chosen has no derivative."""
+    if policy.derivative != "exact" or policy.method != "direct":
+        raise SecondDerivative(
+            'second derivatives are those of derivative="exact" with method="direct"; found '
+            f"derivative={policy.derivative!r}, method={policy.method!r}"
         )
 
 

@@ -6,7 +6,7 @@ happens under the transforms of `torch.func` is in `_transforms`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ import torch
 from torch.autograd import forward_ad
 
 from argrad.torch._call import (
+    THIRD,
+    Arrays,
     Call,
     SecondDerivative,
     Solution,
@@ -21,9 +23,16 @@ from argrad.torch._call import (
     to_results,
     to_tensor,
 )
-from argrad.torch._transforms import Once, Solve, differentiated, leading, transformed
+from argrad.torch._samples import leading
+from argrad.torch._transforms import Solve, differentiated, transformed
+
+Tensors = list[torch.Tensor | None]
 
 _is_legacy_batched = torch._C._functorch.is_legacy_batchedtensor
+_NESTED = (
+    "nested transforms of the backward pass of a layer that was called outside of them; call the "
+    "layer inside of the transformed function"
+)
 
 
 def evaluate(
@@ -71,92 +80,127 @@ class _Direct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[Any, ...]:
-        tensors = ctx.tensors
-        if transformed():
-            grads = _DirectVjp.apply(ctx, *cotangents)
+        needed = ctx.needs_input_grad[3:]
+        if transformed() or torch.is_grad_enabled() or forward_ad._current_level >= 0:
+            grads = _DirectVjp.apply(ctx, *cotangents, *ctx.tensors)
         elif any(c is not None and _is_legacy_batched(c) for c in cotangents):
-            grads = _legacy_vjp(ctx, cotangents)
+            grads = _legacy(lambda asked: _direct_vjp(ctx, asked, needed), cotangents)
         else:
-            grads = _direct_vjp(ctx, cotangents)
-        if torch.is_grad_enabled():
-            grads = _first_only(grads, (*cotangents, *tensors))
+            grads = _direct_vjp(ctx, cotangents, needed)
         return (None, None, None, *grads)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-        tangents = tangents[3:]
-        found = ctx.solution.jvp([optional_array(t) for t in tangents])
-        if ctx.batch is None:
-            found = [one[0, ...] for one in found]
-        results: list[torch.Tensor | None] = [to_tensor(one, ctx.call.like) for one in found]
         if torch.is_grad_enabled():
-            results = _first_only(results, (*tangents, *ctx.tensors))
-        return tuple(results)
+            return _DirectJvp.apply(ctx, *tangents[3:], *ctx.tensors)
+        return _direct_jvp(ctx, tangents[3:])
 
 
-def _direct_vjp(ctx: Any, cotangents: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
-    """Gradients of the tensors of a solve that need one."""
-    grads: list[torch.Tensor | None] = [None] * len(ctx.tensors)
-    arrays = [optional_array(c) for c in cotangents]
-    if ctx.batch is None:
-        arrays = [None if a is None else a[np.newaxis] for a in arrays]
-    for array in arrays:
-        if array is not None:
-            break
-    else:
-        return grads
-    found = ctx.solution.vjp(arrays)
-    needed = ctx.needs_input_grad[3:]
-    for i, (tensor, grad) in enumerate(zip(ctx.tensors, found, strict=True)):
-        if needed[i] and grad is not None:
-            grads[i] = to_tensor(grad, tensor)
-    return grads
+def _direct_vjp(
+    node: Any, cotangents: Sequence[torch.Tensor | None], needed: Sequence[bool]
+) -> Tensors:
+    """Gradients of the tensors of a solve that are needed."""
+    arrays = _rows(node, cotangents)
+    if not any(needed) or all(array is None for array in arrays):
+        return [None] * len(node.tensors)
+    return _as_gradients(node, node.solution.vjp(arrays), needed)
 
 
-def _stacked_vjp(
-    ctx: Any, cotangents: Sequence[torch.Tensor | None], stacked: Sequence[bool], count: int
-) -> list[torch.Tensor | None]:
-    """`_direct_vjp` for `count` cotangents, some of them stacked along their first dimension."""
-    pairs = list(zip(cotangents, stacked, strict=True))
+def _direct_jvp(node: Any, tangents: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor, ...]:
+    """Tangents of the outputs of a solve."""
+    found = node.solution.jvp([optional_array(t) for t in tangents])
+    if node.batch is None:
+        found = [one[0, ...] for one in found]
+    return tuple(to_tensor(one, node.call.like) for one in found)
+
+
+def _direct_vjp_tangent(
+    node: Any,
+    cotangents: Sequence[torch.Tensor | None],
+    changes: Sequence[torch.Tensor | None],
+    tangents: Sequence[torch.Tensor | None],
+    needed: Sequence[bool],
+) -> Tensors:
+    """How `_direct_vjp` changes along changes of the cotangents and tangents of the tensors."""
+    if not any(needed):
+        return [None] * len(node.tensors)
+    directions = [optional_array(t) for t in tangents]
+    found = node.solution.vjp_tangent(_rows(node, cotangents), _rows(node, changes), directions)
+    return _as_gradients(node, found, needed)
+
+
+def _rows(node: Any, tensors: Sequence[torch.Tensor | None]) -> Arrays:
+    """Tensors like the outputs, as arrays with a batch dimension."""
+    arrays = [optional_array(t) for t in tensors]
+    if node.batch is not None:
+        return arrays
+    return [None if a is None else a[np.newaxis] for a in arrays]
+
+
+def _as_gradients(node: Any, found: Arrays, needed: Sequence[bool]) -> Tensors:
+    """Gradients of the tensors of a solve, None for those that are not needed."""
+    return [
+        to_tensor(grad, tensor) if need and grad is not None else None
+        for need, tensor, grad in zip(needed, node.tensors, found, strict=True)
+    ]
+
+
+def _stacked(
+    function: Callable[[Sequence[torch.Tensor | None]], Tensors],
+    tensors: Sequence[torch.Tensor | None],
+    stacked: Sequence[bool],
+    count: int,
+) -> Tensors:
+    """`function` of `count` lists of tensors, some of them stacked along their first dimension."""
+    pairs = list(zip(tensors, stacked, strict=True))
     each = [
-        _direct_vjp(ctx, [c[k] if at and c is not None else c for c, at in pairs])
-        for k in range(count)
+        function([t[k] if at and t is not None else t for t, at in pairs]) for k in range(count)
     ]
     return [
         None if column[0] is None else torch.stack(column) for column in zip(*each, strict=True)
     ]
 
 
-def _legacy_vjp(ctx: Any, cotangents: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
-    """`_direct_vjp` under torch.autograd.grad(..., is_grads_batched=True), which is how
+def _legacy(
+    function: Callable[[Sequence[torch.Tensor | None]], Tensors],
+    tensors: Sequence[torch.Tensor | None],
+) -> Tensors:
+    """`function` under torch.autograd.grad(..., is_grads_batched=True), which is how
     torch.autograd.functional.jacobian vectorizes; its tensors carry a hidden dimension."""
     level = torch._C._vmapmode_increment_nesting()
     torch._C._vmapmode_decrement_nesting()
     level -= 1
-    stacked = [c is not None and _is_legacy_batched(c) for c in cotangents]
+    stacked = [t is not None and _is_legacy_batched(t) for t in tensors]
     plain = [
-        torch._remove_batch_dim(c, level, 1, 0) if at and c is not None else c
-        for c, at in zip(cotangents, stacked, strict=True)
+        torch._remove_batch_dim(t, level, 1, 0) if at and t is not None else t
+        for t, at in zip(tensors, stacked, strict=True)
     ]
     pairs = zip(plain, stacked, strict=True)
-    count = next(len(c) for c, at in pairs if at and c is not None)
-    grads = _stacked_vjp(ctx, plain, stacked, count)
-    return [None if g is None else torch._add_batch_dim(g, 0, level) for g in grads]
+    count = next(len(t) for t, at in pairs if at and t is not None)
+    found = _stacked(function, plain, stacked, count)
+    return [None if t is None else torch._add_batch_dim(t, 0, level) for t in found]
 
 
-def _first_only(
-    results: Sequence[torch.Tensor | None], sources: Sequence[torch.Tensor | None]
-) -> list[torch.Tensor | None]:
-    """`results`, which refuse to be differentiated with respect to `sources`."""
-    tracked = [s for s in sources if s is not None and s.requires_grad]
-    if not tracked:
-        return list(results)
+def _last(
+    derive: Callable[[Sequence[torch.Tensor | None]], Tensors],
+    given: Sequence[torch.Tensor | None],
+    sources: Sequence[torch.Tensor | None],
+) -> Tensors:
+    """`derive(given)`, which refuses to be differentiated with respect to `given` and `sources`."""
+    if transformed():
+        raise NotImplementedError(_NESTED)
+    if any(t is not None and _is_legacy_batched(t) for t in given):
+        return _legacy(derive, given)
+    results = derive(given)
+    tracked = [t for t in (*given, *sources) if t is not None and t.requires_grad]
+    if not (tracked and torch.is_grad_enabled()):
+        return results
     present = [r for r in results if r is not None]
-    guarded = iter(_FirstOnly.apply(len(present), *present, *tracked))
+    guarded = iter(_Last.apply(len(present), *present, *tracked))
     return [None if r is None else next(guarded) for r in results]
 
 
-class _FirstOnly(torch.autograd.Function):
+class _Last(torch.autograd.Function):
     """The identity, whose derivative is an error."""
 
     @staticmethod
@@ -165,27 +209,103 @@ class _FirstOnly(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
-        raise SecondDerivative
+        raise SecondDerivative(THIRD)
 
 
-class _DirectVjp(Once):
-    """The backward pass of `_Direct`, under a transform that came after the forward pass."""
-
-    @staticmethod
-    def forward(node: Any, *cotangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-        return tuple(_direct_vjp(node, cotangents))
+class _DirectDerivative(torch.autograd.Function):
+    """A first derivative of a solve that has been made: takes the node, what the derivative is
+    applied to, and the tensors of the solve, on which it depends too."""
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, node: Any, *cotangents: torch.Tensor | None) -> tuple:
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        node, *tensors = inputs
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        ctx.node = node
+
+
+class _DirectVjp(_DirectDerivative):
+    """The backward pass of `_Direct`."""
+
+    @staticmethod
+    def forward(node: Any, *tensors: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+        cotangents = tensors[: len(node.solution.outputs)]
+
+        def derive(asked: Sequence[torch.Tensor | None]) -> Tensors:
+            return _direct_vjp(node, asked, node.needs_input_grad[3:])
+
+        if any(c is not None and _is_legacy_batched(c) for c in cotangents):
+            return tuple(_legacy(derive, cotangents))
+        return tuple(derive(cotangents))
+
+    @staticmethod
+    def backward(ctx: Any, *directions: torch.Tensor | None) -> tuple[Any, ...]:
+        node, saved = ctx.node, ctx.saved_tensors
+        count = len(node.solution.outputs)
+        cotangents = saved[:count]
+        needed = ctx.needs_input_grad[1:]
+        if all(d is None for d in directions):
+            return (None,) * (1 + len(saved))
+
+        def derive(tangents: Sequence[torch.Tensor | None]) -> Tensors:
+            along: Tensors = [None] * count
+            if any(needed[:count]):
+                along = list(_direct_jvp(node, tangents))
+            nothing = [None] * count
+            turned = _direct_vjp_tangent(node, cotangents, nothing, tangents, needed[count:])
+            return [*along, *turned]
+
+        return (None, *_last(derive, directions, saved))
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+        node, saved = ctx.node, ctx.saved_tensors
+        count = len(node.solution.outputs)
+
+        def derive(moved: Sequence[torch.Tensor | None]) -> Tensors:
+            needed = node.needs_input_grad[3:]
+            return _direct_vjp_tangent(node, saved[:count], moved[:count], moved[count:], needed)
+
+        return tuple(_last(derive, tangents[1:], saved))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, node: Any, *tensors: torch.Tensor | None) -> tuple:
         if transformed():
-            raise NotImplementedError(
-                "nested transforms of the backward pass of a layer that was called outside of "
-                "them; call the layer inside of the transformed function"
-            )
-        stacked = [dim is not None for dim in in_dims[1:]]
+            raise NotImplementedError(_NESTED)
+        count = len(node.solution.outputs)
+        dims = in_dims[1 : count + 1]
         first = [
             c.movedim(dim, 0) if c is not None and dim is not None else c
-            for c, dim in zip(cotangents, in_dims[1:], strict=True)
+            for c, dim in zip(tensors[:count], dims, strict=True)
         ]
-        grads = tuple(_stacked_vjp(node, first, stacked, info.batch_size))
-        return grads, leading(grads)
+
+        def derive(cotangents: Sequence[torch.Tensor | None]) -> Tensors:
+            return _direct_vjp(node, cotangents, node.needs_input_grad[3:])
+
+        grads = _stacked(derive, first, [dim is not None for dim in dims], info.batch_size)
+        return tuple(grads), leading(grads)
+
+
+class _DirectJvp(_DirectDerivative):
+    """Forward mode of `_Direct`, to be differentiated backwards."""
+
+    @staticmethod
+    def forward(node: Any, *tensors: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+        return _direct_jvp(node, tensors[: len(node.tensors)])
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[Any, ...]:
+        node, saved = ctx.node, ctx.saved_tensors
+        count = len(node.tensors)
+        tangents = saved[:count]
+        needed = ctx.needs_input_grad[1:]
+        if all(c is None for c in cotangents):
+            return (None,) * (1 + len(saved))
+
+        def derive(asked: Sequence[torch.Tensor | None]) -> Tensors:
+            nothing = [None] * len(asked)
+            along = _direct_vjp(node, asked, needed[:count])
+            return [*along, *_direct_vjp_tangent(node, asked, nothing, tangents, needed[count:])]
+
+        return (None, *_last(derive, cotangents, saved))

@@ -11,132 +11,11 @@ import torch
 
 from argrad import _core, _options
 from argrad._canonical import compile_problem
-from argrad._compiled import Compiled, ParameterTypeError
+from argrad._compiled import ParameterTypeError
 from argrad._policy import Policy
-from argrad.torch._call import Arrays, Call, Solution, named_reports, opaque
+from argrad.torch._call import Call, named_reports, opaque
 from argrad.torch._function import evaluate
-
-
-class _LayerSolution:
-    """A solved batch of a compiled problem, in the user's parameters and variables."""
-
-    __slots__ = ("_compiled", "_exponentials", "_logged", "_policy", "_shapes", "core", "outputs")
-
-    def __init__(
-        self,
-        core: _core.LayerSolved,
-        compiled: Compiled,
-        arrays: Sequence[np.ndarray],
-        policy: Policy,
-    ) -> None:
-        self.core = core
-        self._compiled = compiled
-        self._policy = policy
-        self._shapes = [array.shape for array in arrays]
-        # Copies: the caller may overwrite what he passed and what he gets.
-        self._logged = {i.parameter: arrays[i.parameter].copy() for i in compiled.inputs if i.log}
-        outputs = []
-        exponentials: list[np.ndarray | None] = []
-        for value, output in zip(core.outputs, compiled.outputs, strict=True):
-            value = value.reshape(len(value), *output.shape)
-            value = np.exp(value) if output.exp else value
-            exponentials.append(value.copy() if output.exp else None)
-            outputs.append(value)
-        self.outputs = outputs
-        self._exponentials = exponentials
-
-    @property
-    def reports(self) -> dict[str, np.ndarray]:
-        return self.core.reports
-
-    @property
-    def all_solved(self) -> bool:
-        return self.core.all_solved
-
-    def vjp(self, cotangents: Sequence[np.ndarray | None]) -> Arrays:
-        asked = []
-        for value, factor, output in zip(
-            cotangents, self._exponentials, self._compiled.outputs, strict=True
-        ):
-            if value is not None:
-                value = value if factor is None else value * factor
-                value = np.ascontiguousarray(value).reshape(len(value), output.size)
-            asked.append(value)
-        found = self.core.vjp(asked, *self._policy.derivative_options)
-        grads: Arrays = [None] * len(self._shapes)
-        for grad, (number, log) in zip(found, self._compiled.inputs, strict=True):
-            grad = grad.reshape(self._shapes[number])
-            if log:
-                grad = grad / self._logged[number]
-            known = grads[number]
-            grads[number] = grad if known is None else known + grad
-        for number, shape in enumerate(self._shapes):
-            if grads[number] is None:
-                grads[number] = np.zeros(shape)
-        return grads
-
-    def jvp(self, tangents: Sequence[np.ndarray | None]) -> list[np.ndarray]:
-        asked = []
-        for number, log in self._compiled.inputs:
-            tangent = tangents[number]
-            if tangent is not None:
-                tangent = tangent / self._logged[number] if log else tangent
-                tangent = _rows(tangent, self._compiled.parameters[number])
-            asked.append(tangent)
-        found = self.core.jvp(asked, *self._policy.derivative_options)
-        results = []
-        for value, factor, output in zip(
-            found, self._exponentials, self._compiled.outputs, strict=True
-        ):
-            value = value.reshape(len(value), *output.shape)
-            results.append(value if factor is None else value * factor)
-        return results
-
-
-def _rows(array: np.ndarray, parameter: Any) -> np.ndarray:
-    """A parameter's array as the core takes it: (size,), or (batch, size)."""
-    if array.ndim == len(parameter.shape):
-        return np.ascontiguousarray(array).reshape(parameter.size)
-    return np.ascontiguousarray(array).reshape(len(array), parameter.size)
-
-
-class _LayerProgram:
-    """A compiled problem with one set of solver settings."""
-
-    __slots__ = ("arguments", "compiled", "core", "results", "single")
-
-    def __init__(self, compiled: Compiled, core: _core.Layer, single: bool = False) -> None:
-        self.compiled = compiled
-        self.core = core
-        self.single = single
-        self.arguments = [p.shape for p in compiled.parameters]
-        self.results = [o.shape for o in compiled.outputs]
-
-    def solve(
-        self, batch: int, arrays: Arrays, policy: Policy, start: Any, differentiable: bool
-    ) -> Solution:
-        compiled = self.compiled
-        # No parameter is ever absent.
-        given = [array for array in arrays if array is not None]
-        given = compiled.check_attributes(given, self.single)
-        values = []
-        for number, log in compiled.inputs:
-            value = _rows(given[number], compiled.parameters[number])
-            if log:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    value = np.log(value)
-            values.append(value)
-        if start is not None and start.batch != batch:
-            start = None
-        try:
-            solved = self.core.forward(batch, values, start=start, differentiable=differentiable)
-        except ValueError:
-            batched = [
-                a.ndim > len(p.shape) for a, p in zip(given, compiled.parameters, strict=True)
-            ]
-            compiled.check_values(given, batched)
-            raise
-        return _LayerSolution(solved, compiled, given, policy)
+from argrad.torch._layer_program import LayerProgram
 
 
 class CvxpyLayer(torch.nn.Module):
@@ -155,9 +34,10 @@ class CvxpyLayer(torch.nn.Module):
     An inequality whose side is 1e19 or more (bring all that is constant to one side) is no
     constraint: its dual is 0 and its slack infinite. Equalities know no such number.
 
-    Where a batch has a sample without a solution, see `on_failure`. Second derivatives are refused
-    with an error. The module has no state of its own besides the last solution; copies and
-    pickles leave that out, and `state_dict` is empty.
+    Where a batch has a sample without a solution, see `on_failure`, which also says what becomes
+    of a second derivative (double backward, ``hessian``) where there is none: where a constraint is
+    active without a dual, or the solution is not unique. The module has no state of its own besides
+    the last solution; copies and pickles leave that out, and `state_dict` is empty.
     """
 
     def __init__(
@@ -228,7 +108,7 @@ class CvxpyLayer(torch.nn.Module):
             verbose=verbose,
             check_attributes=check_attributes,
         )
-        self._program = _LayerProgram(self._compiled, self._compiled.layer())
+        self._program = LayerProgram(self._compiled, self._compiled.layer())
         self.warm_start = bool(warm_start)
         self._last: _core.LayerSolved | None = None
 
@@ -269,7 +149,7 @@ class CvxpyLayer(torch.nn.Module):
         chosen = _options.solver_options(solver_args)
         if single or chosen.settings:
             layer = self._compiled.layer(chosen.settings, single=single)
-            program = _LayerProgram(self._compiled, layer, single)
+            program = LayerProgram(self._compiled, layer, single)
         if solver_args and chosen.limited:
             policy = policy._replace(limited=True)
         warm = self.warm_start if warm_start is None else warm_start
@@ -303,7 +183,7 @@ class CvxpyLayer(torch.nn.Module):
                 )
         return first
 
-    def _observe(self, solution: _LayerSolution) -> None:
+    def _observe(self, solution: Any) -> None:
         """Keeps the solution of a call, but not what its derivative needs."""
         self._last = solution.core.without_tape()
 
@@ -335,7 +215,7 @@ class CvxpyLayer(torch.nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._program = _LayerProgram(self._compiled, self._compiled.layer())
+        self._program = LayerProgram(self._compiled, self._compiled.layer())
 
 
 def _forward(layer: CvxpyLayer, *args: Any) -> tuple[torch.Tensor, ...]:

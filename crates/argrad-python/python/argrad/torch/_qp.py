@@ -12,7 +12,7 @@ import torch
 from argrad import _core, _options
 from argrad._policy import Policy, settings_key
 from argrad._shapes import transpose_hint
-from argrad.torch._call import Arrays, Call, Solution, opaque
+from argrad.torch._call import Arrays, Call, Solution, check_second, opaque
 from argrad.torch._function import evaluate
 
 if TYPE_CHECKING:
@@ -46,6 +46,18 @@ class _QpSolution:
         dQ, dp, dG, dh, dA, db = tangents
         found = self.core.jvp(dQ, dp, dG, dh, dA, db, *self._policy.derivative_options)
         return list(found[: len(self.outputs)])
+
+    def vjp_tangent(
+        self,
+        cotangents: Sequence[np.ndarray | None],
+        changes: Sequence[np.ndarray | None],
+        tangents: Sequence[np.ndarray | None],
+    ) -> Arrays:
+        check_second(self._policy)
+        # The slacks are no output, nor are the duals always.
+        first, change = [(*part, None, None, None)[:4] for part in (cotangents, changes)]
+        options = self._policy.derivative_options
+        return list(self.core.vjp_tangent(first, change, tangents, *options))
 
 
 class _Lazy(Mapping):
@@ -310,8 +322,9 @@ def qp(
     arguments without batch dimension are summed over the batch; that of Q is symmetric. Zeros in
     matrices without batch dimension (a diagonal Q, bounds as G = -I) are left out of the work, and
     have gradients like all other entries. Forward
-    mode (``torch.func.jvp``, ``jacfwd``), ``vmap``, ``jacrev`` work; second derivatives are
-    refused.
+    mode (``torch.func.jvp``, ``jacfwd``), ``vmap``, ``jacrev`` work. Second derivatives (double
+    backward, ``hessian``) are those of ``"exact"``; a sample that has none, because an inequality
+    is active without a dual there or the solution is not unique, is treated as `on_failure` says.
 
     Raises ValueError for shapes, values (NaN is named by argument and place) and a Q that is not
     convex; TypeError for dtypes; `argrad.SolverError` for samples without a solution.

@@ -1,9 +1,9 @@
 """Layers under the transforms of `torch.func`.
 
 `Solve` returns, next to the outputs, a tensor that names each sample's solution. vmap stacks it
-like any other tensor, so the derivative operations `_Vjp` and `_Jvp` find the tapes of their
-samples at any nesting of transforms, and every dimension that vmap adds goes into the one batch
-dimension of the solver.
+like any other tensor, so the derivative operations `_Vjp` and `_Jvp`, and their derivatives
+`_VjpTangent` and `_JvpTangent`, find the tapes of their samples at any nesting of transforms, and
+every dimension that vmap adds goes into the one batch dimension of the solver.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from argrad.torch._call import (
-    Call,
-    SecondDerivative,
-    optional_array,
-    to_array,
-    to_results,
-    to_tensor,
+from argrad.torch._call import THIRD, Call, SecondDerivative, optional_array, to_results
+from argrad.torch._samples import (
+    SHIFT,
+    argument_ranks,
+    by_sample,
+    flatten,
+    jvp,
+    jvp_tangent,
+    leading,
+    result_ranks,
+    unflatten,
+    vjp,
+    vjp_tangent,
 )
-
-# A sample's name is the number of its solve, shifted, plus its place in that solve's batch.
-_SHIFT = 32
-_MASK = (1 << _SHIFT) - 1
 
 transformed = torch._C._are_functorch_transforms_active
 _functorch = torch._C._functorch
@@ -50,70 +52,12 @@ def differentiated(tensor: torch.Tensor) -> bool:
     return (reverse and tensor.requires_grad) or (forward_ad._current_level >= 0 and not forward)
 
 
-def _flatten(
-    tensors: Sequence[torch.Tensor | None],
-    dims: Sequence[int | None],
-    ranks: Sequence[int],
-    size: int,
-    share: bool,
-) -> tuple[list[torch.Tensor | None], int | None]:
-    """Puts the dimension that vmap adds, and a batch dimension if any, into one leading one.
-
-    `ranks` are the numbers of dimensions of one sample. With `share`, a tensor that has neither
-    stays as it is. Returns the tensors, and the size of the batch dimension that was there.
-    """
-    batch = None
-    for tensor, dim, rank in zip(tensors, dims, ranks, strict=True):
-        if tensor is not None and tensor.dim() - (dim is not None) > rank:
-            where = 1 if dim == 0 else 0
-            batch = tensor.shape[where]
-            break
-    flat: list[torch.Tensor | None] = []
-    for tensor, dim, rank in zip(tensors, dims, ranks, strict=True):
-        if tensor is None or (share and dim is None and tensor.dim() == rank):
-            flat.append(tensor)
-            continue
-        tensor = tensor.unsqueeze(0) if dim is None else tensor.movedim(dim, 0)
-        inner = tensor.shape[tensor.dim() - rank :]
-        if batch is None:
-            flat.append(tensor.expand(size, *inner))
-            continue
-        if tensor.dim() == rank + 1:
-            tensor = tensor.unsqueeze(1)
-        flat.append(tensor.expand(size, batch, *inner).reshape(size * batch, *inner))
-    return flat, batch
-
-
-def _unflatten(
-    tensors: Sequence[torch.Tensor | None], size: int, batch: int | None
-) -> tuple[torch.Tensor | None, ...]:
-    """Splits the leading dimension again into that of vmap and the batch."""
-    if batch is None:
-        return tuple(tensors)
-    return tuple(None if t is None else t.reshape(size, batch, *t.shape[1:]) for t in tensors)
-
-
-def leading(tensors: Sequence[torch.Tensor | None]) -> tuple[int | None, ...]:
-    """The leading dimension of each tensor."""
-    return tuple(None if t is None else 0 for t in tensors)
-
-
-def _argument_ranks(call: Call) -> list[int]:
-    """Numbers of dimensions of the arguments of one sample."""
-    return [0 if shape is None else len(shape) for shape in call.program.arguments]
-
-
-def _result_ranks(call: Call) -> list[int]:
-    """Numbers of dimensions of the outputs of one sample."""
-    return [len(shape) for shape in call.program.results]
-
-
 class Solve(torch.autograd.Function):
     """The solve under transforms: outputs, and for each sample the name of its solution."""
 
     @staticmethod
     def forward(call: Call, *tensors: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
-        ranks = _argument_ranks(call)
+        ranks = argument_ranks(call)
         batch = None
         for tensor, rank in zip(tensors, ranks, strict=True):
             if tensor is not None and tensor.dim() > rank:
@@ -129,7 +73,7 @@ class Solve(torch.autograd.Function):
         solution = call.solve(1 if batch is None else batch, arrays)
         number = call.keep(solution) if call.differentiable else 0
         names = torch.arange(1 if batch is None else batch, dtype=torch.int64)
-        names += number << _SHIFT
+        names += number << SHIFT
         return (*to_results(call, solution, batch), names[0] if batch is None else names)
 
     @staticmethod
@@ -149,36 +93,24 @@ class Solve(torch.autograd.Function):
         if all(c is None for c in cotangents):
             return (None,) * (1 + len(tensors))
         grads = _Vjp.apply(ctx.call, names, *cotangents, *tensors)
-        ranks = _argument_ranks(ctx.call)
-        found: list[torch.Tensor | None] = []
-        for tensor, grad, rank in zip(tensors, grads, ranks, strict=True):
-            if tensor is not None and grad is not None and names.dim() == 1:
-                if tensor.dim() == rank:
-                    grad = grad.sum(0)
-            found.append(grad)
-        return (None, *found)
+        return (None, *_summed(ctx.call, names, grads, tensors))
 
     @staticmethod
     def jvp(ctx: Any, *tangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         names, *tensors = ctx.saved_tensors
-        ranks = _argument_ranks(ctx.call)
-        expanded = []
-        for tangent, rank in zip(tangents[1:], ranks, strict=True):
-            if tangent is not None and names.dim() == 1 and tangent.dim() == rank:
-                tangent = tangent.unsqueeze(0).expand(names.shape[0], *tangent.shape)
-            expanded.append(tangent)
-        return (*_Jvp.apply(ctx.call, names, *expanded, *tensors), None)
+        directions = expanded(ctx.call, names, tangents[1:])
+        return (*_Jvp.apply(ctx.call, names, *directions, *tensors), None)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple, call: Call, *tensors: torch.Tensor | None) -> tuple:
-        ranks = _argument_ranks(call)
-        flat, batch = _flatten(tensors, in_dims[1:], ranks, info.batch_size, share=True)
-        outputs = _unflatten(Solve.apply(call, *flat), info.batch_size, batch)
+        ranks = argument_ranks(call)
+        flat, batch = flatten(tensors, in_dims[1:], ranks, info.batch_size, share=True)
+        outputs = unflatten(Solve.apply(call, *flat), info.batch_size, batch)
         return outputs, leading(outputs)
 
 
 class Once(torch.autograd.Function):
-    """A derivative, which has no derivative."""
+    """A second derivative, which has no derivative."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
@@ -186,56 +118,209 @@ class Once(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> Any:
-        raise SecondDerivative
+        raise SecondDerivative(THIRD)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: torch.Tensor | None) -> Any:
-        raise SecondDerivative
+        raise SecondDerivative(THIRD)
 
 
-class _Vjp(Once):
+class _Derivative(torch.autograd.Function):
+    """A first derivative of named samples: takes the call, the names, one tensor or None for each
+    part of what it is applied to, and the arguments, on which it depends too."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        call, *tensors = inputs
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        ctx.call = call
+
+
+class _Vjp(_Derivative):
     """Gradients of all arguments sample by sample, from cotangents of the outputs.
 
-    Takes names of solutions, one cotangent or None an output, and the arguments themselves, on
-    which the result depends.
+    The product of the Hessian of `cotangents . outputs` with a direction serves both ways, since
+    the Hessian is symmetric.
     """
 
     @staticmethod
     def forward(
         call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
     ) -> tuple[torch.Tensor | None, ...]:
-        shapes = [s if s is None else tuple(s) for s in call.program.arguments]
-        cotangents = tensors[: len(call.program.results)]
-        return _by_sample(call, names, cotangents, call.program.results, shapes, "vjp")
+        program = call.program
+        cotangents = tensors[: len(program.results)]
+        return by_sample(call, names, cotangents, program.results, program.arguments, vjp)
 
     @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple, call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
-    ) -> tuple:
-        return _vmap_derivative(_Vjp, info, in_dims, call, names, tensors, _result_ranks(call))
-
-
-class _Jvp(Once):
-    """Tangents of all outputs sample by sample, from tangents of the arguments.
-
-    Takes names of solutions, one tangent or None an argument, and the arguments themselves, on
-    which the result depends.
-    """
+    def backward(ctx: Any, *directions: torch.Tensor | None) -> tuple[Any, ...]:
+        call, (names, *tensors) = ctx.call, ctx.saved_tensors
+        count = len(call.program.results)
+        cotangents, arguments = tensors[:count], tensors[count:]
+        nothing = (None,) * (2 + len(tensors))
+        if all(d is None for d in directions):
+            return nothing
+        needed = ctx.needs_input_grad
+        along = nothing[2 : count + 2]
+        if any(needed[2 : count + 2]):
+            along = _Jvp.apply(call, names, *directions, *arguments)
+        turned = _turned(ctx, names, cotangents, directions, arguments, needed[count + 2 :])
+        return (None, None, *along, *turned)
 
     @staticmethod
-    def forward(
-        call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
-    ) -> tuple[torch.Tensor | None, ...]:
-        tangents = tensors[: len(call.program.arguments)]
-        return _by_sample(
-            call, names, tangents, call.program.arguments, call.program.results, "jvp"
+    def jvp(ctx: Any, *tangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+        call, (names, *tensors) = ctx.call, ctx.saved_tensors
+        count = len(call.program.results)
+        changes = tangents[2 : count + 2]
+        directions = expanded(call, names, tangents[count + 2 :])
+        return _VjpTangent.apply(
+            call, names, *tensors[:count], *changes, *directions, *tensors[count:]
         )
 
     @staticmethod
     def vmap(
         info: Any, in_dims: tuple, call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
     ) -> tuple:
-        return _vmap_derivative(_Jvp, info, in_dims, call, names, tensors, _argument_ranks(call))
+        return _vmap_derivative(_Vjp, info, in_dims, call, names, tensors, result_ranks(call))
+
+
+class _Jvp(_Derivative):
+    """Tangents of all outputs sample by sample, from tangents of the arguments."""
+
+    @staticmethod
+    def forward(
+        call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, ...]:
+        program = call.program
+        tangents = tensors[: len(program.arguments)]
+        return by_sample(call, names, tangents, program.arguments, program.results, jvp)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[Any, ...]:
+        call, (names, *tensors) = ctx.call, ctx.saved_tensors
+        count = len(call.program.arguments)
+        tangents, arguments = tensors[:count], tensors[count:]
+        nothing = (None,) * (2 + len(tensors))
+        if all(c is None for c in cotangents):
+            return nothing
+        needed = ctx.needs_input_grad
+        along = nothing[2 : count + 2]
+        if any(needed[2 : count + 2]):
+            along = _Vjp.apply(call, names, *cotangents, *arguments)
+        turned = _turned(ctx, names, cotangents, tangents, arguments, needed[count + 2 :])
+        return (None, None, *along, *turned)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+        call, (names, *tensors) = ctx.call, ctx.saved_tensors
+        count = len(call.program.arguments)
+        second = expanded(call, names, tangents[count + 2 :])
+        parts: Sequence[torch.Tensor | None] = _JvpTangent.apply(
+            call, names, *tensors[:count], *second, *tensors[count:]
+        )
+        if any(t is not None for t in tangents[2 : count + 2]):
+            first = _Jvp.apply(call, names, *tangents[2 : count + 2], *tensors[count:])
+            parts = [one + other for one, other in zip(parts, first, strict=True)]
+        return tuple(parts)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple, call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
+    ) -> tuple:
+        return _vmap_derivative(_Jvp, info, in_dims, call, names, tensors, argument_ranks(call))
+
+
+def expanded(
+    call: Call, names: torch.Tensor, tangents: Sequence[torch.Tensor | None]
+) -> list[torch.Tensor | None]:
+    """Tangents of the arguments sample by sample: those of shared ones as often as there are
+    samples."""
+    rows = []
+    for tangent, rank in zip(tangents, argument_ranks(call), strict=True):
+        if tangent is not None and names.dim() == 1 and tangent.dim() == rank:
+            tangent = tangent.unsqueeze(0).expand(names.shape[0], *tangent.shape)
+        rows.append(tangent)
+    return rows
+
+
+def _summed(
+    call: Call,
+    names: torch.Tensor,
+    grads: Sequence[torch.Tensor | None],
+    arguments: Sequence[torch.Tensor | None],
+) -> list[torch.Tensor | None]:
+    """Gradients of the arguments, of shared ones summed over the samples."""
+    found: list[torch.Tensor | None] = []
+    for argument, grad, rank in zip(arguments, grads, argument_ranks(call), strict=True):
+        if argument is not None and grad is not None and names.dim() == 1:
+            if argument.dim() == rank:
+                grad = grad.sum(0)
+        found.append(grad)
+    return found
+
+
+def _turned(
+    ctx: Any,
+    names: torch.Tensor,
+    cotangents: Sequence[torch.Tensor | None],
+    directions: Sequence[torch.Tensor | None],
+    arguments: Sequence[torch.Tensor | None],
+    needed: Sequence[bool],
+) -> Sequence[torch.Tensor | None]:
+    """The Hessian of `cotangents . outputs` times `directions`, as gradients of the arguments."""
+    if not any(needed):
+        return (None,) * len(arguments)
+    changes = (None,) * len(cotangents)
+    found = _VjpTangent.apply(ctx.call, names, *cotangents, *changes, *directions, *arguments)
+    return _summed(ctx.call, names, found, arguments)
+
+
+class _VjpTangent(Once):
+    """How `_Vjp` changes along changes of the cotangents and tangents of the arguments.
+
+    Takes names of solutions, cotangents and changes, one an output, tangents, one an argument, each
+    with None for zero, and the arguments.
+    """
+
+    @staticmethod
+    def forward(
+        call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, ...]:
+        program = call.program
+        shapes = (*program.results, *program.results, *program.arguments)
+        asked = tensors[: len(shapes)]
+        return by_sample(call, names, asked, shapes, program.arguments, vjp_tangent)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple, call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
+    ) -> tuple:
+        ranks = 2 * result_ranks(call) + argument_ranks(call)
+        return _vmap_derivative(_VjpTangent, info, in_dims, call, names, tensors, ranks)
+
+
+class _JvpTangent(Once):
+    """How `_Jvp` changes along tangents of the arguments: second derivatives along two directions.
+
+    Takes names of solutions, two tangents an argument, and the arguments.
+    """
+
+    @staticmethod
+    def forward(
+        call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, ...]:
+        program = call.program
+        shapes = (*program.arguments, *program.arguments)
+        asked = tensors[: len(shapes)]
+        return by_sample(call, names, asked, shapes, program.results, jvp_tangent)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple, call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
+    ) -> tuple:
+        ranks = 2 * argument_ranks(call)
+        return _vmap_derivative(_JvpTangent, info, in_dims, call, names, tensors, ranks)
 
 
 def _vmap_derivative(
@@ -249,65 +334,12 @@ def _vmap_derivative(
 ) -> tuple:
     """The rule of vmap for a derivative: one dimension more in the batch."""
     count = len(ranks)
-    flat, batch = _flatten(
+    flat, batch = flatten(
         (names, *tensors[:count]), in_dims[1 : count + 2], (0, *ranks), info.batch_size, share=False
     )
     # The arguments are passed on only to be known as dependencies.
-    arguments, _ = _flatten(
-        tensors[count:], in_dims[count + 2 :], _argument_ranks(call), info.batch_size, share=True
+    arguments, _ = flatten(
+        tensors[count:], in_dims[count + 2 :], argument_ranks(call), info.batch_size, share=True
     )
-    found = _unflatten(function.apply(call, *flat, *arguments), info.batch_size, batch)
+    found = unflatten(function.apply(call, *flat, *arguments), info.batch_size, batch)
     return found, leading(found)
-
-
-def _by_sample(
-    call: Call,
-    names: torch.Tensor,
-    tensors: Sequence[torch.Tensor | None],
-    shapes_in: Sequence[tuple[int, ...] | None],
-    shapes_out: Sequence[tuple[int, ...] | None],
-    direction: str,
-) -> tuple[torch.Tensor | None, ...]:
-    """Derivatives for named samples, each of which may be asked for several times.
-
-    `tensors` are cotangents ("vjp") or tangents ("jvp"), one row a name.
-    """
-    flat = names.reshape(-1).numpy()
-    count = flat.size
-    rows = [
-        None if t is None or shape is None else to_array(t).reshape(count, *shape)
-        for t, shape in zip(tensors, shapes_in, strict=True)
-    ]
-    results = [None if shape is None else np.zeros((count, *shape)) for shape in shapes_out]
-    for number in np.unique(flat >> _SHIFT):
-        solution = call.solutions[int(number)]
-        size = len(solution.reports["status"])
-        mine = np.flatnonzero(flat >> _SHIFT == number)
-        places = flat[mine] & _MASK
-        # The k-th question about each sample goes into the k-th round.
-        order = np.argsort(places, kind="stable")
-        ordered = places[order]
-        first = np.searchsorted(ordered, ordered, side="left")
-        rounds = np.empty(mine.size, np.int64)
-        rounds[order] = np.arange(mine.size) - first
-        for k in range(int(rounds.max(initial=-1)) + 1):
-            chosen = mine[rounds == k]
-            at = flat[chosen] & _MASK
-            asked: list[np.ndarray | None] = []
-            for row in rows:
-                if row is None:
-                    asked.append(None)
-                    continue
-                part = np.zeros((size, *row.shape[1:]))
-                part[at] = row[chosen]
-                asked.append(part)
-            answers = solution.vjp(asked) if direction == "vjp" else solution.jvp(asked)
-            for result, answer in zip(results, answers, strict=True):
-                if result is not None and answer is not None:
-                    result[chosen] = answer.reshape(size, *result.shape[1:])[at]
-    return tuple(
-        None
-        if result is None
-        else to_tensor(result.reshape((*names.shape, *result.shape[1:])), call.like)
-        for result in results
-    )
