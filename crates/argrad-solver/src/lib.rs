@@ -21,6 +21,8 @@ mod batch;
 mod decomposition;
 mod solver;
 
+mod flat_tape;
+
 mod derivative;
 
 mod conditions;

@@ -224,7 +224,7 @@ impl Solver {
     }
 
     /// The matrices that the batch shares, where they serve.
-    fn share(&self, values: &Values<'_>) -> Result<Option<SharedMatrices>, Error> {
+    pub(crate) fn share(&self, values: &Values<'_>) -> Result<Option<SharedMatrices>, Error> {
         let prepared = &*self.prepared;
         let is_shared = values.p.is_shared() && values.a.is_shared() && values.batch > 0;
         // One program, whatever the batch: there is nothing to share its matrices with.

@@ -7,7 +7,6 @@ use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_sampl
 use crate::solve::approach::{Approached, approach};
 use crate::solve::convexity::check_convexity;
 use crate::solve::dual_interior_point::{DualEmbedding, dual_interior_point};
-use crate::solve::equilibrate::{equilibrate, load};
 use crate::solve::interior_point::{self, Embedding, Round};
 use crate::solve::measure::{measure, weakly_active};
 use crate::solve::outcome::{Outcome, SolutionRows};
@@ -15,10 +14,10 @@ use crate::solve::pivoting::pivoting;
 use crate::solve::polish::{Target, polish};
 use crate::solve::report::{report, write_rows};
 use crate::solve::samples::{Left, Place, Samples};
-use crate::solve::share::{load_shared, write_general_values};
+use crate::solve::share::{load_program, write_general_values};
 use crate::solve::uniqueness::{DOUBTFUL, uniqueness};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{EquilibrationVectors, State, SystemWork, Work};
+use crate::system::memory::{State, SystemWork, Work};
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next. The first is too early for large matrices:
@@ -164,13 +163,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     #[inline(always)]
     pub(super) fn load(&mut self, values: &Values<'_>, samples: &[usize]) {
         let Self { simd, analysis, state, work, .. } = self;
-        if let Some(matrices) = state.shared {
-            return load_shared(*simd, analysis, matrices, values, samples, state);
-        }
-        load(*simd, analysis, values, samples, state);
-        let vectors = EquilibrationVectors::new(&work.lengths, work.phase);
-        equilibrate(*simd, analysis, state, vectors);
-        analysis.kkt.write_static(state.values);
+        load_program(*simd, analysis, values, samples, state, work);
     }
 
     /// Takes points for the solutions.
@@ -603,7 +596,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
 
 /// Scales the starting points into the state.
 #[inline(always)]
-fn load_start<S: Simd>(
+pub(crate) fn load_start<S: Simd>(
     analysis: &Analysis,
     start: &Solution,
     samples: &[usize],

@@ -25,7 +25,7 @@ impl Samples {
     }
 
     /// One for each lane.
-    pub(super) fn of_lanes<S: Simd>(&self) -> &[usize] {
+    pub(crate) fn of_lanes<S: Simd>(&self) -> &[usize] {
         &self.of_lanes[..V::<S>::LANES]
     }
 }

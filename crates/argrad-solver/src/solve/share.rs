@@ -70,10 +70,31 @@ impl LaneTask for Scale<'_> {
     }
 }
 
+/// Loads the programs of the samples `samples` (one per lane) into `state`, and scales them; with
+/// the matrices that the batch shares, where `state` has them.
+#[inline(always)]
+pub(crate) fn load_program<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    values: &Values<'_>,
+    samples: &[usize],
+    state: &mut State<'_, S>,
+    work: &mut Work<'_, S>,
+) {
+    state.close.fill(V::splat(simd, 0.0));
+    if let Some(matrices) = state.shared {
+        return load_shared(simd, analysis, matrices, values, samples, state);
+    }
+    load(simd, analysis, values, samples, state);
+    let vectors = EquilibrationVectors::new(&work.lengths, work.phase);
+    equilibrate(simd, analysis, state, vectors);
+    analysis.kkt.write_static(state.values);
+}
+
 /// Writes q and b of the samples `samples` (one per lane) into `state`, scaled as the matrices are,
 /// in the units of each sample.
 #[inline(always)]
-pub(super) fn load_shared<S: Simd>(
+fn load_shared<S: Simd>(
     simd: S,
     analysis: &Analysis,
     matrices: &SharedMatrices,

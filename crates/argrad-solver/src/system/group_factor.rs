@@ -4,7 +4,7 @@
 use pulp::Simd;
 
 use crate::cones::Point;
-use crate::lanes::M;
+use crate::lanes::{M, V};
 use crate::system::analysis::Analysis;
 use crate::system::kkt::Factored;
 use crate::system::memory::{State, SystemWork};
@@ -24,6 +24,8 @@ impl<S: Simd> State<'_, S> {
         work: &mut SystemWork<'_, S>,
         close: M<S>,
     ) -> M<S> {
+        let (zero, one) = (V::splat(simd, 0.0), V::splat(simd, 1.0));
+        self.close.fill(close.select(one, zero));
         if let Some(shared) = self.system(simd, analysis).shared {
             active::factor(simd, shared, self.h, work.active);
             return M::splat(simd, false);

@@ -26,7 +26,7 @@ fn sudoku_unshared(count: usize) -> ProgramBatch {
 }
 
 /// Solved, singular, weakly active, infeasible and unbounded samples, and some with rows removed.
-fn mixed() -> ProgramBatch {
+pub fn mixed() -> ProgramBatch {
     let size = size(6, 8, 2, 3);
     let mut removed = generators::random_qp(size, 5);
     for (k, b) in removed.b.as_mut_slice().iter_mut().enumerate() {
@@ -163,7 +163,7 @@ fn smoothed_derivatives_are_the_same_everywhere() {
 }
 
 /// Solved, at kinks, not unique, infeasible and unbounded, no two neighbours of one kind.
-fn mixed_over(family: &Family, count: usize) -> ProgramBatch {
+pub fn mixed_over(family: &Family, count: usize) -> ProgramBatch {
     let programs = &family.programs;
     let mut parts = vec![programs.infeasible(), programs.unbounded()];
     if programs.objective.rank(programs.variables) == programs.variables {

@@ -16,6 +16,7 @@ mod difference;
 mod empty;
 mod engines;
 mod failures;
+mod flat_tape;
 mod ill_conditioned;
 mod infeasible;
 mod jacobian;

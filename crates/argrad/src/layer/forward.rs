@@ -49,6 +49,17 @@ pub struct LayerTape {
     pub(super) failed: Vec<bool>,
 }
 
+impl LayerTape {
+    /// Writes the tape as `batch` rows of [`Layer::flat_tape_len`] numbers, from which
+    /// [`Layer::tape_from_flat`] makes it again.
+    ///
+    /// # Errors
+    /// [`Error::Length`](argrad_solver::Error::Length) when `rows` has room for more or less.
+    pub fn write_flat(&self, rows: &mut [f64]) -> Result<(), ModelError> {
+        Ok(self.tape.write_flat(rows)?)
+    }
+}
+
 /// What parameters make of a program, and what of it differs between samples.
 pub(super) struct Numbers<'a> {
     batch: usize,
@@ -175,28 +186,57 @@ impl Layer {
             Some(start) => self.solver.forward_from(&values, start)?,
             None => self.solver.forward(&values)?,
         };
+        Ok(self.recorded(numbers, solution, tape))
+    }
+
+    /// The outputs and the tape of this layer at these parameters.
+    fn recorded(
+        &self,
+        numbers: Numbers<'_>,
+        solution: Solution,
+        tape: Tape,
+    ) -> (Outputs, LayerTape) {
         let outputs = self.outputs_of(&numbers, solution);
-        let lengths = numbers.views.iter().map(|values| values.len()).collect();
-        let failed = outputs.reports.iter().map(|report| !report.is_solved()).collect();
         let parameters = match self.derived_parameters() {
             0 => Vec::new(),
             _ => numbers.views.iter().map(|values| values.to_vec()).collect(),
         };
-        let Numbers { each, marked, varies, .. } = numbers;
-        Ok((
-            outputs,
-            LayerTape {
-                data: self.data.clone(),
-                tape,
-                batch,
-                parameters,
-                lengths,
-                each,
-                marked,
-                varies,
-                failed,
-            },
-        ))
+        let Numbers { batch, views, each, marked, varies, .. } = numbers;
+        let tape = LayerTape {
+            data: self.data.clone(),
+            failed: outputs.reports.iter().map(|report| !report.is_solved()).collect(),
+            tape,
+            batch,
+            parameters,
+            lengths: views.iter().map(|values| values.len()).collect(),
+            each,
+            marked,
+            varies,
+        };
+        (outputs, tape)
+    }
+
+    /// Numbers of one sample in a flat tape, see [`Self::tape_from_flat`].
+    pub fn flat_tape_len(&self) -> usize {
+        self.solver.flat_tape_len()
+    }
+
+    /// What [`Self::forward_slots`] gave, from the tape that [`LayerTape::write_flat`] wrote as
+    /// `batch` rows of [`Self::flat_tape_len`] numbers, at the parameters that it was solved at:
+    /// for frameworks that carry nothing but arrays from the forward pass to the backward pass. Its
+    /// derivatives are the same to the last bit where the batch shares what it shared then.
+    ///
+    /// # Errors
+    /// As [`Self::forward`]; those of [`Solver::tape_from_flat`].
+    pub fn tape_from_flat(
+        &self,
+        batch: usize,
+        parameters: &[Slot<'_>],
+        rows: &[f64],
+    ) -> Result<(Outputs, LayerTape), ModelError> {
+        let numbers = self.numbers(batch, parameters)?;
+        let (solution, tape) = self.solver.tape_from_flat(&self.values(&numbers).0, rows)?;
+        Ok(self.recorded(numbers, solution, tape))
     }
 
     /// Solves a batch, as [`Self::forward`] does bit for bit, without what a derivative needs: no

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use argrad_solver::{
-    Cone, Differentiation, Error, Explanation, Settings, Slot, Solution, Solver, Structure, Values,
+    Cone, Differentiation, Error, Explanation, Settings, Slot, Solution, Solver, Structure, Tape,
+    Values,
 };
 
 use super::constraints::ConstraintMap;
@@ -185,6 +186,15 @@ impl QpLayer {
             Some(start) => solver.forward_from(&numbers, start)?,
             None => solver.forward(&numbers)?,
         };
+        Ok(self.recorded(values, solution, tape))
+    }
+
+    fn recorded(
+        &self,
+        values: &QpValues<'_>,
+        solution: Solution,
+        tape: Tape,
+    ) -> (QpSolution, QpTape) {
         let tape = QpTape {
             tape,
             maps: Arc::clone(&self.maps),
@@ -194,7 +204,30 @@ impl QpLayer {
             },
             solved: solution.reports.iter().map(|report| report.is_solved()).collect(),
         };
-        Ok((QpSolution::from_solver(solution, self.maps.constraints.rows()), tape))
+        (QpSolution::from_solver(solution, self.maps.constraints.rows()), tape)
+    }
+
+    /// Numbers of one sample in a flat tape, see [`Self::tape_from_flat`].
+    pub fn flat_tape_len(&self) -> usize {
+        self.solver.flat_tape_len()
+    }
+
+    /// What [`Self::forward`] gave, from the tape that [`QpTape::write_flat`] wrote as `batch` rows
+    /// of [`Self::flat_tape_len`] numbers, at the values that were solved: for frameworks that carry
+    /// nothing but arrays from the forward pass to the backward pass. Its derivatives are the same
+    /// to the last bit where the batch shares what it shared then.
+    ///
+    /// # Errors
+    /// As [`Self::solve`]; those of [`Solver::tape_from_flat`].
+    pub fn tape_from_flat(
+        &self,
+        values: &QpValues<'_>,
+        rows: &[f64],
+    ) -> Result<(QpSolution, QpTape), Error> {
+        let assembled = self.assemble(values)?;
+        let solver = self.solver_for(values, &assembled)?;
+        let (solution, tape) = solver.tape_from_flat(&assembled.values(values.batch), rows)?;
+        Ok(self.recorded(values, solution, tape))
     }
 
     /// The solver for these values: one that knows the zeros of the dense matrices that are shared.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use argrad_solver::Tape;
+use argrad_solver::{Error, Tape};
 
 use super::QpShape;
 use super::constraints::ConstraintMap;
@@ -40,6 +40,16 @@ impl QpTape {
     /// Number of samples.
     pub fn batch(&self) -> usize {
         self.tape.batch()
+    }
+
+    /// Writes the tape as `batch` rows of
+    /// [`QpLayer::flat_tape_len`](crate::QpLayer::flat_tape_len) numbers, from which
+    /// [`QpLayer::tape_from_flat`](crate::QpLayer::tape_from_flat) makes it again.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when `rows` has room for more or less.
+    pub fn write_flat(&self, rows: &mut [f64]) -> Result<(), Error> {
+        self.tape.write_flat(rows)
     }
 }
 
