@@ -1,5 +1,6 @@
 //! Programs whose numbers are affine functions of parameters.
 
+use argrad::Slot;
 use argrad::model::{AffineMap, AffineOutput, AffineProgram, LayerTape, Outputs};
 use argrad_solver::{Interrupt, KktLabel};
 use numpy::PyReadonlyArray1;
@@ -46,6 +47,53 @@ pub(crate) struct Layer {
     outputs: Vec<usize>,
     /// Numbers of one program.
     numbers: usize,
+}
+
+impl Layer {
+    /// The layer, what ends its solves, and the lengths of its outputs.
+    pub(crate) fn parts(&self) -> (argrad::model::Layer, Interrupt, Vec<usize>) {
+        (self.layer.clone(), self.interrupt.clone(), self.outputs.clone())
+    }
+
+    /// One slot for each parameter.
+    fn slots<'a>(&self, arrays: &'a [Numbers<'_>], batch: usize) -> PyResult<Vec<Slot<'a>>> {
+        let (found, expected) = (arrays.len(), self.parameters.len());
+        if found != expected {
+            return Err(PyValueError::new_err(format!(
+                "parameters: expected {expected} arrays, found {found}"
+            )));
+        }
+        let slots = arrays.iter().zip(&self.parameters);
+        slots.map(|(array, len)| array.slot(batch, &[*len])).collect()
+    }
+
+    fn solved(
+        &self,
+        py: Python<'_>,
+        mut solved: Outputs,
+        tape: Option<LayerTape>,
+        each: Vec<bool>,
+    ) -> PyResult<LayerSolved> {
+        let batch = solved.batch;
+        let outputs = std::mem::take(&mut solved.values);
+        let outputs =
+            outputs.into_iter().zip(&self.outputs).map(|(v, len)| matrix(py, v, batch, *len));
+        Ok(LayerSolved {
+            outputs: PyList::new(py, outputs)?.unbind(),
+            solved,
+            tape: tape.map(Counted::new),
+            layer: self.layer.clone(),
+            interrupt: self.interrupt.clone(),
+            numbers: self.numbers,
+            each,
+            parameters: self.parameters.clone(),
+            sizes: self.outputs.clone(),
+        })
+    }
+}
+
+fn numbers<'py>(parameters: &[Bound<'py, PyAny>]) -> PyResult<Vec<Numbers<'py>>> {
+    parameters.iter().map(|array| Numbers::new("parameter", array)).collect()
 }
 
 #[pymethods]
@@ -133,24 +181,11 @@ impl Layer {
         start: Option<&LayerSolved>,
         differentiable: bool,
     ) -> PyResult<LayerSolved> {
-        let (found, expected) = (parameters.len(), self.parameters.len());
-        if found != expected {
-            return Err(PyValueError::new_err(format!(
-                "parameters: expected {expected} arrays, found {found}"
-            )));
-        }
-        let arrays = parameters
-            .iter()
-            .map(|array| Numbers::new("parameter", array))
-            .collect::<PyResult<Vec<_>>>()?;
-        let slots = arrays
-            .iter()
-            .zip(&self.parameters)
-            .map(|(array, len)| array.slot(batch, &[*len]))
-            .collect::<PyResult<Vec<_>>>()?;
+        let arrays = numbers(&parameters)?;
+        let slots = self.slots(&arrays, batch)?;
         let each = slots.iter().map(|slot| !slot.is_shared()).collect();
         let start = start.map(|start| &start.solved);
-        let (mut solved, tape) = interruptible(py, batch * self.numbers, &self.interrupt, || {
+        let (solved, tape) = interruptible(py, batch * self.numbers, &self.interrupt, || {
             if differentiable {
                 let (solved, tape) = self.layer.forward_slots(batch, &slots, start)?;
                 return Ok((solved, Some(tape)));
@@ -158,20 +193,34 @@ impl Layer {
             Ok((self.layer.solve_slots(batch, &slots, start)?, None))
         })?
         .map_err(model_error)?;
-        let outputs = std::mem::take(&mut solved.values);
-        let outputs =
-            outputs.into_iter().zip(&self.outputs).map(|(v, len)| matrix(py, v, batch, *len));
-        Ok(LayerSolved {
-            outputs: PyList::new(py, outputs)?.unbind(),
-            solved,
-            tape: tape.map(Counted::new),
-            layer: self.layer.clone(),
-            interrupt: self.interrupt.clone(),
-            numbers: self.numbers,
-            each,
-            parameters: self.parameters.clone(),
-            sizes: self.outputs.clone(),
-        })
+        self.solved(py, solved, tape, each)
+    }
+
+    /// Numbers of one sample in a flat tape.
+    #[getter]
+    fn flat_tape_len(&self) -> usize {
+        self.layer.flat_tape_len()
+    }
+
+    /// The solved batch that left a flat tape, (batch, flat_tape_len), at the parameters that it
+    /// was solved at, without a solve.
+    fn restore(
+        &self,
+        py: Python<'_>,
+        batch: usize,
+        flat_tape: &Bound<'_, PyAny>,
+        parameters: Vec<Bound<'_, PyAny>>,
+    ) -> PyResult<LayerSolved> {
+        let arrays = numbers(&parameters)?;
+        let slots = self.slots(&arrays, batch)?;
+        let each = slots.iter().map(|slot| !slot.is_shared()).collect();
+        let rows = Numbers::new("flat_tape", flat_tape)?;
+        let rows = rows.exactly(&[batch, self.layer.flat_tape_len()])?;
+        let (solved, tape) = interruptible(py, batch * self.numbers, &self.interrupt, || {
+            self.layer.tape_from_flat(batch, &slots, rows)
+        })?
+        .map_err(model_error)?;
+        self.solved(py, solved, Some(tape), each)
     }
 
     /// The KKT conditions of one sample at values of the outputs of x, in their order.
@@ -273,6 +322,14 @@ impl LayerSolved {
     #[getter]
     fn batch(&self) -> usize {
         self.solved.batch
+    }
+
+    /// What `Layer.restore` makes the batch of again, with the parameters: (batch, flat_tape_len).
+    fn flat_tape(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let (batch, len) = (self.solved.batch, self.layer.flat_tape_len());
+        let mut rows = vec![0.0; batch * len];
+        self.tape()?.write_flat(&mut rows).map_err(model_error)?;
+        Ok(matrix(py, rows, batch, len))
     }
 
     /// The same batch to start from and to look at, without what its derivative needs.

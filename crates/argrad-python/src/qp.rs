@@ -21,7 +21,7 @@ use crate::tapes::Counted;
 /// Names as in OptNet, which users of Python know: the quadratic term P is called Q here and the
 /// linear term q is called p; the primal is z and the duals of the equalities and inequalities are
 /// nu and lam.
-fn qp_error(mut error: Error) -> PyErr {
+pub(crate) fn qp_error(mut error: Error) -> PyErr {
     if let Error::Shape { argument, .. }
     | Error::Length { argument, .. }
     | Error::NotFinite { argument, .. }
@@ -123,6 +123,15 @@ impl Shapes {
     }
 }
 
+impl Qp {
+    /// The layer, what ends its solves, and the lengths of Q, p, G, h, A, b and of z, nu, lam.
+    pub(crate) fn parts(&self) -> (QpLayer, Interrupt, [usize; 6], Vec<usize>) {
+        let Shapes { n, equalities, inequalities } = self.shapes;
+        let lens = std::array::from_fn(|at| self.shapes.of(at).iter().product());
+        (self.layer.clone(), self.interrupt.clone(), lens, vec![n, equalities, inequalities])
+    }
+}
+
 #[pymethods]
 impl Qp {
     #[new]
@@ -190,6 +199,51 @@ impl Qp {
         let (layer, interrupt) = (self.layer.clone(), self.interrupt.clone());
         let tape = tape.map(Counted::new);
         Ok(QpSolved { layer, solution, tape, shapes, each, interrupt })
+    }
+
+    /// Numbers of one sample in a flat tape.
+    #[getter]
+    fn flat_tape_len(&self) -> usize {
+        self.layer.flat_tape_len()
+    }
+
+    /// The solved batch that left a flat tape, (batch, flat_tape_len), at the values that it was
+    /// solved at, without a solve.
+    #[pyo3(signature = (batch, flat_tape, Q, p, G=None, h=None, A=None, b=None))]
+    #[expect(clippy::too_many_arguments, non_snake_case, reason = "keywords of Python")]
+    fn restore(
+        &self,
+        py: Python<'_>,
+        batch: usize,
+        flat_tape: &Bound<'_, PyAny>,
+        Q: &Bound<'_, PyAny>,
+        p: &Bound<'_, PyAny>,
+        G: Argument<'_, '_>,
+        h: Argument<'_, '_>,
+        A: Argument<'_, '_>,
+        b: Argument<'_, '_>,
+    ) -> PyResult<QpSolved> {
+        let shapes = self.shapes;
+        let arrays = shapes.read([Some(Q), Some(p), G, h, A, b])?;
+        let slots = shapes.slots(&arrays, batch)?;
+        let values = QpValues::new(batch, slots[0], slots[1])
+            .inequalities(slots[2], slots[3])
+            .equalities(slots[4], slots[5]);
+        let rows = Numbers::new("flat_tape", flat_tape)?;
+        let rows = rows.exactly(&[batch, self.layer.flat_tape_len()])?;
+        let numbers = batch * (shapes.n + shapes.equalities + shapes.inequalities + 1) * shapes.n;
+        let (solution, tape) = interruptible(py, numbers, &self.interrupt, || {
+            self.layer.tape_from_flat(&values, rows)
+        })?
+        .map_err(qp_error)?;
+        Ok(QpSolved {
+            layer: self.layer.clone(),
+            solution,
+            tape: Some(Counted::new(tape)),
+            shapes,
+            each: slots.map(|slot| !slot.is_shared()),
+            interrupt: self.interrupt.clone(),
+        })
     }
 
     /// The KKT conditions at points (batch, n), with duals (batch, equalities) and (batch,
@@ -354,6 +408,14 @@ impl QpSolved {
     #[getter(batch)]
     fn size_of_batch(&self) -> usize {
         self.batch()
+    }
+
+    /// What `Qp.restore` makes the batch of again, with the values: (batch, flat_tape_len).
+    fn flat_tape(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let (batch, len) = (self.batch(), self.layer.flat_tape_len());
+        let mut rows = vec![0.0; batch * len];
+        self.tape()?.write_flat(&mut rows).map_err(qp_error)?;
+        Ok(matrix(py, rows, batch, len))
     }
 
     /// The same batch to start from and to look at, without what its derivative needs.

@@ -8,7 +8,7 @@
 //! | 1 | status (see [`CODES`]), plus [`SEVERAL_X`], [`SEVERAL_Z`], [`WARM`], [`CLOSE`] |
 //! | 10 | the other numbers of the report, in its order |
 //! | n, m, m | x, z, s in the caller's units |
-//! | m, h | where K is curved: v, and the cone blocks of the factor, in the units of the scaled program |
+//! | m, h | where K is curved: v and the cone blocks of the factor, of the scaled program |
 //!
 //! The length follows from the structure, whatever the batch, the instruction set and what the batch
 //! shares, so rows can be cut, joined and put in another order as their samples can. The factor is

@@ -213,9 +213,9 @@ impl QpLayer {
     }
 
     /// What [`Self::forward`] gave, from the tape that [`QpTape::write_flat`] wrote as `batch` rows
-    /// of [`Self::flat_tape_len`] numbers, at the values that were solved: for frameworks that carry
-    /// nothing but arrays from the forward pass to the backward pass. Its derivatives are the same
-    /// to the last bit where the batch shares what it shared then.
+    /// of [`Self::flat_tape_len`] numbers, at the values that were solved: for frameworks that
+    /// carry nothing but arrays from the forward pass to the backward pass. Its derivatives are the
+    /// same to the last bit where the batch shares what it shared then.
     ///
     /// # Errors
     /// As [`Self::solve`]; those of [`Solver::tape_from_flat`].
