@@ -185,9 +185,11 @@ impl Prepared {
         task: impl FnMut(Group) -> T,
         work: impl Fn(T, &mut [f64]) -> O + Sync,
     ) -> Vec<O> {
-        let are_enough = batch.div_ceil(self.lanes) > rayon::current_num_threads();
         let is_approached = self.analysis.approach.is_some() && !is_shared;
-        let team = if are_enough && is_approached { self.team } else { 1 };
+        let groups = batch.div_ceil(self.lanes);
+        // The pool is asked last: to ask wakes it, and one group has no use for it.
+        let is_team = is_approached && groups > 1 && groups > rayon::current_num_threads();
+        let team = if is_team { self.team } else { 1 };
         self.for_pieces(team * self.lanes, 0, batch, passes, task, work)
     }
 
