@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -94,9 +95,12 @@ class DecisionModel(abc.ABC):
         """`cost`; raises TypeError or ValueError unless it is a (batch, d) tensor of finite
         floating-point numbers."""
         check_tensor(name, cost, self.num_cost, "costs")
-        finite = torch.isfinite(cost)
-        if not bool(finite.all()):
-            sample, entry = (~finite).nonzero()[0].tolist()
+        # A sum of finite numbers may overflow, but one that is finite has no other terms.
+        if not math.isfinite(cost.detach().sum()):
+            wrong = (~torch.isfinite(cost)).nonzero().tolist()
+            if not wrong:
+                return cost
+            sample, entry = wrong[0]
             raise ValueError(
                 f"{name} must be finite; entry {entry} of sample {sample} is {cost[sample, entry]}"
             )

@@ -108,21 +108,38 @@ def portfolio(covariance: Any, gamma: float = 2.25, **options: Any) -> ProgramMo
     if not risk > 0.0:
         raise ValueError(f"covariance must have a positive mean entry; found {C.mean()}")
     assets = len(C)
-    sizes, directions = np.linalg.eigh((C + C.T) / 2)
-    rounding = assets * np.finfo(np.float64).eps * np.abs(sizes).max()
+    F = _factor((C + C.T) / 2)
+    rows = F.shape[0]
+    blocks = [np.ones((1, assets)), -sp.eye_array(assets), sp.csr_array((1, assets)), -F]
+    b = np.concatenate([[1.0], np.zeros(assets), [np.sqrt(risk)], np.zeros(rows)])
+    cones = [("zero", 1), ("nonnegative", assets), ("second_order", rows + 1)]
+    return ProgramModel(
+        None, sp.vstack(blocks, format="csc"), b, cones, **{"sense": "maximize", **options}
+    )
+
+
+def _factor(C: np.ndarray) -> sp.csr_array:
+    """F with F'F = C, for a covariance; raises ValueError unless C is positive semidefinite.
+
+    A factor model, few common factors and errors that are alike, has few eigenvalues above the
+    least one, d. Then C = d I + L'L, and a diagonal over few dense rows is a far sparser factor
+    than a square one.
+    """
+    sizes, directions = np.linalg.eigh(C)
+    rounding = len(C) * np.finfo(np.float64).eps * np.abs(sizes).max()
     # Data of single precision, and sums over few samples, are less exact than that.
     if sizes[0] < -np.sqrt(rounding * np.abs(sizes).max()):
         raise ValueError(
             f"covariance must be positive semidefinite; its least eigenvalue is {sizes[0]:.2e}, "
             f"its largest {sizes[-1]:.2e}"
         )
+    least = max(sizes[0], 0.0)
+    above = sizes > least + rounding
+    if least > rounding and 2 * np.count_nonzero(above) < len(C):
+        common = np.sqrt(sizes[above] - least)[:, None] * directions[:, above].T
+        return sp.vstack([np.sqrt(least) * sp.eye_array(len(C)), common], format="csr")
     kept = sizes > rounding
-    # w'Cw = |F w|^2.
-    F = np.sqrt(sizes[kept])[:, None] * directions[:, kept].T
-    A = np.vstack([np.ones((1, assets)), -np.eye(assets), np.zeros((1, assets)), -F])
-    b = np.concatenate([[1.0], np.zeros(assets), [np.sqrt(risk)], np.zeros(len(F))])
-    cones = [("zero", 1), ("nonnegative", assets), ("second_order", len(F) + 1)]
-    return ProgramModel(None, sp.csc_array(A), b, cones, **{"sense": "maximize", **options})
+    return sp.csr_array(np.sqrt(sizes[kept])[:, None] * directions[:, kept].T)
 
 
 def check_grid(grid: Any) -> tuple[int, int]:

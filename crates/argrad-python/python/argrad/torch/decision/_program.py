@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 
 from argrad._standard import Solver
-from argrad._standard.values import check_finite, numbers
+from argrad._standard.values import check_finite, is_single, numbers
 from argrad.torch.decision._model import DecisionModel, Sense
 
 
@@ -74,9 +74,14 @@ class ProgramModel(DecisionModel):
         if self.b.shape != (self.solver.m,):
             raise ValueError(f"b: expected shape ({self.solver.m},), found {self.b.shape}")
         self._q = self.sign * given
+        self._has_q = bool(given.any())
         self._constant = self.sign * float(numbers("constant", constant))
         self._P = None if P is None else sp.csr_array(P, dtype=np.float64)
         self._places = None if places is None else self.sign * places
+        # What every solve takes as it is. Costs are checked before; the solver would look again.
+        values, _ = self.solver._read(None, np.zeros(n), None, self.b)
+        self._values = self.solver._core_values(values)
+        self._is_single = is_single(values["P"])
         # Tensors of these, by name, dtype and device, made when they are first used.
         self._tensors: dict[tuple, torch.Tensor] = {}
 
@@ -144,7 +149,7 @@ class ProgramModel(DecisionModel):
 
     def rest(self, decision: torch.Tensor) -> torch.Tensor:
         total = decision.new_full(decision.shape[:-1], self._constant)
-        if self._q.any():
+        if self._has_q:
             total = total + decision @ self._tensor("q", self._q, decision)
         if self._P is not None:
             product = decision @ self._tensor("P", self._P, decision)
@@ -152,8 +157,9 @@ class ProgramModel(DecisionModel):
         return total
 
     def _minimize(self, coefficients: np.ndarray) -> np.ndarray:
-        found = self.solver.solve(q=coefficients + self._q, b=self.b, differentiable=False)
-        solved = found._solved
+        q = coefficients + self._q if self._has_q else coefficients
+        P, _, A, b = self._values
+        solved = self._core.forward(len(q), P, q, A, b, start=None, differentiable=False)
         if not solved.all_solved:
             self._policy.check(solved)
         return self._policy.mask([solved.x], solved)[0]
@@ -163,6 +169,11 @@ class ProgramModel(DecisionModel):
             f"{type(self).__name__}(costs={self.num_cost}, variables={self.num_variables}, "
             f"rows={self.solver.m}, sense={self.sense!r})"
         )
+
+    @property
+    def _core(self) -> Any:
+        """The solver of the core, for the precision of P."""
+        return self.solver._core_for(self._is_single)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_tensors": {}}

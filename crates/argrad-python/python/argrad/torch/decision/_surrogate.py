@@ -46,21 +46,36 @@ class SPOPlus(DecisionModule):
         """
         model = self.model
         predicted = model.lift(model.check_costs("pred_cost", pred_cost))
-        true = model.lift(model.check_costs("true_cost", true_cost).detach())
+        slope, at_zero = self._piece(predicted.detach(), true_cost, true_sol, true_obj)
+        return self._reduce((predicted * slope).sum(1) + at_zero)
+
+    @torch.no_grad()
+    def _piece(
+        self,
+        predicted: torch.Tensor,
+        true_cost: torch.Tensor,
+        true_sol: torch.Tensor | None,
+        true_obj: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The affine piece of the loss at predicted coefficients: its slope 2 (w* - w(2p - c)),
+        (batch, n), and its value at zero, (batch,). It is the whole loss up to the next kink."""
+        model = self.model
+        true = model.lift(model.check_costs("true_cost", true_cost)).to(predicted)
         if true.shape != predicted.shape:
             raise ValueError(
-                f"true_cost must have the shape of pred_cost, {tuple(pred_cost.shape)}; "
-                f"found {tuple(true_cost.shape)}"
+                f"true_cost must have the shape of pred_cost, one row of costs for each of "
+                f"{len(predicted)} samples; found {tuple(true_cost.shape)}"
             )
         mixed = 2.0 * predicted - true
         if true_sol is None:
             both = self._minimize(torch.cat([mixed, true]))
             found, best = both[: len(mixed)], both[len(mixed) :]
         else:
-            best = model.check_decisions("true_sol", true_sol).detach().to(predicted)
+            best = model.check_decisions("true_sol", true_sol).to(predicted)
             found = self._minimize(mixed)
         if true_obj is None:
             least = model.value(true, best)
         else:
             least = model.check_objectives("true_obj", true_obj, len(predicted)).to(predicted)
-        return self._reduce(2.0 * model.value(predicted, best) - model.value(mixed, found) - least)
+        at_zero = (true * found).sum(1) + 2.0 * model.rest(best) - model.rest(found) - least
+        return 2.0 * (best - found), at_zero
