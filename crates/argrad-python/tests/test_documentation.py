@@ -1,4 +1,5 @@
-"""The code of docs/python.md runs, section by section, on data of the sizes that it speaks of."""
+"""The code of docs/python.md runs, section by section, on data of the sizes that it speaks of, and
+that of docs/decisions.md from its beginning to its end."""
 
 import re
 from pathlib import Path
@@ -57,3 +58,12 @@ def test_examples_run(blocks):
         if "QpLayer(" in block:
             names["h"] = torch.zeros(5)
         exec(compile(block, str(PAGE), "exec"), names)
+
+
+def test_the_page_of_decisions_runs():
+    page = PAGE.with_name("decisions.md")
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 5
+    names = {}
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), names)
