@@ -20,6 +20,13 @@ create_exception!(
     "What was asked for does not fit into memory; the message says what is large and what to do."
 );
 
+create_exception!(
+    argrad,
+    NotModelled,
+    PyValueError,
+    "A problem does not follow the rules of argrad's modelling language; the message says where."
+);
+
 pub(crate) fn solver_error(error: argrad::Error) -> PyErr {
     match error {
         argrad::Error::Unsolved { .. } | argrad::Error::NotSmooth { .. } => {

@@ -50,6 +50,19 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
+    /// A layer of the core as Python sees it.
+    pub(crate) fn new_of(layer: argrad::model::Layer) -> Self {
+        let structure = layer.structure();
+        let (p, a) = (structure.p().nnz(), structure.a().nnz());
+        Self {
+            interrupt: interrupt(layer.settings()),
+            parameters: layer.parameters().map(|(_, len)| len).collect(),
+            outputs: layer.outputs().map(|(_, shape)| shape.size()).collect(),
+            numbers: p + a + structure.variables() + structure.rows(),
+            layer,
+        }
+    }
+
     /// The layer, what ends its solves, and the lengths of its outputs.
     pub(crate) fn parts(&self) -> (argrad::model::Layer, Interrupt, Vec<usize>) {
         (self.layer.clone(), self.interrupt.clone(), self.outputs.clone())
@@ -118,9 +131,6 @@ impl Layer {
         constraints: Option<Vec<(String, Vec<usize>)>>,
     ) -> PyResult<Self> {
         let settings = self::settings(settings)?;
-        let interrupt = interrupt(&settings);
-        let lengths = parameters.iter().map(|(_, len)| *len).collect();
-        let sizes = outputs.iter().map(|output| output.2).collect();
         let mut specs = Vec::with_capacity(outputs.len());
         for (name, source, size, indptr, indices, data, base) in &outputs {
             let dual = match source.as_str() {
@@ -156,7 +166,6 @@ impl Layer {
             outputs: specs,
             maximize,
         };
-        let numbers = program.p_pattern.nnz() + program.a_pattern.nnz() + n + m;
         let mut layer =
             argrad::model::Layer::from_affine(program, settings).map_err(model_error)?;
         if let Some(constraints) = constraints {
@@ -167,7 +176,34 @@ impl Layer {
             let constraints = constraints.into_iter().map(label).collect();
             layer = layer.with_constraints(constraints).map_err(model_error)?;
         }
-        Ok(Self { layer, interrupt, parameters: lengths, outputs: sizes, numbers })
+        Ok(Self::new_of(layer))
+    }
+
+    /// The same layer with other settings.
+    fn with_settings(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let settings = self::settings(settings)?;
+        Ok(Self::new_of(self.layer.clone().with_settings(settings).map_err(model_error)?))
+    }
+
+    /// How programs are solved: engine, sizes, memory, as text.
+    fn explain(&self) -> String {
+        self.layer.explain().to_string()
+    }
+
+    /// Numbers of variables and rows, of stored entries of P and A, and of parameters that are
+    /// computed from the given ones for each sample.
+    #[getter]
+    fn sizes(&self) -> (usize, usize, usize, usize, usize) {
+        let structure = self.layer.structure();
+        let (variables, rows) = (structure.variables(), structure.rows());
+        let derived = self.layer.derived_parameters();
+        (variables, rows, structure.p().nnz(), structure.a().nnz(), derived)
+    }
+
+    /// Whether parameters enter P.
+    #[getter]
+    fn has_parameters_in_p(&self) -> bool {
+        self.layer.has_parameters_in_p()
     }
 
     /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size). No tape is

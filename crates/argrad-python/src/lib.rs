@@ -19,6 +19,7 @@ mod tapes;
 
 mod argmin;
 mod layer;
+mod model;
 mod qp;
 mod solver;
 
@@ -31,9 +32,11 @@ mod _core {
     #[pymodule_export]
     use super::argmin::{Argmin, ArgminSolved};
     #[pymodule_export]
-    use super::error::{MemoryLimitError, SolverError};
+    use super::error::{MemoryLimitError, NotModelled, SolverError};
     #[pymodule_export]
     use super::layer::{Layer, LayerSolved};
+    #[pymodule_export]
+    use super::model::compile_model;
     #[pymodule_export]
     use super::qp::{Qp, QpSolved};
     #[pymodule_export]

@@ -68,7 +68,9 @@ class Compiled:
     that a core layer takes, in order: each the row-major entries of a parameter or of its
     logarithm, (size,) if shared by the batch or (batch, size). A core layer returns one
     (batch, size) array an output; where `Output.exp` is set, of its logarithm. With
-    `log_objective`, the objective that it reports is the logarithm of the user's.
+    `log_objective`, the objective that it reports is the logarithm of the user's. `program` is what
+    `_core.Layer` takes (maps that CVXPY made) or `_core.compile_model` (a problem in argrad's
+    language); of the former `untranslated` says why.
     """
 
     def __init__(
@@ -79,19 +81,22 @@ class Compiled:
         log_objective: bool,
         program: dict[str, Any],
         settings: Mapping[str, Any],
+        untranslated: str | None = None,
     ) -> None:
         self.parameters = parameters
         self.inputs = inputs
         self.outputs = outputs
         self.log_objective = log_objective
         self.program = program
+        self.untranslated = untranslated
+        make = _core.Layer if "maps" in program else _core.compile_model
+        default = make(**program, settings=dict(settings))
         # A parametric P may come in single precision, where zero eigenvalues round below zero.
-        is_parametric = len(program["maps"][0][1]) > 0
-        rounding = {"convexity_tolerance": _options.SINGLE} if is_parametric else {}
+        rounding = {"convexity_tolerance": _options.SINGLE} if default.has_parameters_in_p else {}
         self.settings = {**rounding, **settings}
+        self._default = default.with_settings(self.settings) if rounding else default
         self._lock = threading.Lock()
         self._layers: OrderedDict[tuple, _core.Layer] = OrderedDict()
-        self._default = self.layer()
 
     def layer(
         self, settings: Mapping[str, Any] | None = None, *, single: bool = False
@@ -102,9 +107,7 @@ class Compiled:
         The last few are kept. Raises TypeError or ValueError for a bad setting.
         """
         if not settings and not single:
-            default = getattr(self, "_default", None)
-            if default is not None:
-                return default
+            return self._default
         rounding = _options.SINGLE_SETTINGS if single else {}
         merged = {**rounding, **self.settings, **(settings or {})}
         key = tuple(sorted(merged.items()))
@@ -113,7 +116,7 @@ class Compiled:
             if layer is not None:
                 self._layers.move_to_end(key)
                 return layer
-        layer = _core.Layer(**self.program, settings=merged)
+        layer = self._default.with_settings(merged)
         with self._lock:
             layer = self._layers.setdefault(key, layer)
             while len(self._layers) > _KEPT_LAYERS:
@@ -125,15 +128,33 @@ class Compiled:
 
     def __reduce__(self) -> tuple:
         state = (self.parameters, self.inputs, self.outputs, self.log_objective, self.program)
-        return (Compiled, (*state, self.settings))
+        return (Compiled, (*state, self.settings, self.untranslated))
 
     def __repr__(self) -> str:
-        program = self.program
-        rows, columns = program["m"], program["n"]
+        columns, rows, *_ = self._default.sizes
         return (
             f"Compiled({len(self.parameters)} parameters, {len(self.outputs)} outputs, "
             f"{columns} variables, {rows} rows)"
         )
+
+    def explain(self) -> str:
+        """How the problem was compiled and how it is solved, as a few lines of text."""
+        columns, rows, p_entries, a_entries, derived = self._default.sizes
+        if "maps" in self.program:
+            how = f"canonicalized by CVXPY: {self.untranslated}"
+        else:
+            how = (
+                f"compiled by argrad's own language: {len(self.program['expressions'])} expressions"
+            )
+        numbers = sum(parameter.size for parameter in self.parameters)
+        lines = [
+            how,
+            f"{len(self.parameters)} parameters with {numbers} numbers"
+            + (f", from which {derived} more are computed for each sample" if derived else ""),
+            f"P has {p_entries} entries, A {a_entries}",
+            self._default.explain(),
+        ]
+        return "\n".join(lines)
 
     def batch_of(
         self, values: Sequence[Any], noun: str = "an array"

@@ -25,12 +25,14 @@ __all__ = [
     "Layer",
     "LayerSolved",
     "MemoryLimitError",
+    "NotModelled",
     "Qp",
     "QpSolved",
     "Solved",
     "Solver",
     "SolverError",
     "__version__",
+    "compile_model",
     "held_tapes",
 ]
 
@@ -41,6 +43,7 @@ __version__: str
 def held_tapes() -> int: ...
 
 class MemoryLimitError(MemoryError): ...
+class NotModelled(ValueError): ...
 
 class SolverError(RuntimeError):
     indices: list[int]
@@ -187,6 +190,12 @@ class Layer:
         settings: dict[str, Any] | None = None,
         constraints: list[tuple[str, list[int]]] | None = None,
     ) -> Layer: ...
+    def with_settings(self, settings: dict[str, Any] | None) -> Layer: ...
+    def explain(self) -> str: ...
+    @property
+    def sizes(self) -> tuple[int, int, int, int, int]: ...
+    @property
+    def has_parameters_in_p(self) -> bool: ...
     def conditions_at(
         self, parameters: Sequence[_Array], values: Sequence[_Array]
     ) -> list[_Table]: ...
@@ -202,6 +211,16 @@ class Layer:
     def restore(
         self, batch: int, flat_tape: _Array, parameters: Sequence[_Array]
     ) -> LayerSolved: ...
+
+def compile_model(
+    expressions: list[tuple[Any, ...]],
+    constraints: list[tuple[Any, ...]],
+    objective: int,
+    maximize: bool,
+    parameters: list[int],
+    outputs: list[tuple[str, bool, list[int], NDArray[np.int64], _Array]],
+    settings: dict[str, Any] | None = None,
+) -> Layer: ...
 
 @final
 class LayerSolved:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from argrad import _core, _options
-from argrad._canonical import compile_problem
+from argrad._compile import compile_problem
 from argrad._compiled import Compiled
 from argrad._errors import failed
 from argrad._policy import Policy, settings_key, status_codes
@@ -150,9 +150,9 @@ class CvxpyProgram:
 
     def tape_bytes(self, batch: int) -> int:
         """Estimate of the memory of a differentiable solution, in bytes."""
-        program = self.compiled.program
-        rows = program["n"] + program["m"]
-        entries = rows + len(program["p_pattern"][1]) + len(program["a_pattern"][1])
+        variables, rows, p_entries, a_entries, _ = self.compiled.layer().sizes
+        rows += variables
+        entries = rows + p_entries + a_entries
         return 8 * batch * min(rows * (rows + 16), 8 * entries)
 
 
@@ -201,6 +201,11 @@ class CvxpyFunction:
         options = _options.solver_options(solver_args)
         policy = self._policy._replace(limited=self._policy.limited or options.limited)
         return CvxpyProgram(self._compiled, settings_key(options.settings), policy)
+
+    def explain(self) -> str:
+        """How the problem was compiled (by argrad's own language, or by CVXPY and why), its sizes,
+        the engine that solves it and the memory that it needs, as a few lines of text."""
+        return self._compiled.explain()
 
     def __repr__(self) -> str:
         return f"CvxpyLayer({self._compiled!r})"

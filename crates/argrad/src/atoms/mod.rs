@@ -26,6 +26,7 @@ mod rounding;
 mod shaping;
 mod spec;
 mod spectral;
+mod symmetric;
 
 pub use arithmetic::{broadcast_to, conv, kron, matmul, outer};
 pub use composites::{

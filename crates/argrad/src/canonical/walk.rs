@@ -163,13 +163,13 @@ impl<'a> Walk<'a> {
         if attributes.nonpos {
             self.graph.nonneg(columns.scaled(-1.0));
         }
-        if let Some(lower) = &attributes.lower {
-            let bound = Affine::constant(shape, lower);
-            self.graph.nonneg(self.graph.sub(&form, &bound));
-        }
-        if let Some(upper) = &attributes.upper {
-            let bound = Affine::constant(shape, upper);
-            self.graph.nonneg(self.graph.sub(&bound, &form));
+        for (bounds, sign) in [(&attributes.lower, 1.0), (&attributes.upper, -1.0)] {
+            let Some(bounds) = bounds else { continue };
+            let finite: Vec<usize> = (0..bounds.len()).filter(|k| bounds[*k].is_finite()).collect();
+            let values: Vec<f64> = finite.iter().map(|k| bounds[*k]).collect();
+            let (count, bound) = (finite.len(), Affine::constant(finite.len().into(), &values));
+            let distance = self.graph.sub(&form.pick(finite, count), &bound);
+            self.graph.nonneg(distance.scaled(sign));
         }
         if attributes.psd {
             self.graph.psd(&form);

@@ -1,5 +1,7 @@
 //! Points that sequences start from.
 
+use std::sync::Arc;
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -73,8 +75,10 @@ impl StartSpec {
         let mut out: Vec<f64> = (0..self.size)
             .map(|k| {
                 let between: f64 = random.random_range(-1.0..1.0);
-                let lower = attributes.lower.as_ref().map(|bound| bound[k]);
-                let upper = attributes.upper.as_ref().map(|bound| bound[k]);
+                let bound = |bounds: &Option<Arc<[f64]>>| {
+                    bounds.as_ref().map(|bounds| bounds[k]).filter(|bound| bound.is_finite())
+                };
+                let (lower, upper) = (bound(&attributes.lower), bound(&attributes.upper));
                 let value = match (lower, upper) {
                     (Some(l), Some(u)) => 0.5 * (l + u) + 0.5 * (u - l) * between,
                     (Some(l), None) => l + spread * between.abs(),

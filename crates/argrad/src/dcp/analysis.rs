@@ -188,7 +188,10 @@ fn is_psd(arena: &Arena, infos: &[Info], id: Id) -> bool {
             args.iter().all(|arg| is_psd(arena, infos, *arg))
         }
         Op::Linear { form: Form::Call("diag"), args, .. } => infos[args[0]].sign.is_nonneg(),
-        Op::Linear { form: Form::Call("transpose"), args, .. } => is_psd(arena, infos, args[0]),
+        Op::Linear { form: Form::Call("transpose" | "symmetric_part"), args, .. } => {
+            is_psd(arena, infos, args[0])
+        }
+        Op::Linear { form: Form::Call("assume_psd"), .. } => true,
         Op::Product { kind: Bilinear::Scale { .. }, a, b } => {
             infos[*a].sign.is_nonneg() && is_psd(arena, infos, *b)
         }

@@ -109,6 +109,29 @@ impl<'m> Expr<'m> {
         })
     }
 
+    /// As [`Self::bounds`], with two bounds for each element, row-major; infinite ones are none.
+    #[track_caller]
+    pub fn bounds_each(self, lower: &[f64], upper: &[f64]) -> Self {
+        self.attribute("bounds_each", Location::caller(), |a, shape| {
+            let (size, found) = (shape.size(), (lower.len(), upper.len()));
+            if found != (size, size) {
+                let (lower, upper) = found;
+                return Err(format!("expected {size} bounds twice, found {lower} and {upper}"));
+            }
+            let is_crossed =
+                |(l, u): (&f64, &f64)| !matches!(l.partial_cmp(u), Some(o) if o.is_le());
+            if let Some(k) = lower.iter().zip(upper).position(is_crossed) {
+                let (l, u) = (lower[k], upper[k]);
+                return Err(format!("expected lower <= upper, found {l} and {u} at entry {k}"));
+            }
+            let given = |bounds: &[f64]| {
+                bounds.iter().any(|bound| bound.is_finite()).then(|| bounds.to_vec().into())
+            };
+            (a.lower, a.upper) = (given(lower), given(upper));
+            Ok(())
+        })
+    }
+
     fn attribute(
         self,
         name: &str,

@@ -79,6 +79,46 @@ impl Model {
         self.linear(Form::Call("sparse_matmul"), map, &[x], Shape::vector(rows))
     }
 
+    /// Any affine operation without a constant term: `map` of the elements of all arguments, one
+    /// argument after the other and each row-major, gives the elements of a result of this shape.
+    /// For front ends of other languages, whose operations are not all here by name.
+    ///
+    /// ```
+    /// use argrad::atom::LinearMap;
+    /// use argrad::prelude::*;
+    ///
+    /// let model = Model::new();
+    /// let (x, y) = (model.constant([1.0, 2.0]), model.constant([3.0, 4.0]));
+    /// let mut crossed = LinearMap::new(4);
+    /// crossed.push_row([(0, 1.0), (3, -1.0)]); // x_1 - y_2
+    /// crossed.push_row([(2, 2.0)]); // 2 y_1
+    /// assert_eq!(model.linear_map(crossed, &[x, y], 2).value(), Some(vec![-3.0, 6.0]));
+    /// ```
+    #[track_caller]
+    pub fn linear_map<'m>(
+        &'m self,
+        map: LinearMap,
+        args: &[Expr<'m>],
+        shape: impl Into<Shape>,
+    ) -> Expr<'m> {
+        let shape = shape.into();
+        let inputs: usize = args.iter().map(Expr::size).sum();
+        let found = if let Some((row, column)) = map.outside() {
+            format!("linear_map: the entry ({row}, {column}) names no row or no input")
+        } else if map.inputs() != inputs {
+            format!("linear_map: expected a map of {inputs} numbers, found one of {}", map.inputs())
+        } else if map.rows() != shape.size() {
+            format!(
+                "linear_map: expected {} rows for a {shape}, found {}",
+                shape.size(),
+                map.rows()
+            )
+        } else {
+            return self.linear(Form::Call("linear_map"), map, args, shape);
+        };
+        self.issue(found, shape)
+    }
+
     /// An atom applied to arguments.
     #[track_caller]
     pub fn atom<'m>(&'m self, atom: impl Atom, args: &[Expr<'m>]) -> Expr<'m> {

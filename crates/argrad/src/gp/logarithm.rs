@@ -391,8 +391,9 @@ impl<'a, 'l> Walk<'a, 'l> {
             if upper.iter().any(|u| *u <= 0.0) {
                 return Err("the upper bound of a variable that is positive is not".into());
             }
-            let upper: Vec<f64> = upper.iter().map(|u| u.ln()).collect();
-            self.bounds.push(y.flatten().leq(upper));
+            let at: Vec<usize> = (0..upper.len()).filter(|k| upper[*k].is_finite()).collect();
+            let upper: Vec<f64> = at.iter().map(|k| upper[*k].ln()).collect();
+            self.bounds.push(y.flatten().gather(&at).leq(upper));
         }
         if let Some(lower) = &attributes.lower {
             let at: Vec<usize> = (0..lower.len()).filter(|k| lower[*k] > 0.0).collect();

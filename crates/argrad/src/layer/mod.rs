@@ -13,6 +13,7 @@ mod derivative;
 mod describe;
 mod forward;
 mod outputs;
+mod picked;
 mod second;
 mod store;
 
@@ -24,3 +25,4 @@ pub use derivative::LayerDerivative;
 pub use describe::ParameterInfo;
 pub use forward::{Layer, LayerTape};
 pub use outputs::{OutputValues, Outputs};
+pub use picked::PickedOutput;

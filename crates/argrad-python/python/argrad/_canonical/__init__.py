@@ -20,7 +20,7 @@ import cvxpy as cp
 from cvxpy.reductions.flip_objective import FlipObjective
 
 from argrad._canonical.canonical import canonicalize
-from argrad._canonical.check import check_problem
+from argrad._canonical.check import check_lists, check_rules
 from argrad._canonical.inputs import read_parameters
 from argrad._canonical.maps import cone_tuples, program_maps
 from argrad._canonical.memory import check_products, name_memory_errors
@@ -39,6 +39,7 @@ def compile_problem(
     canon_backend: str | None = None,
     verbose: bool = False,
     check_attributes: bool = True,
+    untranslated: str | None = None,
 ) -> Compiled:
     """Compiles a CVXPY problem into a layer.
 
@@ -48,14 +49,15 @@ def compile_problem(
     will be returned: variables of the problem or dual variables of its constraints, with CVXPY's
     signs. `solver_options` are settings of the core, `canon_backend` is handed to CVXPY, `verbose`
     prints what CVXPY does, and with `check_attributes` calls check what the parameters' attributes
-    promise.
+    promise. `untranslated` is what `Compiled.explain` says of why CVXPY canonicalizes.
 
     Raises ValueError in the words of cvxpylayers where the problem is not DPP or the lists do not
     match, and where a variable is boolean or integer; NotImplementedError for complex variables
     and parameters; `argrad.MemoryLimitError` where the maps or the program would not fit into
     memory.
     """
-    check_problem(problem, parameters, variables, gp)
+    check_lists(problem, parameters, variables)
+    check_rules(problem, gp)
     memory_limit = (solver_options or {}).get("memory_limit")
     check_products(problem, memory_limit)
     with name_memory_errors():
@@ -81,4 +83,5 @@ def compile_problem(
         gp,
         program,
         solver_options or {},
+        untranslated,
     )

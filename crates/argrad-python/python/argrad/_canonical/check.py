@@ -10,13 +10,8 @@ from .._relaxations import RELAXATIONS
 from .culprits import culprits
 
 
-def check_problem(
-    problem: cp.Problem,
-    parameters: Sequence[cp.Parameter],
-    variables: Sequence[cp.Variable],
-    gp: bool,
-) -> None:
-    """Raises ValueError if the problem or the lists are not what a layer needs."""
+def check_rules(problem: cp.Problem, gp: bool) -> None:
+    """Raises ValueError if the problem does not follow the rules of DPP."""
     if gp:
         if not problem.is_dpp("dgp"):
             raise ValueError(
@@ -24,6 +19,12 @@ def check_problem(
             )
     elif not problem.is_dpp(quad_form_dpp="qp"):
         raise ValueError(f"Problem must be DPP; {culprits(problem, gp)}")
+
+
+def check_lists(
+    problem: cp.Problem, parameters: Sequence[cp.Parameter], variables: Sequence[cp.Variable]
+) -> None:
+    """Raises ValueError if the lists are not those of the problem."""
     _check_parameters(problem, parameters)
     _check_variables(problem, variables)
 

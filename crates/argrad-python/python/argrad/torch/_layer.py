@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from argrad import _core, _options
-from argrad._canonical import compile_problem
+from argrad._compile import compile_problem
 from argrad._compiled import ParameterTypeError
 from argrad._policy import Policy
 from argrad.torch._call import Call, named_reports, opaque
@@ -202,6 +202,11 @@ class CvxpyLayer(torch.nn.Module):
             return None
         objective = np.exp(last.objective) if self._compiled.log_objective else last.objective
         return {**named_reports(last.reports), "objective": objective}
+
+    def explain(self) -> str:
+        """How the problem was compiled (by argrad's own language, or by CVXPY and why), its sizes,
+        the engine that solves it and the memory that it needs, as a few lines of text."""
+        return self._compiled.explain()
 
     def extra_repr(self) -> str:
         inner = ", ".join(f"{p.name}: {p.shape}" for p in self._compiled.parameters)
