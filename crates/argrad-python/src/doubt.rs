@@ -8,6 +8,12 @@ fn tolerated() -> f64 {
     f64::EPSILON.sqrt()
 }
 
+/// Whether [`warn_of`] has something to say.
+pub fn is_doubtful(accuracy: &[f64], unfinished: &[usize]) -> bool {
+    let is_large = |error: &f64| error.is_finite() && *error > tolerated();
+    !unfinished.is_empty() || accuracy.iter().any(is_large)
+}
+
 /// Warns where LSQR stopped at its limit of iterations (`unfinished`), or where the estimated
 /// relative error of a sample (`accuracy`) is large. Infinite estimates, of solutions that are not
 /// unique, are said by the reports.

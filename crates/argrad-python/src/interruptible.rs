@@ -40,41 +40,60 @@ pub(crate) fn interruptible<T: Send>(
     interrupt: &Interrupt,
     work: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
+    let signals = || Python::attach(|py| py.check_signals()).err();
+    py.detach(|| watched(size, interrupt, work, signals, |message| internal(&message)))
+}
+
+/// Runs `work`, which takes time in proportion to `size`; where that is long, on a thread of its
+/// own, while this one asks `look` now and then whether it is to end, and why.
+///
+/// # Errors
+/// What `look` said; then `interrupt` has been used. What `panicked` makes of the message of a
+/// panic.
+pub(crate) fn watched<T: Send, E: Send>(
+    size: usize,
+    interrupt: &Interrupt,
+    work: impl FnOnce() -> T + Send,
+    mut look: impl FnMut() -> Option<E>,
+    panicked: impl Fn(String) -> E,
+) -> Result<T, E> {
     let guarded = move || catch_unwind(AssertUnwindSafe(|| fork::in_pool(work)));
     if size < LONG {
-        return py.detach(guarded).map_err(|panic| internal(&*panic));
+        return guarded().map_err(|panic| panicked(message(&*panic)));
     }
-    py.detach(|| {
-        thread::scope(|scope| {
-            let (sender, receiver) = channel();
-            scope.spawn(move || sender.send(guarded()));
-            let mut raised = None;
-            loop {
-                match receiver.recv_timeout(POLL) {
-                    Ok(done) => {
-                        let done = done.map_err(|panic| internal(&*panic));
-                        return raised.map_or(done, Err);
+    thread::scope(|scope| {
+        let (sender, receiver) = channel();
+        scope.spawn(move || sender.send(guarded()));
+        let mut ended = None;
+        loop {
+            match receiver.recv_timeout(POLL) {
+                Ok(done) => {
+                    let done = done.map_err(|panic| panicked(message(&*panic)));
+                    return ended.map_or(done, Err);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(reason) = look() {
+                        ended = Some(reason);
                     }
-                    Err(RecvTimeoutError::Timeout) => {
-                        if let Err(error) = Python::attach(|py| py.check_signals()) {
-                            raised = Some(error);
-                        }
-                        // Again each time: what is under way may begin another solve.
-                        if raised.is_some() {
-                            interrupt.interrupt();
-                        }
-                    }
-                    Err(RecvTimeoutError::Disconnected) => {
-                        return Err(PyRuntimeError::new_err("the solver's thread ended early"));
+                    // Again each time: what is under way may begin another solve.
+                    if ended.is_some() {
+                        interrupt.interrupt();
                     }
                 }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(panicked("the solver's thread ended early".into()));
+                }
             }
-        })
+        }
     })
 }
 
-fn internal(panic: &(dyn Any + Send)) -> PyErr {
+/// What a panic said.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     let message = panic.downcast_ref::<String>().map(String::as_str);
-    let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+    message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown").to_owned()
+}
+
+fn internal(message: &str) -> PyErr {
     PyRuntimeError::new_err(format!("internal error of argrad, please report it: {message}"))
 }

@@ -15,6 +15,7 @@ mod interruptible;
 mod options;
 mod program;
 mod report;
+mod sigint;
 mod tapes;
 
 mod argmin;
@@ -22,6 +23,8 @@ mod layer;
 mod model;
 mod qp;
 mod solver;
+
+mod ffi;
 
 /// Batched convex solver with derivatives, on numpy arrays.
 #[pyo3::pymodule]
@@ -33,6 +36,8 @@ mod _core {
     use super::argmin::{Argmin, ArgminSolved};
     #[pymodule_export]
     use super::error::{MemoryLimitError, NotModelled, SolverError};
+    #[pymodule_export]
+    use super::ffi::{ffi_handlers, ffi_register_layer, ffi_register_qp};
     #[pymodule_export]
     use super::layer::{Layer, LayerSolved};
     #[pymodule_export]

@@ -16,7 +16,8 @@ pub(crate) const STATUS: [&str; 7] = [
     "almost_solved",
 ];
 
-fn code(status: Status) -> i8 {
+/// Its position in [`STATUS`].
+pub(crate) fn code(status: Status) -> i8 {
     match status {
         Status::Solved => 0,
         Status::PrimalInfeasible => 1,

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argrad._tapes import tapes
-from argrad.jax import _qp, qp
+from argrad.jax import _ffi, _qp, qp
 
 jax.config.update("jax_enable_x64", True)
 
@@ -62,16 +61,16 @@ def assert_trees(found, expected, atol=1e-10):
 
 @pytest.fixture
 def solves(monkeypatch):
-    """Batch sizes of the solves that are made."""
+    """Batch sizes of the solves that are made; by way of Python, where they can be counted."""
     made = []
-    forward = _qp._QpProgram.forward
+    forward = _qp.QpProgram.forward
 
     def counting(self, batch, values, differentiable):
         made.append(batch)
         return forward(self, batch, values, differentiable)
 
-    monkeypatch.setattr(_qp._QpProgram, "forward", counting)
-    tapes.clear()
+    monkeypatch.setattr(_qp.QpProgram, "forward", counting)
+    monkeypatch.setattr(_ffi, "serves", lambda dtype: False)
     return made
 
 
@@ -111,8 +110,7 @@ def test_vmap_is_one_batch(axes, wrap, solves):
 def test_vmap_of_grad(axes, wrap, solves):
     arguments = mixed(1, axes)
     found = wrap(jax.vmap(gradients, in_axes=axes))(*arguments)
-    # Gradients of each sample for an argument that is shared need one more batch of solves.
-    assert solves == ([B] if None not in axes else [B, B])
+    assert solves == [B]
     for at in range(B):
         assert_trees([out[at] for out in found], gradients(*pick(arguments, axes, at)))
 
@@ -380,33 +378,6 @@ def test_equal_calls_compile_once():
     assert hash(first) == hash(second)
 
 
-# The store of solutions decides about time, not about results.
-
-
-@plain_or_jit
-def test_without_any_store_the_gradient_is_the_same(wrap, solves):
-    arguments = random_program(20, (B,))
-    expected = gradients(*arguments)
-    limit = tapes.limit
-    solves.clear()
-    try:
-        tapes.limit = 0
-        found = wrap(gradients)(*arguments)
-    finally:
-        tapes.limit = limit
-    assert solves == [B, B]
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_training_does_not_fill_the_store():
-    Q, p, *rest = random_program(21)
-    step = jax.jit(jax.grad(lambda p: jnp.sum(qp(Q, p, *rest) ** 2)))
-    for _ in range(50):
-        p = p - 0.1 * step(p)
-    assert len(tapes) <= 4
-
-
 def test_threads_get_their_own_results():
     arguments = random_program(22, (B,))
     function = jax.jit(jax.grad(lambda p: jnp.sum(qp(arguments[0], p, *arguments[2:]) ** 2)))
@@ -427,7 +398,7 @@ def test_threads_get_their_own_results():
         np.testing.assert_array_equal(found[at], value)
 
 
-def test_large_arrays_pass_through_the_callback():
+def test_large_arrays_pass_through_the_callback(solves):
     # Waiting for JAX inside of a host callback would hang here.
     rng = np.random.default_rng(23)
     root = rng.normal(size=(256, 20, 20))
@@ -436,25 +407,6 @@ def test_large_arrays_pass_through_the_callback():
     found = jax.jit(jax.grad(lambda Q, p: jnp.sum(qp(Q @ jnp.eye(20), p)), argnums=1))(Q, p)
     expected = -np.linalg.solve(Q, np.ones((256, 20, 1)))[..., 0]
     np.testing.assert_allclose(found, expected, atol=1e-10)
-
-
-# Second derivatives.
-
-
-@pytest.mark.parametrize(
-    "second",
-    [
-        jax.hessian,
-        lambda f: jax.jacrev(jax.jacrev(f)),
-        lambda f: jax.grad(lambda p: jax.grad(f)(p)[0]),
-    ],
-    ids=["hessian", "jacrev of jacrev", "grad of grad"],
-)
-@plain_or_jit
-def test_second_derivatives_are_refused(second, wrap):
-    Q, p, *rest = random_program(24)
-    with pytest.raises(NotImplementedError, match="second derivatives of a solution"):
-        wrap(second(lambda p: jnp.sum(qp(Q, p, *rest) ** 2)))(p)
 
 
 def test_a_first_derivative_at_a_stopped_point_can_be_part_of_a_loss():

@@ -33,6 +33,9 @@ __all__ = [
     "SolverError",
     "__version__",
     "compile_model",
+    "ffi_handlers",
+    "ffi_register_layer",
+    "ffi_register_qp",
     "held_tapes",
 ]
 
@@ -40,6 +43,24 @@ ARGMIN_STATUS: tuple[str, ...]
 STATUS: tuple[str, ...]
 __version__: str
 
+def ffi_handlers() -> dict[str, Any]: ...
+def ffi_register_layer(
+    key: int,
+    layer: Layer,
+    vectors: Sequence[tuple[int, bool]],
+    inputs: Sequence[int],
+    exponentials: Sequence[bool],
+    checks: bool,
+    options: tuple[_Mode, _OnFailure, _Method],
+    program: Any,
+) -> None: ...
+def ffi_register_qp(
+    key: int,
+    qp: Qp,
+    outputs: int,
+    options: tuple[_Mode, _OnFailure, _Method],
+    program: Any,
+) -> None: ...
 def held_tapes() -> int: ...
 
 class MemoryLimitError(MemoryError): ...

@@ -5,6 +5,7 @@ Shared by the front ends that call the core from a host callback (JAX, TensorFlo
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from argrad import _core, _options
-from argrad._compile import compile_problem
-from argrad._compiled import Compiled
+from argrad._attributes import Attribute
+from argrad._compiled import Compiled, Input, Output, Parameter
 from argrad._errors import failed
 from argrad._policy import Policy, settings_key, status_codes
 
@@ -62,22 +63,47 @@ class CvxpyProgram:
         each = [v.ndim > len(p.shape) for v, p in zip(values, parameters, strict=True)]
         self.compiled.check_values(values, each)
 
-    def forward(self, batch: int, values: list[np.ndarray], differentiable: bool) -> _Solved:
-        """Solves; raises ValueError for bad values, SolverError as the policy says."""
-        single = any(value.dtype == np.float32 for value in values)
-        values = self.compiled.check_attributes(values, single)
-        layer = self.compiled.layer(dict(self.settings), single=single)
+    @functools.cached_property
+    def _layer(self) -> _core.Layer:
+        return self.compiled.layer(dict(self.settings))
+
+    @property
+    def flat_tape_len(self) -> int:
+        """Numbers of one sample in a flat tape."""
+        return self._layer.flat_tape_len
+
+    def _vectors(self, values: list[np.ndarray]) -> list[np.ndarray]:
+        """What the core layer takes."""
         vectors = []
         for at, log in self.compiled.inputs:
             if log and not np.all(values[at] > 0.0):
                 self._explain(values)
             vectors.append(self._flat(at, np.log(values[at]) if log else values[at]))
+        return vectors
+
+    def forward(self, batch: int, values: list[np.ndarray], differentiable: bool) -> _Solved:
+        """Solves; raises ValueError for bad values, SolverError as the policy says."""
+        values = self.compiled.check_attributes(values, False)
+        vectors = self._vectors(values)
         try:
-            core = layer.forward(batch, vectors, differentiable=differentiable)
+            core = self._layer.forward(batch, vectors, differentiable=differentiable)
         except ValueError:
             self._explain(values)
             raise
         self.policy.check(core)
+        return self._solved(batch, core, values)
+
+    def restore(self, batch: int, values: list[np.ndarray], flat_tape: np.ndarray) -> _Solved:
+        """The result of a differentiable `forward` at these values, from its flat tape."""
+        values = self.compiled.check_attributes(values, False)
+        core = self._layer.restore(batch, flat_tape, self._vectors(values))
+        return self._solved(batch, core, values)
+
+    def flat_tape(self, solved: _Solved) -> np.ndarray:
+        """The flat tape of a differentiable result."""
+        return solved.core.flat_tape()
+
+    def _solved(self, batch: int, core: _core.LayerSolved, values: list[np.ndarray]) -> _Solved:
         with np.errstate(over="ignore"):  # where there is no solution
             outputs = [
                 np.exp(array) if output.exp else array
@@ -104,8 +130,8 @@ class CvxpyProgram:
         ]
         return shaped, status_codes(solved.core, solved.batch)
 
-    def tangents(self, solved: _Solved, tangents: list[np.ndarray | None]) -> list[np.ndarray]:
-        """Tangents of all outputs; None is zero."""
+    def _moved(self, solved: _Solved, tangents: list[np.ndarray | None]) -> list[np.ndarray | None]:
+        """Tangents of what the core layer takes; None is zero."""
         vectors: list[np.ndarray | None] = []
         for at, log in self.compiled.inputs:
             tangent = tangents[at]
@@ -114,6 +140,41 @@ class CvxpyProgram:
                     tangent = tangent / solved.values[at]
                 tangent = self._flat(at, tangent)
             vectors.append(tangent)
+        return vectors
+
+    def _weights(
+        self, solved: _Solved, cotangents: list[np.ndarray | None]
+    ) -> list[np.ndarray | None]:
+        """Cotangents of what the core layer returns; None is zero."""
+        weights: list[np.ndarray | None] = []
+        for cotangent, slope, output in zip(
+            cotangents, self._slopes(solved), self.compiled.outputs, strict=True
+        ):
+            if cotangent is not None:
+                cotangent = np.ascontiguousarray(cotangent.reshape((solved.batch, output.size)))
+                if slope is not None:
+                    cotangent = cotangent * slope
+            weights.append(cotangent)
+        return weights
+
+    def _of_values(
+        self, solved: _Solved, gradients: list[np.ndarray], wanted: tuple[bool, ...]
+    ) -> list[np.ndarray | None]:
+        """From gradients of what the core layer takes to those of the wanted values."""
+        totals: list[np.ndarray | None] = [
+            np.zeros_like(value) if want else None
+            for value, want in zip(solved.values, wanted, strict=True)
+        ]
+        for (at, log), gradient in zip(self.compiled.inputs, gradients, strict=True):
+            total, value = totals[at], solved.values[at]
+            if total is not None:
+                gradient = gradient.reshape(value.shape)
+                total += gradient / value if log else gradient
+        return totals
+
+    def tangents(self, solved: _Solved, tangents: list[np.ndarray | None]) -> list[np.ndarray]:
+        """Tangents of all outputs; None is zero."""
+        vectors = self._moved(solved, tangents)
         results = solved.core.jvp(vectors, *self.policy.derivative_options)
         return [
             (out if slope is None else out * slope).reshape((solved.batch, *shape))
@@ -127,33 +188,92 @@ class CvxpyProgram:
         wanted: tuple[bool, ...],
     ) -> list[np.ndarray | None]:
         """Cotangents of the wanted values, each of the shape of its value; None is zero."""
-        vectors: list[np.ndarray | None] = []
-        for cotangent, slope, output in zip(
-            cotangents, self._slopes(solved), self.compiled.outputs, strict=True
-        ):
-            if cotangent is not None:
-                cotangent = cotangent.reshape((solved.batch, output.size))
-                if slope is not None:
-                    cotangent = cotangent * slope
-            vectors.append(cotangent)
-        gradients = solved.core.vjp(vectors, *self.policy.derivative_options)
-        totals: list[np.ndarray | None] = [
-            np.zeros_like(value) if want else None
-            for value, want in zip(solved.values, wanted, strict=True)
-        ]
-        for (at, log), gradient in zip(self.compiled.inputs, gradients, strict=True):
-            total, value = totals[at], solved.values[at]
-            if total is not None:
-                gradient = gradient.reshape(value.shape)
-                total += gradient / value if log else gradient
+        weights = self._weights(solved, cotangents)
+        gradients = solved.core.vjp(weights, *self.policy.derivative_options)
+        return self._of_values(solved, gradients, wanted)
+
+    def second(
+        self,
+        solved: _Solved,
+        cotangents: list[np.ndarray | None],
+        tangents: list[np.ndarray | None],
+        wanted: tuple[bool, ...],
+    ) -> list[np.ndarray | None]:
+        """How `cotangents` changes along the tangents of the values: with u(theta) the vectors of
+        the core and g their gradient, by u'dg + u''(g, dtheta), where the cotangents of outputs
+        that are exponentials change too."""
+        vectors, slopes = self._moved(solved, tangents), self._slopes(solved)
+        weights = self._weights(solved, cotangents)
+        changes: list[np.ndarray | None] = [None] * len(weights)
+        if any(slope is not None for slope in slopes):
+            moved = solved.core.jvp(vectors, *self.policy.derivative_options)
+            changes = [
+                None if slope is None or weight is None else weight * move
+                for weight, slope, move in zip(weights, slopes, moved, strict=True)
+            ]
+        options = self.policy.derivative_options
+        found = solved.core.vjp_tangent(weights, changes, vectors, *options)
+        totals = self._of_values(solved, found, wanted)
+        if any(log for _, log in self.compiled.inputs):
+            gradients = solved.core.vjp(weights, *options)
+            for (at, log), gradient in zip(self.compiled.inputs, gradients, strict=True):
+                total, tangent, value = totals[at], tangents[at], solved.values[at]
+                if log and total is not None and tangent is not None:
+                    total -= gradient.reshape(value.shape) * tangent / value**2
         return totals
 
-    def tape_bytes(self, batch: int) -> int:
-        """Estimate of the memory of a differentiable solution, in bytes."""
-        variables, rows, p_entries, a_entries, _ = self.compiled.layer().sizes
-        rows += variables
-        entries = rows + p_entries + a_entries
-        return 8 * batch * min(rows * (rows + 16), 8 * entries)
+    def register(self, key: int) -> None:
+        """Makes it known to the handlers of XLA under this key."""
+        compiled = self.compiled
+        _core.ffi_register_layer(
+            key,
+            self._layer,
+            compiled.inputs,
+            [parameter.size for parameter in compiled.parameters],
+            [output.exp for output in compiled.outputs],
+            any(parameter.attributes for parameter in compiled.parameters),
+            self.policy.derivative_options,
+            self,
+        )
+
+    def _shaped(self, values: list[np.ndarray], each: list[bool]) -> list[np.ndarray]:
+        """Values that came as vectors."""
+        shapes = zip(values, self.inputs, each, strict=True)
+        return [value.reshape((*((-1,) if own else ()), *shape)) for value, shape, own in shapes]
+
+    def prepare(self, values: list[np.ndarray], each: list[bool]) -> list[np.ndarray]:
+        """The values as they are to be solved, checked by the parameters' attributes."""
+        checked = self.compiled.check_attributes(self._shaped(values, each), False)
+        return [value.reshape(-1) for value in checked]
+
+    def explain(self, values: list[np.ndarray], each: list[bool]) -> None:
+        """Raises what is to be said of values that the core does not take, where it says less."""
+        self._explain(self._shaped(values, each))
+
+    kind = "cvxpy"
+
+    def description(self) -> list[Any]:
+        """What it is made of, see `argrad._description`."""
+        return [*self.compiled.__reduce__()[1], self.settings, tuple(self.policy)]
+
+    @classmethod
+    def from_description(cls, *fields: Any) -> CvxpyProgram:
+        """The program that described itself so."""
+        parameters, inputs, outputs, log_objective, program, settings, untranslated = fields[:7]
+        own, policy = fields[7:]
+        compiled = Compiled(
+            tuple(
+                Parameter(name, shape, positive, tuple(Attribute(*one) for one in attributes))
+                for name, shape, positive, attributes in parameters
+            ),
+            tuple(Input(*one) for one in inputs),
+            tuple(Output(*one) for one in outputs),
+            log_objective,
+            program,
+            settings,
+            untranslated,
+        )
+        return cls(compiled, own, Policy(*policy))
 
 
 class CvxpyFunction:
@@ -178,6 +298,8 @@ class CvxpyFunction:
         on_failure: _options.OnFailure = "raise",
         check_attributes: bool = True,
     ) -> None:
+        from argrad._compile import compile_problem  # needs cvxpy, which exports do not
+
         options = _options.solver_options(solver_args)
         self._compiled = compile_problem(
             problem,

@@ -28,9 +28,11 @@ class Policy(NamedTuple):
 
     def check(self, solved: Any) -> None:
         """Raises or warns if a sample of a solution of the core is not solved."""
-        if solved.all_solved:
-            return
-        reports = solved.reports
+        if not solved.all_solved:
+            self.check_reports(solved.reports)
+
+    def check_reports(self, reports: Mapping[str, np.ndarray]) -> None:
+        """`check`, where it is known that not all samples are solved."""
         found = failures(reports)
         if not found:
             self._warn_of_almost_solved(reports)

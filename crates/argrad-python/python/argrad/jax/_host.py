@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from argrad._programs import Flags, Program, Shape, double, recall
+from argrad._programs import Flags, Program, Shape, bits_of, double, recall
 from argrad._programs import solve as solve_program
 
 
@@ -38,14 +38,18 @@ def solve(
     differentiable: bool,
     dtype: np.dtype,
 ) -> tuple[np.ndarray, ...]:
-    """Outputs and status codes."""
+    """Outputs, status codes, and the flat tape where it is to be differentiable."""
     solved = solve_program(program, 1 if batch is None else batch, arrays, differentiable)
     outputs, status = program.results(solved)
     results = [
         _cast(out, (*lead(batch), *shape), dtype)
         for out, shape in zip(outputs, program.outputs, strict=True)
     ]
-    return (*results, _cast(status, lead(batch), np.dtype(np.int32)))
+    results.append(_cast(status, lead(batch), np.dtype(np.int32)))
+    if differentiable:
+        length = 2 * program.flat_tape_len
+        results.append(bits_of(program, solved).reshape((*lead(batch), length)))
+    return tuple(results)
 
 
 def tangents(
@@ -57,10 +61,10 @@ def tangents(
     given: Flags,
     dtype: np.dtype,
 ) -> tuple[np.ndarray, ...]:
-    """Tangents of the outputs. Arrays are the values, the status, and the tangents given."""
+    """Tangents of the outputs. Arrays are the values, the flat tape, and the tangents given."""
     count = 1 if batch is None else batch
     k = len(program.inputs)
-    solved = recall(program, count, arrays[:k])
+    solved = recall(program, count, arrays[:k], arrays[k])
     rows = [double(array) for array in arrays[k + 1 :]]
     shapes = [(*lead(batch), *shape) for shape in program.outputs]
 
@@ -83,10 +87,10 @@ def cotangents(
     wanted: Flags,
     dtype: np.dtype,
 ) -> tuple[np.ndarray, ...]:
-    """Cotangents of the wanted values. Arrays are the values, the status, and those given."""
+    """Cotangents of the wanted values. Arrays are the values, the flat tape, and those given."""
     count = 1 if batch is None else batch
     k = len(program.inputs)
-    solved = recall(program, count, arrays[:k])
+    solved = recall(program, count, arrays[:k], arrays[k])
     inner = [shape for shape, flag in zip(program.outputs, given, strict=True) if flag]
     rows = [
         double(array).reshape((*lead(extra), count, *shape))
@@ -111,6 +115,33 @@ def cotangents(
         np.empty((extra, *shape), dtype) for shape, want in zip(shapes, wanted, strict=True) if want
     ]
     return _each_row(extra, results, rows, one)
+
+
+def second(
+    *arrays: Any,
+    program: Program,
+    batch: int | None,
+    each: Flags,
+    given: Flags,
+    moved: Flags,
+    wanted: Flags,
+    dtype: np.dtype,
+) -> tuple[np.ndarray, ...]:
+    """Changes of the cotangents of the wanted values. Arrays are the values, the flat tape, the
+    cotangents given, and the tangents of the values that move."""
+    count = 1 if batch is None else batch
+    k = len(program.inputs)
+    solved = recall(program, count, arrays[:k], arrays[k])
+    rest = [double(array) for array in arrays[k + 1 :]]
+    inner = [shape for shape, flag in zip(program.outputs, given, strict=True) if flag]
+    weights = [array.reshape((count, *shape)) for array, shape in zip(rest, inner, strict=False)]
+    moves = spread(moved, rest[len(inner) :])
+    found = program.second(solved, spread(given, weights), moves, wanted)
+    return tuple(
+        _cast(change, (*(lead(batch) if own else ()), *shape), dtype)
+        for change, shape, own, want in zip(found, program.inputs, each, wanted, strict=True)
+        if want and change is not None
+    )
 
 
 def _each_row(

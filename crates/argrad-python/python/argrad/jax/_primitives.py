@@ -1,21 +1,26 @@
-"""Three JAX primitives: a solve, its tangents, and its cotangents.
+"""Four JAX primitives: a solve, its tangents, its cotangents, and how cotangents change.
 
 A front end describes what it solves as a `Program` over numpy arrays. `solve` puts it into a JAX
 program; jit, vmap, jvp, transposition, scan, checkpoint follow from their rules:
 
-- `solve_p` maps values to outputs. Its tangents are `tangents_p` of the tangents of the values.
+- `solve_p` maps values to outputs and, where it is differentiated, to a flat tape: an array from
+  which the derivatives need no second solve. Its tangents are `tangents_p` of those of the values.
 - `tangents_p` is linear in the tangents; transposed it is `cotangents_p`, and the reverse.
+- `second_p` is the derivative of `cotangents_p` with respect to the values, linear in their
+  tangents. For fixed cotangents c of the outputs x it is the Hessian of c'x, so it is its own
+  transpose.
 - vmap over values is a batch of solves. vmap over tangents or cotangents alone is several
   right-hand sides for the factorization at hand. No rule solves in a loop.
 
-On the host, arrays come and go as numpy arrays. Outside of jit the host code is called directly,
-so that its exceptions arrive unchanged.
+In a compiled function XLA calls the core itself, see `_ffi`; where it cannot, and on other devices
+than CPUs, it calls back into Python (`_host`). Outside of jit the host code is called directly, so
+that its exceptions arrive unchanged.
 
 The rules of vmap are in `_vmap`.
 
 A primitive's batch is None, or a size B. An argument is then *each*, with a leading axis of
-length B, or *shared*, without. `extra` is None, or a number E of right-hand sides: a leading axis
-of length E of all tangents or cotangents.
+length B, or *shared*, without; the flat tape is always each. `extra` is None, or a number E of
+right-hand sides: a leading axis of length E of all tangents or cotangents.
 """
 
 from __future__ import annotations
@@ -30,17 +35,29 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, mlir
 
 from argrad._programs import Flags, Program, Shape
-from argrad.jax import _host
+from argrad.jax import _ffi, _host
 from argrad.jax._host import lead
+
+_NO_THIRD = (
+    "argrad: third derivatives of a solution are not available; take the inner derivatives at "
+    "jax.lax.stop_gradient of their arguments"
+)
+_NO_FORWARD_TWICE = (
+    "argrad: a derivative of a forward-mode derivative (jvp of jvp, grad of jvp) is not available; "
+    "take the inner derivative in reverse mode: jax.hessian, jvp of grad, or grad of grad"
+)
 
 # Shapes of results.
 
 
 def _solve_shapes(
-    *, program: Program, batch: int | None, dtype: np.dtype, **_: Any
+    *, program: Program, batch: int | None, differentiable: bool, dtype: np.dtype, **_: Any
 ) -> list[tuple[Shape, np.dtype]]:
     results = [((*lead(batch), *shape), dtype) for shape in program.outputs]
-    return [*results, (lead(batch), np.dtype(np.int32))]
+    results.append((lead(batch), np.dtype(np.int32)))
+    if differentiable:
+        results.append(((*lead(batch), 2 * program.flat_tape_len), np.dtype(np.uint32)))
+    return results
 
 
 def _tangent_shapes(
@@ -54,9 +71,9 @@ def _cotangent_shapes(
     program: Program,
     batch: int | None,
     each: Flags,
-    extra: int | None,
     wanted: Flags,
     dtype: np.dtype,
+    extra: int | None = None,
     **_: Any,
 ) -> list[tuple[Shape, np.dtype]]:
     return [
@@ -64,6 +81,17 @@ def _cotangent_shapes(
         for shape, own, want in zip(program.inputs, each, wanted, strict=True)
         if want
     ]
+
+
+def _attributes(params: dict[str, Any], export: bool) -> dict[str, Any]:
+    """What the handlers of XLA are told of a call."""
+    found = _ffi.attributes(params["program"], params["batch"], export)
+    for name in ("each", "given", "wanted", "moved"):
+        if name in params:
+            found[name] = _ffi.flags(params[name])
+    if "extra" in params:
+        found["extra"] = _ffi.number(params["extra"])
+    return found
 
 
 def _primitive(name: str, host: Callable[..., Any], shapes: Callable[..., Any]) -> Primitive:
@@ -82,7 +110,7 @@ def _primitive(name: str, host: Callable[..., Any], shapes: Callable[..., Any]) 
     def abstract(*avals: Any, **params: Any) -> list[Any]:
         return [jax.core.ShapedArray(shape, dtype) for shape, dtype in shapes(**params)]
 
-    def lower(ctx: Any, *operands: Any, **params: Any) -> Any:
+    def call_back(ctx: Any, *operands: Any, **params: Any) -> Any:
         results, _, _ = mlir.emit_python_callback(
             ctx,
             lambda *arrays: host(*arrays, **params),
@@ -95,15 +123,23 @@ def _primitive(name: str, host: Callable[..., Any], shapes: Callable[..., Any]) 
         )
         return results
 
+    def call_core(ctx: Any, *operands: Any, **params: Any) -> Any:
+        if not _ffi.serves(params["dtype"]):
+            return call_back(ctx, *operands, **params)
+        attributes = _attributes(params, _ffi.is_export(ctx.module_context))
+        return jax.ffi.ffi_lowering(name)(ctx, *operands, **attributes)
+
     primitive.def_impl(evaluate)
     primitive.def_abstract_eval(abstract)
-    mlir.register_lowering(primitive, lower)
+    mlir.register_lowering(primitive, call_back)
+    mlir.register_lowering(primitive, call_core, platform="cpu")
     return primitive
 
 
 solve_p = _primitive("argrad_solve", _host.solve, _solve_shapes)
 tangents_p = _primitive("argrad_tangents", _host.tangents, _tangent_shapes)
 cotangents_p = _primitive("argrad_cotangents", _host.cotangents, _cotangent_shapes)
+second_p = _primitive("argrad_second", _host.second, _cotangent_shapes)
 
 
 def working_arrays(values: Sequence[Any]) -> tuple[list[Any], np.dtype]:
@@ -148,72 +184,121 @@ def solve(
 # Derivatives.
 
 
+def _are_given(parts: Sequence[Any]) -> Flags:
+    return tuple(not isinstance(part, ad.Zero) for part in parts)
+
+
+def _not_zero(parts: Sequence[Any]) -> list[Any]:
+    return [part for part in parts if not isinstance(part, ad.Zero)]
+
+
+def _zero_like(array: Any) -> ad.Zero:
+    return ad.Zero(jax.typeof(array).to_tangent_aval())
+
+
 def _solve_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
-    params["differentiable"] = True
-    results = solve_p.bind(*primals, **params)
-    given = tuple(not isinstance(tangent, ad.Zero) for tangent in tangents)
-    # The status is an operand so that no tangent is computed before the solve has left its tape.
+    results = solve_p.bind(*primals, **{**params, "differentiable": True})
     linear = tangents_p.bind(
         *primals,
         results[-1],
-        *(tangent for tangent, flag in zip(tangents, given, strict=True) if flag),
+        *_not_zero(tangents),
         program=params["program"],
         batch=params["batch"],
         each=params["each"],
         extra=None,
-        given=given,
+        given=_are_given(tangents),
         dtype=params["dtype"],
     )
-    status = ad.Zero(jax.typeof(results[-1]).to_tangent_aval())
-    return results, [*linear, status]
+    if not params["differentiable"]:
+        results = results[:-1]
+    return results, [*linear, *map(_zero_like, results[len(linear) :])]
 
 
-def _linear_jvp(primitive: Primitive) -> Callable[..., Any]:
-    def rule(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
-        k = len(params["program"].inputs)
-        if any(not isinstance(tangent, ad.Zero) for tangent in tangents[:k]):
-            raise NotImplementedError(
-                "argrad: second derivatives of a solution are not available; found a derivative "
-                "of a derivative of a layer (jax.hessian, grad of grad, or a jvp within a "
-                "differentiated function). Use first derivatives, or take the inner one at "
-                "jax.lax.stop_gradient of its arguments."
-            )
-        rows = [ad.instantiate_zeros(tangent) for tangent in tangents[k + 1 :]]
-        results = primitive.bind(*primals, **params)
-        return results, primitive.bind(*primals[: k + 1], *rows, **params)
+def _tangents_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
+    k = len(params["program"].inputs)
+    if any(_are_given(tangents[:k])):
+        raise NotImplementedError(_NO_FORWARD_TWICE)
+    rows = [ad.instantiate_zeros(tangent) for tangent in tangents[k + 1 :]]
+    results = tangents_p.bind(*primals, **params)
+    return results, tangents_p.bind(*primals[: k + 1], *rows, **params)
 
-    return rule
+
+def _cotangents_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
+    k = len(params["program"].inputs)
+    results = cotangents_p.bind(*primals, **params)
+    changes = _change_along_values(primals, tangents[:k], params)
+    rows = tangents[k + 1 :]
+    if any(_are_given(rows)):
+        flags = iter(_are_given(rows))
+        given = tuple(flag and next(flags) for flag in params["given"])
+        linear = cotangents_p.bind(
+            *primals[: k + 1], *_not_zero(rows), **{**params, "given": given}
+        )
+        if changes is None:
+            changes = linear
+        else:
+            changes = [one + other for one, other in zip(changes, linear, strict=True)]
+    return results, changes or [_zero_like(result) for result in results]
+
+
+def _change_along_values(primals: Any, tangents: Any, params: dict[str, Any]) -> list[Any] | None:
+    """How the results of `cotangents_p` change along tangents of the values."""
+    moved = _are_given(tangents)
+    if not any(moved):
+        return None
+    k = len(moved)
+    own = {key: value for key, value in params.items() if key != "extra"}
+
+    def change(*cotangents: Any) -> list[Any]:
+        return second_p.bind(
+            *primals[: k + 1], *cotangents, *_not_zero(tangents), **own, moved=moved
+        )
+
+    return (change if params["extra"] is None else jax.vmap(change))(*primals[k + 1 :])
+
+
+def _second_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
+    raise NotImplementedError(_NO_THIRD)
 
 
 ad.primitive_jvps[solve_p] = _solve_jvp
-ad.primitive_jvps[tangents_p] = _linear_jvp(tangents_p)
-ad.primitive_jvps[cotangents_p] = _linear_jvp(cotangents_p)
+ad.primitive_jvps[tangents_p] = _tangents_jvp
+ad.primitive_jvps[cotangents_p] = _cotangents_jvp
+ad.primitive_jvps[second_p] = _second_jvp
 
 
 def _transpose_tangents(cotangents: Any, *operands: Any, **params: Any) -> list[Any]:
     k = len(params["program"].inputs)
-    given = tuple(not isinstance(cotangent, ad.Zero) for cotangent in cotangents)
     gradients = cotangents_p.bind(
         *operands[: k + 1],
-        *(cotangent for cotangent, flag in zip(cotangents, given, strict=True) if flag),
-        **{**params, "given": given, "wanted": params["given"]},
+        *_not_zero(cotangents),
+        **{**params, "given": _are_given(cotangents), "wanted": params["given"]},
     )
     return [None] * (k + 1) + list(gradients)
 
 
 def _transpose_cotangents(tangents: Any, *operands: Any, **params: Any) -> list[Any]:
     k = len(params["program"].inputs)
-    flags = iter(not isinstance(tangent, ad.Zero) for tangent in tangents)
+    flags = iter(_are_given(tangents))
     given = tuple(want and next(flags) for want in params["wanted"])
     rest = {key: value for key, value in params.items() if key != "wanted"}
-    outputs = tangents_p.bind(
-        *operands[: k + 1],
-        *(tangent for tangent in tangents if not isinstance(tangent, ad.Zero)),
-        **{**rest, "given": given},
-    )
+    outputs = tangents_p.bind(*operands[: k + 1], *_not_zero(tangents), **{**rest, "given": given})
     chosen = [out for out, flag in zip(outputs, params["given"], strict=True) if flag]
     return [None] * (k + 1) + chosen
 
 
+def _transpose_second(tangents: Any, *operands: Any, **params: Any) -> list[Any]:
+    fixed = len(params["program"].inputs) + 1 + sum(params["given"])
+    flags = iter(_are_given(tangents))
+    moved = tuple(want and next(flags) for want in params["wanted"])
+    gradients = second_p.bind(
+        *operands[:fixed],
+        *_not_zero(tangents),
+        **{**params, "moved": moved, "wanted": params["moved"]},
+    )
+    return [None] * fixed + list(gradients)
+
+
 ad.primitive_transposes[tangents_p] = _transpose_tangents
 ad.primitive_transposes[cotangents_p] = _transpose_cotangents
+ad.primitive_transposes[second_p] = _transpose_second

@@ -19,16 +19,23 @@ from argrad.jax import _primitives
 _NAMES = ("Q", "p", "G", "h", "A", "b")
 
 
+# Entries of Q may differ from their mirror images by so many roundings of the largest, where they
+# come in single precision or less.
+_ASYMMETRY = 1e3
+
+
 @functools.lru_cache(maxsize=64)
 def _solver(
-    n: int, equalities: int, inequalities: int, settings: tuple[Any, ...], single: bool
+    n: int, equalities: int, inequalities: int, settings: tuple[Any, ...], rounding: float
 ) -> _core.Qp:
-    rounding = _options.SINGLE_SETTINGS if single else {}
-    return _core.Qp(n, equalities, inequalities, {**rounding, **dict(settings)})
+    if rounding < 1e-15:
+        return _core.Qp(n, equalities, inequalities, dict(settings))
+    chosen = {**_options.SINGLE_SETTINGS, **dict(settings)}
+    return _core.Qp(n, equalities, inequalities, chosen, _ASYMMETRY * rounding)
 
 
 @dataclass(frozen=True)
-class _QpProgram:
+class QpProgram:
     """A dense quadratic program as the primitives see it; None stands for absent rows."""
 
     n: int
@@ -61,14 +68,31 @@ class _QpProgram:
         source = iter(arrays)
         return [next(source) if given else None for given in self.given]
 
+    @property
+    def _layer(self) -> _core.Qp:
+        return _solver(self.n, self.equalities, self.inequalities, self.settings, self.rounding)
+
+    @property
+    def flat_tape_len(self) -> int:
+        return self._layer.flat_tape_len
+
     def forward(self, batch: int, values: list[np.ndarray], differentiable: bool) -> _core.QpSolved:
-        values = [_symmetric(values[0], self.rounding), *values[1:]]
-        single = self.rounding > 1e-15
-        solver = _solver(self.n, self.equalities, self.inequalities, self.settings, single)
         Q, p, G, h, A, b = self._places(values)
-        solved = solver.forward(batch, Q, p, G, h, A, b, differentiable=differentiable)
+        try:
+            solved = self._layer.forward(batch, Q, p, G, h, A, b, differentiable=differentiable)
+        except ValueError:
+            _check_symmetry(Q, self.rounding)
+            raise
         self.policy.check(solved)
         return solved
+
+    def restore(
+        self, batch: int, values: list[np.ndarray], flat_tape: np.ndarray
+    ) -> _core.QpSolved:
+        return self._layer.restore(batch, flat_tape, *self._places(values))
+
+    def flat_tape(self, solved: _core.QpSolved) -> np.ndarray:
+        return solved.flat_tape()
 
     def results(self, solved: _core.QpSolved) -> tuple[list[np.ndarray], np.ndarray]:
         outputs = [solved.z, solved.nu, solved.lam][: len(self.outputs)]
@@ -91,26 +115,55 @@ class _QpProgram:
         gradients = solved.vjp(dz, dnu, dlam, None, *self.policy.derivative_options)
         return [g for g, given in zip(gradients, self.given, strict=True) if given]
 
-    def tape_bytes(self, batch: int) -> int:
-        # Measured: about the values once more, and some vectors.
-        n, k, e = self.n, self.inequalities, self.equalities
-        return 8 * batch * ((n + k + e) * (5 * n // 4 + 40))
+    def second(
+        self,
+        solved: _core.QpSolved,
+        cotangents: list[np.ndarray | None],
+        tangents: list[np.ndarray | None],
+        wanted: Flags,
+    ) -> list[np.ndarray | None]:
+        given = [*cotangents, None, None, None][:4]
+        options = self.policy.derivative_options
+        changes = solved.vjp_tangent(given, [None] * 4, self._places(tangents), *options)
+        return [change for change, given in zip(changes, self.given, strict=True) if given]
+
+    def register(self, key: int) -> None:
+        """Makes it known to the handlers of XLA under this key."""
+        options = self.policy.derivative_options
+        _core.ffi_register_qp(key, self._layer, len(self.outputs), options, self)
+
+    kind = "qp"
+
+    def description(self) -> list[Any]:
+        """What it is made of, see `argrad._description`."""
+        sizes = [self.n, self.inequalities, self.equalities]
+        return [*sizes, self.settings, tuple(self.policy), self.duals, self.rounding]
+
+    @classmethod
+    def from_description(cls, *fields: Any) -> QpProgram:
+        """The program that described itself so."""
+        n, inequalities, equalities, settings, policy, duals, rounding = fields
+        own = Policy(*policy)
+        return cls(n, inequalities, equalities, settings, own, duals, rounding)
+
+    def explain(self, values: list[np.ndarray], each: list[bool]) -> None:
+        """Raises what is to be said of values that the core does not take, where it says less."""
+        Q = values[0].reshape((-1, self.n, self.n))
+        _check_symmetry(Q if each[0] else Q[0], self.rounding)
 
 
-def _symmetric(Q: np.ndarray, rounding: float) -> np.ndarray:
-    """Q with the asymmetry of single (or shorter) precision averaged away."""
+def _check_symmetry(Q: np.ndarray, rounding: float) -> None:
+    """Raises ValueError for a Q of single (or shorter) precision that is not symmetric."""
     if rounding < 1e-15 or Q.size == 0:
-        return Q
-    transposed = np.swapaxes(Q, -1, -2)
-    difference = np.abs(Q - transposed)
+        return
+    difference = np.abs(Q - np.swapaxes(Q, -1, -2))
     worst = float(np.max(difference, initial=0.0))
-    if worst > 1e3 * rounding * float(np.max(np.abs(Q), initial=0.0)):
+    if worst > _ASYMMETRY * rounding * float(np.max(np.abs(Q), initial=0.0)):
         where = [int(i) for i in np.unravel_index(int(np.argmax(difference)), Q.shape)]
         raise ValueError(
             f"Q must be symmetric; found entries that differ by {worst:.3e} at {where} and its "
             "mirror image; pass (Q + Q.T) / 2"
         )
-    return np.ascontiguousarray((Q + transposed) / 2)
 
 
 def _rows(array: Any, rank: int) -> int:
@@ -214,7 +267,7 @@ def qp(
     arguments.update(zip(given, arrays, strict=True))
     n, k, e, batch = _dimensions(arguments)
     options = _options.solver_options(solver_args)
-    program = _QpProgram(
+    program = QpProgram(
         n=n,
         inequalities=k,
         equalities=e,

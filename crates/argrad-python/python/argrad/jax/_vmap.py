@@ -15,7 +15,7 @@ from jax.interpreters import batching
 
 from argrad._programs import Flags
 from argrad.jax._host import spread
-from argrad.jax._primitives import cotangents_p, solve_p, tangents_p
+from argrad.jax._primitives import cotangents_p, second_p, solve_p, tangents_p
 
 
 def _new_axis(args: Sequence[Any], dims: Sequence[int | None]) -> int:
@@ -79,11 +79,9 @@ def _solve_batch(args: Any, dims: Any, **params: Any) -> tuple[Any, Any]:
     return [_split(result, 0, n, batch) for result in results], [0] * len(results)
 
 
-def _order(status: Any, dim: int | None, n: int, batch: int | None, grows: bool) -> Any:
-    """The status operand, which serves for the order of events only."""
-    if grows:
-        return _enlarge(status, dim, n, batch, batch is not None)
-    return status if dim is None else jax.lax.index_in_dim(status, 0, dim, keepdims=False)
+def _tape(tape: Any, dim: int | None, n: int, batch: int | None) -> Any:
+    """The flat tape of the batch that the new axis has joined."""
+    return _enlarge(tape, dim, n, batch, batch is not None)
 
 
 def _more_rows(
@@ -97,16 +95,15 @@ def _more_rows(
         if extra is not None:
             arg = jnp.reshape(arg, (n * extra, *jnp.shape(arg)[2:]))
         rows.append(arg)
-    status = _order(args[k], dims[k], n, params["batch"], False)
     results = primitive.bind(
-        *args[:k], status, *rows, **{**params, "extra": n if extra is None else n * extra}
+        *args[: k + 1], *rows, **{**params, "extra": n if extra is None else n * extra}
     )
     return [_split(result, 0, n, extra) for result in results], [0] * len(results)
 
 
 def _tangents_batch(args: Any, dims: Any, **params: Any) -> tuple[Any, Any]:
     n, k, batch = _new_axis(args, dims), len(params["program"].inputs), params["batch"]
-    if all(dim is None for dim in dims[:k]):
+    if all(dim is None for dim in dims[: k + 1]):
         return _more_rows(tangents_p, args, dims, n, k, params)
     axis = 0 if params["extra"] is None else 1
     rows = spread(params["given"], args[k + 1 :])
@@ -121,7 +118,7 @@ def _tangents_batch(args: Any, dims: Any, **params: Any) -> tuple[Any, Any]:
             merged.append(_merge_row(row, dim, n, batch, own, axis) if flag else row)
     results = tangents_p.bind(
         *values,
-        _order(args[k], dims[k], n, batch, True),
+        _tape(args[k], dims[k], n, batch),
         *merged,
         **{**params, "batch": _total(n, batch), "each": flags},
     )
@@ -138,7 +135,7 @@ def _merge_row(row: Any, dim: int | None, n: int, batch: int | None, own: bool, 
 
 def _cotangents_batch(args: Any, dims: Any, **params: Any) -> tuple[Any, Any]:
     n, k, batch = _new_axis(args, dims), len(params["program"].inputs), params["batch"]
-    if all(dim is None for dim in dims[:k]):
+    if all(dim is None for dim in dims[: k + 1]):
         return _more_rows(cotangents_p, args, dims, n, k, params)
     axis = 0 if params["extra"] is None else 1
     each, wanted = params["each"], params["wanted"]
@@ -150,20 +147,60 @@ def _cotangents_batch(args: Any, dims: Any, **params: Any) -> tuple[Any, Any]:
     ]
     results = cotangents_p.bind(
         *values,
-        _order(args[k], dims[k], n, batch, True),
+        _tape(args[k], dims[k], n, batch),
         *rows,
         **{**params, "batch": _total(n, batch), "each": flags},
     )
-    owns = [own for own, want in zip(each, wanted, strict=True) if want]
+    return _gradients(results, params, n, axis), [axis] * len(results)
+
+
+def _gradients(results: Sequence[Any], params: dict[str, Any], n: int, axis: int) -> list[Any]:
+    """Gradients for each sample of the enlarged batch as those of the original arguments: summed
+    over the original batch where it shares them."""
+    batch = params["batch"]
+    owns = [own for own, want in zip(params["each"], params["wanted"], strict=True) if want]
     outputs = []
     for result, own in zip(results, owns, strict=True):
         result = _split(result, axis, n, batch)
         if batch is not None and not own:
             result = jnp.sum(result, axis=axis + 1)
         outputs.append(result)
-    return outputs, [axis] * len(outputs)
+    return outputs
+
+
+def _second_batch(args: Any, dims: Any, **params: Any) -> tuple[Any, Any]:
+    """Everything joins the batch: a factorization for each direction, which the solve would take
+    many times."""
+    n, k, batch = _new_axis(args, dims), len(params["program"].inputs), params["batch"]
+    rest = k + 1 + sum(params["given"])
+    moves = spread(params["moved"], args[rest:])
+    move_dims = spread(params["moved"], dims[rest:])
+    force = tuple(
+        want or dim is not None for want, dim in zip(params["wanted"], move_dims, strict=True)
+    )
+    values, flags = _batch_values(args[:k], dims[:k], n, batch, params["each"], force)
+    weights = [
+        _enlarge(weight, dim, n, batch, batch is not None)
+        for weight, dim in zip(args[k + 1 : rest], dims[k + 1 : rest], strict=True)
+    ]
+    merged = [
+        _enlarge(move, dim, n, batch, own) if flag else move
+        for move, dim, own, flag, moved in zip(
+            moves, move_dims, params["each"], flags, params["moved"], strict=True
+        )
+        if moved
+    ]
+    results = second_p.bind(
+        *values,
+        _tape(args[k], dims[k], n, batch),
+        *weights,
+        *merged,
+        **{**params, "batch": _total(n, batch), "each": flags},
+    )
+    return _gradients(results, params, n, 0), [0] * len(results)
 
 
 batching.primitive_batchers[solve_p] = _solve_batch
 batching.primitive_batchers[tangents_p] = _tangents_batch
 batching.primitive_batchers[cotangents_p] = _cotangents_batch
+batching.primitive_batchers[second_p] = _second_batch

@@ -9,7 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from argrad._cvxpy_program import CvxpyFunction, CvxpyProgram
-from argrad._programs import double, recall, solve
+from argrad._programs import bits_of, double, recall, solve
+
+# The flat tape where nobody can ask for a derivative.
+_NO_BITS = np.zeros((0, 0), np.uint32)
 
 
 class CvxpyLayer(CvxpyFunction):
@@ -151,30 +154,23 @@ class _Call:
 
     def _solve(self, *tensors: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., Any]]:
         program = self._program
-        kept: list[Any] = []
 
         def forward(*arrays: Any) -> list[np.ndarray]:
             batch, lead = self._batch(arrays)
-            keep = self._differentiable
-            if eager:
-                values = [double(array, copy=keep) for array in arrays]
-                solved = program.forward(batch, values, keep)
-                if keep:
-                    kept.append(solved)
-            else:
-                solved = solve(program, batch, arrays, keep)
+            solved = solve(program, batch, arrays, self._differentiable)
             outputs, status = program.results(solved)
             shaped = [
                 self._cast(out, (*lead, *shape))
                 for out, shape in zip(outputs, program.outputs, strict=True)
             ]
-            return [*shaped, np.asarray(status, np.int32).reshape(lead)]
+            bits = bits_of(program, solved) if self._differentiable else _NO_BITS
+            return [*shaped, np.asarray(status, np.int32).reshape(lead), bits]
 
         def backward(*arrays: Any) -> list[np.ndarray]:
-            values, rows = arrays[: len(tensors)], arrays[len(tensors) + 1 :]
+            k = len(tensors)
+            values, bits, rows = arrays[:k], arrays[k], arrays[k + 1 :]
             batch, _ = self._batch(values)
-            # A solution made outside of any graph belongs to this closure.
-            solved = kept[0] if kept else recall(program, batch, values)
+            solved = recall(program, batch, values, bits)
             cotangents: list[np.ndarray | None] = [
                 double(value).reshape((batch, *shape))
                 for value, shape in zip(rows, program.outputs, strict=True)
@@ -186,17 +182,14 @@ class _Call:
                 if gradient is not None
             ]
 
-        # A graph has no use for what an eager call has kept, nor the reverse.
-        eager = tf.executing_eagerly()
-        shapes = [(*self._lead, *shape) for shape in program.outputs] + [self._lead]
-        dtypes = [self._dtype] * len(program.outputs) + [tf.int32]
-        outputs = _on_host(forward, tensors, dtypes, shapes)
-        status = outputs[-1]
+        shapes = [(*self._lead, *shape) for shape in program.outputs]
+        shapes += [self._lead, (None, None)]
+        dtypes = [self._dtype] * len(program.outputs) + [tf.int32, tf.uint32]
+        *outputs, bits = _on_host(forward, tensors, dtypes, shapes)
 
         def gradient(*cotangents: tf.Tensor) -> list[tf.Tensor]:
             self._differentiable = True
-            # The status is an operand so that the solve has left its tape before.
-            operands = [*tensors, status, *cotangents[:-1]]
+            operands = [*tensors, bits, *cotangents[:-1]]
             return _only_once(backward, operands, [self._dtype] * len(tensors), tensors)
 
         return outputs, gradient

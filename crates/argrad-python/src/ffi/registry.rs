@@ -1,0 +1,200 @@
+//! The programs that handlers find by their keys.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use argrad::{OnFailure, Report};
+use numpy::IntoPyArray;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use super::frame::Failure;
+use super::layer::LayerProgram;
+use super::program::Program;
+use super::qp::QpProgram;
+use crate::layer::Layer;
+use crate::options::{differentiation, on_failure};
+use crate::qp::Qp;
+use crate::report;
+
+/// A program with what Python knows of it.
+pub(super) struct Registered {
+    pub(super) program: Box<dyn Program>,
+    pub(super) on_failure: OnFailure,
+    /// Whether `prepare` has to see the values first.
+    checks: bool,
+    /// The program in Python: what raises and warns, in words of the front end.
+    python: Py<PyAny>,
+}
+
+/// Programs live as long as compiled functions may: until the process ends.
+static PROGRAMS: RwLock<Option<HashMap<i64, Arc<Registered>>>> = RwLock::new(None);
+
+fn register(key: i64, registered: Registered) {
+    let mut programs = PROGRAMS.write().unwrap_or_else(PoisonError::into_inner);
+    programs.get_or_insert_default().insert(key, Arc::new(registered));
+}
+
+fn registered(key: i64) -> Option<Arc<Registered>> {
+    let programs = PROGRAMS.read().unwrap_or_else(PoisonError::into_inner);
+    programs.as_ref()?.get(&key).cloned()
+}
+
+/// The program of this key. Where this process has not met it, Python registers it from its
+/// description, which an exported function carries.
+pub(super) fn find(key: i64, description: Option<&[u8]>) -> Result<Arc<Registered>, Failure> {
+    if let Some(found) = registered(key) {
+        return Ok(found);
+    }
+    let unknown = || {
+        Failure::bad(
+            "argrad: this compiled function belongs to another process, and does not say what it \
+             solves; compile it here, or export it by jax.export",
+        )
+    };
+    let description = description.ok_or_else(unknown)?;
+    with_python(|py| {
+        let restore = py.import("argrad.jax._ffi")?.getattr("restore")?;
+        restore.call1((key, PyBytes::new(py, description)))?;
+        Ok(())
+    })?;
+    registered(key).ok_or_else(unknown)
+}
+
+/// Calls Python from a thread of XLA; what it raises becomes the failure.
+pub(super) fn with_python<T>(work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T, Failure> {
+    Python::try_attach(|py| work(py).map_err(|error| Failure::bad(text(py, &error))))
+        .unwrap_or_else(|| Err(Failure::bad("the Python interpreter is shutting down")))
+}
+
+/// An exception as "SolverError: what it says".
+fn text(py: Python<'_>, error: &PyErr) -> String {
+    let name = error.get_type(py).name().map(|name| name.to_string()).unwrap_or_default();
+    format!("{name}: {}", error.value(py))
+}
+
+impl Registered {
+    /// What this program says to values: those to be solved, where they have to be moved by a
+    /// rounding, else none.
+    pub(super) fn prepare(
+        &self,
+        values: &[impl AsRef<[f64]>],
+        each: &[bool],
+    ) -> Result<Option<Vec<Vec<f64>>>, Failure> {
+        if !self.checks {
+            return Ok(None);
+        }
+        with_python(|py| {
+            let arrays = arrays(py, values)?;
+            let found = self.python.bind(py).call_method1("prepare", (arrays, each.to_vec()))?;
+            Ok(Some(found.extract()?))
+        })
+    }
+
+    /// The error of malformed values, in words of the front end where it has some.
+    pub(super) fn explain(
+        &self,
+        error: PyErr,
+        values: &[impl AsRef<[f64]>],
+        each: &[bool],
+    ) -> Failure {
+        let explained = with_python(|py| {
+            if error.is_instance_of::<PyValueError>(py) {
+                let arrays = arrays(py, values)?;
+                self.python.bind(py).call_method1("explain", (arrays, each.to_vec()))?;
+            }
+            Err::<(), _>(error)
+        });
+        match explained {
+            Err(failure) => failure,
+            Ok(()) => Failure::bad("malformed values"),
+        }
+    }
+
+    /// Raises or warns where samples are not solved.
+    pub(super) fn check(&self, reports: &[Report]) -> Result<(), Failure> {
+        if report::all_solved(reports) {
+            return Ok(());
+        }
+        with_python(|py| {
+            let reports = report::dict(py, reports)?;
+            self.python.bind(py).getattr("policy")?.call_method1("check_reports", (reports,))?;
+            Ok(())
+        })
+    }
+}
+
+fn arrays<'py>(py: Python<'py>, values: &[impl AsRef<[f64]>]) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, values.iter().map(|value| value.as_ref().to_vec().into_pyarray(py)))
+}
+
+/// Registers a quadratic program for handlers under a key: with `outputs` of z, nu, lam, and the
+/// options of its derivative.
+#[pyfunction]
+#[pyo3(signature = (key, qp, outputs, options, program))]
+pub(crate) fn ffi_register_qp(
+    key: i64,
+    qp: &Qp,
+    outputs: usize,
+    options: (Bound<'_, PyAny>, String, Bound<'_, PyAny>),
+    program: Py<PyAny>,
+) -> PyResult<()> {
+    let (mode, failure, method) = options;
+    let how = differentiation(Some(&mode), Some(&failure), Some(&method))?;
+    let (layer, interrupt, lens, mut sizes) = qp.parts();
+    if !(1..=sizes.len()).contains(&outputs) {
+        return Err(PyRuntimeError::new_err(format!("outputs: expected 1 to 3, found {outputs}")));
+    }
+    sizes.truncate(outputs);
+    let own = QpProgram::new(layer.with_differentiation(how), interrupt, lens, sizes);
+    register(
+        key,
+        Registered {
+            program: Box::new(own),
+            on_failure: on_failure(Some(&failure))?,
+            checks: false,
+            python: program,
+        },
+    );
+    Ok(())
+}
+
+/// Registers a layer for handlers under a key. `vectors` are what the layer takes: parameters by
+/// position, or their logarithms; `inputs` the lengths of the parameters; `exponentials` says of
+/// each output whether the exponential is wanted; with `checks`, `program.prepare` sees the values
+/// before a solve.
+#[pyfunction]
+#[pyo3(signature = (key, layer, vectors, inputs, exponentials, checks, options, program))]
+#[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+pub(crate) fn ffi_register_layer(
+    key: i64,
+    layer: &Layer,
+    vectors: Vec<(usize, bool)>,
+    inputs: Vec<usize>,
+    exponentials: Vec<bool>,
+    checks: bool,
+    options: (Bound<'_, PyAny>, String, Bound<'_, PyAny>),
+    program: Py<PyAny>,
+) -> PyResult<()> {
+    let (mode, failure, method) = options;
+    let how = differentiation(Some(&mode), Some(&failure), Some(&method))?;
+    let (own, interrupt, outputs) = layer.parts();
+    let own = LayerProgram::new(
+        own.with_differentiation(how),
+        interrupt,
+        vectors,
+        (inputs, outputs),
+        exponentials,
+    );
+    register(
+        key,
+        Registered {
+            program: Box::new(own),
+            on_failure: on_failure(Some(&failure))?,
+            checks,
+            python: program,
+        },
+    );
+    Ok(())
+}
