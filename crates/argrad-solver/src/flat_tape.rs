@@ -10,11 +10,11 @@
 //! | n, m, m | x, z, s in the caller's units |
 //! | m, h | where K is curved: v and the cone blocks of the factor, of the scaled program |
 //!
-//! The length follows from the structure, whatever the batch, the instruction set and what the batch
-//! shares, so rows can be cut, joined and put in another order as their samples can. The factor is
-//! not among them: it is made again, which takes one factorization of the many of a solve, and the
-//! bits of the derivative are the same. Over a polyhedron v = s - z rounds nothing, since one of s
-//! and z is zero in each row, and the blocks follow from v.
+//! The length follows from the structure, whatever the batch, the instruction set and what the
+//! batch shares, so rows can be cut, joined and put in another order as their samples can. The
+//! factor is not among them: it is made again, which takes one factorization of the many of a
+//! solve, and the bits of the derivative are the same. Over a polyhedron v = s - z rounds nothing,
+//! since one of s and z is zero in each row, and the blocks follow from v.
 
 use pulp::Simd;
 
