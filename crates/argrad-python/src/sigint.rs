@@ -1,8 +1,8 @@
 //! Ctrl-C on threads that Python does not know: what compiled functions of JAX run on.
 //!
 //! Python's own handler of the signal only leaves a note for the main thread, which may be waiting
-//! for this very solve. So while a long solve is under way, a handler stands before Python's, counts
-//! the signal, and passes it on.
+//! for this very solve. So while a long solve is under way, a handler stands before Python's,
+//! counts the signal, and passes it on.
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicUsize, Ordering};

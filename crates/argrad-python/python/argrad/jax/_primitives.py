@@ -25,6 +25,8 @@ right-hand sides: a leading axis of length E of all tangents or cotangents.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,11 +44,6 @@ _NO_THIRD = (
     "argrad: third derivatives of a solution are not available; take the inner derivatives at "
     "jax.lax.stop_gradient of their arguments"
 )
-_NO_FORWARD_TWICE = (
-    "argrad: a derivative of a forward-mode derivative (jvp of jvp, grad of jvp) is not available; "
-    "take the inner derivative in reverse mode: jax.hessian, jvp of grad, or grad of grad"
-)
-
 # Shapes of results.
 
 
@@ -216,11 +213,77 @@ def _solve_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
 
 def _tangents_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
     k = len(params["program"].inputs)
-    if any(_are_given(tangents[:k])):
-        raise NotImplementedError(_NO_FORWARD_TWICE)
-    rows = [ad.instantiate_zeros(tangent) for tangent in tangents[k + 1 :]]
     results = tangents_p.bind(*primals, **params)
-    return results, tangents_p.bind(*primals[: k + 1], *rows, **params)
+    changes = _change_of_tangents(primals, tangents[:k], params)
+    rows = tangents[k + 1 :]
+    if any(_are_given(rows)):
+        flags = iter(_are_given(rows))
+        given = tuple(flag and next(flags) for flag in params["given"])
+        linear = tangents_p.bind(*primals[: k + 1], *_not_zero(rows), **{**params, "given": given})
+        changes = _sum(changes, linear)
+    return results, changes or [_zero_like(result) for result in results]
+
+
+def _change_of_tangents(primals: Any, moves: Any, params: dict[str, Any]) -> list[Any] | None:
+    """How the results of `tangents_p` change along tangents of the values: x''(u, w) of the outputs
+    x, for the tangents u that it has and `moves` w. An entry of that is u'Hw with the Hessian H of
+    the entry, so it takes as many products with Hessians as there are outputs, all in one batch."""
+    moved = _are_given(moves)
+    if not any(moved):
+        return None
+    program, batch, k = params["program"], params["batch"], len(moved)
+    sizes = [math.prod(shape) for shape in program.outputs]
+    own = {key: params[key] for key in ("program", "batch", "dtype")}
+
+    def each(array: Any, shape: Shape) -> Any:
+        return jnp.broadcast_to(array, (*lead(batch), *shape))
+
+    values = [each(v, shape) for v, shape in zip(primals[:k], program.inputs, strict=True)]
+    along = [
+        each(w, shape)
+        for w, shape in zip(moves, program.inputs, strict=True)
+        if not isinstance(w, ad.Zero)
+    ]
+    flags = (batch is not None,) * k
+
+    def change(*rows: Any) -> list[Any]:
+        def entry(weights: Any) -> Any:
+            parts = jnp.split(weights, list(itertools.accumulate(sizes))[:-1])
+            cotangents = [
+                each(part.reshape(shape), shape)
+                for part, shape in zip(parts, program.outputs, strict=True)
+            ]
+            found = second_p.bind(
+                *values,
+                primals[k],
+                *cotangents,
+                *along,
+                **own,
+                each=flags,
+                given=(True,) * len(sizes),
+                moved=moved,
+                wanted=params["given"],
+            )
+            axes = 0 if batch is None else 1
+            return sum(
+                jnp.sum(row * one, axis=tuple(range(axes, one.ndim)))
+                for row, one in zip(rows, found, strict=True)
+            )
+
+        entries = jax.vmap(entry)(jnp.eye(sum(sizes), dtype=params["dtype"]))
+        columns = jnp.split(
+            jnp.moveaxis(entries, 0, -1), list(itertools.accumulate(sizes))[:-1], -1
+        )
+        return [
+            column.reshape((*lead(batch), *shape))
+            for column, shape in zip(columns, program.outputs, strict=True)
+        ]
+
+    return (change if params["extra"] is None else jax.vmap(change))(*primals[k + 1 :])
+
+
+def _sum(one: list[Any] | None, other: list[Any]) -> list[Any]:
+    return other if one is None else [a + b for a, b in zip(one, other, strict=True)]
 
 
 def _cotangents_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
@@ -234,10 +297,7 @@ def _cotangents_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, An
         linear = cotangents_p.bind(
             *primals[: k + 1], *_not_zero(rows), **{**params, "given": given}
         )
-        if changes is None:
-            changes = linear
-        else:
-            changes = [one + other for one, other in zip(changes, linear, strict=True)]
+        changes = _sum(changes, linear)
     return results, changes or [_zero_like(result) for result in results]
 
 
