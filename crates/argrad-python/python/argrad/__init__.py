@@ -2,19 +2,28 @@
 
 - :func:`argrad.solve`, :class:`argrad.Solver`: programs in standard form, on numpy and scipy data.
 - :func:`argrad.conditions`: whether the values of a CVXPY problem's variables are optimal.
-- ``argrad.torch``: ``CvxpyLayer``, ``qp`` and ``QpLayer`` for PyTorch.
+- ``argrad.torch``: ``CvxpyLayer``, ``qp`` and ``QpLayer`` for PyTorch; ``argrad.torch.decision``:
+  losses over programs whose costs are predicted.
 - ``argrad.jax``: ``CvxpyLayer`` and ``qp`` for JAX.
 - ``argrad.tensorflow``: ``CvxpyLayer`` for TensorFlow.
 - ``argrad.cvxpy``: ``ARGRAD``, a solver for CVXPY.
 - ``argrad.cvxpylayers``: ``interface()``, a solver for cvxpylayers.
+- ``python -m argrad``, or ``argrad``: programs from files, on the command line.
 
-Importing ``argrad`` imports numpy and scipy only.
+Importing ``argrad`` imports nothing else. numpy and scipy, which take most of a second where disks
+are slow, come with the first name that is used.
 """
 
-from argrad._conditions import KktConditions, KktRow, conditions
-from argrad._core import MemoryLimitError, SolverError, __version__
-from argrad._errors import SolverWarning
-from argrad._standard import Solution, Solver, solve
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argrad._conditions import KktConditions, KktRow, conditions
+    from argrad._core import MemoryLimitError, SolverError, __version__
+    from argrad._errors import SolverWarning
+    from argrad._standard import Solution, Solver, solve
 
 __all__ = [
     "KktConditions",
@@ -28,3 +37,29 @@ __all__ = [
     "conditions",
     "solve",
 ]
+
+_MODULES = {
+    "KktConditions": "_conditions",
+    "KktRow": "_conditions",
+    "MemoryLimitError": "_core",
+    "Solution": "_standard",
+    "Solver": "_standard",
+    "SolverError": "_core",
+    "SolverWarning": "_errors",
+    "__version__": "_core",
+    "conditions": "_conditions",
+    "solve": "_standard",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"argrad.{_MODULES[name]}"), name)
+    # Found without this function from now on.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,293 @@
+"""The conic benchmark format, of linear, second-order, exponential and semidefinite programs.
+
+Source: Friberg 2016, "CBLIB 2014: a benchmark library for conic mixed-integer and continuous
+optimization", and the format's reference for version 3. Read are OBJSENSE, VAR, CON, PSDVAR,
+PSDCON, INT, and the coordinates OBJACOORD, OBJBCOORD, OBJFCOORD, ACOORD, BCOORD, FCOORD, HCOORD,
+DCOORD; power cones and several instances in one file (CHANGE) are refused by name.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from argrad._command.failure import MalformedFile
+from argrad._command.program import Program
+
+ROOT2 = math.sqrt(2.0)
+
+
+class _Cbf:
+    """What the file says, section by section."""
+
+    def __init__(self) -> None:
+        self.maximize = False
+        self.domains: list[tuple[str, int]] = []
+        self.rows: list[tuple[str, int]] = []
+        # Sides of matrices, and indices of integer variables.
+        self.lists: dict[str, list[int]] = {"PSDVAR": [], "PSDCON": [], "INT": []}
+        # By section: rows of numbers.
+        self.entries: dict[str, list[tuple[float, ...]]] = {}
+
+
+# Numbers of each line of a section of coordinates, the value last.
+_COORDINATES = {
+    "OBJACOORD": 2,
+    "OBJFCOORD": 4,
+    "ACOORD": 3,
+    "BCOORD": 2,
+    "FCOORD": 5,
+    "HCOORD": 5,
+    "DCOORD": 4,
+}
+_CONES = ("F", "L=", "L+", "L-", "Q", "QR", "EXP")
+_SECTIONS = ("VER", "OBJSENSE", "VAR", "CON", "PSDVAR", "PSDCON", "INT", "OBJBCOORD", *_COORDINATES)
+
+
+def read_cbf(path: str, text: str) -> Program:
+    """Reads a program; raises MalformedFile that names the line."""
+    lines, found = _Lines(text), _Cbf()
+    try:
+        while lines.begin():
+            _read_section(found, lines)
+        # Only now are all sizes known.
+        lines.section = "the whole file"
+        return _program(found, Path(path).name)
+    except (ValueError, IndexError, OverflowError) as error:
+        raise MalformedFile(f"{path}, line {lines.at}, {lines.section}: {error}") from error
+
+
+class _Lines:
+    """The lines of a file that mean something, with the section that is read."""
+
+    def __init__(self, text: str) -> None:
+        lines = enumerate(text.splitlines(), start=1)
+        useful = ((at, line.split("#")[0].strip()) for at, line in lines)
+        self._left = iter([(at, line) for at, line in useful if line])
+        self.section = ""
+        self.at = 0
+
+    def begin(self) -> bool:
+        """Goes to the next section; False at the end of the file."""
+        self.at, self.section = next(self._left, (self.at, ""))
+        return bool(self.section)
+
+    def line(self) -> str:
+        """The next line of the section."""
+        at, line = next(self._left, (0, ""))
+        if not at:
+            raise ValueError("the file ends within it")
+        return line
+
+    def numbers(self, count: int) -> tuple[float, ...]:
+        """So many numbers in a line."""
+        line = self.line()
+        words = line.split()
+        if len(words) != count:
+            raise ValueError(f"expected {count} numbers in a line; found {line!r}")
+        found = tuple(float(word) for word in words)
+        if not all(math.isfinite(number) for number in found):
+            raise ValueError(f"expected finite numbers; found {line!r}")
+        return found
+
+    def count(self) -> int:
+        """A whole number in a line."""
+        (number,) = self.numbers(1)
+        if number < 0 or number != int(number):
+            raise ValueError(f"expected a count; found {number}")
+        return int(number)
+
+    def counts(self) -> list[int]:
+        """How many, and then so many whole numbers, one a line."""
+        return [self.count() for _ in range(self.count())]
+
+    def cones(self) -> list[tuple[str, int]]:
+        """Cones and how many entries each has, which must add up to what is said before."""
+        total, count = (int(number) for number in self.numbers(2))
+        found = []
+        for _ in range(count):
+            cone, _, dimension = self.line().partition(" ")
+            if cone not in _CONES:
+                raise ValueError(f"cones {', '.join(_CONES)} are known; found {cone!r}")
+            found.append((cone, int(dimension)))
+        sizes = [dimension for _, dimension in found]
+        if sum(sizes) != total or any(size < 0 for size in sizes):
+            raise ValueError(f"expected cones of {total} entries together; found {sizes}")
+        return found
+
+
+def _read_section(found: _Cbf, lines: _Lines) -> None:
+    """Reads what follows the name of a section."""
+    name = lines.section
+    if name == "VER":
+        if lines.count() > 4:
+            raise ValueError("versions up to 4 are known")
+    elif name == "OBJSENSE":
+        sense = lines.line()
+        if sense not in ("MIN", "MAX"):
+            raise ValueError(f"expected MIN or MAX; found {sense!r}")
+        found.maximize = sense == "MAX"
+    elif name == "VAR":
+        found.domains = lines.cones()
+    elif name == "CON":
+        found.rows = lines.cones()
+    elif name in ("PSDVAR", "PSDCON", "INT"):
+        found.lists[name] = lines.counts()
+    elif name == "OBJBCOORD":
+        found.entries[name] = [lines.numbers(1)]
+    elif name in _COORDINATES:
+        found.entries[name] = [lines.numbers(_COORDINATES[name]) for _ in range(lines.count())]
+    else:
+        raise ValueError(f"expected one of {', '.join(_SECTIONS)}")
+
+
+class _Block(NamedTuple):
+    """Rows in one cone of the standard form: s = sign * (rows x + constant)."""
+
+    cone: tuple
+    at: np.ndarray
+    """Rows of the map below, in the order of the cone."""
+    transform: sp.csr_array
+    """What makes s of them."""
+
+
+def _triangle(side: int) -> dict[tuple[int, int], int]:
+    """Positions of entries (i, j), i <= j, in the triangle stacked by columns."""
+    return {(i, j): j * (j + 1) // 2 + i for j in range(side) for i in range(j + 1)}
+
+
+class _Places:
+    """Where matrices begin, in a vector that has scalars before them."""
+
+    def __init__(self, scalars: int, sides: list[int]) -> None:
+        self.scalars = scalars
+        self.triangles = [_triangle(side) for side in sides]
+        sizes = [side * (side + 1) // 2 for side in sides]
+        self.starts = [scalars, *(scalars + np.cumsum(sizes)).tolist()]
+
+    def scalar(self, index: float) -> int:
+        at = int(index)
+        if not 0 <= at < self.scalars:
+            raise ValueError(f"expected an index from 0 to {self.scalars - 1}; found {at}")
+        return at
+
+    def entry(self, matrix: float, i: float, j: float) -> int:
+        """The place of an entry; a matrix is symmetric, so one triangle says all."""
+        at, low, high = int(matrix), int(min(i, j)), int(max(i, j))
+        if not 0 <= at < len(self.triangles) or (low, high) not in self.triangles[at]:
+            raise ValueError(f"no matrix has the entry {at}, {int(i)}, {int(j)}")
+        return self.starts[at] + self.triangles[at][low, high]
+
+
+def _program(found: _Cbf, name: str) -> Program:
+    """The standard form: x has the scalars, then the triangles of matrices, whose entries off the
+    diagonal are times sqrt 2, as the cone wants them."""
+    psd_variables, psd_rows = found.lists["PSDVAR"], found.lists["PSDCON"]
+    x = _Places(sum(size for _, size in found.domains), psd_variables)
+    rows = _Places(sum(size for _, size in found.rows), psd_rows)
+    width = x.starts[-1]
+    q, constraints, constant = _numbers(found, x, rows)
+    sign = -1.0 if found.maximize else 1.0
+    (offset,) = found.entries.get("OBJBCOORD", [(0.0,)])[0]
+    everything = sp.vstack([sp.eye_array(width), constraints], format="csr")
+    constants = np.concatenate([np.zeros(width), constant])
+    blocks = [
+        *_blocks(found.domains, psd_variables, 0, x),
+        *_blocks(found.rows, psd_rows, width, rows),
+    ]
+    # Equalities first, so that they are one cone.
+    blocks.sort(key=lambda block: block.cone[0] != "zero")
+    A = [-(block.transform @ everything[block.at]) for block in blocks]
+    b = [block.transform @ constants[block.at] for block in blocks]
+    return Program(
+        name=name,
+        P=None,
+        q=sign * q,
+        A=sp.vstack(A, format="csc") if A else None,
+        b=np.concatenate(b) if b else np.zeros(0),
+        cones=_joined([block.cone for block in blocks]),
+        constant=sign * offset,
+        maximize=found.maximize,
+        relaxed=len(found.lists["INT"]),
+    )
+
+
+def _numbers(found: _Cbf, x: _Places, rows: _Places) -> tuple[np.ndarray, sp.coo_array, np.ndarray]:
+    """The objective q, and the map of x and the constants that the rows of constraints are."""
+    width, height = x.starts[-1], rows.starts[-1]
+    # An inner product of symmetric matrices counts an entry off the diagonal twice: 2 / sqrt 2.
+    entries: list[tuple[int, int, float]] = []
+    constant = np.zeros(height)
+    for i, j, value in found.entries.get("ACOORD", []):
+        entries.append((rows.scalar(i), x.scalar(j), value))
+    for i, matrix, k, j, value in found.entries.get("FCOORD", []):
+        entries.append((rows.scalar(i), x.entry(matrix, k, j), value * _weight(k, j)))
+    for matrix, variable, k, j, value in found.entries.get("HCOORD", []):
+        # In the rows of a semidefinite constraint an entry is itself times sqrt 2.
+        entries.append((rows.entry(matrix, k, j), x.scalar(variable), value * _weight(k, j)))
+    for i, value in found.entries.get("BCOORD", []):
+        constant[rows.scalar(i)] += value
+    for matrix, k, j, value in found.entries.get("DCOORD", []):
+        constant[rows.entry(matrix, k, j)] += value * _weight(k, j)
+    q = np.zeros(width)
+    for i, value in found.entries.get("OBJACOORD", []):
+        q[x.scalar(i)] += value
+    for matrix, k, j, value in found.entries.get("OBJFCOORD", []):
+        q[x.entry(matrix, k, j)] += value * _weight(k, j)
+    at, column, values = zip(*entries, strict=True) if entries else ((), (), ())
+    constraints = sp.coo_array((values, (at, column)), shape=(height, width), dtype=np.float64)
+    return q, constraints, constant
+
+
+def _weight(i: float, j: float) -> float:
+    return 1.0 if i == j else ROOT2
+
+
+def _blocks(
+    domains: list[tuple[str, int]], sides: list[int], first: int, places: _Places
+) -> Iterator[_Block]:
+    """The cones of scalars, from row `first` on, and of matrices."""
+    at = first
+    for cone, size in domains:
+        rows = np.arange(at, at + size)
+        at += size
+        same = sp.eye_array(size, format="csr")
+        if cone == "L=":
+            yield _Block(("zero", size), rows, same)
+        elif cone in ("L+", "L-"):
+            yield _Block(("nonnegative", size), rows, same if cone == "L+" else -same)
+        elif cone == "Q":
+            yield _Block(("second_order", size), rows, same)
+        elif cone == "QR":
+            if size < 2:
+                raise ValueError(f"QR: expected at least 2 entries; found {size}")
+            # 2 uv >= |w|^2: the bound is (u + v) / sqrt 2, and (u - v) / sqrt 2 goes with w.
+            turn = np.array([[1.0, 1.0], [1.0, -1.0]]) / ROOT2
+            rotated = sp.block_diag([turn, sp.eye_array(size - 2)], format="csr")
+            yield _Block(("second_order", size), rows, rotated)
+        elif cone == "EXP":
+            if size != 3:
+                raise ValueError(f"EXP: expected 3 entries; found {size}")
+            # The format has (z, y, x) of y exp(x / y) <= z.
+            yield _Block(("exponential", 1), rows[::-1], same)
+    for start, side in zip(places.starts, sides, strict=False):
+        size = side * (side + 1) // 2
+        offset = first + start
+        yield _Block(("psd_triangle", side), np.arange(offset, offset + size), sp.eye_array(size))
+
+
+def _joined(cones: list[tuple]) -> list[tuple]:
+    """Cones, those of plain rows that follow each other as one."""
+    joined = []
+    for name, group in itertools.groupby(cones, key=lambda cone: cone[0]):
+        if name in ("zero", "nonnegative", "exponential"):
+            joined.append((name, sum(cone[1] for cone in group)))
+        else:
+            joined += group
+    return joined
