@@ -19,7 +19,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 	--config profile.release.package.argrad-solver.opt-level=1 \
 	--config profile.release.package.argrad-solver.codegen-units=16
 .PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
-.PHONY: bench accuracy cones units problems large model argmin miri
+.PHONY: bench accuracy cones units problems large model argmin decision miri
 .PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow
 .NOTPARALLEL:
 
@@ -125,6 +125,16 @@ argmin:
 	$(CARGO) run --release -p argrad-applications --example cartpole -- --race \
 		> .venv-ipopt/cartpole.txt
 	.venv-ipopt/bin/python $(PACKAGE)/benches/cartpole_ipopt.py .venv-ipopt/cartpole.txt
+
+## SPO+ training against PyEPO with open solvers, in an environment of its own that sees this one.
+decision:
+	$(PYTHON) -m venv .venv-pyepo
+	echo "import site; site.addsitedir('$$($(VENV)/bin/python -c \
+		'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> $$(.venv-pyepo/bin/python -c \
+		'import sysconfig; print(sysconfig.get_path("purelib"))')/parent.pth
+	.venv-pyepo/bin/python -m pip install --quiet pyepo ortools
+	.venv-pyepo/bin/python $(PACKAGE)/benches/decision.py $(BENCH_ARGS)
 
 ## The Python environment: what the package's tests and checks need, and the package itself,
 ## editable.
