@@ -20,7 +20,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 	--config profile.release.package.argrad-solver.codegen-units=16
 .PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
 .PHONY: bench accuracy cones units problems large model argmin decision miri
-.PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow
+.PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow test-ray
 .NOTPARALLEL:
 
 ## Everything that is checked before a change is accepted.
@@ -179,3 +179,9 @@ test-tensorflow: python
 	$(PYTHON) -m venv .venv-tf
 	.venv-tf/bin/pip install --quiet tensorflow-cpu numpy scipy "cvxpy>=1.9,<2" pytest
 	cd $(PACKAGE) && PYTHONPATH=python $(CURDIR)/.venv-tf/bin/python -m pytest tests_tensorflow
+
+## argrad.ray on a local cluster of three nodes, of which one is killed, in an environment of its own.
+test-ray: python
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/pip install --quiet "ray[data]" numpy scipy pytest
+	cd $(PACKAGE) && PYTHONPATH=python $(CURDIR)/.venv-ray/bin/python -m pytest tests_ray

@@ -1,5 +1,5 @@
 """The code of docs/python.md runs, section by section, on data of the sizes that it speaks of, and
-that of docs/decisions.md from its beginning to its end."""
+those of docs/decisions.md and docs/cluster.md from beginning to end."""
 
 import re
 from pathlib import Path
@@ -60,10 +60,11 @@ def test_examples_run(blocks):
         exec(compile(block, str(PAGE), "exec"), names)
 
 
-def test_the_page_of_decisions_runs():
-    page = PAGE.with_name("decisions.md")
+@pytest.mark.parametrize(("name", "count"), [("decisions.md", 5), ("cluster.md", 1)])
+def test_the_page_runs(name, count):
+    page = PAGE.with_name(name)
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 5
+    assert len(blocks) >= count
     names = {}
     for block in blocks:
         exec(compile(block, str(page), "exec"), names)

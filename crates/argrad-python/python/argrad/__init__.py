@@ -8,6 +8,7 @@
 - ``argrad.tensorflow``: ``CvxpyLayer`` for TensorFlow.
 - ``argrad.cvxpy``: ``ARGRAD``, a solver for CVXPY.
 - ``argrad.cvxpylayers``: ``interface()``, a solver for cvxpylayers.
+- ``argrad.ray``: tables of programs on a Ray cluster.
 - ``python -m argrad``, or ``argrad``: programs from files, on the command line.
 
 Importing ``argrad`` imports nothing else. numpy and scipy, which take most of a second where disks
