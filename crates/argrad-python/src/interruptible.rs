@@ -16,6 +16,11 @@ use crate::fork;
 /// signals: some 10 ms of work.
 const LONG: usize = 300_000;
 
+/// Whether work of this size gets a thread of its own.
+pub(crate) fn is_long(size: usize) -> bool {
+    size >= LONG
+}
+
 /// How often signals are looked at.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -58,7 +63,7 @@ pub(crate) fn watched<T: Send, E: Send>(
     panicked: impl Fn(String) -> E,
 ) -> Result<T, E> {
     let guarded = move || catch_unwind(AssertUnwindSafe(|| fork::in_pool(work)));
-    if size < LONG {
+    if !is_long(size) {
         return guarded().map_err(|panic| panicked(message(&*panic)));
     }
     thread::scope(|scope| {

@@ -120,7 +120,8 @@ impl<'a> Frame<'a> {
 
     /// An attribute that is an integer of 64 bits.
     pub(super) fn integer(&self, name: &str) -> Result<i64, Failure> {
-        let (kind, value) = self.attribute(name)?;
+        let missing = || Failure::bad(format!("attribute {name}: expected one, found none"));
+        let (kind, value) = self.attribute(name).ok_or_else(missing)?;
         if kind == abi::ATTR_SCALAR {
             // SAFETY: a scalar attribute is one of these.
             let scalar = unsafe { &*value.cast::<abi::Scalar>() };
@@ -134,7 +135,7 @@ impl<'a> Frame<'a> {
 
     /// An attribute that is text; none where there is no attribute of this name.
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a [u8]>, Failure> {
-        let Ok((kind, value)) = self.attribute(name) else { return Ok(None) };
+        let Some((kind, value)) = self.attribute(name) else { return Ok(None) };
         if kind != abi::ATTR_STRING {
             return Err(Failure::bad(format!(
                 "attribute {name}: expected text, found type {kind}"
@@ -155,17 +156,17 @@ impl<'a> Frame<'a> {
         Err(Failure::bad(format!("attribute {name}: expected {count} flags, found {found}")))
     }
 
-    fn attribute(&self, name: &str) -> Result<(c_int, *const c_void), Failure> {
+    fn attribute(&self, name: &str) -> Option<(c_int, *const c_void)> {
         let attributes = &self.0.attributes;
         for at in 0..attributes.size as usize {
             // SAFETY: all three arrays have `size` entries; names are spans of bytes.
             let own = unsafe { bytes(*attributes.names.add(at)) };
             if own == name.as_bytes() {
                 // SAFETY: as above.
-                return Ok(unsafe { (*attributes.types.add(at), *attributes.values.add(at)) });
+                return Some(unsafe { (*attributes.types.add(at), *attributes.values.add(at)) });
             }
         }
-        Err(Failure::bad(format!("attribute {name}: expected one, found none")))
+        None
     }
 }
 

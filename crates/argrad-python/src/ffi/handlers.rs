@@ -25,7 +25,7 @@ use super::frame::{self, Failure, Frame};
 use super::program::{Derivative, Found};
 use super::registry::{Registered, find, with_python};
 use crate::doubt;
-use crate::interruptible::{message, watched};
+use crate::interruptible::{derivative_size, is_long, message, watched};
 use crate::report;
 use crate::sigint::Watch;
 
@@ -152,17 +152,21 @@ impl<'a> Call<'a> {
         self.count * self.registered.program.inputs().iter().sum::<usize>()
     }
 
-    /// Runs `work`, which Ctrl-C ends.
-    fn watched<T: Send>(&self, work: impl FnOnce() -> PyResult<T> + Send) -> Result<T, Failure> {
-        let watch = Watch::new();
+    /// Runs `work`, which takes time in proportion to `size`, and which Ctrl-C ends.
+    fn watched<T: Send>(
+        &self,
+        size: usize,
+        work: impl FnOnce() -> PyResult<T> + Send,
+    ) -> Result<T, Failure> {
+        let watch = is_long(size).then(Watch::new);
         let look = || {
-            watch.has_come().then(|| Failure {
+            watch.as_ref().filter(|watch| watch.has_come()).map(|_| Failure {
                 code: abi::ERROR_CANCELLED,
                 message: "argrad: the solve was ended by Ctrl-C".into(),
             })
         };
         let interrupt = self.registered.program.interrupt();
-        let done = watched(self.size(), interrupt, work, look, internal)?;
+        let done = watched(size, interrupt, work, look, internal)?;
         done.map_err(|error| self.registered.explain(error, &self.values, &self.each))
     }
 
@@ -176,7 +180,8 @@ impl<'a> Call<'a> {
         let program = &*self.registered.program;
         let rows = frame.bits(self.values.len(), self.count * program.flat_tape_len())?;
         let slots = self.slots();
-        self.watched(|| work(&*program.restore(self.count, &slots, &rows)?))
+        let size = derivative_size(&self.registered.how, self.size());
+        self.watched(size, || work(&*program.restore(self.count, &slots, &rows)?))
     }
 }
 
@@ -196,10 +201,10 @@ fn do_solve(frame: &Frame<'_>) -> Result<(), Failure> {
     let mut rows = vec![0.0; if is_taped { call.count * program.flat_tape_len() } else { 0 }];
     let slots = call.slots();
     let tape = is_taped.then_some(&mut rows[..]);
-    let mut solved = call.watched(|| program.solve(call.count, &slots, tape))?;
+    let mut solved = call.watched(call.size(), || program.solve(call.count, &slots, tape))?;
     call.registered.check(&solved.reports)?;
     for (at, (output, &len)) in solved.outputs.iter_mut().zip(lens).enumerate() {
-        if call.registered.on_failure == OnFailure::Nan {
+        if call.registered.how.on_failure == OnFailure::Nan {
             mask(output, len, &solved.reports);
         }
         frame.write(at, 0, output)?;

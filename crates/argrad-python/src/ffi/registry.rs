@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use argrad::{OnFailure, Report};
+use argrad::{Differentiation, Report};
 use numpy::IntoPyArray;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -14,14 +14,15 @@ use super::layer::LayerProgram;
 use super::program::Program;
 use super::qp::QpProgram;
 use crate::layer::Layer;
-use crate::options::{differentiation, on_failure};
+use crate::options::differentiation;
 use crate::qp::Qp;
 use crate::report;
 
 /// A program with what Python knows of it.
 pub(super) struct Registered {
     pub(super) program: Box<dyn Program>,
-    pub(super) on_failure: OnFailure,
+    /// How the program is differentiated.
+    pub(super) how: Differentiation,
     /// Whether `prepare` has to see the values first.
     checks: bool,
     /// The program in Python: what raises and warns, in words of the front end.
@@ -147,16 +148,8 @@ pub(crate) fn ffi_register_qp(
         return Err(PyRuntimeError::new_err(format!("outputs: expected 1 to 3, found {outputs}")));
     }
     sizes.truncate(outputs);
-    let own = QpProgram::new(layer.with_differentiation(how), interrupt, lens, sizes);
-    register(
-        key,
-        Registered {
-            program: Box::new(own),
-            on_failure: on_failure(Some(&failure))?,
-            checks: false,
-            python: program,
-        },
-    );
+    let own = QpProgram::new(layer.with_differentiation(how.clone()), interrupt, lens, sizes);
+    register(key, Registered { program: Box::new(own), how, checks: false, python: program });
     Ok(())
 }
 
@@ -181,20 +174,12 @@ pub(crate) fn ffi_register_layer(
     let how = differentiation(Some(&mode), Some(&failure), Some(&method))?;
     let (own, interrupt, outputs) = layer.parts();
     let own = LayerProgram::new(
-        own.with_differentiation(how),
+        own.with_differentiation(how.clone()),
         interrupt,
         vectors,
         (inputs, outputs),
         exponentials,
     );
-    register(
-        key,
-        Registered {
-            program: Box::new(own),
-            on_failure: on_failure(Some(&failure))?,
-            checks,
-            python: program,
-        },
-    );
+    register(key, Registered { program: Box::new(own), how, checks, python: program });
     Ok(())
 }
