@@ -14,10 +14,10 @@ from argrad.jax import _primitives
 class CvxpyLayer(CvxpyFunction):
     """A parametrized CVXPY problem as a differentiable JAX function.
 
-    Works under jit, vmap (a batch of solves, not a loop), grad, jvp, jacrev and jacfwd, scan and
-    checkpoint; not twice differentiable. Constructor, call and batching are those of
-    `cvxpylayers.jax.CvxpyLayer`. A layer has no state that a call changes: it can be shared by
-    threads, pickled and copied.
+    Works under jit, vmap (a batch of solves, not a loop), grad, jvp, jacrev and jacfwd, hessian,
+    scan, checkpoint, shard_map and `jax.export`; twice differentiable where the solution is smooth.
+    Constructor, call and batching are those of `cvxpylayers.jax.CvxpyLayer`. A layer has no state
+    that a call changes: it can be shared by threads, pickled and copied.
 
     Arguments:
         problem: a CVXPY problem that follows the rules of disciplined parametrized programming

@@ -226,9 +226,10 @@ def qp(
 ) -> Any:
     """Solves quadratic programs: minimize 1/2 z'Qz + p'z subject to Gz <= h, Az = b.
 
-    Works under jit, vmap (a batch of solves, not a loop), grad, jvp, jacrev and jacfwd, scan and
-    checkpoint; not twice differentiable. Any argument may have a leading batch axis; arguments
-    without it are shared by the batch, and their gradient is the sum over it.
+    Works under jit, vmap (a batch of solves, not a loop), grad, jvp, jacrev and jacfwd, hessian,
+    scan, checkpoint, shard_map and `jax.export`; twice differentiable where the solution is smooth.
+    Any argument may have a leading batch axis; arguments without it are shared by the batch, and
+    their gradient is the sum over it.
 
     Arguments:
         Q: (n, n), symmetric positive semidefinite. Its gradient is symmetric.
