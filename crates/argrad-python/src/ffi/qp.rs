@@ -90,8 +90,8 @@ impl Program for QpProgram {
         values: &'a [Slot<'a>],
         tape: &[f64],
     ) -> PyResult<Box<dyn Derivative + Send + Sync + 'a>> {
-        let values_ = self.values(batch, values);
-        let (solution, tape) = self.layer.tape_from_flat(&values_, tape).map_err(qp_error)?;
+        let given = self.values(batch, values);
+        let (solution, tape) = self.layer.tape_from_flat(&given, tape).map_err(qp_error)?;
         Ok(Box::new(Restored { program: self, values, solution, tape }))
     }
 }
