@@ -17,45 +17,19 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from argrad._command.cbf_sections import Lines, Sections, read_section
 from argrad._command.failure import MalformedFile
 from argrad._command.program import Program
 
 ROOT2 = math.sqrt(2.0)
 
 
-class _Cbf:
-    """What the file says, section by section."""
-
-    def __init__(self) -> None:
-        self.maximize = False
-        self.domains: list[tuple[str, int]] = []
-        self.rows: list[tuple[str, int]] = []
-        # Sides of matrices, and indices of integer variables.
-        self.lists: dict[str, list[int]] = {"PSDVAR": [], "PSDCON": [], "INT": []}
-        # By section: rows of numbers.
-        self.entries: dict[str, list[tuple[float, ...]]] = {}
-
-
-# Numbers of each line of a section of coordinates, the value last.
-_COORDINATES = {
-    "OBJACOORD": 2,
-    "OBJFCOORD": 4,
-    "ACOORD": 3,
-    "BCOORD": 2,
-    "FCOORD": 5,
-    "HCOORD": 5,
-    "DCOORD": 4,
-}
-_CONES = ("F", "L=", "L+", "L-", "Q", "QR", "EXP")
-_SECTIONS = ("VER", "OBJSENSE", "VAR", "CON", "PSDVAR", "PSDCON", "INT", "OBJBCOORD", *_COORDINATES)
-
-
 def read_cbf(path: str, text: str) -> Program:
     """Reads a program; raises MalformedFile that names the line."""
-    lines, found = _Lines(text), _Cbf()
+    lines, found = Lines(text), Sections()
     try:
         while lines.begin():
-            _read_section(found, lines)
+            read_section(found, lines)
         # Only now are all sizes known.
         lines.section = "the whole file"
         return _program(found, Path(path).name)
@@ -63,92 +37,8 @@ def read_cbf(path: str, text: str) -> Program:
         raise MalformedFile(f"{path}, line {lines.at}, {lines.section}: {error}") from error
 
 
-class _Lines:
-    """The lines of a file that mean something, with the section that is read."""
-
-    def __init__(self, text: str) -> None:
-        lines = enumerate(text.splitlines(), start=1)
-        useful = ((at, line.split("#")[0].strip()) for at, line in lines)
-        self._left = iter([(at, line) for at, line in useful if line])
-        self.section = ""
-        self.at = 0
-
-    def begin(self) -> bool:
-        """Goes to the next section; False at the end of the file."""
-        self.at, self.section = next(self._left, (self.at, ""))
-        return bool(self.section)
-
-    def line(self) -> str:
-        """The next line of the section."""
-        at, line = next(self._left, (0, ""))
-        if not at:
-            raise ValueError("the file ends within it")
-        return line
-
-    def numbers(self, count: int) -> tuple[float, ...]:
-        """So many numbers in a line."""
-        line = self.line()
-        words = line.split()
-        if len(words) != count:
-            raise ValueError(f"expected {count} numbers in a line; found {line!r}")
-        found = tuple(float(word) for word in words)
-        if not all(math.isfinite(number) for number in found):
-            raise ValueError(f"expected finite numbers; found {line!r}")
-        return found
-
-    def count(self) -> int:
-        """A whole number in a line."""
-        (number,) = self.numbers(1)
-        if number < 0 or number != int(number):
-            raise ValueError(f"expected a count; found {number}")
-        return int(number)
-
-    def counts(self) -> list[int]:
-        """How many, and then so many whole numbers, one a line."""
-        return [self.count() for _ in range(self.count())]
-
-    def cones(self) -> list[tuple[str, int]]:
-        """Cones and how many entries each has, which must add up to what is said before."""
-        total, count = (int(number) for number in self.numbers(2))
-        found = []
-        for _ in range(count):
-            cone, _, dimension = self.line().partition(" ")
-            if cone not in _CONES:
-                raise ValueError(f"cones {', '.join(_CONES)} are known; found {cone!r}")
-            found.append((cone, int(dimension)))
-        sizes = [dimension for _, dimension in found]
-        if sum(sizes) != total or any(size < 0 for size in sizes):
-            raise ValueError(f"expected cones of {total} entries together; found {sizes}")
-        return found
-
-
-def _read_section(found: _Cbf, lines: _Lines) -> None:
-    """Reads what follows the name of a section."""
-    name = lines.section
-    if name == "VER":
-        if lines.count() > 4:
-            raise ValueError("versions up to 4 are known")
-    elif name == "OBJSENSE":
-        sense = lines.line()
-        if sense not in ("MIN", "MAX"):
-            raise ValueError(f"expected MIN or MAX; found {sense!r}")
-        found.maximize = sense == "MAX"
-    elif name == "VAR":
-        found.domains = lines.cones()
-    elif name == "CON":
-        found.rows = lines.cones()
-    elif name in ("PSDVAR", "PSDCON", "INT"):
-        found.lists[name] = lines.counts()
-    elif name == "OBJBCOORD":
-        found.entries[name] = [lines.numbers(1)]
-    elif name in _COORDINATES:
-        found.entries[name] = [lines.numbers(_COORDINATES[name]) for _ in range(lines.count())]
-    else:
-        raise ValueError(f"expected one of {', '.join(_SECTIONS)}")
-
-
 class _Block(NamedTuple):
-    """Rows in one cone of the standard form: s = sign * (rows x + constant)."""
+    """Rows in one cone of the standard form: s = transform (rows x + constant)."""
 
     cone: tuple
     at: np.ndarray
@@ -157,17 +47,12 @@ class _Block(NamedTuple):
     """What makes s of them."""
 
 
-def _triangle(side: int) -> dict[tuple[int, int], int]:
-    """Positions of entries (i, j), i <= j, in the triangle stacked by columns."""
-    return {(i, j): j * (j + 1) // 2 + i for j in range(side) for i in range(j + 1)}
-
-
 class _Places:
     """Where matrices begin, in a vector that has scalars before them."""
 
     def __init__(self, scalars: int, sides: list[int]) -> None:
         self.scalars = scalars
-        self.triangles = [_triangle(side) for side in sides]
+        self.sides = sides
         sizes = [side * (side + 1) // 2 for side in sides]
         self.starts = [scalars, *(scalars + np.cumsum(sizes)).tolist()]
 
@@ -180,12 +65,13 @@ class _Places:
     def entry(self, matrix: float, i: float, j: float) -> int:
         """The place of an entry; a matrix is symmetric, so one triangle says all."""
         at, low, high = int(matrix), int(min(i, j)), int(max(i, j))
-        if not 0 <= at < len(self.triangles) or (low, high) not in self.triangles[at]:
+        if not 0 <= at < len(self.sides) or not 0 <= low <= high < self.sides[at]:
             raise ValueError(f"no matrix has the entry {at}, {int(i)}, {int(j)}")
-        return self.starts[at] + self.triangles[at][low, high]
+        # The upper triangle, stacked by columns.
+        return self.starts[at] + high * (high + 1) // 2 + low
 
 
-def _program(found: _Cbf, name: str) -> Program:
+def _program(found: Sections, name: str) -> Program:
     """The standard form: x has the scalars, then the triangles of matrices, whose entries off the
     diagonal are times sqrt 2, as the cone wants them."""
     psd_variables, psd_rows = found.lists["PSDVAR"], found.lists["PSDCON"]
@@ -218,7 +104,9 @@ def _program(found: _Cbf, name: str) -> Program:
     )
 
 
-def _numbers(found: _Cbf, x: _Places, rows: _Places) -> tuple[np.ndarray, sp.coo_array, np.ndarray]:
+def _numbers(
+    found: Sections, x: _Places, rows: _Places
+) -> tuple[np.ndarray, sp.coo_array, np.ndarray]:
     """The objective q, and the map of x and the constants that the rows of constraints are."""
     width, height = x.starts[-1], rows.starts[-1]
     # An inner product of symmetric matrices counts an entry off the diagonal twice: 2 / sqrt 2.
