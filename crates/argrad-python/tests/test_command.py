@@ -258,13 +258,15 @@ def test_info_tells_what_is_here(run):
     assert code == 0 and found["version"] in out and "instructions" in out
 
 
-def test_the_module_runs_as_a_program(tmp_path):
-    path = tmp_path / "p.json"
-    path.write_text(standard())
+@pytest.mark.parametrize(("name", "text"), [("p.json", standard()), ("p.mps", MPS)])
+def test_the_module_runs_as_a_program_and_prints_its_answer_alone(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
     ran = subprocess.run(
-        [sys.executable, "-m", "argrad", "solve", str(path)],
+        [sys.executable, "-m", "argrad", "solve", str(path), "--json"],
         capture_output=True,
         text=True,
         env={**os.environ, "RAYON_NUM_THREADS": "1"},
     )
-    assert ran.returncode == 0 and "solved" in ran.stdout and ran.stderr == ""
+    assert ran.returncode == 0 and ran.stderr == ""
+    assert json.loads(ran.stdout)["status"] == "solved"

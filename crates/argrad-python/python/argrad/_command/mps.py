@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +33,9 @@ def read_mps(path: str) -> Program:
         ) from error
     if not Path(path).is_file():
         read_text(path)  # says why
-    highs = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
+    with _silence():
+        highs = highspy.Highs()
+        highs.setOptionValue("output_flag", False)
     with tempfile.TemporaryDirectory() as folder:
         # HiGHS goes by the ending, which it wants in lower case, and knows .mps alone.
         plain = Path(folder) / "program.mps"
@@ -50,7 +55,7 @@ def read_mps(path: str) -> Program:
     sign = -1.0 if lp.sense_ == highspy.ObjSense.kMaximize else 1.0
     A, b, cones = _rows(lp, highs.inf)
     return Program(
-        name=lp.model_name_ or Path(path).name,
+        name=Path(path).name,
         P=_hessian(model.hessian_, sign),
         q=sign * np.array(lp.col_cost_, dtype=np.float64),
         A=A,
@@ -61,6 +66,24 @@ def read_mps(path: str) -> Program:
         variables=list(lp.col_names_) or None,
         relaxed=integer,
     )
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps what is written to the process's standard output out of the answer.
+
+    HiGHS greets when it is made, before it can be told to be quiet, and not through Python.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _rows(lp: Any, infinite: float) -> tuple[Any, np.ndarray, list[tuple]]:
