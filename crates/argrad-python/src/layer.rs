@@ -200,12 +200,6 @@ impl Layer {
         (variables, rows, structure.p().nnz(), structure.a().nnz(), derived)
     }
 
-    /// Whether parameters enter P.
-    #[getter]
-    fn has_parameters_in_p(&self) -> bool {
-        self.layer.has_parameters_in_p()
-    }
-
     /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size). No tape is
     /// made unless `differentiable`.
     #[pyo3(signature = (batch, parameters, start=None, differentiable=true))]

@@ -34,6 +34,7 @@ FORMS = {
     "exponential of a parameter": lambda x, a: cp.exp(a) @ x,
     "absolute value of a parameter": lambda x, a: [x <= cp.abs(a)],
     "parametric quad_form of both": lambda x, g, a, P: g * cp.quad_form(x - a, P),
+    "parametric quad_form in a constraint": lambda x, a, P, g: [cp.quad_form(x - a, P) <= g],
     "largest of a parameter": lambda x, a: cp.max(cp.abs(a)) * cp.sum_squares(x),
     "power of a parameter": lambda x, g: cp.power(g, 3) * cp.norm2(x) + cp.log(g) * x[0],
     "threshold of huber": lambda x, a, g: cp.sum(cp.huber(x - a, g)),

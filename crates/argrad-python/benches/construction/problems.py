@@ -97,9 +97,7 @@ def regulator() -> Layer:
     x, root = cp.Parameter((n, 1)), cp.Parameter((n, n))
     u, following = cp.Variable((m, 1)), cp.Variable((n, 1))
     objective = cp.quad_form(u, np.eye(m)) + cp.sum_squares(root @ following)
-    problem = cp.Problem(
-        cp.Minimize(objective), [following == normal(n, n) @ x + normal(n, m) @ u]
-    )
+    problem = cp.Problem(cp.Minimize(objective), [following == normal(n, n) @ x + normal(n, m) @ u])
     return problem, [(x, normal(n, 1)), (root, np.eye(n) + 0.1 * normal(n, n))], [u]
 
 

@@ -89,12 +89,16 @@ class Compiled:
         self.log_objective = log_objective
         self.program = program
         self.untranslated = untranslated
-        make = _core.Layer if "maps" in program else _core.compile_model
-        default = make(**program, settings=dict(settings))
-        # A parametric P may come in single precision, where zero eigenvalues round below zero.
-        rounding = {"convexity_tolerance": _options.SINGLE} if default.has_parameters_in_p else {}
-        self.settings = {**rounding, **settings}
-        self._default = default.with_settings(self.settings) if rounding else default
+        is_translated = "maps" not in program
+        # A parametric P may come in single precision, where zero eigenvalues round below zero. A
+        # constant one is positive semidefinite by the rules of argrad's own language.
+        may_round = is_translated or len(program["maps"][0][1]) > 0
+        self.settings = {
+            **({"convexity_tolerance": _options.SINGLE} if may_round else {}),
+            **settings,
+        }
+        make = _core.compile_model if is_translated else _core.Layer
+        self._default = make(**program, settings=self.settings)
         self._lock = threading.Lock()
         self._layers: OrderedDict[tuple, _core.Layer] = OrderedDict()
 

@@ -8,7 +8,7 @@ whether a problem is refused does not depend on what else runs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from argrad._core import MemoryLimitError
@@ -22,16 +22,18 @@ def limit() -> int | None:
     return min([*_machine(), *_group(), *_address_space()], default=None)
 
 
-def check(what: str, size: int, remedy: str, most: int | None = None) -> None:
+def check(what: str | Callable[[], str], size: int, remedy: str, most: int | None = None) -> None:
     """Raises :class:`argrad.MemoryLimitError` if `size` bytes, which `what` takes, are too many.
 
     They are if they are more than `most`, or, where that is None, more than the process may take.
+    A text that is costly to make is given as a function.
     """
     if most is None:
         most = limit()
     if most is not None and size > most:
+        named = what if isinstance(what, str) else what()
         raise MemoryLimitError(
-            f"{what} would take {_text(size)}, more than the limit of {_text(most)}; {remedy}"
+            f"{named} would take {_text(size)}, more than the limit of {_text(most)}; {remedy}"
         )
 
 

@@ -1,6 +1,7 @@
 //! Atoms: the functions that expressions are made of, one family per file.
 
 mod arithmetic;
+mod cholesky;
 mod composites;
 mod eigen;
 mod elementwise;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cholesky::factor_times;
 use super::spec::{
     Elementwise, ElementwiseLogLog, ElementwiseSpec, map_gradient, map_values, same_shape,
 };
@@ -219,7 +220,8 @@ impl Atom for QuadOverLin {
 pub(super) struct QuadForm;
 
 /// `x'Px` with P positive semidefinite: a constant, or a parameter with the attribute `psd`. In a
-/// constraint P must be constant.
+/// constraint a parameter must be positive definite: its Cholesky factor is computed for each
+/// sample.
 #[track_caller]
 pub fn quad_form<'m>(x: Expr<'m>, p: impl Operand<'m>) -> Expr<'m> {
     x.model.atom(QuadForm, &[x, p.into_expr(x.model)])
@@ -274,11 +276,10 @@ impl Atom for QuadForm {
     /// `t >= |F x|^2` with `P = F'F`.
     fn graph(&self, graph: &mut Graph<'_>, args: &[Affine]) -> Affine {
         let t = graph.variable(());
+        let one = graph.filled(1.0, ());
         let Some(p) = args[1].values() else {
-            graph.refuse(
-                "a matrix of parameters can stand in quad_form in the objective only; \
-                 write sum_squares(F @ x) with a parameter F, where P = F'F",
-            );
+            let fx = factor_times(graph, &args[1], &args[0]);
+            above_square(graph, &t, &one, &fx);
             return t;
         };
         let n = args[1].shape().rows();
@@ -288,7 +289,6 @@ impl Atom for QuadForm {
             map.push_row((0..n).filter(|j| row[*j] != 0.0).map(|j| (j, row[j])));
         }
         let fx = Affine::linear(&map, &[&args[0]], Shape::vector(map.rows()));
-        let one = graph.filled(1.0, ());
         above_square(graph, &t, &one, &fx);
         t
     }

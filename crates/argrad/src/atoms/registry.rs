@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::cholesky::Cholesky;
 use super::elementwise::{ABS, EXP, LOG};
 use super::extremum::Extremum;
 use super::huber::Huber;
@@ -112,7 +113,8 @@ fn is_same_kind(a: &dyn Atom, b: &dyn Atom) -> bool {
 type BuiltIn = fn(&[f64]) -> Option<Arc<dyn Atom>>;
 
 /// The atoms of this crate.
-const BUILT_IN: [(&str, BuiltIn); 43] = [
+const BUILT_IN: [(&str, BuiltIn); 44] = [
+    ("cholesky", |_| Some(Arc::new(Cholesky))),
     ("arrange", |_| Some(Arc::new(Arrange))),
     ("log_sum_exp_rows", |data| Some(Arc::new(LogSumExpRows::restore(data)))),
     ("order_differences", |_| Some(Arc::new(OrderDifferences))),

@@ -68,11 +68,6 @@ impl Layer {
         self.data.parameters[parameter].symmetrize(gradient);
     }
 
-    /// Whether parameters enter the matrix P of the program, so that its curvature depends on them.
-    pub fn has_parameters_in_p(&self) -> bool {
-        self.data.assembled.p.map.fixed().is_none()
-    }
-
     /// How it is differentiated.
     pub fn differentiation(&self) -> &Differentiation {
         &self.how

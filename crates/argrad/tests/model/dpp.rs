@@ -198,6 +198,19 @@ fn quadratic_form_with_a_parametric_matrix() {
     check(layer, &[vec![0.7], vec![0.3, -1.0], vec![2.0, 0.5, 0.5, 1.0]], &[2]);
 }
 
+/// `quad_form(x - a, P) <= g` with everything a parameter: a factor of P is derived.
+#[test]
+fn quadratic_form_with_a_parametric_matrix_in_a_constraint() {
+    let model = Model::new();
+    let (x, g, a) = (model.variable(2), model.parameter(()).nonneg(), model.parameter(2));
+    let p = model.parameter((2, 2)).psd();
+    let inside = quad_form(x - a, p).leq(g);
+    let problem = Problem::minimize(x.sum() + sum_squares(x)).subject_to([inside]);
+    let layer = problem.compile([g, a, p], [Output::from(x), inside.dual()]).unwrap();
+    assert_eq!(layer.derived_parameters(), 3);
+    check(layer, &[vec![0.7], vec![0.9, 1.0], vec![2.0, 0.5, 0.5, 1.0]], &[2]);
+}
+
 /// The objective's value holds terms of parameters alone, and so do its sensitivities.
 #[test]
 fn terms_without_variables_count_in_the_value() {

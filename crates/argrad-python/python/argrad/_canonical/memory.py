@@ -26,16 +26,27 @@ def check_products(problem: cp.Problem, limit: int | None = None) -> None:
     CVXPY writes down. They are counted for products of single parameters or constants and single
     variables only, so this refuses nothing that would fit. `limit` is the setting `memory_limit`.
     """
-    for product in _products(problem):
-        entries = _coefficients(*product.args)
+    largest, product = 0, None
+    for candidate in _products(problem):
+        entries = _coefficients(*candidate.args)
+        if entries > largest:
+            largest, product = entries, candidate
+    if product is None:
+        return
+
+    def what() -> str:
         left, right = (argument.shape for argument in product.args)
-        _memory.check(
-            f"the product {_short(product)} of shapes {left} and {right} has {entries:,} "
-            "coefficients, whose map",
-            _BYTES_OF_TRIPLET * entries,
-            "make the parameter smaller, or solve for fewer columns at a time (as a batch)",
-            limit,
+        return (
+            f"the product {_short(product)} of shapes {left} and {right} has {largest:,} "
+            "coefficients, whose map"
         )
+
+    _memory.check(
+        what,
+        _BYTES_OF_TRIPLET * largest,
+        "make the parameter smaller, or solve for fewer columns at a time (as a batch)",
+        limit,
+    )
 
 
 def check_map(name: str, entries: int, limit: int | None = None) -> None:

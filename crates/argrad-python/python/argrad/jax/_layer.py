@@ -28,8 +28,10 @@ class CvxpyLayer(CvxpyFunction):
         variables: what to return: variables of the problem, or dual variables of its constraints.
         solver: accepted for compatibility; the solver is argrad.
         gp: the problem is a geometric program (DGP).
-        verbose: print what CVXPY does while it compiles the problem.
-        canon_backend: the backend that CVXPY uses for that.
+        verbose: print how the problem was compiled, or what CVXPY does where it canonicalizes.
+        canon_backend: "ARGRAD" takes a problem in argrad's own language or an error; the name of a
+            backend of CVXPY has CVXPY canonicalize with that. By default CVXPY canonicalizes what
+            has no counterpart in argrad's language; `explain` says which.
         solver_args: settings of the solver: tolerance, infeasibility_tolerance, max_iterations,
             time_limit, max_polish_steps, check_convexity, memory_limit (bytes), engine; common
             settings of other solvers are translated.
@@ -43,7 +45,8 @@ class CvxpyLayer(CvxpyFunction):
             bounds, semidefiniteness.
 
     Raises:
-        ValueError: the problem is not DPP, or the lists do not match it.
+        ValueError: the problem is not DCP with its parameters held fixed, or the lists do not
+            match it.
     """
 
     def __call__(

@@ -59,8 +59,8 @@ class CvxpyLayer(torch.nn.Module):
     ) -> None:
         """Compiles the problem.
 
-        - `problem`: follows the rules of disciplined parametrized programming; a parametric P in
-          quad_form(x, P) of the objective is allowed
+        - `problem`: follows the rules of DCP with its parameters held fixed; where CVXPY has to
+          canonicalize it, those of disciplined parametrized programming
         - `parameters`: all parameters of the problem, in the order in which they will be passed.
           A symmetric or PSD parameter is passed as a full matrix M and means (M + M')/2, so its
           gradient is symmetric; of a diagonal or sparse one, the other entries are ignored and
@@ -69,8 +69,10 @@ class CvxpyLayer(torch.nn.Module):
           constraints (``constraint.dual_variables[0]``), which have CVXPY's signs
         - `solver`: accepted for compatibility; argrad solves, whatever the name
         - `gp`: the problem is a geometric program
-        - `verbose`: print what CVXPY does while it compiles
-        - `canon_backend`: CVXPY's backend for compiling
+        - `verbose`: print how the problem was compiled, or what CVXPY does where it canonicalizes
+        - `canon_backend`: ``"ARGRAD"`` takes a problem in argrad's own language or an error; the
+          name of a backend of CVXPY has CVXPY canonicalize with that. By default CVXPY
+          canonicalizes what has no counterpart in argrad's language; `explain` says which
         - `solver_args`: default settings: `tolerance` (of relative residuals), `max_iterations`,
           `time_limit` (seconds), `infeasibility_tolerance`, `max_polish_steps`, `check_convexity`,
           `memory_limit` (bytes), `engine`; such keys of other solvers as eps and max_iters are
@@ -87,8 +89,8 @@ class CvxpyLayer(torch.nn.Module):
         - `check_attributes`: check the signs, bounds and semidefiniteness that the parameters'
           attributes promise at every call
 
-        Raises ValueError if the problem is not DPP, has boolean or integer variables, or the lists
-        do not match it; NotImplementedError for complex variables.
+        Raises ValueError if the problem is not DCP with its parameters held fixed, has boolean or
+        integer variables, or the lists do not match it; NotImplementedError for complex variables.
         """
         super().__init__()
         chosen = _options.solver_options(solver_args)
