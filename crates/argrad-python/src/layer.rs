@@ -1,7 +1,9 @@
 //! Programs whose numbers are affine functions of parameters.
 
 use argrad::Slot;
-use argrad::model::{AffineMap, AffineOutput, AffineProgram, LayerTape, Outputs};
+use argrad::model::{
+    AffineMap, AffineOutput, AffineProgram, LayerTape, Outputs, Relaxation, ViolationNorm,
+};
 use argrad_solver::{Interrupt, KktLabel};
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
@@ -224,6 +226,34 @@ impl Layer {
         })?
         .map_err(model_error)?;
         self.solved(py, solved, tape, each)
+    }
+
+    /// The layer of the relaxed program, with violations as its last output; `norm` is "l1" or
+    /// "l2".
+    fn relaxed(&self, norm: &str, weight: f64) -> PyResult<Self> {
+        let norm = match norm {
+            "l1" => ViolationNorm::L1,
+            "l2" => ViolationNorm::L2,
+            other => {
+                return Err(PyValueError::new_err(format!(
+                    "norm: expected \"l1\" or \"l2\", found {other:?}"
+                )));
+            }
+        };
+        let layer = self.layer.relaxed(Relaxation { norm, weight }).map_err(model_error)?;
+        let violations = self.layer.relaxed_rows().len();
+        Ok(Self {
+            layer,
+            interrupt: self.interrupt.clone(),
+            parameters: self.parameters.clone(),
+            outputs: self.outputs.iter().copied().chain([violations]).collect(),
+            numbers: self.numbers + violations,
+        })
+    }
+
+    /// Names of the constraints that the relaxed program may violate, with their numbers of rows.
+    fn relaxed_constraints(&self) -> Vec<(String, usize)> {
+        self.layer.relaxed_constraints()
     }
 
     /// Numbers of one sample in a flat tape.

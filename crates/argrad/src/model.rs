@@ -106,6 +106,6 @@ pub use crate::error::{Issue, ModelError};
 pub use crate::expression::{Dense, Expr, Key, Model, Operand, dense};
 pub use crate::layer::{
     AffineMap, AffineOutput, AffineProgram, Answer, Call, Layer, LayerDerivative, LayerTape,
-    OutputValues, Outputs, ParameterInfo, PickedOutput,
+    OutputValues, Outputs, ParameterInfo, PickedOutput, Relaxation, ViolationNorm,
 };
 pub use crate::problem::Problem;

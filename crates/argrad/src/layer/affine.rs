@@ -184,6 +184,7 @@ impl Layer {
             parameters,
             outputs,
             names: Names::default(),
+            price: None,
         };
         Layer::new(data, settings)
     }

@@ -99,6 +99,7 @@ impl Compiler {
             parameters: parameters.specs,
             outputs,
             names: names(blocks, columns, &starts, &sizes),
+            price: None,
         };
         let layer = Layer::new(data, problem.settings().clone())?;
         Ok(Compiled { layer, variables: Vec::new() })

@@ -3,6 +3,7 @@
 use argrad_solver::KktLabel;
 use serde::{Deserialize, Serialize};
 
+use super::relaxed::Price;
 use crate::algebra::{LinearMap, Shape};
 use crate::atom::Derivation;
 use crate::canonical::Assembled;
@@ -104,6 +105,9 @@ pub(crate) struct LayerData {
     /// Files of earlier versions have none.
     #[serde(default)]
     pub names: Names,
+    /// Of violations, in a relaxed layer.
+    #[serde(default)]
+    pub price: Option<Price>,
 }
 
 impl LayerData {

@@ -62,7 +62,7 @@ impl LayerTape {
 
 /// What parameters make of a program, and what of it differs between samples.
 pub(super) struct Numbers<'a> {
-    batch: usize,
+    pub(super) batch: usize,
     /// The parameters' numbers, as they were given.
     views: Vec<&'a [f64]>,
     /// Whether each parameter has one copy per sample.
@@ -70,9 +70,9 @@ pub(super) struct Numbers<'a> {
     /// Entries of theta that differ between samples.
     marked: Vec<bool>,
     /// Whether P, q, A, b, and the objective's constant differ between samples.
-    varies: [bool; 5],
+    pub(super) varies: [bool; 5],
     /// P, q, A, b and the objective's constant, as `data_of` makes them.
-    data: [Vec<f64>; 5],
+    pub(super) data: [Vec<f64>; 5],
 }
 
 impl Layer {
@@ -294,7 +294,9 @@ impl Layer {
         let views: Vec<&[f64]> = parameters.iter().map(Slot::as_slice).collect();
         self.check_memory(batch, varies)?;
         let data = self.data_of(batch, &views, &each, &marked, varies)?;
-        Ok(Numbers { batch, views, each, marked, varies, data })
+        let mut numbers = Numbers { batch, views, each, marked, varies, data };
+        self.set_prices(&mut numbers);
+        Ok(numbers)
     }
 
     /// Refuses a batch whose programs and outputs would not fit into memory.
@@ -313,14 +315,20 @@ impl Layer {
 
     /// What the solver takes, and the constant of the objective.
     pub(super) fn values<'a>(&'a self, numbers: &'a Numbers<'_>) -> (Values<'a>, Slot<'a>) {
-        let maps = self.maps();
-        let slot = |at: usize| match maps[at].fixed() {
-            Some(base) => Slot::Shared(base),
-            None if numbers.varies[at] => Slot::Each(&numbers.data[at]),
-            None => Slot::Shared(&numbers.data[at]),
-        };
+        let slot = |at: usize| self.slot(numbers, at);
         let batch = numbers.batch;
         (Values { batch, p: slot(0), q: slot(1), a: slot(2), b: slot(3) }, slot(4))
+    }
+
+    /// P, q, A, b or the constant of the objective, by its place.
+    pub(super) fn slot<'a>(&'a self, numbers: &'a Numbers<'_>, at: usize) -> Slot<'a> {
+        let data = &numbers.data[at];
+        match self.maps()[at].fixed() {
+            // A price is in the data of a map that is fixed.
+            Some(base) if data.is_empty() && !numbers.varies[at] => Slot::Shared(base),
+            _ if numbers.varies[at] => Slot::Each(data),
+            _ => Slot::Shared(data),
+        }
     }
 
     /// The outputs at a solution.

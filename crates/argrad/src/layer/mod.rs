@@ -14,6 +14,7 @@ mod describe;
 mod forward;
 mod outputs;
 mod picked;
+mod relaxed;
 mod second;
 mod store;
 
@@ -26,3 +27,4 @@ pub use describe::ParameterInfo;
 pub use forward::{Layer, LayerTape};
 pub use outputs::{OutputValues, Outputs};
 pub use picked::PickedOutput;
+pub use relaxed::{Relaxation, ViolationNorm};

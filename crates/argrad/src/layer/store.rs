@@ -39,6 +39,9 @@ impl LayerData {
         if !maps.iter().all(|map| map.is_consistent(theta)) || !self.program.is_consistent() {
             return Err("the layer's maps do not fit its parameters".into());
         }
+        if self.price.is_some_and(|price| !price.fits(program)) {
+            return Err("the layer's violations do not fit its program".into());
+        }
         let next = |offset: usize, spec: &ParameterSpec| {
             (spec.offset == offset).then(|| offset.checked_add(spec.len))?
         };

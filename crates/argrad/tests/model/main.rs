@@ -15,5 +15,6 @@ mod names;
 mod own_atoms;
 mod random;
 mod refusals;
+mod relaxed;
 mod run_time;
 mod uniqueness;
