@@ -105,31 +105,17 @@ def conditions(problem: Any) -> KktConditions:
         >>> argrad.conditions(problem).verdict.startswith("infeasible by 2.5e-1")
         True
     """
-    from argrad import _core
     from argrad._canonical import compile_problem
 
     for kind, leaves in (("variable", problem.variables()), ("parameter", problem.parameters())):
         for leaf in leaves:
             if leaf.value is None:
                 raise ValueError(f"{kind} {leaf.name()} has no value; solve first, or assign one")
-    duals = [dual for constraint in problem.constraints for dual in constraint.dual_variables]
-    variables = problem.variables()
-    compiled = compile_problem(problem, problem.parameters(), [*variables, *duals])
-    rows = {
-        dual.id: output[4]
-        for dual, output in zip(duals, compiled.program["outputs"][len(variables) :], strict=True)
-    }
-    named = [
-        (
-            constraint.label or str(constraint),
-            np.concatenate([rows[dual.id] for dual in constraint.dual_variables]).tolist(),
-        )
-        for constraint in problem.constraints
-    ]
-    program = {**compiled.program, "outputs": compiled.program["outputs"][: len(variables)]}
-    layer = _core.Layer(**program, settings=dict(compiled.settings), constraints=named)
+    compiled = compile_problem(problem, problem.parameters(), problem.variables())
+    layer = compiled.layer()
     parameters = [_numbers(p.value) for p in problem.parameters()]
-    return read(layer.conditions_at(parameters, [_numbers(v.value) for v in variables]))[0]
+    values = [_numbers(v.value) for v in problem.variables()]
+    return read(layer.conditions_at(parameters, values))[0]
 
 
 def _numbers(value: Any) -> np.ndarray:

@@ -22,6 +22,13 @@ Method = str | tuple[str, float, int]
 OnFailure = Literal["raise", "nan", "zero"]
 """What becomes of samples without a solution."""
 
+OnInfeasible = str | tuple[str, str, float]
+"""``"fail"``, ``"elastic"`` or ``("elastic", norm, weight)``."""
+
+ELASTIC = ("elastic", "l2", 1e4)
+"""What ``"elastic"`` stands for: squares of the violations, 10,000 times the objective, both in the
+units of the program."""
+
 SETTINGS = (
     "tolerance",
     "reduced_tolerance",
@@ -245,3 +252,17 @@ def on_failure(value: Any) -> OnFailure:
     if value in ("raise", "nan", "zero"):
         return value
     raise ValueError(f'on_failure must be "raise", "nan" or "zero"; found {value!r}')
+
+
+def on_infeasible(value: Any) -> tuple[str, str, float] | None:
+    """Checks what becomes of infeasible samples: ``"fail"`` (None is returned), ``"elastic"`` or
+    ``("elastic", norm, weight)`` with the norm ``"l1"`` or ``"l2"`` and a positive weight."""
+    if isinstance(value, str) and value in ("fail", "elastic"):
+        return None if value == "fail" else ELASTIC
+    if isinstance(value, (tuple, list)) and len(value) == 3 and value[0] == "elastic":
+        if value[1] in ("l1", "l2"):
+            return ("elastic", value[1], _positive("on_infeasible: weight", value[2]))
+    raise ValueError(
+        'on_infeasible must be "fail", "elastic" or ("elastic", norm, weight) with norm "l1" or '
+        f'"l2" and a positive weight; found {value!r}'
+    )

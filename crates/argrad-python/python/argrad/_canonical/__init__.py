@@ -21,6 +21,7 @@ from cvxpy.reductions.flip_objective import FlipObjective
 
 from argrad._canonical.canonical import canonicalize
 from argrad._canonical.check import check_lists, check_rules
+from argrad._canonical.duals import constraint_rows
 from argrad._canonical.inputs import read_parameters
 from argrad._canonical.maps import cone_tuples, program_maps
 from argrad._canonical.memory import check_products, name_memory_errors
@@ -74,6 +75,7 @@ def compile_problem(
         "cones": cone_tuples(canonical.conic.cone_dims),
         "parameters": list(zip(core_names, sizes, strict=True)),
         "outputs": outputs.rows,
+        "constraints": constraint_rows(problem, canonical),
         "maximize": any(isinstance(r, FlipObjective) for r in canonical.chain.reductions),
     }
     return Compiled(

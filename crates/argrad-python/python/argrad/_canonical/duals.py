@@ -45,6 +45,23 @@ def dual_entries(constraints: Sequence[Any], canonical: Canonical) -> dict[int, 
     return found
 
 
+def constraint_rows(problem: Any, canonical: Canonical) -> list[tuple[str, list[int]]] | None:
+    """The rows of the cone program that are the constraints of the user, by label or text; None
+    where that cannot be said. The other rows define what atoms are."""
+    try:
+        entries = dual_entries(problem.constraints, canonical)
+    except NotImplementedError:
+        return None
+    found = []
+    for constraint in problem.constraints:
+        rows: set[int] = set()
+        for dual in constraint.dual_variables:
+            source, factor = entries[dual.id]
+            rows.update(source[factor != 0.0].tolist())
+        found.append((constraint.label or str(constraint), sorted(rows)))
+    return found
+
+
 def _invert_duals(z: np.ndarray, canonical: Canonical) -> dict[int, Any]:
     """What CVXPY makes of a dual vector z of the cone program: values by id of constraint."""
     values = utilities.get_dual_values(z, utilities.extract_dual_value, canonical.conic.constraints)

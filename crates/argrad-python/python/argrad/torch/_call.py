@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -185,7 +187,26 @@ def opaque(function: Callable[..., Any]) -> Callable[..., Any]:
     return disable(function) if disable is not None else torch.compiler.disable(function)
 
 
-def named_reports(reports: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def unseen(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`opaque(function)` where the compiler has been imported, else `function` itself: `opaque`
+    would import it. For what the compiler cannot look into, as functions under transforms."""
+    hidden = opaque(function)
+
+    @functools.wraps(function)
+    def run(*args: Any) -> Any:
+        return hidden(*args) if "torch._dynamo" in sys.modules else function(*args)
+
+    return run
+
+
+def constant(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, which torch.compile calls when it makes a graph, and whose result it keeps: what
+    `torch.compiler.assume_constant_result` says, which would import the compiler."""
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
+
+
+def named_reports(reports: Mapping[str, Any]) -> dict[str, Any]:
     """Reports with names of statuses instead of their numbers."""
     named = dict(reports)
     named["status"] = np.array(STATUS)[named["status"]]

@@ -22,6 +22,7 @@ from argrad.torch._call import (
     optional_array,
     to_results,
     to_tensor,
+    unseen,
 )
 from argrad.torch._samples import leading
 from argrad.torch._transforms import Solve, differentiated, transformed
@@ -45,12 +46,20 @@ def evaluate(
     """
     if transformed():
         call.differentiable = any(t is not None and differentiated(t) for t in tensors)
-        return Solve.apply(call, *tensors)[:-1]
+        # What is kept of the call outlives the transforms.
+        call.like = torch.empty(0, dtype=call.like.dtype, device=call.like.device)
+        return _apply_solve(call, *tensors)[:-1]
     call.differentiable = any(t is not None and _is_tracked(t) for t in tensors)
     solution = call.solve(1 if batch is None else batch, [optional_array(t) for t in tensors])
     if call.differentiable:
         return _Direct.apply(call, solution, batch, *tensors)
     return to_results(call, solution, batch)
+
+
+@unseen
+def _apply_solve(call: Call, *tensors: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+    """`Solve.apply`."""
+    return Solve.apply(call, *tensors)
 
 
 def _is_tracked(tensor: torch.Tensor) -> bool:

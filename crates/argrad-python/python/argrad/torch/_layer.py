@@ -12,10 +12,15 @@ import torch
 from argrad import _core, _options
 from argrad._compile import compile_problem
 from argrad._compiled import ParameterTypeError
-from argrad._policy import Policy
-from argrad.torch._call import Call, named_reports, opaque
+from argrad._policy import Policy, settings_key
+from argrad.torch import _operator
+from argrad.torch._call import Call, constant, named_reports, opaque
+from argrad.torch._elastic import NO_VIOLATION, ElasticProgram, elastic_reports
 from argrad.torch._function import evaluate
 from argrad.torch._layer_program import LayerProgram
+from argrad.torch._relaxed import relaxed_layer
+from argrad.torch._targets import Target, observer_of, problem_of, spec_of
+from argrad.torch._transforms import composes
 
 
 class CvxpyLayer(torch.nn.Module):
@@ -56,6 +61,7 @@ class CvxpyLayer(torch.nn.Module):
         method: _options.Method = "direct",
         warm_start: bool = False,
         check_attributes: bool = True,
+        on_infeasible: _options.OnInfeasible = "fail",
     ) -> None:
         """Compiles the problem.
 
@@ -88,6 +94,12 @@ class CvxpyLayer(torch.nn.Module):
         - `warm_start`: the default of calls
         - `check_attributes`: check the signs, bounds and semidefiniteness that the parameters'
           attributes promise at every call
+        - `on_infeasible`: for samples whose constraints contradict each other, ``"fail"``, which is
+          what `on_failure` says, or ``"elastic"``: the point that violates the problem's
+          constraints least, with its derivative; atoms and what defines them hold. ``("elastic",
+          norm, weight)`` chooses how violations are measured, ``"l2"`` or ``"l1"``, and how much
+          more they count than the objective, both in the units of the program (``"elastic"`` is
+          ``("elastic", "l2", 1e4)``). All other samples are bitwise what they are without it
 
         Raises ValueError if the problem is not DCP with its parameters held fixed, has boolean or
         integer variables, or the lists do not match it; NotImplementedError for complex variables.
@@ -112,13 +124,16 @@ class CvxpyLayer(torch.nn.Module):
         )
         self._program = LayerProgram(self._compiled, self._compiled.layer())
         self.warm_start = bool(warm_start)
+        self._how_elastic = _options.on_infeasible(on_infeasible)
         self._last: _core.LayerSolved | None = None
+        self._elastic: dict[str, Any] | None = None
 
     def forward(
         self,
         *params: torch.Tensor,
         solver_args: Mapping[str, Any] | None = None,
         warm_start: bool | None = None,
+        violation: bool = False,
     ) -> tuple[torch.Tensor, ...]:
         """Solves and returns one tensor for each of the layer's variables.
 
@@ -131,22 +146,33 @@ class CvxpyLayer(torch.nn.Module):
         `solver_args` override those of the constructor for this call. `warm_start` (default: that
         of the constructor) begins at the solution of the previous call where the batch sizes agree.
 
+        With `violation`, a last tensor has the size of each sample's violation, zero where it is
+        feasible, for layers with ``on_infeasible="elastic"``; with its gradient a network learns
+        to be feasible.
+
         Raises ValueError for numbers, shapes and values (NaN is named by parameter and entry),
         TypeError for dtypes, `argrad.SolverError` for samples without a solution.
         """
         if torch.compiler.is_compiling():
-            return _opaque_forward(self, params, solver_args, warm_start)
-        return self._forward(params, solver_args, warm_start)
+            if not composes() or self._how_elastic is not None or violation or not params:
+                # The operator does not compose with the derivatives of torch.func, its tape has
+                # one program only, and its outputs are like its arguments.
+                return _opaque_forward(self, params, solver_args, warm_start, violation)
+            self._check_tensors(params)
+            return _operator.solve(_spec(self, solver_args, warm_start), params)
+        return self._forward(params, solver_args, warm_start, violation)
 
     def _forward(
         self,
         params: Sequence[torch.Tensor],
         solver_args: Mapping[str, Any] | None,
         warm_start: bool | None,
+        violation: bool,
     ) -> tuple[torch.Tensor, ...]:
         batch, _ = self._compiled.batch_of(params, "a tensor")
         like = self._check_tensors(params)
-        program, policy = self._program, self._policy
+        program: Any = self._program
+        policy = self._policy
         single = bool(params) and like.dtype is torch.float32
         chosen = _options.solver_options(solver_args)
         if single or chosen.settings:
@@ -155,6 +181,12 @@ class CvxpyLayer(torch.nn.Module):
         if solver_args and chosen.limited:
             policy = policy._replace(limited=True)
         warm = self.warm_start if warm_start is None else warm_start
+        if self._how_elastic is not None:
+            key = settings_key(chosen.settings)
+            relaxed = relaxed_layer(self._compiled, key, single, self._how_elastic)
+            program = ElasticProgram(program, relaxed, violation)
+        elif violation:
+            raise ValueError(NO_VIOLATION)
         call = Call(program, policy, like, self._last if warm else None, self._observe)
         return evaluate(call, params, batch)
 
@@ -188,22 +220,26 @@ class CvxpyLayer(torch.nn.Module):
     def _observe(self, solution: Any) -> None:
         """Keeps the solution of a call, but not what its derivative needs."""
         self._last = solution.core.without_tape()
+        self._elastic = elastic_reports(solution)
 
     @property
-    def info(self) -> dict[str, np.ndarray] | None:
+    def info(self) -> dict[str, Any] | None:
         """Reports on the last call, arrays with one entry per sample; None before the first.
 
         `status` holds names ("solved", "primal_infeasible", ...); `objective` is the value of the
         problem; `iterations`, `polish_steps`, `factorizations`, `warm_started`, `residual`,
         `primal_residual`, `dual_residual`, `gap`, `weakly_active` (number of constraints),
         `condition` (of the derivative's system), `unique_x` and `unique_z` (the primal and the dual
-        solution, as far as can be told), `unique` (both).
+        solution, as far as can be told), `unique` (both). With ``on_infeasible="elastic"`` also
+        `violation`, the size of each sample's violation, and `violations`, a dictionary of the same
+        by constraint; the other reports on a violated sample are those of its relaxed program.
         """
         last = self._last
         if last is None:
             return None
         objective = np.exp(last.objective) if self._compiled.log_objective else last.objective
-        return {**named_reports(last.reports), "objective": objective}
+        reports = last.reports if self._elastic is None else self._elastic
+        return {**named_reports(reports), "objective": objective}
 
     def explain(self) -> str:
         """How the problem was compiled (by argrad's own language, or by CVXPY and why), its sizes,
@@ -216,13 +252,27 @@ class CvxpyLayer(torch.nn.Module):
         return f"({inner}) -> ({outer})"
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {**self.__dict__, "_last": None}
+        state = {**self.__dict__, "_last": None, "_elastic": None}
+        state.pop("_observer", None)
         del state["_program"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._program = LayerProgram(self._compiled, self._compiled.layer())
+
+
+@constant
+def _spec(layer: CvxpyLayer, solver_args: Mapping[str, Any] | None, warm_start: bool | None) -> str:
+    """What a graph says of a call. Runs when the graph is made."""
+    chosen = _options.solver_options(solver_args)
+    policy = layer._policy
+    if solver_args and chosen.limited:
+        policy = policy._replace(limited=True)
+    warm = layer.warm_start if warm_start is None else warm_start
+    settings = settings_key(chosen.settings)
+    problem, observer = problem_of(layer._compiled), observer_of(layer)
+    return spec_of(Target(problem, (), False, settings, policy, observer, warm))
 
 
 def _forward(layer: CvxpyLayer, *args: Any) -> tuple[torch.Tensor, ...]:

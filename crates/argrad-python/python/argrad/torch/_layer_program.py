@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from argrad import _core
-from argrad._compiled import Compiled
+from argrad._compiled import Compiled, Output
 from argrad._policy import Policy
 from argrad.torch._call import Arrays, Solution, check_second
 
@@ -16,24 +16,35 @@ from argrad.torch._call import Arrays, Solution, check_second
 class _LayerSolution:
     """A solved batch of a compiled problem, in the user's parameters and variables."""
 
-    __slots__ = ("_compiled", "_exponentials", "_logged", "_policy", "_shapes", "core", "outputs")
+    __slots__ = (
+        "_compiled",
+        "_exponentials",
+        "_logged",
+        "_named",
+        "_policy",
+        "_shapes",
+        "core",
+        "outputs",
+    )
 
     def __init__(
         self,
         core: _core.LayerSolved,
         compiled: Compiled,
+        shapes: Sequence[Output],
         arrays: Sequence[np.ndarray],
         policy: Policy,
     ) -> None:
         self.core = core
         self._compiled = compiled
+        self._named = shapes
         self._policy = policy
         self._shapes = [array.shape for array in arrays]
         # Copies: the caller may overwrite what he passed and what he gets.
         self._logged = {i.parameter: arrays[i.parameter].copy() for i in compiled.inputs if i.log}
         outputs = []
         exponentials: list[np.ndarray | None] = []
-        for value, output in zip(core.outputs, compiled.outputs, strict=True):
+        for value, output in zip(core.outputs, shapes, strict=True):
             value = value.reshape(len(value), *output.shape)
             value = np.exp(value) if output.exp else value
             exponentials.append(value.copy() if output.exp else None)
@@ -87,9 +98,7 @@ class _LayerSolution:
     def _to_core(self, cotangents: Sequence[np.ndarray | None]) -> Arrays:
         """Cotangents of what the core returns, from those of the outputs."""
         asked = []
-        for value, factor, output in zip(
-            cotangents, self._exponentials, self._compiled.outputs, strict=True
-        ):
+        for value, factor, output in zip(cotangents, self._exponentials, self._named, strict=True):
             if value is not None:
                 value = value if factor is None else value * factor
                 value = np.ascontiguousarray(value).reshape(len(value), output.size)
@@ -137,7 +146,7 @@ class _LayerSolution:
         found = self.core.jvp(self._core_tangents(tangents), *self._policy.derivative_options)
         return [
             value.reshape(len(value), *output.shape)
-            for value, output in zip(found, self._compiled.outputs, strict=True)
+            for value, output in zip(found, self._named, strict=True)
         ]
 
 
@@ -149,16 +158,24 @@ def rows(array: np.ndarray, parameter: Any) -> np.ndarray:
 
 
 class LayerProgram:
-    """A compiled problem with one set of solver settings."""
+    """A compiled problem with one set of solver settings; `more` are outputs that its core has
+    beside those of the problem."""
 
-    __slots__ = ("arguments", "compiled", "core", "results", "single")
+    __slots__ = ("_outputs", "arguments", "compiled", "core", "results", "single")
 
-    def __init__(self, compiled: Compiled, core: _core.Layer, single: bool = False) -> None:
+    def __init__(
+        self,
+        compiled: Compiled,
+        core: _core.Layer,
+        single: bool = False,
+        more: Sequence[Output] = (),
+    ) -> None:
         self.compiled = compiled
+        self._outputs = (*compiled.outputs, *more)
         self.core = core
         self.single = single
         self.arguments = [p.shape for p in compiled.parameters]
-        self.results = [o.shape for o in compiled.outputs]
+        self.results = [o.shape for o in self._outputs]
 
     def solve(
         self, batch: int, arrays: Arrays, policy: Policy, start: Any, differentiable: bool
@@ -167,13 +184,7 @@ class LayerProgram:
         # No parameter is ever absent.
         given = [array for array in arrays if array is not None]
         given = compiled.check_attributes(given, self.single)
-        values = []
-        for number, log in compiled.inputs:
-            value = rows(given[number], compiled.parameters[number])
-            if log:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    value = np.log(value)
-            values.append(value)
+        values = self._values(given)
         if start is not None and start.batch != batch:
             start = None
         try:
@@ -184,4 +195,28 @@ class LayerProgram:
             ]
             compiled.check_values(given, batched)
             raise
-        return _LayerSolution(solved, compiled, given, policy)
+        return _LayerSolution(solved, compiled, self._outputs, given, policy)
+
+    @property
+    def tape_len(self) -> int:
+        """Numbers of one sample in a flat tape."""
+        return self.core.flat_tape_len
+
+    def restore(self, batch: int, arrays: Arrays, tape: np.ndarray, policy: Policy) -> Solution:
+        """The solution that left a flat tape, (batch, tape_len), at the parameters that it was
+        solved at."""
+        given = [array for array in arrays if array is not None]
+        given = self.compiled.check_attributes(given, self.single)
+        solved = self.core.restore(batch, tape, self._values(given))
+        return _LayerSolution(solved, self.compiled, self._outputs, given, policy)
+
+    def _values(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """What the core takes, from the parameters."""
+        values = []
+        for number, log in self.compiled.inputs:
+            value = rows(given[number], self.compiled.parameters[number])
+            if log:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    value = np.log(value)
+            values.append(value)
+        return values

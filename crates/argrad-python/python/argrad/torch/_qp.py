@@ -2,203 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, overload
 
-import numpy as np
 import torch
 
-from argrad import _core, _options
+from argrad import _options
 from argrad._policy import Policy, settings_key
-from argrad._shapes import transpose_hint
-from argrad.torch._call import Arrays, Call, Solution, check_second, opaque
+from argrad.torch import _operator
+from argrad.torch._call import Call, constant, opaque
+from argrad.torch._elastic import NO_VIOLATION, ElasticProgram
 from argrad.torch._function import evaluate
+from argrad.torch._qp_program import NAMES, QpProgram, plan_of
+from argrad.torch._relaxed import relaxed_qp
+from argrad.torch._targets import Target, observer_of, spec_of
+from argrad.torch._transforms import composes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # of the standard library from Python 3.11 on
 
-NAMES = ("Q", "p", "G", "h", "A", "b")
 _EXACT = Policy("exact", "raise", "direct", False)
-
-
-class _QpSolution:
-    """A solved batch of quadratic programs."""
-
-    __slots__ = ("_policy", "core", "duals", "outputs", "reports")
-
-    def __init__(self, core: _core.QpSolved, duals: bool, policy: Policy) -> None:
-        self.core = core
-        self.duals = duals
-        self.outputs = [core.z, core.nu, core.lam] if duals else [core.z]
-        self.reports = _Lazy(core)
-        self._policy = policy
-
-    @property
-    def all_solved(self) -> bool:
-        return self.core.all_solved
-
-    def vjp(self, cotangents: Sequence[np.ndarray | None]) -> Arrays:
-        dz, dnu, dlam = (*cotangents, None, None)[:3]
-        return list(self.core.vjp(dz, dnu, dlam, None, *self._policy.derivative_options))
-
-    def jvp(self, tangents: Sequence[np.ndarray | None]) -> list[np.ndarray]:
-        dQ, dp, dG, dh, dA, db = tangents
-        found = self.core.jvp(dQ, dp, dG, dh, dA, db, *self._policy.derivative_options)
-        return list(found[: len(self.outputs)])
-
-    def vjp_tangent(
-        self,
-        cotangents: Sequence[np.ndarray | None],
-        changes: Sequence[np.ndarray | None],
-        tangents: Sequence[np.ndarray | None],
-    ) -> Arrays:
-        check_second(self._policy)
-        # The slacks are no output, nor are the duals always.
-        first, change = [(*part, None, None, None)[:4] for part in (cotangents, changes)]
-        options = self._policy.derivative_options
-        return list(self.core.vjp_tangent(first, change, tangents, *options))
-
-
-class _Lazy(Mapping):
-    """Reports, fetched from the core when they are looked at."""
-
-    __slots__ = ("_core", "_reports")
-
-    def __init__(self, core: Any) -> None:
-        self._core = core
-        self._reports: dict[str, np.ndarray] | None = None
-
-    def _fetch(self) -> dict[str, np.ndarray]:
-        if self._reports is None:
-            self._reports = self._core.reports
-        return self._reports
-
-    def __getitem__(self, key: str) -> np.ndarray:
-        return self._fetch()[key]
-
-    def __iter__(self) -> Any:
-        return iter(self._fetch())
-
-    def __len__(self) -> int:
-        return len(self._fetch())
-
-
-class _QpProgram:
-    """All quadratic programs of one size, with one set of solver settings."""
-
-    __slots__ = ("arguments", "core", "duals", "results")
-
-    def __init__(self, core: _core.Qp, n: int, equalities: int, inequalities: int, duals: bool):
-        self.core = core
-        self.duals = duals
-        k, e = inequalities, equalities
-        with_inequalities = ((k, n), (k,)) if k else (None, None)
-        with_equalities = ((e, n), (e,)) if e else (None, None)
-        self.arguments = ((n, n), (n,), *with_inequalities, *with_equalities)
-        self.results = ((n,), (e,), (k,)) if duals else ((n,),)
-
-    def solve(
-        self, batch: int, arrays: Arrays, policy: Policy, start: Any, differentiable: bool
-    ) -> Solution:
-        if start is not None and start.batch != batch:
-            start = None
-        Q, p, G, h, A, b = arrays
-        assert Q is not None and p is not None
-        solved = self.core.forward(
-            batch, Q, p, G, h, A, b, start=start, differentiable=differentiable
-        )
-        return _QpSolution(solved, self.duals, policy)
-
-
-@functools.lru_cache(maxsize=128)
-def core_qp(n: int, equalities: int, inequalities: int, settings: tuple, single: bool) -> _core.Qp:
-    """The core's solver for a size and settings, `single` for numbers of single precision."""
-    if single:
-        chosen = {**_options.SINGLE_SETTINGS, **dict(settings)}
-        return _core.Qp(n, equalities, inequalities, chosen, _options.SINGLE)
-    return _core.Qp(n, equalities, inequalities, dict(settings))
-
-
-class _Plan(NamedTuple):
-    """What the shapes of a call say."""
-
-    program: _QpProgram
-    batch: int | None
-    absent: tuple[bool, ...]
-
-
-@functools.lru_cache(maxsize=512)
-def plan_of(
-    shapes: tuple[tuple[int, ...] | None, ...], settings: tuple, duals: bool, single: bool
-) -> _Plan:
-    """Checks the shapes of a call and finds the program and the batch size."""
-    q_shape, p_shape, g_shape, h_shape, a_shape, b_shape = shapes
-    if p_shape is None or len(p_shape) not in (1, 2):
-        raise ValueError(f"p must have shape (n,) or (batch, n); found {_found(p_shape)}")
-    n = p_shape[-1]
-    if n == 0:
-        raise ValueError("p must have at least one entry: n = 0 variables")
-    if q_shape is None or len(q_shape) not in (2, 3) or q_shape[-2:] != (n, n):
-        raise ValueError(
-            f"Q must have shape ({n}, {n}) or (batch, {n}, {n}), since p has {n} entries; "
-            f"found {_found(q_shape)}"
-        )
-    batches = {}
-    if len(q_shape) == 3:
-        batches["Q"] = q_shape[0]
-    if len(p_shape) == 2:
-        batches["p"] = p_shape[0]
-    inequalities = _rows("G", g_shape, "h", h_shape, n, batches)
-    equalities = _rows("A", a_shape, "b", b_shape, n, batches)
-    sizes = set(batches.values())
-    if len(sizes) > 1:
-        said = ", ".join(f"{name}: {size}" for name, size in batches.items())
-        raise ValueError(
-            "Inconsistent batch sizes. Expected all batched arguments to have the same batch "
-            f"size, but got: {said}"
-        )
-    core = core_qp(n, equalities, inequalities, settings, single)
-    program = _QpProgram(core, n, equalities, inequalities, duals)
-    absent = (False, False, *(inequalities == 0,) * 2, *(equalities == 0,) * 2)
-    return _Plan(program, sizes.pop() if sizes else None, absent)
-
-
-def _found(shape: tuple[int, ...] | None) -> str:
-    """A shape, in words."""
-    return "None" if shape is None else str(tuple(shape))
-
-
-def _rows(
-    matrix: str,
-    shape: tuple[int, ...] | None,
-    vector: str,
-    right: tuple[int, ...] | None,
-    n: int,
-    batches: dict[str, int],
-) -> int:
-    """The number of rows of a matrix and its right-hand side; notes their batch sizes."""
-    if (shape is None or shape == (0,)) and (right is None or right == (0,)):
-        return 0
-    if shape is None or right is None:
-        missing, given = (matrix, vector) if shape is None else (vector, matrix)
-        raise ValueError(f"{missing} is None but {given} is not; pass both or neither")
-    if len(shape) not in (2, 3) or shape[-1] != n:
-        raise ValueError(
-            f"{matrix} must have shape (k, {n}) or (batch, k, {n}); found {_found(shape)}"
-            + transpose_hint(shape, None, n)
-        )
-    k = shape[-2]
-    if len(right) not in (1, 2) or right[-1] != k:
-        raise ValueError(
-            f"{vector} must have shape ({k},) or (batch, {k}), since {matrix} has {k} rows; "
-            f"found {_found(right)}"
-        )
-    if len(shape) == 3:
-        batches[matrix] = shape[0]
-    if len(right) == 2:
-        batches[vector] = right[0]
-    return k
 
 
 def _no_tensor(arguments: Sequence[Any]) -> TypeError:
@@ -238,6 +61,19 @@ class _Options(TypedDict, total=False):
     on_failure: _options.OnFailure
     method: _options.Method
     solver_args: Mapping[str, Any] | None
+    on_infeasible: _options.OnInfeasible
+
+
+class QpOptions(NamedTuple):
+    """Options of `qp`, as they were given."""
+
+    duals: bool = False
+    derivative: Any = "exact"
+    on_failure: Any = "raise"
+    method: Any = "direct"
+    solver_args: Mapping[str, Any] | None = None
+    on_infeasible: Any = "fail"
+    violation: bool = False
 
 
 _Optional = torch.Tensor | None
@@ -280,6 +116,19 @@ def qp(
     duals: bool,
     **options: Unpack[_Options],
 ) -> torch.Tensor | _WithDuals: ...
+@overload
+def qp(
+    Q: torch.Tensor,
+    p: torch.Tensor,
+    G: _Optional = None,
+    h: _Optional = None,
+    A: _Optional = None,
+    b: _Optional = None,
+    *,
+    duals: bool = False,
+    violation: Literal[True],
+    **options: Unpack[_Options],
+) -> tuple[torch.Tensor, ...]: ...
 def qp(
     Q: torch.Tensor,
     p: torch.Tensor,
@@ -293,7 +142,9 @@ def qp(
     on_failure: _options.OnFailure = "raise",
     method: _options.Method = "direct",
     solver_args: Mapping[str, Any] | None = None,
-) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    on_infeasible: _options.OnInfeasible = "fail",
+    violation: bool = False,
+) -> torch.Tensor | tuple[torch.Tensor, ...]:
     """Solves a batch of quadratic programs, differentiably in all arguments.
 
         minimize    1/2 z'Qz + p'z
@@ -315,6 +166,14 @@ def qp(
     - `method`: of the derivative's linear systems, ``"direct"`` or ``("lsqr", tolerance,
       max_iterations)``
     - `solver_args`: settings such as ``{"tolerance": 1e-10, "max_iterations": 50}``
+    - `on_infeasible`: for samples whose constraints contradict each other, ``"fail"``, which is
+      what `on_failure` says, or ``"elastic"``: the point that violates them least, with its
+      derivative. ``("elastic", norm, weight)`` chooses how violations are measured, ``"l2"`` or
+      ``"l1"``, and how much more they count than the objective, both in the units of the program
+      (``"elastic"`` is ``("elastic", "l2", 1e4)``). All other samples are bitwise what they are
+      without it
+    - `violation`: also return, last, the size of each sample's violation, zero where it is
+      feasible; with its gradient a network learns to be feasible
 
     Returns z, or (z, nu, lam) with `duals`: with a leading batch dimension if any argument has one,
     in the arguments' dtype (float32 or float64, one for all; computed in double) and on their
@@ -329,36 +188,68 @@ def qp(
     Raises ValueError for shapes, values (NaN is named by argument and place) and a Q that is not
     convex; TypeError for dtypes; `argrad.SolverError` for samples without a solution.
     """
+    options = QpOptions(
+        duals, derivative, on_failure, method, solver_args, on_infeasible, violation
+    )
     if torch.compiler.is_compiling():
-        return _opaque_qp(Q, p, G, h, A, b, duals, derivative, on_failure, method, solver_args)
-    return run_qp((Q, p, G, h, A, b), duals, derivative, on_failure, method, solver_args)
+        return compiled_qp((Q, p, G, h, A, b), options)
+    return run_qp((Q, p, G, h, A, b), options)
 
 
-def run_qp(
+def compiled_qp(
     tensors: Sequence[torch.Tensor | None],
-    duals: bool,
-    derivative: Any,
-    on_failure: Any,
-    method: Any,
-    solver_args: Mapping[str, Any] | None,
-    start: Any = None,
-    observe: Any = None,
+    options: QpOptions,
+    module: torch.nn.Module | None = None,
+    warm: bool = False,
 ) -> Any:
-    """`qp`, with a solution to start from and someone who looks at the solution."""
+    """`qp` in a graph that is being traced; `module` keeps the solution."""
+    if not composes() or options.on_infeasible != "fail" or options.violation:
+        # The operator does not compose with the derivatives of torch.func, and its tape has one
+        # program only.
+        return _opaque_qp(tensors, options, module, warm)
+    check_tensors(tensors)
+    present = tuple([tensor is not None for tensor in tensors])
+    results = _operator.solve(_spec(present, options, module, warm), tensors)
+    return results if options.duals else results[0]
+
+
+@constant
+def _spec(
+    present: tuple[bool, ...], options: QpOptions, module: torch.nn.Module | None, warm: bool
+) -> str:
+    """What the graph says of a call. Runs when the graph is made."""
+    policy, settings = _policy_of(options)
+    observer = "" if module is None else observer_of(module)
+    return spec_of(Target("qp", present, options.duals, settings, policy, observer, warm))
+
+
+def _policy_of(options: QpOptions) -> tuple[Policy, tuple]:
+    """What to do about derivatives and failures, and the settings of the solver."""
+    _, derivative, on_failure, method, solver_args, *_ = options
     settings: tuple = ()
     limited = False
     if solver_args:
         chosen = _options.solver_options(solver_args)
         settings, limited = settings_key(chosen.settings), chosen.limited
     if derivative == "exact" and on_failure == "raise" and method == "direct" and not limited:
-        policy = _EXACT
-    else:
-        policy = Policy(
-            _options.derivative(derivative),
-            _options.on_failure(on_failure),
-            _options.method(method),
-            limited,
-        )
+        return _EXACT, settings
+    policy = Policy(
+        _options.derivative(derivative),
+        _options.on_failure(on_failure),
+        _options.method(method),
+        limited,
+    )
+    return policy, settings
+
+
+def run_qp(
+    tensors: Sequence[torch.Tensor | None],
+    options: QpOptions,
+    module: Any = None,
+    warm: bool = False,
+) -> Any:
+    """`qp`; `module` keeps the solution, and with `warm` the solve starts from the last one."""
+    policy, settings = _policy_of(options)
     shapes: list[tuple[int, ...] | None] = []
     # The usual case: float64 throughout, on the CPU.
     usual = True
@@ -372,7 +263,7 @@ def run_qp(
         usual = usual and tensor.dtype is torch.float64 and tensor.is_cpu
     like = tensors[1]
     single = like is not None and like.dtype is torch.float32
-    plan = plan_of(tuple(shapes), settings, duals, single)
+    plan = plan_of(tuple(shapes), settings, options.duals, single)
     assert like is not None
     if not usual:
         check_tensors(tensors)
@@ -380,14 +271,25 @@ def run_qp(
         tensors = [
             None if gone else tensor for tensor, gone in zip(tensors, plan.absent, strict=True)
         ]
-    call = Call(plan.program, policy, like, start, observe)
+    program: Any = plan.program
+    if options.on_infeasible != "fail" or options.violation:
+        program = _elastic_program(program, options, settings, single)
+    start = module._last if warm else None
+    call = Call(program, policy, like, start, None if module is None else module._observe)
     results = evaluate(call, tensors, plan.batch)
-    return results if duals else results[0]
+    return results if options.duals or options.violation else results[0]
 
 
-def _compiled_qp(Q: Any, p: Any, G: Any, h: Any, A: Any, b: Any, *rest: Any) -> Any:
-    """`run_qp` with its tensors as arguments of their own."""
-    return run_qp((Q, p, G, h, A, b), *rest)
+def _elastic_program(
+    program: QpProgram, options: QpOptions, settings: tuple, single: bool
+) -> ElasticProgram:
+    """The program with its relaxed one."""
+    elastic = _options.on_infeasible(options.on_infeasible)
+    if elastic is None:
+        raise ValueError(NO_VIOLATION)
+    sizes = (program.n, program.equalities, program.inequalities)
+    relaxed = relaxed_qp(*sizes, options.duals, settings, single, elastic)
+    return ElasticProgram(program, relaxed, options.violation)
 
 
-_opaque_qp = opaque(_compiled_qp)
+_opaque_qp = opaque(run_qp)

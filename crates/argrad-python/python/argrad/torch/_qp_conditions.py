@@ -10,7 +10,8 @@ import torch
 
 from argrad import _conditions, _options
 from argrad._policy import settings_key
-from argrad.torch._qp import check_tensors, plan_of
+from argrad.torch._qp import check_tensors
+from argrad.torch._qp_program import plan_of
 
 
 def qp_conditions(

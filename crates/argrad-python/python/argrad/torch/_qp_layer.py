@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from argrad import _conditions, _core, _options
 from argrad._policy import settings_key
 from argrad._shapes import transpose_hint
-from argrad.torch._call import named_reports, opaque
-from argrad.torch._qp import NAMES, core_qp, run_qp
+from argrad.torch._call import named_reports
+from argrad.torch._elastic import NO_VIOLATION, elastic_reports
+from argrad.torch._qp import QpOptions, compiled_qp, run_qp
 from argrad.torch._qp_conditions import qp_conditions
+from argrad.torch._qp_program import NAMES, core_qp
 
 
 class QpLayer(torch.nn.Module):
@@ -54,6 +55,8 @@ class QpLayer(torch.nn.Module):
         method: _options.Method = "direct",
         solver_args: Mapping[str, Any] | None = None,
         warm_start: bool = False,
+        on_infeasible: _options.OnInfeasible = "fail",
+        violation: bool = False,
     ) -> None:
         super().__init__()
         for name, count in (("n", n), ("inequalities", inequalities), ("equalities", equalities)):
@@ -85,11 +88,16 @@ class QpLayer(torch.nn.Module):
         self.solver_args = dict(solver_args or {})
         _options.solver_options(self.solver_args)
         self.warm_start = bool(warm_start)
+        self.on_infeasible = on_infeasible
+        self.violation = bool(violation)
+        if _options.on_infeasible(on_infeasible) is None and self.violation:
+            raise ValueError(NO_VIOLATION)
         self._last: _core.QpSolved | None = None
+        self._elastic: dict[str, Any] | None = None
 
     def forward(
         self, *args: torch.Tensor, warm_start: bool | None = None, **named: torch.Tensor
-    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """Solves with the arguments that are fed, in the order of `fed` or by name.
 
         `warm_start` (default: that of the constructor) begins at the solution of the previous
@@ -98,9 +106,17 @@ class QpLayer(torch.nn.Module):
         """
         tensors = self._arguments(args, named)
         warm = self.warm_start if warm_start is None else warm_start
-        start = self._last if warm else None
-        run = _opaque_layer if torch.compiler.is_compiling() else _run_layer
-        return run(self, tensors, start)
+        options = QpOptions(
+            self.duals,
+            self.derivative,
+            self.on_failure,
+            self.method,
+            self.solver_args,
+            self.on_infeasible,
+            self.violation,
+        )
+        run = compiled_qp if torch.compiler.is_compiling() else run_qp
+        return run(tensors, options, self, warm)
 
     def _check_given(self, name: str, value: torch.Tensor) -> None:
         """Raises ValueError unless an argument of the constructor has the shape of one sample."""
@@ -197,17 +213,23 @@ class QpLayer(torch.nn.Module):
     def _observe(self, solution: Any) -> None:
         """Keeps the solution of a call, but not what its derivative needs."""
         self._last = solution.core.without_tape()
+        self._elastic = elastic_reports(solution)
 
     @property
-    def info(self) -> dict[str, np.ndarray] | None:
+    def info(self) -> dict[str, Any] | None:
         """Reports on the last call, arrays with one entry per sample; None before the first.
 
         `status` holds names ("solved", "primal_infeasible", ...); `iterations`, `polish_steps`,
         `factorizations`, `warm_started`, `objective`, `residual`, `primal_residual`,
-        `dual_residual`, `gap`, `weakly_active`, `condition`, `unique`.
+        `dual_residual`, `gap`, `weakly_active`, `condition`, `unique`. With
+        ``on_infeasible="elastic"`` also `violation`, the size of each sample's violation, and
+        `violations`, a dictionary of the same by constraint; the other reports on a violated
+        sample are those of its relaxed program.
         """
         last = self._last
-        return None if last is None else named_reports(last.reports)
+        if last is None:
+            return None
+        return named_reports(last.reports if self._elastic is None else self._elastic)
 
     def extra_repr(self) -> str:
         return (
@@ -216,21 +238,6 @@ class QpLayer(torch.nn.Module):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_last": None}
-
-
-def _run_layer(layer: QpLayer, tensors: Sequence[torch.Tensor | None], start: Any) -> Any:
-    """One call of a layer."""
-    return run_qp(
-        tensors,
-        layer.duals,
-        layer.derivative,
-        layer.on_failure,
-        layer.method,
-        layer.solver_args,
-        start,
-        layer._observe,
-    )
-
-
-_opaque_layer = opaque(_run_layer)
+        state = {**self.__dict__, "_last": None, "_elastic": None}
+        state.pop("_observer", None)
+        return state

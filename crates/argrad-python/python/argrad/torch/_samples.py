@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from argrad.torch._call import Arrays, Call, Solution, to_array, to_tensor
+from argrad.torch._call import Arrays, Call, Solution, to_array, to_tensor, unseen
 
 # A sample's name is the number of its solve, shifted, plus its place in that solve's batch.
 SHIFT = 32
@@ -76,6 +76,7 @@ def result_ranks(call: Call) -> list[int]:
     return [len(shape) for shape in call.program.results]
 
 
+@unseen
 def by_sample(
     call: Call,
     names: torch.Tensor,

@@ -15,7 +15,14 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from argrad.torch._call import THIRD, Call, SecondDerivative, optional_array, to_results
+from argrad.torch._call import (
+    THIRD,
+    Call,
+    SecondDerivative,
+    constant,
+    optional_array,
+    to_results,
+)
 from argrad.torch._samples import (
     SHIFT,
     argument_ranks,
@@ -50,6 +57,14 @@ def differentiated(tensor: torch.Tensor) -> bool:
         tensor = _functorch.get_unwrapped(tensor)
     # Around a transform the tangent of forward mode cannot be looked at, so its level decides.
     return (reverse and tensor.requires_grad) or (forward_ad._current_level >= 0 and not forward)
+
+
+@constant
+def composes() -> bool:
+    """Whether the operators compose with the transforms that are active: with vmap they do, with
+    derivatives they do not. Where a graph is made, this runs once, and nothing of it is traced."""
+    stack = _functorch.get_interpreter_stack() or ()
+    return all(level.key() == _functorch.TransformType.Vmap for level in stack)
 
 
 class Solve(torch.autograd.Function):
