@@ -1,38 +1,60 @@
 //! Checks of what a derivative is asked for.
 
 use super::{Cotangent, Differentiation, Method, Mode, OnFailure, Tangent};
-use crate::program::{Error, Report, Status, check_slot};
+use crate::program::{Error, Report, Status, Structure, check_slot};
 use crate::tape::Tape;
 
-impl Tape {
-    pub(super) fn check_cotangent(&self, cotangent: &Cotangent<'_>) -> Result<(), Error> {
-        let structure = &self.prepared.analysis.structure;
-        let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
-        check_length("cotangent.x", cotangent.x, batch, n)?;
-        check_length("cotangent.z", cotangent.z, batch, m)?;
-        check_length("cotangent.s", cotangent.s, batch, m)
+impl Cotangent<'_> {
+    /// Checks the lengths, for a batch of programs of this structure.
+    ///
+    /// # Errors
+    /// [`Error::Length`].
+    pub fn check(&self, structure: &Structure, batch: usize) -> Result<(), Error> {
+        let (n, m) = (structure.variables(), structure.rows());
+        check_length("cotangent.x", self.x, batch, n)?;
+        check_length("cotangent.z", self.z, batch, m)?;
+        check_length("cotangent.s", self.s, batch, m)
     }
+}
 
-    pub(super) fn check_tangent(&self, tangent: &Tangent<'_>) -> Result<(), Error> {
-        let structure = &self.prepared.analysis.structure;
+impl Tangent<'_> {
+    /// Checks the lengths, for a batch of programs of this structure.
+    ///
+    /// # Errors
+    /// [`Error::Length`].
+    pub fn check(&self, structure: &Structure, batch: usize) -> Result<(), Error> {
         for (argument, slot, len) in [
-            ("tangent.p", tangent.p, structure.p.nnz()),
-            ("tangent.q", tangent.q, structure.variables()),
-            ("tangent.a", tangent.a, structure.a.nnz()),
-            ("tangent.b", tangent.b, structure.rows()),
+            ("tangent.p", self.p, structure.p.nnz()),
+            ("tangent.q", self.q, structure.variables()),
+            ("tangent.a", self.a, structure.a.nnz()),
+            ("tangent.b", self.b, structure.rows()),
         ] {
             if let Some(slot) = slot {
-                check_slot(argument, slot, len, self.batch())?;
+                check_slot(argument, slot, len, batch)?;
             }
         }
         Ok(())
     }
 }
 
+impl Tape {
+    pub(super) fn check_cotangent(&self, cotangent: &Cotangent<'_>) -> Result<(), Error> {
+        cotangent.check(&self.prepared.analysis.structure, self.batch())
+    }
+
+    pub(super) fn check_tangent(&self, tangent: &Tangent<'_>) -> Result<(), Error> {
+        tangent.check(&self.prepared.analysis.structure, self.batch())
+    }
+}
+
 impl Differentiation {
     /// Checks that every number is in its range, and that failed samples are allowed where there
     /// are any.
-    pub(super) fn check(&self, reports: &[Report]) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::Setting`]; [`Error::Unsolved`] for samples without a solution, unless NaN or zero
+    /// is asked for.
+    pub fn check(&self, reports: &[Report]) -> Result<(), Error> {
         let positive = |setting: &'static str, value: f64| match value > 0.0 && value.is_finite() {
             true => Ok(()),
             false => Err(Error::Setting {

@@ -113,7 +113,10 @@ impl Default for Settings {
 
 impl Settings {
     /// Checks that every setting is in its range.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first that is not.
+    pub fn check(&self) -> Result<(), Error> {
         let setting =
             |setting, expected, found: String| Err(Error::Setting { setting, expected, found });
         if !(self.tolerance >= 1e-14 && self.tolerance < 1.0) {

@@ -350,9 +350,19 @@ impl Structure {
         Ok(Self { auxiliary, ..self })
     }
 
-    /// Whether variable `j` only helps to state the program.
-    pub(crate) fn is_auxiliary(&self, j: usize) -> bool {
+    /// Whether variable `j` only helps to state the program, see [`Self::with_auxiliary`].
+    pub fn is_auxiliary(&self, j: usize) -> bool {
         self.auxiliary.get(j).is_some_and(|&auxiliary| auxiliary)
+    }
+
+    /// Whether entry `k` of the pattern of P is zero in every program, see [`Self::with_zeros`].
+    pub fn is_zero_in_p(&self, k: usize) -> bool {
+        self.p_zeros.get(k).is_some_and(|&zero| zero)
+    }
+
+    /// Whether entry `k` of the pattern of A is.
+    pub fn is_zero_in_a(&self, k: usize) -> bool {
+        self.a_zeros.get(k).is_some_and(|&zero| zero)
     }
 
     /// The same structure with no entry known to be zero; `None` where none is.

@@ -58,6 +58,18 @@ pub struct Values<'a> {
     pub b: Slot<'a>,
 }
 
+impl Values<'_> {
+    /// Checks lengths and finiteness of all numbers, as a solve does.
+    ///
+    /// # Errors
+    /// [`Error::Length`]; [`Error::NotFinite`] where a number is NaN or infinite, but for `+inf` in
+    /// the b of an inequality.
+    pub fn check(&self, structure: &Structure) -> Result<(), Error> {
+        check_values(structure, self)?;
+        check_finite_samples(structure, self, 0, self.batch)
+    }
+}
+
 /// Lengths and finiteness of all values.
 pub(crate) fn check_values(structure: &Structure, values: &Values<'_>) -> Result<(), Error> {
     let (n, m) = (structure.variables(), structure.rows());
