@@ -20,6 +20,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 	--config profile.release.package.argrad-solver.codegen-units=16
 .PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
 .PHONY: bench accuracy cones units problems large model argmin decision miri
+.PHONY: gpu-check gpu-sanitize bench-gpu
 .PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow test-ray
 .NOTPARALLEL:
 
@@ -135,6 +136,24 @@ decision:
 		'import sysconfig; print(sysconfig.get_path("purelib"))')/parent.pth
 	.venv-pyepo/bin/python -m pip install --quiet pyepo ortools
 	.venv-pyepo/bin/python $(PACKAGE)/benches/decision.py $(BENCH_ARGS)
+
+## Every kernel compiled for three generations of cards, without a card: registers, spills,
+## occupancy. NVIDIA's compilers come as Python packages, into .venv-gpu.
+gpu-check:
+	$(PYTHON) -m venv .venv-gpu
+	.venv-gpu/bin/python -m pip install --quiet "nvidia-cuda-nvrtc-cu12>=12.9,<13" \
+		"nvidia-cuda-nvcc-cu12>=12.9,<13"
+	.venv-gpu/bin/python crates/argrad-gpu/check/compile.py
+
+## The tests of the kernels on the host with sanitizers: memory and arithmetic, then missing
+## barriers.
+gpu-sanitize:
+	ARGRAD_GPU_SANITIZE=address,undefined $(CARGO) test -p argrad-gpu-host --release --test host
+	ARGRAD_GPU_SANITIZE=thread $(CARGO) test -p argrad-gpu-host --release --test host threads::
+
+## Batches on a card against the CPU engine. BENCH_ARGS="--sizes 10,100 --batches 128" for some.
+bench-gpu:
+	$(CARGO) bench -p argrad-gpu --features cuda --bench gpu -- $(BENCH_ARGS)
 
 ## The Python environment: what the package's tests and checks need, and the package itself,
 ## editable.

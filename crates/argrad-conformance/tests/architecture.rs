@@ -25,7 +25,7 @@ struct Allowance {
     inner_circles: usize,
 }
 
-const ALLOWANCES: [Allowance; 6] = [
+const ALLOWANCES: [Allowance; 7] = [
     Allowance::new("argrad-solver", 0, 0, 0, 0),
     // One circle of files is meant: an atom writes a graph, which holds functions of parameters,
     // which are atoms.
@@ -34,6 +34,7 @@ const ALLOWANCES: [Allowance; 6] = [
     Allowance::new("argrad-candle", 0, 0, 0, 0),
     Allowance::new("argrad-applications", 0, 0, 0, 0),
     Allowance::new("argrad-python", 0, 0, 0, 0),
+    Allowance::new("argrad-gpu", 0, 0, 0, 0),
 ];
 
 impl Allowance {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FORMULAS: [&str; 2] = ["docs/dpp.md", "docs/atoms.md"];
 
 /// Crates whose sections of the code map name each room, in the order of `lib.rs`.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "argrad-solver",
     "argrad",
     "argrad-burn",
@@ -17,6 +17,7 @@ const CRATES: [&str; 8] = [
     "argrad-python",
     "argrad-conformance",
     "argrad-homogeneous",
+    "argrad-gpu",
 ];
 
 #[test]

@@ -1,0 +1,40 @@
+//! Compiles the kernels for the host, once for each order of their loops. `ARGRAD_GPU_SANITIZE`
+//! names sanitizers of the compiler, such as `address,undefined` or `thread`.
+
+use std::env;
+
+fn main() {
+    let kernels = "../argrad-gpu/kernels";
+    println!("cargo:rerun-if-changed={kernels}");
+    println!("cargo:rerun-if-changed=src/launch.cpp");
+    println!("cargo:rerun-if-env-changed=ARGRAD_GPU_SANITIZE");
+    let sanitizers = env::var("ARGRAD_GPU_SANITIZE").ok().filter(|names| !names.is_empty());
+    for order in ["0", "1", "2"] {
+        let mut build = cc::Build::new();
+        build
+            .cpp(true)
+            .std("c++17")
+            .opt_level(2)
+            .include(kernels)
+            .file("src/launch.cpp")
+            // Nothing is fused but what the text fuses.
+            .flag_if_supported("-ffp-contract=off")
+            .flag_if_supported("-Wno-unknown-pragmas")
+            .flag_if_supported("-Wno-unused-parameter")
+            .define("HOST_ORDER", order);
+        if cfg!(target_arch = "x86_64") {
+            build.flag_if_supported("-mfma"); // fma() without a call; every x86-64 since 2013
+        }
+        for name in ["solve", "adjoint", "tangent", "gradient", "launch", "lengths"] {
+            let own = format!("argrad_{name}_{order}");
+            build.define(&format!("argrad_{name}"), own.as_str());
+        }
+        if let Some(names) = &sanitizers {
+            build.flag(format!("-fsanitize={names}")).flag("-fno-sanitize-recover=all").flag("-g");
+        }
+        build.compile(&format!("argrad_kernels_{order}"));
+    }
+    if let Some(names) = sanitizers {
+        println!("cargo:rustc-link-arg=-fsanitize={names}");
+    }
+}

@@ -1,0 +1,162 @@
+//! The kernels of [`argrad_gpu`] compiled for the host: a [`Machine`] without a card, for tests.
+#![deny(missing_docs)]
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Mutex;
+
+use argrad_gpu::{Arguments, Entry, Error, Launch, Limits, Machine};
+
+/// How the loops of a block run, see `kernels/block.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// One thread, in order.
+    Ascending,
+    /// One thread, every loop in a random order.
+    Random,
+    /// Four threads with barriers.
+    Threads,
+}
+
+/// The host as a machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// How loops run.
+    pub order: Order,
+    /// Bytes that a block has as its shared memory.
+    pub shared_bytes: usize,
+    /// Bytes that are free, as it is said.
+    pub free_bytes: u64,
+}
+
+impl Host {
+    /// A host with the shared memory of a block of an H100.
+    pub fn new(order: Order) -> Self {
+        Self { order, shared_bytes: 232_448, free_bytes: u64::MAX }
+    }
+}
+
+/// Memory that kernels write behind the back of the compiler.
+pub struct Memory {
+    numbers: *mut [f64],
+}
+
+// SAFETY: a pointer to memory of its own, which only launches and copies read and write.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    fn new(numbers: Vec<f64>) -> Self {
+        Self { numbers: Box::into_raw(numbers.into_boxed_slice()) }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: from `Box::into_raw`, and dropped once.
+        drop(unsafe { Box::from_raw(self.numbers) });
+    }
+}
+
+type LaunchBlock = unsafe extern "C" fn(i32, *const c_void, *mut f64);
+
+unsafe extern "C" {
+    fn argrad_launch_0(entry: i32, arguments: *const c_void, shared: *mut f64);
+    fn argrad_launch_1(entry: i32, arguments: *const c_void, shared: *mut f64);
+    fn argrad_launch_2(entry: i32, arguments: *const c_void, shared: *mut f64);
+    fn argrad_lengths_0(n: i32, m: i32, out: *mut i64);
+}
+
+/// Only one block of threads has the barrier.
+static BARRIER: Mutex<()> = Mutex::new(());
+
+impl Machine for Host {
+    type Memory = Memory;
+
+    fn limits(&self) -> Result<Limits, Error> {
+        Ok(Limits { shared_bytes: self.shared_bytes, free_bytes: self.free_bytes })
+    }
+
+    fn blocks_at_once(&self, _entry: Entry, _launch: Launch) -> Result<usize, Error> {
+        Ok(1)
+    }
+
+    fn zeros(&self, len: usize) -> Result<Memory, Error> {
+        Ok(Memory::new(vec![0.0; len]))
+    }
+
+    fn upload(&self, numbers: &[f64]) -> Result<Memory, Error> {
+        Ok(Memory::new(numbers.to_vec()))
+    }
+
+    fn upload_indices(&self, indices: &[i32]) -> Result<Memory, Error> {
+        let memory = Memory::new(vec![0.0; indices.len().div_ceil(2)]);
+        // SAFETY: two indices take the place of one number.
+        unsafe {
+            ptr::copy_nonoverlapping(indices.as_ptr(), memory.numbers.cast(), indices.len());
+        }
+        Ok(memory)
+    }
+
+    fn download(&self, memory: &Memory, numbers: &mut [f64]) -> Result<(), Error> {
+        assert!(numbers.len() <= memory.numbers.len());
+        // SAFETY: as long as that, and no launch is under way: they run to their end.
+        unsafe {
+            ptr::copy_nonoverlapping(memory.numbers.cast(), numbers.as_mut_ptr(), numbers.len());
+        }
+        Ok(())
+    }
+
+    fn address(&self, memory: &Memory) -> u64 {
+        memory.numbers.cast::<f64>().expose_provenance() as u64
+    }
+
+    unsafe fn launch(&self, launch: Launch, arguments: &Arguments) -> Result<(), Error> {
+        let block: LaunchBlock = match self.order {
+            Order::Ascending => argrad_launch_0,
+            Order::Random => argrad_launch_1,
+            Order::Threads => argrad_launch_2,
+        };
+        let _alone = (self.order == Order::Threads).then(|| BARRIER.lock());
+        let entry = arguments.entry();
+        let number = Entry::ALL.iter().position(|&e| e == entry).unwrap_or(0) as i32;
+        // Exactly as long as the launch says, so that a sanitizer sees what lies beyond.
+        let mut shared = vec![f64::NAN; launch.shared_bytes / size_of::<f64>()];
+        let given: *const c_void = match arguments {
+            Arguments::Solve(given) => ptr::from_ref(given).cast(),
+            Arguments::Adjoint(given) | Arguments::Tangent(given) => ptr::from_ref(given).cast(),
+            Arguments::Gradient(given) => ptr::from_ref(given).cast(),
+        };
+        // SAFETY: the caller's; the structs are those of the kernels.
+        unsafe { block(number, given, shared.as_mut_ptr()) };
+        Ok(())
+    }
+}
+
+/// What the kernels take, as they say it themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// Numbers of a problem that every step needs.
+    pub resident: usize,
+    /// Those that are seldom used.
+    pub spare: usize,
+    /// Those in shared memory whatever the size.
+    pub fixed: usize,
+    /// Bytes of the arguments of solve, derivative and gradient.
+    pub arguments: [usize; 3],
+    /// Numbers of a report.
+    pub report: usize,
+}
+
+impl Lengths {
+    /// For programs with `n` variables and `m` rows.
+    pub fn new(n: usize, m: usize) -> Self {
+        let mut out = [0_i64; 7];
+        // SAFETY: it writes seven numbers.
+        unsafe { argrad_lengths_0(n as i32, m as i32, out.as_mut_ptr()) };
+        let [resident, spare, fixed, solve, derivative, gradient, report] =
+            out.map(|len| len as usize);
+        Self { resident, spare, fixed, arguments: [solve, derivative, gradient], report }
+    }
+}

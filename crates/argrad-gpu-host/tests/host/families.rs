@@ -1,0 +1,73 @@
+//! Families of quadratic programs, and what can be asked of two engines that solve them.
+
+use argrad_conformance::ProgramBatch;
+use argrad_conformance::generators::{self, Size, Units};
+
+/// Programs of one structure.
+pub struct Family {
+    pub name: &'static str,
+    pub batch: ProgramBatch,
+    pub is_solvable: bool,
+    /// Whether z is unique, and so what is asked of it.
+    pub is_z_unique: bool,
+    /// What points and derivatives may differ by, relative to the largest entry of a sample: the
+    /// condition of the programs is in it.
+    pub tolerances: [f64; 2],
+}
+
+impl Family {
+    pub fn new(name: &'static str, batch: ProgramBatch) -> Self {
+        Self { name, batch, is_solvable: true, is_z_unique: true, tolerances: [1e-10; 2] }
+    }
+}
+
+/// Samples of each family; `ARGRAD_GPU_COUNT=1000` for more.
+pub fn count() -> usize {
+    let given = std::env::var("ARGRAD_GPU_COUNT").ok();
+    given.and_then(|count| count.parse().ok()).unwrap_or(100)
+}
+
+const fn size(variables: usize, inequalities: usize, equalities: usize, batch: usize) -> Size {
+    Size { variables, inequalities, equalities, batch }
+}
+
+/// Programs with a solution, of which at most the multipliers are not unique; `count` of each.
+pub fn solvable(count: usize) -> Vec<Family> {
+    let (small, medium) = (size(10, 10, 4, count), size(20, 18, 6, count));
+    // So few rows that all may be active.
+    let few = size(10, 6, 2, count);
+    let random = generators::random_qp(small, 1);
+    let units = Units::random(&random.structure, 3.0, 2);
+    let not_unique = |name, batch| Family { is_z_unique: false, ..Family::new(name, batch) };
+    vec![
+        Family::new("random", random.clone()),
+        Family::new("no equalities", generators::random_qp(size(17, 20, 0, count), 3)),
+        Family::new("no inequalities", generators::random_qp(size(9, 0, 5, count), 4)),
+        Family::new("one variable", generators::random_qp(size(1, 1, 0, count), 5)),
+        Family::new("vertices", generators::vertex_programs(size(6, 12, 3, count), 7)),
+        Family::new("shared matrices", generators::shared_qp(medium, 8)),
+        Family::new("in other units", units.of_batch(&random)),
+        Family::new("ill-conditioned", generators::ill_conditioned(medium, 1e4, 9).batch),
+        Family::new("perturbed", generators::perturbed(&random, 0.01, 10)),
+        Family::new("nearly weakly active", generators::weakly_active(few, 2, 1e-4, 11).batch),
+        Family::new("total variation", generators::total_variation(12, 0.3, count, 12)),
+        Family::new("sudoku", generators::sudoku_layer(count.min(40), 13)),
+        not_unique("of low rank", generators::known_solution(size(8, 8, 6, count), 5, 6).batch),
+        not_unique("duplicate equalities", generators::duplicate_equalities(small, 14).batch),
+        not_unique("redundant inequalities", generators::redundant_inequalities(small, 15).batch),
+    ]
+}
+
+/// Programs without a solution; `count` of each.
+pub fn unsolvable(count: usize) -> Vec<Family> {
+    let (small, medium) = (size(6, 8, 2, count), size(20, 30, 8, count));
+    let family = |name, batch| Family { is_solvable: false, ..Family::new(name, batch) };
+    vec![
+        family("conflicting inequalities", generators::conflicting_inequalities(small, 1)),
+        family("the same, larger", generators::conflicting_inequalities(medium, 2)),
+        family("conflicting equalities", generators::conflicting_equalities(small, 3)),
+        family("the same, larger", generators::conflicting_equalities(medium, 4)),
+        family("unbounded", generators::unbounded(small, 5)),
+        family("the same, larger", generators::unbounded(medium, 6)),
+    ]
+}

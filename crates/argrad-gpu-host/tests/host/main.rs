@@ -1,0 +1,12 @@
+//! The whole solver of `argrad_gpu`, its kernels compiled for the host, against `argrad_solver`.
+
+mod agreement;
+mod bad_input;
+mod case;
+mod empty;
+mod families;
+mod layout;
+mod orders;
+mod removed_rows;
+mod threads;
+mod unsolvable;

@@ -1,0 +1,110 @@
+// What a launch is given. The same structs, field by field, are in `src/arguments.rs`.
+#pragma once
+
+// The part of a program that never changes. CPU: argrad-solver/src/program/structure.rs.
+struct Structure {
+    int n, m;
+    // Entries of the patterns of P (upper triangle) and A.
+    int p_len, a_len;
+    // Nonnegative rows.
+    int inequalities;
+    // Samples whose P is a matrix of their own to check: all, one, or none.
+    int convexity_checks;
+    const int *p_row, *p_column, *a_row, *a_column;
+    // Row by row, whether it is an inequality; variable by variable, whether it only helps to state
+    // the program.
+    const int *is_inequality, *is_auxiliary;
+    // Entry by entry of P and A, whether its value is not looked at, being zero.
+    const int *p_is_zero, *a_is_zero;
+};
+
+// Numbers of a batch; an argument of stride zero is shared. CPU: program/values.rs.
+struct Values {
+    const double *p, *q, *a, *b;
+    long long p_stride, q_stride, a_stride, b_stride;
+};
+
+// What the caller may choose. CPU: program/settings.rs.
+struct Settings {
+    double tolerance, reduced_tolerance, infeasibility_tolerance, data_rounding;
+    double convexity_tolerance;
+    int max_iterations, max_polish_steps;
+};
+
+// Memory of a launch: per block `spare_len` numbers, and `resident_len` more where `is_resident` is
+// zero; else those are in shared memory.
+struct Memory {
+    double* workspace;
+    long long resident_len, spare_len;
+    int is_resident;
+    // Number of the next problem, from zero.
+    int* next;
+};
+
+struct SolveArguments {
+    Structure structure;
+    Values values;
+    Settings settings;
+    Memory memory;
+    int batch;
+    // x: n, z and s: m, report: REPORT_LEN, tape: tape_len numbers a sample; no tape where null.
+    double *x, *z, *s, *report, *tape;
+    long long tape_len;
+};
+
+// An adjoint or a tangent. CPU: derivative/adjoint.rs, derivative/tangent.rs.
+struct DerivativeArguments {
+    Structure structure;
+    Values values;
+    Memory memory;
+    int batch;
+    const double *x, *z, *s, *report, *tape;
+    long long tape_len;
+    // Adjoint: cotangents of x, z, s; null for zero. Tangent: null.
+    const double *of_x, *of_z, *of_s;
+    // Tangent: changes of the values, null for zero. Adjoint: null.
+    Values change;
+    // Adjoint: l1 (n) and l2 (m), from which gradients follow. Tangent: dx, dz, ds.
+    double *out_x, *out_z, *out_s;
+    // Linear residual, and iterations of a least-norm solve: two numbers a sample.
+    double* linear;
+};
+
+// Gradients of P and A from adjoints: outer products, summed where shared. CPU:
+// derivative/gradient.rs.
+struct GradientArguments {
+    Structure structure;
+    int batch;
+    const double *x, *z, *l1, *l2;
+    double *dp, *dq, *da, *db;
+    int p_is_shared, q_is_shared, a_is_shared, b_is_shared;
+};
+
+// Numbers of a report, in this order. Rust: src/report.rs.
+enum ReportField {
+    STATUS,
+    ITERATIONS,
+    POLISH_STEPS,
+    FACTORIZATIONS,
+    OBJECTIVE,
+    PRIMAL_RESIDUAL,
+    DUAL_RESIDUAL,
+    GAP,
+    RESIDUAL,
+    WEAKLY_ACTIVE,
+    CONDITION,
+    UNIQUE_X,
+    UNIQUE_Z,
+    CONVEXITY,
+    REPORT_LEN,
+};
+
+enum Status {
+    SOLVED,
+    ALMOST_SOLVED,
+    PRIMAL_INFEASIBLE,
+    DUAL_INFEASIBLE,
+    ITERATION_LIMIT,
+    NUMERICAL_TROUBLE,
+    NOT_CONVEX,
+};

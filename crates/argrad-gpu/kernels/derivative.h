@@ -1,0 +1,160 @@
+// The derivative of one solved problem, forward and adjoint: one solve with the factor that the
+// solve left behind, refined on the system without regularization,
+//   Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0.
+// CPU counterparts: argrad-solver/src/derivative/system.rs, adjoint.rs, tangent.rs.
+#pragma once
+#include "least_norm.h"
+#include "solve.h"
+
+// A right-hand side has no solution where refinement leaves this much of it, which is this much of
+// the solution too.
+#define UNREFINED 1e-8
+#define INCONSISTENT 1e-12
+
+// Reads back what the solve left: the scaled P and A, the active set and the factor.
+LARGE void read_tape(const Problem& p, const DerivativeArguments& of, long long sample) {
+    const double* tape = of.tape + sample * of.tape_len;
+    load(p, of.structure, of.values, sample);
+    double cost_scale = tape[0];
+    ONE p.cost_scale() = cost_scale;
+    const double *x_scale = tape + 1, *pivot = x_scale + p.n, *row_scale = pivot + p.n;
+    const double *inside = row_scale + p.m, *weight = inside + p.m, *factor = weight + p.m;
+    EACH(i, p.m) {
+        p.row_scale[i] = row_scale[i];
+        p.inside[i] = inside[i];
+        p.weight[i] = weight[i];
+    }
+    EACH(j, p.n) {
+        p.x_scale[j] = x_scale[j];
+        p.pivot[j] = pivot[j];
+        const double* column = factor + (long long)j * (2 * p.n - j + 1) / 2;
+        for (int i = j; i < p.n; i++) p.l(i, j) = column[i - j];
+        for (int i = 0; i <= j; i++) p.p(i, j) *= cost_scale * x_scale[j] * x_scale[i];
+        for (int i = 0; i < p.m; i++) p.at(i, j) *= x_scale[j] * row_scale[i];
+    }
+    SYNC();
+    invert_diagonal_blocks(p, 0, (int)panels(p.n));
+}
+
+// Solves for the first right-hand side. A solution that is not unique is that of least norm.
+LARGE void solve_derivative(const Problem& p, const double* report, double* linear) {
+    bool is_singular = report[UNIQUE_X] == 0.0 || report[UNIQUE_Z] == 0.0;
+    auto is_left = [](Accuracy a) { return a.residual > UNREFINED && a.backward > INCONSISTENT; };
+    Accuracy found = solve_projection_system(p, is_singular, p.rhs, p.solution);
+    if (is_left(found) && is_singular) {
+        // What keeps rounding errors out of the null space hides small singular values beside it.
+        found = solve_projection_system(p, false, p.rhs, p.solution);
+    }
+    Iterated iterated = {found.backward, 0, false};
+    if (is_left(found)) iterated = least_norm(p, p.rhs, p.solution);
+    ONE {
+        linear[0] = iterated.residual;
+        linear[1] = iterated.is_unfinished ? -iterated.iterations : iterated.iterations;
+    }
+    SYNC();
+}
+
+// Whether a report is that of a solution.
+DEVICE bool is_solved(const double* report) {
+    return report[STATUS] == SOLVED || report[STATUS] == ALMOST_SOLVED;
+}
+
+// What a sample without a solution has.
+DEVICE void write_nothing(const Problem& p, const DerivativeArguments& of, long long sample) {
+    EACH(j, p.n) of.out_x[sample * p.n + j] = 0.0;
+    EACH(i, p.m) {
+        of.out_z[sample * p.m + i] = 0.0;
+        if (of.out_s != nullptr) of.out_s[sample * p.m + i] = 0.0;
+    }
+    ONE of.linear[2 * sample] = of.linear[2 * sample + 1] = 0.0;
+}
+
+// The adjoint: l1 and l2, from which all gradients follow.
+DEVICE void adjoint_of_sample(const DerivativeArguments& of, const Problem& p, long long sample) {
+    const double* report = of.report + sample * REPORT_LEN;
+    if (!is_solved(report)) return write_nothing(p, of, sample);
+    read_tape(p, of, sample);
+    // The cotangent in the units of the scaled program; that of the slack goes through b - Ax. The
+    // slack of a removed row is constant.
+    double* through_s = p.ds;
+    EACH(i, p.m) {
+        long long k = sample * p.m + i;
+        double of_s = of.of_s != nullptr && !is_removed(p.b[i]) ? of.of_s[k] : 0.0;
+        double of_z = of.of_z != nullptr ? of.of_z[k] : 0.0;
+        through_s[i] = p.inside[i] * (of_s * p.cost_scale() / p.row_scale[i]);
+        p.rhs[p.n + i] = of_z * p.row_scale[i] - through_s[i];
+    }
+    SYNC();
+    EACH(j, p.n) {
+        double of_x = of.of_x != nullptr ? of.of_x[sample * p.n + j] : 0.0;
+        double scaled = of_x * (p.cost_scale() * p.x_scale[j]);
+        p.rhs[j] = of.of_s != nullptr ? scaled - a_column(p, through_s, j) : scaled;
+    }
+    SYNC();
+    solve_derivative(p, report, of.linear + 2 * sample);
+    EACH(j, p.n) of.out_x[sample * p.n + j] = p.solution[j] * p.x_scale[j];
+    EACH(i, p.m) {
+        double l2 = p.solution[p.n + i] + through_s[i];
+        of.out_z[sample * p.m + i] = l2 * (p.row_scale[i] / p.cost_scale());
+    }
+    SYNC();
+}
+
+// `r1 = -(dP x + dq + dA'z)` and `r2 = db - dA x` into the first right-hand side, in the caller's
+// units: the changes take the place of P and A for a while.
+DEVICE void write_change(const Problem& p, const DerivativeArguments& of, long long sample) {
+    const Values& change = of.change;
+    const Structure& structure = of.structure;
+    EACH(k, p.square_ld * p.n) p.square[k] = 0.0;
+    EACH(k, p.a_ld * p.n) p.a[k] = 0.0;
+    SYNC();
+    if (change.p != nullptr) {
+        EACH(k, structure.p_len) {
+            p.p(structure.p_row[k], structure.p_column[k]) = change.p[sample * change.p_stride + k];
+        }
+    }
+    if (change.a != nullptr) {
+        EACH(k, structure.a_len) {
+            p.at(structure.a_row[k], structure.a_column[k]) =
+                change.a[sample * change.a_stride + k];
+        }
+    }
+    multiply(p, of.x + sample * p.n, of.z + sample * p.m);
+    EACH(j, p.n) {
+        double dq = change.q != nullptr ? change.q[sample * change.q_stride + j] : 0.0;
+        p.rhs[j] = -(p.px[j] + dq + p.atz[j]);
+    }
+    EACH(i, p.m) {
+        double db = change.b != nullptr ? change.b[sample * change.b_stride + i] : 0.0;
+        p.rhs[p.n + i] = db - p.ax[i];
+    }
+    SYNC();
+}
+
+// The tangent: dx, dz and ds along a change of the values.
+DEVICE void tangent_of_sample(const DerivativeArguments& of, const Problem& p, long long sample) {
+    const double* report = of.report + sample * REPORT_LEN;
+    if (!is_solved(report)) return write_nothing(p, of, sample);
+    write_change(p, of, sample);
+    read_tape(p, of, sample);
+    EACH(k, p.n + p.m) {
+        if (k < p.n) {
+            p.rhs[k] *= p.cost_scale() * p.x_scale[k];
+        } else {
+            int i = k - p.n;
+            // A removed row does not move anything.
+            p.rhs[k] = is_removed(p.b[i]) ? 0.0 : p.rhs[k] * p.row_scale[i];
+        }
+    }
+    SYNC();
+    solve_derivative(p, report, of.linear + 2 * sample);
+    multiply(p, p.solution, p.solution + p.n);
+    EACH(j, p.n) of.out_x[sample * p.n + j] = p.solution[j] * p.x_scale[j];
+    EACH(i, p.m) {
+        double dz = p.solution[p.n + i];
+        double ds = p.inside[i] * (p.rhs[p.n + i] - p.ax[i] - dz);
+        of.out_z[sample * p.m + i] = dz * p.row_scale[i] / p.cost_scale();
+        of.out_s[sample * p.m + i] = is_removed(p.b[i]) ? 0.0 : ds / p.row_scale[i];
+    }
+    SYNC();
+}

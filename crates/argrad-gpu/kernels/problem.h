@@ -1,0 +1,147 @@
+// The memory of one problem, and how a problem comes into it.
+//
+// CPU counterparts: argrad-solver/src/system/memory.rs, solve/equilibrate.rs (load).
+#pragma once
+#include "arguments.h"
+#include "block.h"
+
+// Columns that are eliminated together.
+#define PANEL 16
+// A right-hand side of an inequality from here on is no constraint: 1e19 in single precision.
+#define INFINITE_SIDE 9999999980506447872.0
+
+// Everything of one problem. P is the upper triangle of `square`, the factor its lower triangle one
+// row further down, so that both have a diagonal. Leading dimensions are odd: rows and columns are
+// read without conflicts of shared memory.
+struct Problem {
+    int n, m, square_ld, a_ld;
+    int p_len, inequalities;
+    const int *is_inequality, *is_auxiliary;
+    double *square, *a;
+    // Of the factor: inverse pivots, inverses of its diagonal blocks, weights of the rows.
+    double *pivot, *inverse, *weight;
+    // The scaled program beside P and A, and its scales.
+    double *q, *b, *x_scale, *row_scale;
+    // Scalars of the scaled program, see below.
+    double* scalars;
+    // The point; v = s - z; the derivative of the projection, zero or one, at v.
+    double *x, *z, *s, *v, *inside;
+    // Products with P, A and A'; a vector over the rows; scratch of solves and reductions.
+    double *px, *ax, *atz, *rows, *work, *scratch;
+    // Right-hand sides and solutions, two of n + m numbers each.
+    double *rhs, *solution;
+    // Interior point: its iterate, residuals, direction, scaling. Polish: see there.
+    double *iterate_x, *iterate_z, *iterate_s, *rx, *rz, *ds, *constant, *scaling;
+    // Seldom used: the Krylov space of refinement, points that are kept.
+    double *krylov, *best_x, *best_z, *best_s, *kept_x, *kept_v;
+
+    // The scale of the objective; the largest entry of the scaled P.
+    MEMBER double& cost_scale() const { return scalars[0]; }
+    MEMBER double& p_size() const { return scalars[1]; }
+    MEMBER double& p(int i, int j) const { return square[i + j * square_ld]; }
+    MEMBER double& l(int i, int j) const { return square[i + 1 + j * square_ld]; }
+    MEMBER double& at(int i, int j) const { return a[i + j * a_ld]; }
+};
+
+// Cuts memory into arrays.
+struct Cursor {
+    double* base;
+    long long used;
+    MEMBER double* take(long long len) {
+        double* array = base + used;
+        used += len;
+        return array;
+    }
+};
+
+DEVICE long long panels(int n) { return (n + PANEL - 1) / PANEL; }
+
+// Arrays that every step of a solve needs. Rust: `resident_len` in src/layout.rs.
+DEVICE void place_resident(Problem& p, Cursor& cursor) {
+    long long n = p.n, m = p.m;
+    p.square_ld = (int)(n + 1) | 1;
+    p.a_ld = p.m | 1;
+    p.square = cursor.take(p.square_ld * n);
+    p.a = cursor.take(p.a_ld * n);
+    p.inverse = cursor.take(panels(p.n) * PANEL * PANEL);
+    double** of_n[] = {&p.pivot, &p.q, &p.x_scale, &p.x, &p.px, &p.atz, &p.iterate_x, &p.rx};
+    for (double** array : of_n) *array = cursor.take(n);
+    double** of_m[] = {&p.weight, &p.b,    &p.row_scale, &p.z,         &p.s,
+                       &p.v,      &p.inside, &p.ax,      &p.rows,      &p.iterate_z,
+                       &p.iterate_s, &p.rz, &p.ds,       &p.constant,  &p.scaling};
+    for (double** array : of_m) *array = cursor.take(m);
+    p.work = cursor.take(2 * (n + PANEL));
+    p.rhs = cursor.take(2 * (n + m));
+    p.solution = cursor.take(2 * (n + m));
+}
+
+// Those of refinement, and of points that are kept. Rust: `spare_len`.
+DEVICE void place_spare(Problem& p, Cursor& cursor) {
+    long long n = p.n, m = p.m;
+    p.krylov = cursor.take(11 * (n + m));
+    p.best_x = cursor.take(n);
+    p.best_z = cursor.take(m);
+    p.best_s = cursor.take(m);
+    p.kept_x = cursor.take(n);
+    p.kept_v = cursor.take(m);
+}
+
+// Numbers that are in shared memory whatever the size: the problem itself, scalars, scratch. Rust:
+// `FIXED_LEN` in src/layout.rs.
+#define PROBLEM_LEN 64
+#define FIXED_LEN (PROBLEM_LEN + 2 + REDUCTION_SCRATCH)
+static_assert(sizeof(Problem) <= PROBLEM_LEN * sizeof(double), "a problem takes more");
+
+// The problem of a block, without numbers, at the beginning of its shared memory.
+LARGE Problem& new_problem(const Structure& of, const Memory& memory, double* shared, int block) {
+    Problem& p = *reinterpret_cast<Problem*>(shared);
+    ONE {
+        p.n = of.n;
+        p.m = of.m;
+        p.p_len = of.p_len;
+        p.inequalities = of.inequalities;
+        p.is_inequality = of.is_inequality;
+        p.is_auxiliary = of.is_auxiliary;
+        p.scalars = shared + PROBLEM_LEN;
+        p.scratch = p.scalars + 2;
+        long long stride = memory.spare_len + (memory.is_resident ? 0 : memory.resident_len);
+        Cursor own = {memory.workspace + block * stride, 0};
+        Cursor resident = {shared + FIXED_LEN, 0};
+        place_spare(p, own);
+        place_resident(p, memory.is_resident ? resident : own);
+    }
+    SYNC();
+    return p;
+}
+
+// Whether b removes the row.
+DEVICE bool is_removed(double b) { return b >= INFINITE_NUMBER; }
+
+// Writes a sample into the memory, unscaled. A row with infinite b gets zeros in A.
+LARGE void load(const Problem& p, const Structure& of, const Values& values, long long sample) {
+    const double* given_p = values.p + sample * values.p_stride;
+    const double* given_a = values.a + sample * values.a_stride;
+    const double* q = values.q + sample * values.q_stride;
+    const double* b = values.b + sample * values.b_stride;
+    EACH(k, p.square_ld * p.n) p.square[k] = 0.0;
+    EACH(k, p.a_ld * p.n) p.a[k] = 0.0;
+    SYNC();
+    EACH(k, of.p_len) {
+        if (!of.p_is_zero[k]) p.p(of.p_row[k], of.p_column[k]) = given_p[k];
+    }
+    EACH(k, of.a_len) {
+        int row = of.a_row[k];
+        bool removed = of.is_inequality[row] && b[row] >= INFINITE_SIDE;
+        if (!removed && !of.a_is_zero[k]) p.at(row, of.a_column[k]) = given_a[k];
+    }
+    EACH(j, p.n) {
+        p.q[j] = q[j];
+        p.x_scale[j] = 1.0;
+    }
+    EACH(i, p.m) {
+        p.b[i] = of.is_inequality[i] && b[i] >= INFINITE_SIDE ? INFINITE_NUMBER : b[i];
+        p.row_scale[i] = 1.0;
+    }
+    ONE p.cost_scale() = 1.0;
+    SYNC();
+}

@@ -1,0 +1,80 @@
+// The linear system that interior point, polish and derivative share, condensed to the variables.
+//
+//   [ P   A' ] [dx]   [r1]       H: s / z, or zero for rows that hold and FREE for those that
+//   [ A  -H  ] [dz] = [r2]       do not
+//
+// With `regularization` added to P and H, elimination of the rows leaves a positive definite matrix
+//   (P + e + A'W A) dx = r1 + A'W r2,   dz = W (A dx - r2),   W = (H + d)^-1.
+// CPU counterparts: argrad-solver/src/system/kkt/mod.rs (which eliminates the same rows first),
+// system/shared/active.rs.
+#pragma once
+#include "cholesky.h"
+#include "products.h"
+
+#define FREE 1e30
+
+// Added to the diagonal of P, and to that of H.
+struct Regularization {
+    double of_x, of_z;
+};
+
+DEVICE Regularization usual() { return {1e-8, 1e-8}; }
+// For the interior point, whose steps need fewer digits: an equality weighs 1e6, so that the
+// rounding errors of its square, 1e-10, stay below the regularization of P, whatever P is. With
+// 1e-8 for both, one of a hundred unbounded programs found no certificate.
+DEVICE Regularization of_interior_point() { return {1e-8, 1e-6}; }
+// For systems that are regular, though P (with what the rows add to it) nearly is not.
+DEVICE Regularization close_in_x() { return {1e-12, 1e-5}; }
+
+// Assembles the matrix and factors it. `p.weight` holds the H of the rows, and then their weights.
+LARGE Pivots factor_system(const Problem& p, Regularization regularization) {
+    SYNC();
+    EACH(i, p.m) p.weight[i] = 1.0 / (p.weight[i] + regularization.of_z);
+    EACH(j, p.n) {
+        for (int i = j; i < p.n; i++) p.l(i, j) = p.p(j, i);
+    }
+    SYNC();
+    add_outer_products(
+        p, 0, p.m, [&](int j, int i) { return p.at(i, j); },
+        [&](int i) { return p.weight[i]; });
+    SYNC();
+    EACH(j, p.n) {
+        p.l(j, j) += regularization.of_x;
+        p.work[j] = p.l(j, j);
+    }
+    SYNC();
+    return factor_matrix(p, p.work, true);
+}
+
+// Solves for `count` right-hand sides, vectors over x and then z one after the other.
+LARGE void solve_system(const Problem& p, int count, const double* rhs, double* solution) {
+    int len = p.n + p.m, stride = p.n + PANEL;
+    SYNC();
+    EACH(k, count * p.m) {
+        int r = k / p.m, i = k % p.m;
+        solution[r * len + p.n + i] = p.weight[i] * rhs[r * len + p.n + i];
+    }
+    SYNC();
+    EACH(k, count * p.n) {
+        int r = k / p.n, j = k % p.n;
+        const double* weighted = solution + r * len + p.n;
+        p.work[r * stride + j] = rhs[r * len + j] + a_column(p, weighted, j);
+    }
+    solve_matrix(p, count);
+    EACH(k, count * len) {
+        int r = k / len, i = k % len - p.n;
+        const double* x = p.work + r * stride;
+        if (i < 0) {
+            solution[k] = x[i + p.n];
+        } else {
+            solution[k] = p.weight[i] * (a_row(p, x, i) - rhs[k]);
+        }
+    }
+    SYNC();
+}
+
+// The factor with the H of the projection at v: of rows whose `inside` is one, v is the slack.
+DEVICE Pivots factor_at_projection(const Problem& p, Regularization regularization) {
+    EACH(i, p.m) p.weight[i] = p.inside[i] > 0.0 ? FREE : 0.0;
+    return factor_system(p, regularization);
+}

@@ -1,0 +1,227 @@
+//! A card as a machine.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cudarc::driver::sys::{CUdevice_attribute as Attribute, CUevent_flags, CUfunction_attribute};
+use cudarc::driver::{
+    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+    DriverError, LaunchConfig, PushKernelArg, sys,
+};
+
+use super::compile::compile;
+use crate::arguments::{Arguments, DerivativeArguments, GradientArguments, SolveArguments};
+use crate::error::Error;
+use crate::machine::{Entry, Launch, Limits, Machine};
+
+/// The oldest driver whose functions are used here, 12.0.
+const OLDEST_DRIVER: i32 = 12_000;
+const NO_DRIVER: &str = "install the driver of NVIDIA, or solve by argrad_solver::Solver";
+const OLD_DRIVER: &str = "update the driver of NVIDIA to one for CUDA 12 or later";
+const WRONG_CARD: &str = "nvidia-smi lists the cards; CUDA_VISIBLE_DEVICES hides some";
+const FAILED: &str = "see the error of the driver; solve by argrad_solver::Solver meanwhile";
+
+/// An NVIDIA card with a stream of its own, and the kernels that were compiled for it.
+pub struct Card {
+    context: Arc<CudaContext>,
+    stream: Arc<CudaStream>,
+    capability: (i32, i32),
+    /// The kernels for blocks of so many threads, compiled once.
+    kernels: Mutex<HashMap<usize, Kernels>>,
+    /// The kernels that ran, with the events around them, where they are timed.
+    timed: Mutex<Option<Vec<(Entry, CudaEvent, CudaEvent)>>>,
+}
+
+/// Kernels in the order of [`Entry::ALL`].
+type Kernels = [CudaFunction; 4];
+
+// SAFETY: numbers and addresses, laid out as in `kernels/arguments.h`.
+unsafe impl DeviceRepr for SolveArguments {}
+// SAFETY: as above.
+unsafe impl DeviceRepr for DerivativeArguments {}
+// SAFETY: as above.
+unsafe impl DeviceRepr for GradientArguments {}
+
+/// The error of a driver that was asked for something.
+fn failed(doing: &str) -> impl Fn(DriverError) -> Error {
+    let doing = doing.to_owned();
+    move |error| Error::Device { doing: doing.clone(), found: error.to_string(), remedy: FAILED }
+}
+
+impl Card {
+    /// The card with this number, counted from zero as `nvidia-smi` lists them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where there is no driver, it is too old, or there is no such card.
+    pub fn new(number: usize) -> Result<Arc<Self>, Error> {
+        check_driver(number)?;
+        let context = CudaContext::new(number).map_err(|error| Error::Device {
+            doing: format!("taking card {number}"),
+            found: error.to_string(),
+            remedy: WRONG_CARD,
+        })?;
+        // SAFETY: all work is on one stream, and memory outlives it: `Solver` waits.
+        unsafe { context.disable_event_tracking() };
+        let stream = context.new_stream().map_err(failed("making a stream"))?;
+        let capability =
+            context.compute_capability().map_err(failed("asking for the compute capability"))?;
+        let (kernels, timed) = (Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { context, stream, capability, kernels, timed }))
+    }
+
+    /// The name of the card.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn name(&self) -> Result<String, Error> {
+        self.context.name().map_err(failed("asking for the name of the card"))
+    }
+
+    /// Starts to time kernels.
+    pub fn start_timing(&self) {
+        *self.timed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// The kernels that ran since timing was started, each with its milliseconds on the card.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub fn take_timings(&self) -> Result<Vec<(Entry, f32)>, Error> {
+        let mut timed = self.timed.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |(entry, start, end): (Entry, CudaEvent, CudaEvent)| {
+            start.elapsed_ms(&end).map(|ms| (entry, ms)).map_err(failed("timing a kernel"))
+        };
+        timed.take().unwrap_or_default().into_iter().map(of).collect()
+    }
+
+    fn attribute(&self, attribute: Attribute) -> Result<usize, Error> {
+        let value =
+            self.context.attribute(attribute).map_err(failed("asking what the card has"))?;
+        Ok(usize::try_from(value).unwrap_or(0))
+    }
+
+    fn kernel(&self, entry: Entry, launch: Launch) -> Result<CudaFunction, Error> {
+        let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kernels.contains_key(&launch.threads) {
+            kernels.insert(launch.threads, self.load(launch.threads)?);
+        }
+        let kernel = &kernels[&launch.threads][entry as usize];
+        let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        kernel
+            .set_attribute(most, launch.shared_bytes as i32)
+            .map_err(failed("asking for shared memory"))?;
+        Ok(kernel.clone())
+    }
+
+    fn load(&self, threads: usize) -> Result<Kernels, Error> {
+        let code = compile(self.capability, threads)?;
+        let module = self.context.load_module(code).map_err(failed("loading the kernels"))?;
+        let [solve, adjoint, tangent, gradient] = Entry::ALL.map(|entry| {
+            module.load_function(entry.name()).map_err(failed("looking for a kernel"))
+        });
+        Ok([solve?, adjoint?, tangent?, gradient?])
+    }
+}
+
+/// Refuses to go on without a driver, or with one that is too old.
+fn check_driver(number: usize) -> Result<(), Error> {
+    let doing = || format!("taking card {number}");
+    // SAFETY: it loads the library, which has no initialization of its own.
+    if !unsafe { sys::is_culib_present() } {
+        let found = "there is no driver (libcuda) on this machine".to_owned();
+        return Err(Error::Device { doing: doing(), found, remedy: NO_DRIVER });
+    }
+    let mut version = 0;
+    // SAFETY: it writes one number; every driver has this function.
+    unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(failed(&doing()))?;
+    if version < OLDEST_DRIVER {
+        let found = format!("the driver is for CUDA {}.{}", version / 1000, version % 1000 / 10);
+        return Err(Error::Device { doing: doing(), found, remedy: OLD_DRIVER });
+    }
+    Ok(())
+}
+
+impl Machine for Card {
+    type Memory = CudaSlice<f64>;
+
+    fn limits(&self) -> Result<Limits, Error> {
+        let most = Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+        let shared_bytes = self.attribute(most)?;
+        let (free, _) =
+            self.context.mem_get_info().map_err(failed("asking how much memory is free"))?;
+        Ok(Limits { shared_bytes, free_bytes: free as u64 })
+    }
+
+    fn blocks_at_once(&self, entry: Entry, launch: Launch) -> Result<usize, Error> {
+        let of_one = self
+            .kernel(entry, launch)?
+            .occupancy_max_active_blocks_per_multiprocessor(
+                launch.threads as u32,
+                launch.shared_bytes,
+                None,
+            )
+            .map_err(failed("asking how many blocks run at once"))?;
+        let multiprocessors =
+            self.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        Ok(multiprocessors * of_one as usize)
+    }
+
+    fn zeros(&self, len: usize) -> Result<Self::Memory, Error> {
+        self.stream.alloc_zeros(len.max(1)).map_err(failed("taking memory"))
+    }
+
+    fn upload(&self, numbers: &[f64]) -> Result<Self::Memory, Error> {
+        let mut memory = self.zeros(numbers.len())?;
+        self.stream.memcpy_htod(numbers, &mut memory).map_err(failed("copying to the card"))?;
+        Ok(memory)
+    }
+
+    fn upload_indices(&self, indices: &[i32]) -> Result<Self::Memory, Error> {
+        // Two indices take the place of one number.
+        let word = |pair: &[i32]| {
+            let low = u64::from(pair[0] as u32);
+            let high = pair.get(1).map_or(0, |&high| u64::from(high as u32));
+            f64::from_bits(high << 32 | low)
+        };
+        let numbers: Vec<f64> = indices.chunks(2).map(word).collect();
+        self.upload(&numbers)
+    }
+
+    fn download(&self, memory: &Self::Memory, numbers: &mut [f64]) -> Result<(), Error> {
+        let view = memory.slice(..numbers.len());
+        self.stream.memcpy_dtoh(&view, numbers).map_err(failed("copying from the card"))?;
+        self.stream.synchronize().map_err(failed("waiting for the card"))
+    }
+
+    fn address(&self, memory: &Self::Memory) -> u64 {
+        let (address, _) = memory.device_ptr(&self.stream);
+        address
+    }
+
+    unsafe fn launch(&self, launch: Launch, arguments: &Arguments) -> Result<(), Error> {
+        let entry = arguments.entry();
+        let kernel = self.kernel(entry, launch)?;
+        let config = LaunchConfig {
+            grid_dim: (launch.blocks as u32, 1, 1),
+            block_dim: (launch.threads as u32, 1, 1),
+            shared_mem_bytes: launch.shared_bytes as u32,
+        };
+        let mut timed = self.timed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut builder = self.stream.launch_builder(&kernel);
+        match arguments {
+            Arguments::Solve(given) => builder.arg(given),
+            Arguments::Adjoint(given) | Arguments::Tangent(given) => builder.arg(given),
+            Arguments::Gradient(given) => builder.arg(given),
+        };
+        if timed.is_some() {
+            builder.record_kernel_launch(CUevent_flags::CU_EVENT_DEFAULT);
+        }
+        // SAFETY: the caller's; the struct is the one that the kernel takes.
+        let events = unsafe { builder.launch(config) }
+            .map_err(failed(&format!("starting {}", entry.name())))?;
+        if let (Some(timed), Some((start, end))) = (&mut *timed, events) {
+            timed.push((entry, start, end));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! How much memory a problem takes, where it lies, and how many threads work on it: functions of
+//! the size alone.
+
+/// Numbers of a block that are in shared memory whatever the size (`FIXED_LEN` of
+/// `kernels/problem.h`).
+const FIXED_LEN: usize = 114;
+/// Columns that are eliminated together (`PANEL`).
+const PANEL: usize = 16;
+/// Bytes of a number.
+const NUMBER: usize = size_of::<f64>();
+/// Bytes of shared memory that the system takes for each block.
+const RESERVED: usize = 1024;
+
+/// Sizes of one problem in numbers, and the shape of its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// What every step of a solve needs.
+    pub resident_len: usize,
+    /// What is seldom used, and always in the memory of the device.
+    pub spare_len: usize,
+    /// What the derivative needs later, per sample.
+    pub tape_len: usize,
+    /// Threads of a block, which works on one problem: enough for its rows and tiles, and one warp
+    /// where that is enough, since a warp needs no barriers.
+    pub threads: usize,
+}
+
+impl Layout {
+    /// That of programs with `n` variables and `m` rows.
+    pub fn new(n: usize, m: usize) -> Self {
+        let panels = n.div_ceil(PANEL);
+        let matrices = ((n + 1) | 1) * n + (m | 1) * n + panels * PANEL * PANEL;
+        Self {
+            resident_len: matrices + 8 * n + 15 * m + 2 * (n + PANEL) + 4 * (n + m),
+            spare_len: 11 * (n + m) + 2 * n + 3 * m,
+            tape_len: 1 + 2 * n + 3 * m + n * (n + 1) / 2,
+            threads: match n.max(m) {
+                0..=16 => 32,
+                17..=32 => 64,
+                33..=64 => 128,
+                _ => 256,
+            },
+        }
+    }
+
+    /// Bytes of shared memory of a block that only adds: no program, but scratch.
+    pub fn scratch_bytes() -> usize {
+        FIXED_LEN * NUMBER
+    }
+
+    /// Whether what every step needs fits into the shared memory of a block, of which there are
+    /// `available` bytes.
+    pub fn is_resident(&self, available: usize) -> bool {
+        (FIXED_LEN + self.resident_len) * NUMBER <= available
+    }
+
+    /// Bytes of shared memory of a block.
+    pub fn shared_bytes(&self, is_resident: bool) -> usize {
+        (FIXED_LEN + if is_resident { self.resident_len } else { 0 }) * NUMBER
+    }
+
+    /// Numbers in the memory of the device per block.
+    pub fn workspace_len(&self, is_resident: bool) -> usize {
+        self.spare_len + if is_resident { 0 } else { self.resident_len }
+    }
+
+    /// Blocks that shared memory leaves room for on a multiprocessor that has so many bytes of it.
+    pub fn blocks_by_shared_memory(&self, is_resident: bool, available: usize) -> usize {
+        available / (self.shared_bytes(is_resident) + RESERVED)
+    }
+}

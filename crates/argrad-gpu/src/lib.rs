@@ -1,0 +1,45 @@
+//! Batches of convex quadratic programs, solved and differentiated on a GPU.
+//!
+//! One launch solves a batch: each block of threads takes one program after the other from values
+//! to solution (equilibration, interior point, polish, report), and leaves the factor on the
+//! device for the derivative. The statement of a program, its reports and its derivatives are those
+//! of [`argrad_solver`]; the answers agree with it to rounding times condition, not bit by bit.
+//!
+//! The kernels are one text in `kernels/`, compiled for the card when a [`Solver`] is made. The
+//! same text compiled for the host is what the tests run, so nothing here needs a card but the
+//! [`cuda`] module, which is behind the feature of that name.
+//!
+//! What is served: every structure with zero and nonnegative cones. Matrices are dense on the
+//! device, whatever their patterns. See `docs/gpu.md`.
+#![deny(missing_docs)]
+
+// In the order in which data flow; no module uses a later one.
+mod error;
+mod text;
+
+mod layout;
+
+mod arguments;
+mod machine;
+
+mod patterns;
+
+mod plan;
+
+mod tape;
+
+mod solver;
+
+#[cfg(feature = "cuda")]
+pub mod cuda;
+
+pub use arguments::{
+    Arguments, DerivativeArguments, GradientArguments, MemoryArguments, SettingsArguments,
+    SolveArguments, StructureArguments, ValuesArguments,
+};
+pub use error::Error;
+pub use layout::Layout;
+pub use machine::{Entry, Launch, Limits, Machine};
+pub use solver::Solver;
+pub use tape::Tape;
+pub use text::kernel_text;

@@ -1,0 +1,120 @@
+//! What kernels run on: memory and launches. A card is one ([`crate::cuda`]); the tests have one
+//! that is the host.
+
+use crate::arguments::Arguments;
+use crate::error::Error;
+
+/// An entry point of the kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Entry {
+    /// From values to solutions, reports and what derivatives need.
+    Solve,
+    /// From cotangents to adjoints.
+    Adjoint,
+    /// From changes of the values to those of the solutions.
+    Tangent,
+    /// From adjoints to gradients.
+    Gradient,
+}
+
+impl Entry {
+    /// All of them.
+    pub const ALL: [Entry; 4] = [Entry::Solve, Entry::Adjoint, Entry::Tangent, Entry::Gradient];
+
+    /// Its name in `kernels/kernels.cu`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Entry::Solve => "argrad_solve",
+            Entry::Adjoint => "argrad_adjoint",
+            Entry::Tangent => "argrad_tangent",
+            Entry::Gradient => "argrad_gradient",
+        }
+    }
+}
+
+impl Arguments {
+    /// The entry point that takes them.
+    pub fn entry(&self) -> Entry {
+        match self {
+            Arguments::Solve(_) => Entry::Solve,
+            Arguments::Adjoint(_) => Entry::Adjoint,
+            Arguments::Tangent(_) => Entry::Tangent,
+            Arguments::Gradient(_) => Entry::Gradient,
+        }
+    }
+}
+
+/// The shape of a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// Blocks.
+    pub blocks: usize,
+    /// Threads of each.
+    pub threads: usize,
+    /// Bytes of shared memory of each.
+    pub shared_bytes: usize,
+}
+
+/// What a machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of shared memory that a block can have.
+    pub shared_bytes: usize,
+    /// Bytes of memory that are free.
+    pub free_bytes: u64,
+}
+
+/// Memory and launches. Work is done in the order in which it is asked for.
+pub trait Machine {
+    /// A piece of the machine's memory; given back when dropped.
+    type Memory;
+
+    /// What the machine has.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn limits(&self) -> Result<Limits, Error>;
+
+    /// Blocks of this shape that run at once.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn blocks_at_once(&self, entry: Entry, launch: Launch) -> Result<usize, Error>;
+
+    /// Memory for so many numbers, all zero.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn zeros(&self, len: usize) -> Result<Self::Memory, Error>;
+
+    /// A copy of numbers.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn upload(&self, numbers: &[f64]) -> Result<Self::Memory, Error>;
+
+    /// A copy of indices.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn upload_indices(&self, indices: &[i32]) -> Result<Self::Memory, Error>;
+
+    /// Copies numbers back, as many as `numbers` has, once all work before is done.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn download(&self, memory: &Self::Memory, numbers: &mut [f64]) -> Result<(), Error>;
+
+    /// Where the memory begins.
+    fn address(&self, memory: &Self::Memory) -> u64;
+
+    /// Runs a kernel.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    ///
+    /// # Safety
+    /// The addresses are those of memory of this machine, as long as the kernel reads and writes,
+    /// and that memory lives until the work is done.
+    unsafe fn launch(&self, launch: Launch, arguments: &Arguments) -> Result<(), Error>;
+}

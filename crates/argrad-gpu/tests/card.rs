@@ -1,0 +1,120 @@
+//! A card against `argrad_solver`; where there is none, what is said of that.
+#![cfg(feature = "cuda")]
+
+use std::sync::Arc;
+
+use argrad_conformance::ProgramBatch;
+use argrad_conformance::generators::{self, Size, normal_vector};
+use argrad_gpu::cuda::Card;
+use argrad_gpu::{Error, Solver};
+use argrad_solver::{Cotangent, Differentiation, OnFailure, Settings, Slot, Tangent};
+
+/// A card, or `None` after a line that says why the test is skipped.
+fn card() -> Option<Arc<Card>> {
+    match Card::new(0) {
+        Ok(card) => Some(card),
+        Err(error) => {
+            assert!(matches!(error, Error::Device { .. }), "{error}");
+            println!("skipped, no card: {error}");
+            None
+        }
+    }
+}
+
+const fn size(variables: usize, inequalities: usize, equalities: usize, batch: usize) -> Size {
+    Size { variables, inequalities, equalities, batch }
+}
+
+/// Batches of every mapping: one warp to eight, shared memory and that of the card.
+fn batches() -> Vec<(&'static str, ProgramBatch)> {
+    vec![
+        ("one variable", generators::random_qp(size(1, 1, 0, 33), 1)),
+        ("small", generators::random_qp(size(10, 10, 4, 1000), 2)),
+        ("medium", generators::random_qp(size(30, 32, 8, 300), 3)),
+        ("shared", generators::shared_qp(size(50, 50, 10, 200), 4)),
+        ("sudoku", generators::sudoku_layer(150, 5)),
+        ("large", generators::random_qp(size(100, 100, 0, 140), 6)),
+        ("larger than shared memory", generators::random_qp(size(200, 200, 10, 4), 7)),
+        ("vertices", generators::vertex_programs(size(6, 12, 3, 200), 8)),
+        ("total variation", generators::total_variation(12, 0.3, 100, 9)),
+        ("no solution", generators::conflicting_inequalities(size(6, 8, 2, 100), 10)),
+        ("unbounded", generators::unbounded(size(20, 30, 8, 100), 11)),
+    ]
+}
+
+/// All that is said of a batch, as numbers: x, z, s, gradients of P, q, A, b, tangents.
+fn answers(batch: &ProgramBatch, card: Option<&Arc<Card>>) -> (Vec<String>, Vec<Vec<f64>>) {
+    let (n, m, count) = (batch.variables(), batch.rows(), batch.batch);
+    let draw = |len: usize, seed| normal_vector(len, 1, seed);
+    let (x, z, q) = (draw(count * n, 1), draw(count * m, 2), draw(count * n, 3));
+    let p = draw(batch.p.as_slice().len(), 4);
+    let cotangent = Cotangent { x: Some(&x), z: Some(&z), s: None };
+    let of_p = if batch.p.slot().is_shared() { Slot::Shared(&p) } else { Slot::Each(&p) };
+    let tangent = Tangent { p: Some(of_p), q: Some(Slot::Each(&q)), ..Tangent::default() };
+    let how = Differentiation { on_failure: OnFailure::Zero, ..Differentiation::default() };
+    let (structure, settings) = (batch.structure.clone(), Settings::default());
+    let (solution, gradients, tangent) = if let Some(card) = card {
+        let solver = Solver::new(structure, settings, Arc::clone(card)).unwrap();
+        let (solution, tape) = solver.forward(&batch.values()).unwrap();
+        (solution, tape.vjp(&cotangent, &how).unwrap(), tape.jvp(&tangent, &how).unwrap())
+    } else {
+        let solver = argrad_solver::Solver::new(structure, settings).unwrap();
+        let (solution, tape) = solver.forward(&batch.values()).unwrap();
+        (solution, tape.vjp(&cotangent, &how).unwrap(), tape.jvp(&tangent, &how).unwrap())
+    };
+    let statuses = solution.reports.iter().map(|report| report.status.to_string()).collect();
+    let gradients = [gradients.p, gradients.q, gradients.a, gradients.b];
+    let numbers = [solution.x, solution.z, solution.s].into_iter().chain(gradients);
+    (statuses, numbers.chain([tangent.x, tangent.z, tangent.s]).collect())
+}
+
+/// Largest difference, relative to the largest entry and at least to one.
+fn difference(one: &[f64], other: &[f64]) -> f64 {
+    let size = one.iter().filter(|v| v.is_finite()).fold(1.0_f64, |size, v| size.max(v.abs()));
+    let distance = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { (a - b).abs() / size };
+    one.iter().zip(other).map(distance).fold(0.0, |most, d| if d <= most { most } else { d })
+}
+
+#[test]
+fn answers_and_derivatives_are_those_of_the_cpu() {
+    let Some(card) = card() else { return };
+    println!("{}", card.name().unwrap());
+    let mut complaints = Vec::new();
+    for (name, batch) in batches() {
+        let (statuses, numbers) = answers(&batch, Some(&card));
+        let (expected_statuses, expected) = answers(&batch, None);
+        let wrong = statuses.iter().zip(&expected_statuses).filter(|(a, b)| a != b).count();
+        let has_solution = expected_statuses[0] == "solved";
+        let worst =
+            expected.iter().zip(&numbers).map(|(a, b)| difference(a, b)).fold(0.0, f64::max);
+        println!("{name}: {wrong} statuses differ, numbers by {worst:.1e}");
+        if wrong > 0 || (has_solution && !(worst <= 1e-9)) {
+            complaints.push(format!("{name}: {wrong} statuses, {worst:.1e}"));
+        }
+    }
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+#[test]
+fn the_same_batch_gives_the_same_bits_and_so_does_a_part_of_it() {
+    let Some(card) = card() else { return };
+    let whole = generators::random_qp(size(20, 24, 6, 500), 12);
+    let part = whole.select(&[3, 499, 0]);
+    let (_, first) = answers(&whole, Some(&card));
+    let (_, second) = answers(&whole, Some(&card));
+    assert_eq!(first, second);
+    let solver = |batch: &ProgramBatch| {
+        Solver::new(batch.structure.clone(), Settings::default(), Arc::clone(&card)).unwrap()
+    };
+    let alone = solver(&part).solve(&part.values()).unwrap();
+    for (row, sample) in [3, 499, 0].into_iter().enumerate() {
+        assert_eq!(alone.x[row * 20..][..20], first[0][sample * 20..][..20], "sample {sample}");
+    }
+}
+
+#[test]
+fn a_card_that_is_not_there_is_named() {
+    let error = Card::new(4000).map(|_| ()).unwrap_err().to_string();
+    assert!(error.starts_with("taking card 4000: "), "{error}");
+    assert!(error.contains("nvidia-smi") || error.contains("install the driver"), "{error}");
+}
