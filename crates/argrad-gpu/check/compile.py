@@ -62,7 +62,8 @@ def compile_ptx(nvrtc: ctypes.CDLL, source: str, card: str, threads: int) -> byt
     """PTX of the kernels for one card and number of threads."""
     program = ctypes.c_void_p()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"argrad.cu", 0, None, None)
-    options = [f"--gpu-architecture=compute_{card[3:]}", f"-DTHREADS={threads}", "-std=c++17"]
+    options = [f"--gpu-architecture=compute_{card[3:]}", f"-DTHREADS={threads}"]
+    options += ["-DRESIDENT=1", "-std=c++17"]
     array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     status = nvrtc.nvrtcCompileProgram(program, len(options), array)
     if status != 0:

@@ -18,11 +18,6 @@ struct Pivots {
     int replaced;
 };
 
-// Entry (i, j), i >= j, of the inverse of the unit lower triangle of diagonal block `panel`.
-DEVICE double& inverse_at(const Problem& p, int panel, int i, int j) {
-    return p.inverse[(panel * PANEL + j) * PANEL + i];
-}
-
 // Pair number t of pairs a >= b, row by row.
 DEVICE void pair_of(int t, int& a, int& b) {
     a = (int)((sqrt(8.0 * t + 1.0) - 1.0) * 0.5);
@@ -113,7 +108,7 @@ DEVICE void invert_diagonal_blocks(const Problem& p, int panel, int end) {
                 }
             }
             column[i] = sum;
-            inverse_at(p, of, i, j) = i < width && j < width ? sum : 0.0;
+            p.block(of, i, j) = i < width && j < width ? sum : 0.0;
         }
     }
     SYNC();
@@ -128,7 +123,7 @@ DEVICE void solve_panel(const Problem& p, int panel, int width) {
         for (int c = 0; c < PANEL; c++) row[c] = c < width ? p.l(i, first + c) : 0.0;
         for (int c = 0; c < PANEL; c++) {
             double sum = 0.0;
-            for (int d = 0; d <= c; d++) sum = fma(row[d], inverse_at(p, panel, c, d), sum);
+            for (int d = 0; d <= c; d++) sum = fma(row[d], p.block(panel, c, d), sum);
             if (c < width) p.l(i, first + c) = sum * p.pivot[first + c];
         }
     }
@@ -165,7 +160,7 @@ LARGE void solve_matrix(const Problem& p, int count) {
             int i = k % PANEL;
             double sum = 0.0;
             for (int j = 0; j <= i; j++) {
-                if (j < width) sum = fma(inverse_at(p, panel, i, j), work[first + j], sum);
+                if (j < width) sum = fma(p.block(panel, i, j), work[first + j], sum);
             }
             work[p.n + i] = sum;
         }
@@ -195,7 +190,7 @@ LARGE void solve_matrix(const Problem& p, int count) {
             int j = k % PANEL;
             double sum = 0.0;
             for (int i = j; i < PANEL; i++) {
-                if (i < width) sum = fma(inverse_at(p, panel, i, j), work[first + i], sum);
+                if (i < width) sum = fma(p.block(panel, i, j), work[first + i], sum);
             }
             work[p.n + j] = sum;
         }

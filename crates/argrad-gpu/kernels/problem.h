@@ -10,6 +10,15 @@
 // A right-hand side of an inequality from here on is no constraint: 1e19 in single precision.
 #define INFINITE_SIDE 9999999980506447872.0
 
+// Where the matrices are. In kernels for problems that shared memory holds, by their place in it:
+// then the compiler knows it, and reads them by shorter ways than through a pointer.
+#if defined(__CUDACC__) && RESIDENT
+extern __shared__ double shared_numbers[];
+#define MATRIX(array) (shared_numbers + array##_at)
+#else
+#define MATRIX(array) array
+#endif
+
 // Everything of one problem. P is the upper triangle of `square`, the factor its lower triangle one
 // row further down, so that both have a diagonal. Leading dimensions are odd: rows and columns are
 // read without conflicts of shared memory.
@@ -18,6 +27,8 @@ struct Problem {
     int p_len, inequalities;
     const int *is_inequality, *is_auxiliary;
     double *square, *a;
+    // Their places in shared memory, and that of `inverse`.
+    int square_at, a_at, inverse_at;
     // Of the factor: inverse pivots, inverses of its diagonal blocks, weights of the rows.
     double *pivot, *inverse, *weight;
     // The scaled program beside P and A, and its scales.
@@ -38,9 +49,15 @@ struct Problem {
     // The scale of the objective; the largest entry of the scaled P.
     MEMBER double& cost_scale() const { return scalars[0]; }
     MEMBER double& p_size() const { return scalars[1]; }
-    MEMBER double& p(int i, int j) const { return square[i + j * square_ld]; }
-    MEMBER double& l(int i, int j) const { return square[i + 1 + j * square_ld]; }
-    MEMBER double& at(int i, int j) const { return a[i + j * a_ld]; }
+    MEMBER double& p(int i, int j) const { return MATRIX(square)[i + j * square_ld]; }
+    MEMBER double& l(int i, int j) const {
+        return MATRIX(square)[i + 1 + j * square_ld];
+    }
+    MEMBER double& at(int i, int j) const { return MATRIX(a)[i + j * a_ld]; }
+    // Entry (i, j), i >= j, of the inverse of the unit lower triangle of a diagonal block.
+    MEMBER double& block(int panel, int i, int j) const {
+        return MATRIX(inverse)[(panel * PANEL + j) * PANEL + i];
+    }
 };
 
 // Cuts memory into arrays.
@@ -109,6 +126,9 @@ LARGE Problem& new_problem(const Structure& of, const Memory& memory, double* sh
         Cursor resident = {shared + FIXED_LEN, 0};
         place_spare(p, own);
         place_resident(p, memory.is_resident ? resident : own);
+        p.square_at = (int)(p.square - shared);
+        p.a_at = (int)(p.a - shared);
+        p.inverse_at = (int)(p.inverse - shared);
     }
     SYNC();
     return p;

@@ -53,6 +53,8 @@ pub struct Launch {
     pub threads: usize,
     /// Bytes of shared memory of each.
     pub shared_bytes: usize,
+    /// Whether that holds all of a problem: kernels that know it read it faster.
+    pub is_resident: bool,
 }
 
 /// What a machine has.

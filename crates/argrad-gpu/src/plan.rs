@@ -122,14 +122,20 @@ impl<M: Machine> Plan<M> {
         Ok(DeviceValues { _memory: memory, arguments, is_shared })
     }
 
+    /// Whether shared memory holds all of a problem.
+    pub(crate) fn is_resident(&self) -> Result<bool, Error> {
+        Ok(self.layout.is_resident(self.machine.limits()?.shared_bytes))
+    }
+
     /// Scratch for a launch over a batch.
     pub(crate) fn scratch(&self, entry: Entry, batch: usize) -> Result<Scratch<M>, Error> {
         let Self { machine, layout, .. } = self;
-        let is_resident = layout.is_resident(machine.limits()?.shared_bytes);
+        let is_resident = self.is_resident()?;
         let mut launch = Launch {
             blocks: 1,
             threads: layout.threads,
             shared_bytes: layout.shared_bytes(is_resident),
+            is_resident,
         };
         launch.blocks = machine.blocks_at_once(entry, launch)?.clamp(1, batch.max(1));
         let workspace = machine.zeros(launch.blocks * layout.workspace_len(is_resident))?;

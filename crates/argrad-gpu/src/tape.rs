@@ -252,7 +252,10 @@ impl<M: Machine> Tape<M> {
         let entries_of_block = |k: usize| if is_shared[k] { 1 } else { threads * GRADIENT_ENTRIES };
         let blocks = (0..4).map(|k| lens[k].div_ceil(entries_of_block(k))).sum::<usize>();
         let blocks = blocks.clamp(1, MOST_BLOCKS);
-        let launch = Launch { blocks, threads, shared_bytes: Layout::scratch_bytes() };
+        let shared_bytes = Layout::scratch_bytes();
+        // The kernels that are there already.
+        let is_resident = self.plan.is_resident()?;
+        let launch = Launch { blocks, threads, shared_bytes, is_resident };
         // SAFETY: all memory is of this machine, as long as the patterns say, and lives until the
         // downloads below, which wait for the kernel.
         unsafe { machine.launch(launch, &Arguments::Gradient(arguments))? };

@@ -16,7 +16,7 @@ fn complaints(family: &Family, host: &Answer, lanes: &Answer) -> Vec<String> {
     let mut compare = |what: &str, own: &[f64], expected: &[f64], len, tolerance| {
         let difference = difference(expected, own, len);
         println!("{name}: {what} {difference:.1e}");
-        if !(difference <= tolerance) {
+        if difference > tolerance || difference.is_nan() {
             found.push(format!("{name}: {what} by {difference:.1e}"));
         }
     };

@@ -26,8 +26,9 @@ pub struct Card {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     capability: (i32, i32),
-    /// The kernels for blocks of so many threads, compiled once.
-    kernels: Mutex<HashMap<usize, Kernels>>,
+    /// The kernels for blocks of so many threads, and whether for problems that shared memory
+    /// holds; compiled once.
+    kernels: Mutex<HashMap<(usize, bool), Kernels>>,
     /// The kernels that ran, with the events around them, where they are timed.
     timed: Mutex<Option<Vec<(Entry, CudaEvent, CudaEvent)>>>,
 }
@@ -102,10 +103,11 @@ impl Card {
 
     fn kernel(&self, entry: Entry, launch: Launch) -> Result<CudaFunction, Error> {
         let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kernels.contains_key(&launch.threads) {
-            kernels.insert(launch.threads, self.load(launch.threads)?);
+        let key = (launch.threads, launch.is_resident);
+        if !kernels.contains_key(&key) {
+            kernels.insert(key, self.load(key)?);
         }
-        let kernel = &kernels[&launch.threads][entry as usize];
+        let kernel = &kernels[&key][entry as usize];
         let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         kernel
             .set_attribute(most, launch.shared_bytes as i32)
@@ -113,8 +115,8 @@ impl Card {
         Ok(kernel.clone())
     }
 
-    fn load(&self, threads: usize) -> Result<Kernels, Error> {
-        let code = compile(self.capability, threads)?;
+    fn load(&self, (threads, is_resident): (usize, bool)) -> Result<Kernels, Error> {
+        let code = compile(self.capability, threads, is_resident)?;
         let module = self.context.load_module(code).map_err(failed("loading the kernels"))?;
         let [solve, adjoint, tangent, gradient] = Entry::ALL.map(|entry| {
             module.load_function(entry.name()).map_err(failed("looking for a kernel"))

@@ -13,8 +13,13 @@ const INSTALL: &str = "install NVRTC (libnvrtc.so of the CUDA toolkit, or the Py
 /// What to do where the text does not compile.
 const REPORT: &str = "report this with the version of NVRTC";
 
-/// Machine code of all kernels for blocks of so many threads on a card of this compute capability.
-pub(super) fn compile(capability: (i32, i32), threads: usize) -> Result<Ptx, Error> {
+/// Machine code of all kernels for blocks of so many threads, on a card of this compute capability,
+/// for problems that shared memory holds or for any.
+pub(super) fn compile(
+    capability: (i32, i32),
+    threads: usize,
+    is_resident: bool,
+) -> Result<Ptx, Error> {
     // SAFETY: it loads the library, which has no initialization of its own.
     if !unsafe { sys::is_culib_present() } {
         let found = "the run-time compiler NVRTC is not there".to_owned();
@@ -28,6 +33,7 @@ pub(super) fn compile(capability: (i32, i32), threads: usize) -> Result<Ptx, Err
     let options = [
         format!("--gpu-architecture=sm_{}{}", capability.0, capability.1),
         format!("-DTHREADS={threads}"),
+        format!("-DRESIDENT={}", i32::from(is_resident)),
         "-std=c++17".to_owned(),
     ];
     // SAFETY: the program is one, and its source still there.
