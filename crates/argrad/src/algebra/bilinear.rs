@@ -92,6 +92,9 @@ impl Bilinear {
 
     /// The values of the product.
     pub(crate) fn apply(&self, a: &[f64], b: &[f64], out: &mut [f64]) {
+        if let Self::MatMul { inner, cols, .. } = *self {
+            return multiply(a, b, inner, cols, out);
+        }
         for (row, value) in out.iter_mut().enumerate() {
             let mut sum = 0.0;
             self.terms(row, |i, j| sum += a[i] * b[j]);
@@ -108,6 +111,9 @@ impl Bilinear {
         da: &mut [f64],
         db: &mut [f64],
     ) {
+        if let Self::MatMul { inner, cols, .. } = *self {
+            return multiply_vjp([a, b], inner, cols, cotangent, [da, db]);
+        }
         for (row, value) in cotangent.iter().enumerate() {
             self.terms(row, |i, j| {
                 da[i] += value * b[j];
@@ -115,6 +121,48 @@ impl Bilinear {
             });
         }
     }
+}
+
+/// `A B` of row-major matrices, row by row of B: a vector instruction takes several columns.
+fn multiply(a: &[f64], b: &[f64], inner: usize, cols: usize, out: &mut [f64]) {
+    out.fill(0.0);
+    if inner == 0 || cols == 0 {
+        return;
+    }
+    for (a, out) in a.chunks_exact(inner).zip(out.chunks_exact_mut(cols)) {
+        a.iter().zip(b.chunks_exact(cols)).for_each(|(a, b)| add_scaled(out, *a, b));
+    }
+}
+
+/// Adds `C B'` and `A' C` to the gradients of A and B, where C is that of the product.
+fn multiply_vjp(
+    [a, b]: [&[f64]; 2],
+    inner: usize,
+    cols: usize,
+    cotangent: &[f64],
+    [da, db]: [&mut [f64]; 2],
+) {
+    if inner == 0 || cols == 0 {
+        return;
+    }
+    // C B' a row of B' at a time, as the product itself.
+    let mut transposed = vec![0.0; b.len()];
+    for (k, row) in b.chunks_exact(cols).enumerate() {
+        row.iter().enumerate().for_each(|(c, value)| transposed[c * inner + k] = *value);
+    }
+    let rows = a.chunks_exact(inner).zip(da.chunks_exact_mut(inner));
+    for ((a, da), cotangent) in rows.zip(cotangent.chunks_exact(cols)) {
+        for (value, row) in cotangent.iter().zip(transposed.chunks_exact(inner)) {
+            add_scaled(da, *value, row);
+        }
+        for (a, db) in a.iter().zip(db.chunks_exact_mut(cols)) {
+            add_scaled(db, *a, cotangent);
+        }
+    }
+}
+
+fn add_scaled(sum: &mut [f64], factor: f64, x: &[f64]) {
+    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += factor * x);
 }
 
 fn size((rows, cols): (usize, usize)) -> usize {

@@ -16,14 +16,19 @@ impl Graph<'_> {
     /// Adds `sum_i weights_i e_i^2` to the objective. The weights are free of variables and
     /// nonnegative.
     ///
-    /// Rows of a few terms without theta go to P directly, and so does a matrix of constants with
-    /// more rows than columns; of the others a variable is made, equal to the row, with a diagonal
-    /// entry of P.
+    /// Rows of a few terms without theta go to P directly, and so does a matrix with more rows than
+    /// columns. If it holds theta, nothing must be added to it: `|Lx|^2` is `x'(L'L)x` however L is
+    /// conditioned, but in `|Ax - b|^2` the product A'A has the square of A's condition. Of all
+    /// other rows a variable is made, equal to the row, with a diagonal entry of P.
     pub fn minimize_squares(&mut self, e: &Affine, weights: &Affine) {
         if !self.admits_weights(e, weights) {
             return;
         }
-        if e.is_parameter_free() && self.squares_of_tall_matrix(e, weights) {
+        let is_squared = match e.is_parameter_free() {
+            true => self.squares_of_tall_matrix(e, weights),
+            false => self.squares_of_parameters(e, weights),
+        };
+        if is_squared {
             return;
         }
         let mut lifted = Vec::new();
@@ -86,18 +91,11 @@ impl Graph<'_> {
     /// Where the rows are many and share their weight, P is the sum of the outer products of rows.
     fn squares_of_tall_matrix(&mut self, e: &Affine, weights: &Affine) -> bool {
         let rows = e.size();
-        let simple = (0..rows).all(|r| e.row(r).len() <= FEW_TERMS);
-        if simple || (1..rows).any(|r| weights.row(r) != weights.row(0)) {
+        if (1..rows).any(|r| weights.row(r) != weights.row(0)) {
             return false;
         }
-        let mut used: Vec<u32> = e.terms().iter().map(|t| t.variable).collect();
-        used.sort_unstable();
-        used.dedup();
+        let Some(used) = columns_of_tall_matrix(e) else { return false };
         let n = used.len();
-        let products: usize = (0..rows).map(|r| e.row(r).len().pow(2)).sum();
-        if n * (n + 1) / 2 > e.terms().len() + rows || products > MOST_PRODUCTS {
-            return false;
-        }
         let mut gram = vec![0.0; n * n];
         for r in 0..rows {
             let row = e.row(r);
@@ -115,6 +113,39 @@ impl Graph<'_> {
                     continue;
                 }
                 self.add_pair(used[i], used[j], factor, &weight);
+            }
+        }
+        true
+    }
+
+    /// The same where the matrix holds theta: P is its product with itself, derived parameters.
+    fn squares_of_parameters(&mut self, e: &Affine, weights: &Affine) -> bool {
+        let rows = e.size();
+        let Some(used) = columns_of_tall_matrix(e) else { return false };
+        if used[0] == 0 {
+            return false;
+        }
+        let n = used.len();
+        let shape = Shape::matrix(rows, n);
+        let (mut matrix, mut weight) = (Affine::empty(shape), Affine::empty(shape));
+        for r in 0..rows {
+            for column in &used {
+                let own = e.row(r).iter().filter(|term| term.variable == *column);
+                matrix.extend(own.map(|term| Term { variable: 0, ..*term }));
+                matrix.end_row();
+                weight.extend(weights.row(r).iter().copied());
+                weight.end_row();
+            }
+        }
+        let transposed = (0..n).flat_map(|j| (0..rows).map(move |r| r * n + j));
+        let transposed = matrix.pick(transposed, Shape::matrix(n, rows));
+        let weighted = self.multiply(&weight, &matrix);
+        let kind = Bilinear::MatMul { rows: n, inner: rows, cols: n };
+        let gram = self.product(kind, &transposed, &weighted, Shape::matrix(n, n));
+        for i in 0..n {
+            for j in i..n {
+                let factor = if i == j { 1.0 } else { 2.0 };
+                self.add_pair(used[i], used[j], factor, gram.row(i * n + j));
             }
         }
         true
@@ -146,4 +177,20 @@ impl Graph<'_> {
             }
         }
     }
+}
+
+/// The variables of a matrix that is no larger when it is multiplied with itself, in ascending
+/// order, where 0 stands for the number one.
+fn columns_of_tall_matrix(e: &Affine) -> Option<Vec<u32>> {
+    let rows = e.size();
+    if (0..rows).all(|r| e.row(r).len() <= FEW_TERMS) {
+        return None;
+    }
+    let mut used: Vec<u32> = e.terms().iter().map(|t| t.variable).collect();
+    used.sort_unstable();
+    used.dedup();
+    let n = used.len();
+    let products: usize = (0..rows).map(|r| e.row(r).len().pow(2)).sum();
+    let is_smaller = n * (n + 1) / 2 <= e.terms().len() + rows;
+    (is_smaller && products <= MOST_PRODUCTS).then_some(used)
 }

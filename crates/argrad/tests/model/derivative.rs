@@ -173,6 +173,26 @@ fn least_squares_with_a_parametric_matrix() -> Result<(), ModelError> {
 }
 
 #[test]
+fn squares_of_a_matrix_of_parameters_are_a_quadratic_form() -> Result<(), ModelError> {
+    let model = Model::new();
+    let (x, l, q) = (model.variable(6), model.parameter((7, 6)), model.parameter(6));
+    let weight = model.parameter(()).nonneg();
+    let cost = weight * sum_squares(l.matmul(x)) + (q * x).sum();
+    let layer = Problem::minimize(cost).subject_to([x.geq(-1.0)]).compile([l, q, weight], [x])?;
+    // P = 2 w L'L, and no variable for Lx.
+    assert_eq!((layer.structure().variables(), layer.structure().rows()), (6, 6));
+    assert_eq!(layer.structure().p().nnz(), 21);
+    check(layer, &[numbers(42, 41), numbers(6, 42), vec![0.7]], &[]);
+
+    // With something added the product would square the condition of L.
+    let b = model.parameter(7);
+    let layer = Problem::minimize(sum_squares(l.matmul(x) - b)).compile([l, b], [x])?;
+    assert_eq!(layer.structure().variables(), 6 + 7);
+    check(layer, &[numbers(42, 41), numbers(7, 43)], &[]);
+    Ok(())
+}
+
+#[test]
 fn exponential_second_order_and_semidefinite_cones() -> Result<(), ModelError> {
     let model = Model::new();
     let (x, a) = (model.variable(3), model.parameter(3));
