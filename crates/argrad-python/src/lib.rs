@@ -20,9 +20,10 @@ mod tapes;
 
 mod argmin;
 mod layer;
-mod model;
 mod qp;
 mod solver;
+
+mod model;
 
 mod ffi;
 

@@ -125,6 +125,13 @@ VECTORS = {
     "extrema along axes": lambda x: cp.max(cp.multiply(C, x), axis=0, keepdims=True),
     "least along axes": lambda x: cp.min(cp.multiply(C, x), axis=1),
     "log_sum_exp along an axis": lambda x: cp.log_sum_exp(cp.multiply(C, x), axis=1),
+    "sum_largest along an axis": lambda x: cp.sum_largest(cp.multiply(C, x), 2, axis=1),
+    "geo_mean along an axis": lambda x: cp.geo_mean(
+        cp.multiply(np.abs(C), x), [1, 0, 2, 1], approx=False, axis=1
+    ),
+    "geo_mean of a matrix": lambda x: cp.geo_mean(
+        cp.reshape(x, (2, 2), order="C"), [1, 0, 2, 1], approx=False
+    ),
     "mixed_norm": lambda x: cp.mixed_norm(cp.multiply(C, x), 2, 1),
     "tv of a matrix": lambda x: cp.tv(cp.multiply(C, x)),
 }
@@ -143,17 +150,18 @@ MATRICES = {
 }
 
 
-def both(problem, parameters, variables, values, own="ARGRAD"):
+def both(problem, parameters, variables, values, with_duals=True):
     """The solutions by either way, and the gradients of a random function of the outputs."""
     duals = [dual for constraint in problem.constraints for dual in constraint.dual_variables]
+    duals = duals if with_duals else []
     found = []
-    for backend in (own, "SCIPY"):
+    for backend in ("ARGRAD", "SCIPY"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compiled = compile_problem(
                 problem, parameters, [*variables, *duals], canon_backend=backend
             )
-        assert (compiled.untranslated is None) == (backend == own)
+        assert (compiled.untranslated is None) == (backend == "ARGRAD")
         solved = compiled.layer().forward(1, [np.ravel(v).astype(float) for v in values])
         assert solved.all_solved, solved.reports
         random = np.random.default_rng(5)
@@ -198,3 +206,27 @@ def test_functions_of_matrices(name):
     x, target = cp.Variable((2, 2), symmetric=True), cp.Parameter((2, 2), symmetric=True)
     for problem in problems(MATRICES[name], x, target):
         assert_same(both(problem, [target], [x], [np.array([[1.4, 0.3], [0.3, 0.9]])]))
+
+
+def test_perspectives():
+    """CVXPY has no canonicalization of them with parameters: what they are, written out."""
+    x, s, target = cp.Variable(2), cp.Variable(nonneg=True), cp.Parameter(2)
+    values = [np.array([0.9, -0.4])]
+    pairs = [
+        (cp.sum_squares(x) + 1, cp.quad_over_lin(x, s) + s),
+        (cp.norm2(x) + x[0], cp.norm2(x) + x[0]),
+        (cp.exp(x[1]), cp.exp(x[1])),
+    ]
+    for number, (f, written) in enumerate(pairs):
+        near = cp.sum_squares(x - target) + cp.square(s - 1)
+        # With s = 1 the perspective of the exponential is the exponential.
+        constraints = [s == 1] if number == 2 else [s <= 0.8]
+        found = []
+        for value in (cp.perspective(f, s), written):
+            problem = cp.Problem(cp.Minimize(value + near), constraints)
+            compiled = compile_problem(problem, [target], [x, s], canon_backend="ARGRAD")
+            solved = compiled.layer().forward(1, values)
+            assert solved.all_solved
+            weights = [np.array([[1.0, -2.0]]), np.array([[0.5]])]
+            found.append((solved.outputs, solved.vjp(weights), solved.objective))
+        assert_same(found, 1e-9 if number == 2 else 1e-11)

@@ -6,6 +6,7 @@ layer returns.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,20 +14,37 @@ import cvxpy as cp
 import numpy as np
 
 Layer = tuple[cp.Problem, list[tuple[cp.Parameter, Any]], list[cp.Variable]]
+
 RNG = np.random.default_rng(0)
+LAYERS: list[Callable[[], Layer]] = []
+
+
+def layer(build: Callable[[], Layer]) -> Callable[[], Layer]:
+    """Puts a function on the list; its numbers are the same in every process and order."""
+
+    @functools.wraps(build)
+    def seeded() -> Layer:
+        global RNG
+        RNG = np.random.default_rng(0)
+        return build()
+
+    LAYERS.append(seeded)
+    return seeded
 
 
 def normal(*shape: int) -> np.ndarray:
-    """Numbers that are the same in every process."""
+    """Normal numbers."""
     return RNG.normal(size=shape)
 
 
+@layer
 def relu() -> Layer:
     """The projection onto the nonnegative numbers."""
     x, y = cp.Parameter(100), cp.Variable(100)
     return cp.Problem(cp.Minimize(cp.sum_squares(y - x)), [y >= 0]), [(x, normal(100))], [y]
 
 
+@layer
 def sigmoid() -> Layer:
     """The sigmoid by entropies."""
     x, y = cp.Parameter(100), cp.Variable(100)
@@ -34,6 +52,7 @@ def sigmoid() -> Layer:
     return cp.Problem(cp.Minimize(objective)), [(x, normal(100))], [y]
 
 
+@layer
 def softmax() -> Layer:
     """The softmax by entropies."""
     x, y = cp.Parameter(5), cp.Variable(5)
@@ -41,6 +60,7 @@ def softmax() -> Layer:
     return cp.Problem(cp.Minimize(objective), [cp.sum(y) == 1]), [(x, normal(5))], [y]
 
 
+@layer
 def logistic_regression() -> Layer:
     """Logistic regression on data that are parameters."""
     a, b, X = cp.Variable((2, 1)), cp.Variable((1, 1)), cp.Parameter((30, 2))
@@ -51,6 +71,7 @@ def logistic_regression() -> Layer:
     return cp.Problem(cp.Maximize(objective)), [(X, normal(30, 2))], [a, b]
 
 
+@layer
 def elastic_net() -> Layer:
     """Regression whose data and penalties are parameters."""
     a, b = cp.Variable(1), cp.Variable()
@@ -62,6 +83,7 @@ def elastic_net() -> Layer:
     return cp.Problem(cp.Minimize(objective)), given, [a, b]
 
 
+@layer
 def trading_with_costs() -> Layer:
     """A portfolio with costs of holding and of trading."""
     n = 12
@@ -82,6 +104,7 @@ def trading_with_costs() -> Layer:
     return cp.Problem(cp.Maximize(objective), constraints), given, [after, trade, factor]
 
 
+@layer
 def relu_layer() -> Layer:
     """A layer of a network, with its weights as parameters."""
     inputs, outputs = 20, 20
@@ -91,6 +114,7 @@ def relu_layer() -> Layer:
     return problem, [(W, normal(outputs, inputs)), (b, normal(outputs)), (x, normal(inputs))], [z]
 
 
+@layer
 def regulator() -> Layer:
     """One step of a linear-quadratic regulator."""
     n, m = 4, 2
@@ -101,6 +125,7 @@ def regulator() -> Layer:
     return problem, [(x, normal(n, 1)), (root, np.eye(n) + 0.1 * normal(n, n))], [u]
 
 
+@layer
 def bounded_regulator() -> Layer:
     """The same with bounds, and a value function that is the largest of several."""
     n, m, count = 8, 2, 5
@@ -140,16 +165,19 @@ def _predictive(weighted: bool) -> Layer:
     return cp.Problem(cp.Minimize(objective), constraints), given, [controls[0]]
 
 
+@layer
 def predictive_control() -> Layer:
     """Model predictive control, constraint by constraint."""
     return _predictive(weighted=False)
 
 
+@layer
 def weighted_predictive_control() -> Layer:
     """The same with weights to be learned."""
     return _predictive(weighted=True)
 
 
+@layer
 def dynamic_programming() -> Layer:
     """A policy of approximate dynamic programming."""
     n, m = 2, 3
@@ -162,6 +190,7 @@ def dynamic_programming() -> Layer:
     return problem, [*given, (cross, normal(n, m)), (q, normal(m, 1))], [u]
 
 
+@layer
 def rebalancing() -> Layer:
     """A portfolio whose trades pay for themselves."""
     n = 12
@@ -174,6 +203,7 @@ def rebalancing() -> Layer:
     return problem, given, [trade]
 
 
+@layer
 def monotone_outputs() -> Layer:
     """The nearest vector that does not fall."""
     y, target = cp.Variable(10), cp.Parameter(10)
@@ -181,6 +211,7 @@ def monotone_outputs() -> Layer:
     return problem, [(target, normal(10))], [y]
 
 
+@layer
 def optimal_transport() -> Layer:
     """Transport with an entropy."""
     n, m = 10, 10
@@ -192,6 +223,7 @@ def optimal_transport() -> Layer:
     return cp.Problem(cp.Minimize(objective), constraints), [*given, (eps, np.full(1, 0.3))], [P]
 
 
+@layer
 def springs() -> Layer:
     """Springs in a row, each as long as a block at least."""
     n = 5
@@ -201,6 +233,7 @@ def springs() -> Layer:
     return cp.Problem(cp.Minimize(objective), constraints), [(k, 1 + RNG.random(n + 1))], [x]
 
 
+@layer
 def resource_allocation() -> Layer:
     """Money on goods with exponential utilities."""
     m = 10
@@ -217,6 +250,7 @@ def resource_allocation() -> Layer:
     return cp.Problem(cp.Maximize(cp.sum(t)), constraints), given, [y]
 
 
+@layer
 def denoising() -> Layer:
     """A smooth signal near a given one, in a metric of parameters."""
     n = 100
@@ -227,6 +261,7 @@ def denoising() -> Layer:
     return problem, [(x, normal(n)), (metric, np.eye(n) + 0.01 * normal(n, n)), (lam, 2.0)], [y]
 
 
+@layer
 def supply_chain() -> Layer:
     """What to buy, ship and sell in a network of warehouses."""
     n, links, suppliers, retailers = 4, 8, 2, 2
@@ -251,6 +286,7 @@ def supply_chain() -> Layer:
     return cp.Problem(cp.Minimize(objective), constraints), given, [u]
 
 
+@layer
 def vehicle() -> Layer:
     """Acceleration and steering of a car."""
     root, q = cp.Parameter((4, 4)), cp.Parameter(4)
@@ -262,27 +298,3 @@ def vehicle() -> Layer:
     given = [(root, np.eye(4) + 0.1 * normal(4, 4)), (q, normal(4)), (fx, normal(4))]
     given += [(B, normal(4, 2)), (curvature, np.full(1, 0.05))]
     return cp.Problem(cp.Minimize(objective), constraints), given, [u]
-
-
-LAYERS: list[Callable[[], Layer]] = [
-    relu,
-    sigmoid,
-    softmax,
-    logistic_regression,
-    elastic_net,
-    trading_with_costs,
-    relu_layer,
-    regulator,
-    bounded_regulator,
-    predictive_control,
-    weighted_predictive_control,
-    dynamic_programming,
-    rebalancing,
-    monotone_outputs,
-    optimal_transport,
-    springs,
-    resource_allocation,
-    denoising,
-    supply_chain,
-    vehicle,
-]

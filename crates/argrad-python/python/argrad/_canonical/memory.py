@@ -19,12 +19,15 @@ _BYTES_OF_TRIPLET = 24
 _BYTES_OF_ENTRY = 120
 
 
-def check_products(problem: cp.Problem, limit: int | None = None) -> None:
+def check_products(
+    problem: cp.Problem, limit: int | None = None, each: int = _BYTES_OF_TRIPLET
+) -> None:
     """Raises `argrad.MemoryLimitError` if a product of a matrix and a matrix variable is too large.
 
     The map to a product of a (m, k) matrix and a (k, n) variable has m k n coefficients, which
     CVXPY writes down. They are counted for products of single parameters or constants and single
-    variables only, so this refuses nothing that would fit. `limit` is the setting `memory_limit`.
+    variables only, so this refuses nothing that would fit. `limit` is the setting `memory_limit`,
+    `each` are the bytes that a coefficient takes at least.
     """
     largest, product = 0, None
     for candidate in _products(problem):
@@ -43,7 +46,7 @@ def check_products(problem: cp.Problem, limit: int | None = None) -> None:
 
     _memory.check(
         what,
-        _BYTES_OF_TRIPLET * largest,
+        each * largest,
         "make the parameter smaller, or solve for fewer columns at a time (as a batch)",
         limit,
     )

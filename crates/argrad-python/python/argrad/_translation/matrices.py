@@ -38,6 +38,12 @@ def fraction(atom: Any, args: list[Term], to: Description) -> Term:
     return to.reshape(to.add("matrix_frac", args, ()), atom.shape)
 
 
+def perspective(atom: Any, args: list[Term], to: Description) -> Term:
+    """s f(x / s); f is the second argument."""
+    s, f = args
+    return to.reshape(to.add("perspective", [to.scalar(f), to.scalar(s)], ()), atom.shape)
+
+
 def quadratic(atom: Any, args: list[Term], to: Description) -> Term:
     """x' P x."""
     x, p = args
@@ -85,4 +91,5 @@ TABLE = {
     atoms.normNuc: of_matrix("norm_nuc"),
     atoms.MatrixFrac: fraction,
     atoms.QuadForm: quadratic,
+    atoms.perspective: perspective,
 }

@@ -79,26 +79,43 @@ def squares(atom: Any, args: list[Term], to: Description) -> Term:
     return to.add("scale", [total], atom.shape, 1.0 / float(np.ravel(y.value)[0]))
 
 
+def row_by_row(atom: Any, x: Term, to: Description, function: Callable[[Term], Term]) -> Term:
+    """A function of one vector, of all entries or of those along the axes of the atom."""
+    if atom.axis is None:
+        return to.reshape(function(to.flat(x)), atom.shape)
+    rows = rows_of(atom, x, to)
+    count, length = rows.shape
+    numbers = np.arange(count * length).reshape(count, length)
+    found = [function(to.gather([rows], row, (length,))) for row in numbers]
+    return to.gather(found, np.arange(count), atom.shape)
+
+
 def largest(atom: Any, args: list[Term], to: Description) -> Term:
     """The sum of the k largest entries."""
-    if atom.axis is not None:
-        raise NoTranslation("sum_largest along an axis")
-    return to.reshape(to.add("sum_largest", args, (), float(atom.k)), atom.shape)
+
+    def of(row: Term) -> Term:
+        return to.add("sum_largest", [row], (), float(atom.k))
+
+    return row_by_row(atom, args[0], to, of)
 
 
 def geometric(atom: Any, args: list[Term], to: Description) -> Term:
     """Geometric means with weights; entries without weight take no part."""
-    if atom.axis is not None:
-        raise NoTranslation("geo_mean along an axis")
     (x,) = args
+    if atom.axis is None and len(x.shape) > 1:
+        # CVXPY numbers entries column by column.
+        order = np.arange(x.size).reshape(x.shape).ravel(order="F")
+        x = to.gather([x], order, (x.size,))
     kept = np.flatnonzero(np.asarray(atom._keep).ravel())
-    # CVXPY numbers entries column by column.
-    order = np.arange(x.size).reshape(x.shape).ravel(order="F")[kept]
-    entries = to.gather([x], order, (kept.size,))
-    if kept.size == 1:
-        return to.reshape(entries, atom.shape)
     weights = np.array([float(w) for w in atom.w])
-    return to.reshape(to.add("geo_mean", [entries], (), weights), atom.shape)
+
+    def of(row: Term) -> Term:
+        entries = to.gather([row], kept, (kept.size,))
+        if kept.size == 1:
+            return to.scalar(entries)
+        return to.add("geo_mean", [entries], (), weights)
+
+    return row_by_row(atom, x, to, of)
 
 
 TABLE = {

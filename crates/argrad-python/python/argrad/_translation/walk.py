@@ -98,6 +98,8 @@ def parts(expression: Any) -> list[Any]:
     """What an expression is made of, with what CVXPY does not count among its arguments."""
     if isinstance(expression, atoms.huber):
         return [*expression.args, expression.M]
+    if isinstance(expression, atoms.perspective):
+        return [expression.args[0], expression.f]
     return list(expression.args)
 
 
