@@ -143,7 +143,8 @@ def spec_and_tensors(case):
     """What the operators take for a case."""
     function, values, many = case()
     if case is quadratic:
-        return _qp._spec((True,) * 6, _qp.QpOptions(duals=True), None, False), values, many
+        options = (True, "exact", "raise", "direct", None)
+        return _qp._spec((True,) * 6, *options, None, False), values, many
     problem = _targets.problem_of(function._compiled)
     target = _targets.Target(problem, (), False, (), function._policy, "", False)
     return _targets.spec_of(target), values, many, function
@@ -283,3 +284,13 @@ def test_the_same_problem_made_again_is_found():
     digests = {_targets.problem_of(made._compiled) for made in (first, second)}
     assert len(digests) == 1
     assert _targets.problem_of(geometric()[0]._compiled) not in digests
+
+
+def test_an_exported_module_takes_batches_of_any_size():
+    layer, _, (p, h) = module()
+    sizes = ({0: torch.export.Dim("batch", min=1, max=1000)}, None)
+    with torch.no_grad():
+        exported = torch.export.export(layer, (p, h), dynamic_shapes=(sizes,)).module()
+        for batch in (1, 3, 7):
+            points = randn(batch, 3, seed=batch)
+            assert torch.equal(exported(points, h), layer(points, h))

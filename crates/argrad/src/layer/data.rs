@@ -3,7 +3,7 @@
 use argrad_solver::KktLabel;
 use serde::{Deserialize, Serialize};
 
-use super::relaxed::Price;
+use super::price::Price;
 use crate::algebra::{LinearMap, Shape};
 use crate::atom::Derivation;
 use crate::canonical::Assembled;

@@ -22,40 +22,14 @@
 //! of the program at that price.
 
 use argrad_solver::{Cone, KktLabel, Slot};
-use serde::{Deserialize, Serialize};
 
 use super::Layer;
 use super::data::{LayerData, OutputSpec, Source};
 use super::forward::Numbers;
+use super::price::{Price, Relaxation, ViolationNorm};
 use crate::algebra::{LinearMap, Shape};
-use crate::canonical::{Assembled, MatrixMap};
+use crate::canonical::MatrixMap;
 use crate::error::ModelError;
-
-/// How violations are measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ViolationNorm {
-    /// Their squares, summed: all rows give way a little.
-    #[default]
-    L2,
-    /// Their sizes, summed: few rows give way.
-    L1,
-}
-
-/// What a violation costs, see [`Layer::relaxed`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Relaxation {
-    /// How violations are measured.
-    pub norm: ViolationNorm,
-    /// The price of violations relative to the objective, in the units of the program: the larger,
-    /// the nearer to the least violation, and the worse the condition. Positive and finite.
-    pub weight: f64,
-}
-
-impl Default for Relaxation {
-    fn default() -> Self {
-        Self { norm: ViolationNorm::L2, weight: 1e4 }
-    }
-}
 
 impl Layer {
     /// The layer of the relaxed program: for any parameters for which this one is infeasible, the
@@ -139,27 +113,20 @@ impl Layer {
     pub(super) fn set_prices(&self, numbers: &mut Numbers<'_>) {
         let Some(price) = self.data.price else { return };
         let (at, maps) = (price.place(), self.maps());
+        let variables = self.data.assembled.variables;
         let len = maps[at].len();
         let parts: [Slot<'_>; 4] = std::array::from_fn(|at| self.slot(numbers, at));
         let mut priced = Vec::with_capacity(numbers.batch * len);
         for sample in 0..numbers.batch {
             let own = std::array::from_fn(|at| parts[at].sample(sample, maps[at].len()));
-            let factor = price.of(&self.data, own);
+            let factor = price.of(variables, own);
             priced.extend_from_slice(own[at]);
-            let last = priced.len() - price.count(&self.data);
+            let last = priced.len() - price.count(variables);
             priced[last..].iter_mut().for_each(|value| *value *= factor);
         }
         numbers.data[at] = priced;
         numbers.varies[at] = true;
     }
-}
-
-/// What violations cost in a relaxed layer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Price {
-    relaxation: Relaxation,
-    /// The first column of violations.
-    first: usize,
 }
 
 /// One column per row; P gets a one for each, to be multiplied by the price. Each number of the
@@ -225,60 +192,4 @@ fn finish(data: &mut LayerData, columns: usize) {
     for map in [&mut program.p.map, &mut program.a.map, &mut program.q, &mut program.b] {
         *map = std::mem::take(map).finish();
     }
-}
-
-impl Price {
-    /// Which of P, q, A, b holds it.
-    pub(super) fn place(&self) -> usize {
-        match self.relaxation.norm {
-            ViolationNorm::L2 => 0,
-            ViolationNorm::L1 => 1,
-        }
-    }
-
-    /// Whether a program, which was read from a file, has what the price is of.
-    pub(super) fn fits(&self, program: &Assembled) -> bool {
-        let Some(added) = program.variables.checked_sub(self.first) else { return false };
-        let [p, a] = [program.p.map.len(), program.a.map.len()];
-        match self.relaxation.norm {
-            ViolationNorm::L2 => p >= added && a >= added,
-            ViolationNorm::L1 => a / 2 >= added,
-        }
-    }
-
-    /// How many numbers of that are multiplied by it, the last ones.
-    pub(super) fn count(&self, layer: &LayerData) -> usize {
-        layer.assembled.variables - self.first
-    }
-
-    /// The price for the numbers of a sample: P, q, A, b.
-    pub(super) fn of(&self, layer: &LayerData, [p, q, a, b]: [&[f64]; 4]) -> f64 {
-        let added = self.count(layer);
-        let [of_p, of_q] = match self.relaxation.norm {
-            ViolationNorm::L2 => [added, added],
-            ViolationNorm::L1 => [0, added],
-        };
-        let entries = match self.relaxation.norm {
-            ViolationNorm::L2 => added,
-            ViolationNorm::L1 => 2 * added,
-        };
-        let [p, q] = [size(&p[..p.len() - of_p]), size(&q[..q.len() - of_q])];
-        let [a, b] = [size(&a[..a.len() - entries]), size(b)];
-        let curved = p / (a * a);
-        let linear = q / (a * b);
-        // Where a program has no objective, any price will do; where it has no matrix, no row can
-        // be met better.
-        let scale = [curved, linear].into_iter().filter(|s| s.is_finite()).fold(0.0, f64::max);
-        let scale = match self.relaxation.norm {
-            ViolationNorm::L2 => scale,
-            ViolationNorm::L1 => scale * b,
-        };
-        let rounded = if scale > 0.0 { scale.log2().round().exp2() } else { 1.0 };
-        self.relaxation.weight * rounded
-    }
-}
-
-/// The largest finite entry, without its sign.
-fn size(values: &[f64]) -> f64 {
-    values.iter().map(|v| v.abs()).filter(|v| v.is_finite()).fold(0.0, f64::max)
 }

@@ -209,18 +209,37 @@ def compiled_qp(
         return _opaque_qp(tensors, options, module, warm)
     check_tensors(tensors)
     present = tuple([tensor is not None for tensor in tensors])
-    results = _operator.solve(_spec(present, options, module, warm), tensors)
+    # One by one: what the compiler makes a constant of gets no named tuples.
+    spec = _spec(
+        present,
+        options.duals,
+        options.derivative,
+        options.on_failure,
+        options.method,
+        options.solver_args,
+        module,
+        warm,
+    )
+    results = _operator.solve(spec, tensors)
     return results if options.duals else results[0]
 
 
 @constant
 def _spec(
-    present: tuple[bool, ...], options: QpOptions, module: torch.nn.Module | None, warm: bool
+    present: tuple[bool, ...],
+    duals: bool,
+    derivative: Any,
+    on_failure: Any,
+    method: Any,
+    solver_args: Mapping[str, Any] | None,
+    module: torch.nn.Module | None,
+    warm: bool,
 ) -> str:
     """What the graph says of a call. Runs when the graph is made."""
+    options = QpOptions(duals, derivative, on_failure, method, solver_args)
     policy, settings = _policy_of(options)
     observer = "" if module is None else observer_of(module)
-    return spec_of(Target("qp", present, options.duals, settings, policy, observer, warm))
+    return spec_of(Target("qp", present, duals, settings, policy, observer, warm))
 
 
 def _policy_of(options: QpOptions) -> tuple[Policy, tuple]:

@@ -136,12 +136,14 @@ class QpLayer(torch.nn.Module):
         """Raises ValueError unless an argument of a call has the shape of one sample, or of a
         batch."""
         shape, found = self._shapes[name], tuple(value.shape)
-        if found == shape or (found[1:] == shape and len(found) == len(shape) + 1):
+        # By lengths first: the size of a batch may be a symbol, and is not to be compared.
+        batched = len(found) == len(shape) + 1 and found[1:] == shape
+        if batched or (len(found) == len(shape) and found == shape):
             return
         hint = transpose_hint(found, *shape) if len(shape) == 2 else ""
-        batched = ", ".join(map(str, ("batch", *shape)))
+        whole = ", ".join(map(str, ("batch", *shape)))
         raise ValueError(
-            f"{name} must have shape {shape} or ({batched}), since the layer has n={self.n}, "
+            f"{name} must have shape {shape} or ({whole}), since the layer has n={self.n}, "
             f"inequalities={self.inequalities}, equalities={self.equalities}; found {found}{hint}"
         )
 
