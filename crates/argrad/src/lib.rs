@@ -88,6 +88,7 @@ pub mod factored_quadratic;
 pub mod feasible_rhs;
 pub mod orthonormal_rows;
 pub mod row_normalized;
+pub mod spo_plus;
 pub mod unique_objective;
 
 pub mod host;

@@ -10,5 +10,6 @@ mod factors;
 mod layouts;
 mod parametrizations;
 mod second;
+mod spo_plus;
 mod warm_start;
 mod zeros;
