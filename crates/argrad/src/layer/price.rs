@@ -90,7 +90,10 @@ impl Price {
     }
 }
 
-/// The largest finite entry, without its sign.
+/// From here on a bound is none, as for the solver.
+const NO_BOUND: f64 = 1e19_f32 as f64;
+
+/// The largest entry, without its sign; bounds that are none do not count.
 fn size(values: &[f64]) -> f64 {
-    values.iter().map(|v| v.abs()).filter(|v| v.is_finite()).fold(0.0, f64::max)
+    values.iter().map(|v| v.abs()).filter(|v| *v < NO_BOUND).fold(0.0, f64::max)
 }

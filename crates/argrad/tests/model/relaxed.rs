@@ -82,6 +82,24 @@ fn units_do_not_matter() {
     }
 }
 
+/// A linear objective, so that the sizes of the bounds have a say in the price.
+#[test]
+fn bounds_that_are_none_have_no_say() {
+    let model = Model::new();
+    let (x, low) = (model.variable(()), model.parameter(()));
+    let (high, more) = (model.parameter(()), model.parameter(()));
+    let problem = Problem::minimize(1.0 * x).subject_to([x.geq(low), x.leq(high), x.leq(more)]);
+    for norm in [L2, L1] {
+        let layer = problem.compile([low, high, more], [x]).unwrap().relaxed(of(norm)).unwrap();
+        let solve = |more: f64| layer.solve(&[&[2.0], &[1.0], &[more]]).unwrap().values;
+        let expected = solve(2.0);
+        for none in [1e19, 1e30] {
+            let found = solve(none);
+            assert!((found[0][0] - expected[0][0]).abs() < 1e-9, "{norm:?} {none}: {found:?}");
+        }
+    }
+}
+
 /// A norm is a norm, however much its bound is violated.
 #[test]
 fn atoms_are_not_relaxed() {
