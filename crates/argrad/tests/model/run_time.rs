@@ -170,9 +170,13 @@ fn a_derivative_that_ends_early_says_so() -> Result<(), ModelError> {
 fn a_dense_parametric_matrix_takes_an_entry_a_number() -> Result<(), ModelError> {
     let model = Model::new();
     let (x, q) = (model.variable(100), model.parameter((100, 100)));
-    let problem = Problem::minimize(sum_squares(q.matmul(x))).subject_to([x.geq(0.0)]);
+    let problem = Problem::minimize(sum_squares(q.matmul(x) - 1.0)).subject_to([x.geq(0.0)]);
     let layer = problem.compile([q], [x])?;
     assert_eq!(layer.structure().a().nnz(), 100 * 100 + 200);
+    let problem = Problem::minimize(sum_squares(q.matmul(x))).subject_to([x.geq(0.0)]);
+    let layer = problem.compile([q], [x])?;
+    assert_eq!(layer.structure().p().nnz(), 100 * 101 / 2);
+    assert_eq!(layer.structure().a().nnz(), 100);
     Ok(())
 }
 
