@@ -148,8 +148,11 @@ gpu-check:
 ## The tests of the kernels on the host with sanitizers: memory and arithmetic, then missing
 ## barriers.
 gpu-sanitize:
-	ARGRAD_GPU_SANITIZE=address,undefined $(CARGO) test -p argrad-gpu-host --release --test host
-	ARGRAD_GPU_SANITIZE=thread $(CARGO) test -p argrad-gpu-host --release --test host threads::
+	ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 ARGRAD_GPU_SANITIZE=address,undefined \
+		$(CARGO) test -p argrad-gpu-host --release --test host
+	TSAN_OPTIONS=suppressions=$(CURDIR)/crates/argrad-gpu-host/tsan.supp \
+		ARGRAD_GPU_SANITIZE=thread \
+		$(CARGO) test -p argrad-gpu-host --release --test host threads::
 
 ## Batches on a card against the CPU engine. BENCH_ARGS="--sizes 10,100 --batches 128" for some.
 bench-gpu:

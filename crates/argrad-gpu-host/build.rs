@@ -2,6 +2,7 @@
 //! names sanitizers of the compiler, such as `address,undefined` or `thread`.
 
 use std::env;
+use std::path::Path;
 
 fn main() {
     let kernels = "../argrad-gpu/kernels";
@@ -34,7 +35,23 @@ fn main() {
         }
         build.compile(&format!("argrad_kernels_{order}"));
     }
-    if let Some(names) = sanitizers {
-        println!("cargo:rustc-link-arg=-fsanitize={names}");
+    for name in sanitizers.iter().flat_map(|names| names.split(',')) {
+        link_sanitizer(name);
     }
+}
+
+/// Links the run-time library of a sanitizer, which rustc keeps the compiler from doing.
+fn link_sanitizer(name: &str) {
+    let library = match name {
+        "address" => "asan",
+        "undefined" => "ubsan",
+        "thread" => "tsan",
+        other => panic!("ARGRAD_GPU_SANITIZE: address, undefined or thread, not {other}"),
+    };
+    let mut command = cc::Build::new().cpp(true).get_compiler().to_command();
+    let output = command.arg(format!("-print-file-name=lib{library}.so")).output();
+    let found = String::from_utf8(output.expect("the compiler runs").stdout).expect("a path");
+    let folder = Path::new(found.trim()).parent().expect("a file in a folder");
+    println!("cargo:rustc-link-search=native={}", folder.display());
+    println!("cargo:rustc-link-lib=dylib={library}");
 }

@@ -23,6 +23,9 @@
 #define LARGE static __device__ __noinline__
 #define EACH(i, n) for (int i = threadIdx.x; i < (n); i += THREADS)
 #define ONE if (threadIdx.x == 0)
+// Before a loop: so many of its passes one after the other in the code.
+#define PRAGMA(text) _Pragma(#text)
+#define UNROLL(n) PRAGMA(unroll n)
 #if THREADS == 32
 #define SYNC() __syncwarp()
 #else
@@ -51,6 +54,7 @@ DEVICE double of_bits(long long bits) { return __longlong_as_double(bits); }
 #define DEVICE static inline
 #define MEMBER inline
 #define LARGE static
+#define UNROLL(n)
 #define ARGUMENTS(TYPE) const TYPE &of, double *shared_memory
 #define SHARED(name) double* name = shared_memory
 #define BLOCK 0
@@ -166,6 +170,7 @@ template <int MAXES, int SUMS>
 LARGE Numbers<MAXES + SUMS> combine_threads(Numbers<MAXES + SUMS> out, double* scratch) {
     [[maybe_unused]] constexpr int COUNT = MAXES + SUMS;
 #if defined(__CUDACC__)
+    UNROLL(1)
     for (int width = 16; width > 0; width /= 2) {
         double other[COUNT];
         for (int k = 0; k < COUNT; k++) other[k] = __shfl_xor_sync(0xffffffffu, out.at[k], width);
@@ -178,6 +183,7 @@ LARGE Numbers<MAXES + SUMS> combine_threads(Numbers<MAXES + SUMS> out, double* s
     }
     SYNC();
     for (int k = 0; k < COUNT; k++) out.at[k] = scratch[k];
+    UNROLL(1)
     for (int warp = 1; warp < THREADS / 32; warp++) {
         combine<MAXES, SUMS>(out, scratch + warp * COUNT);
     }

@@ -20,7 +20,7 @@ struct Pivots {
 
 // Pair number t of pairs a >= b, row by row.
 DEVICE void pair_of(int t, int& a, int& b) {
-    a = (int)((sqrt(8.0 * t + 1.0) - 1.0) * 0.5);
+    a = (int)((sqrt(8.0f * (float)t + 1.0f) - 1.0f) * 0.5f);
     while (a * (a + 1) / 2 > t) a--;
     while ((a + 1) * (a + 2) / 2 <= t) a++;
     b = t - a * (a + 1) / 2;
@@ -62,8 +62,8 @@ DEVICE void add_outer_products(const Problem& p, int first, int depth, Entry ent
     }
 }
 
-// Factors diagonal block `panel` in place: the pivots on the diagonal, the columns not divided by
-// them yet. `diagonal` is that of the matrix.
+// Factors diagonal block `panel` in place: the pivots on the diagonal, the unit lower triangle
+// below. `diagonal` is that of the matrix.
 DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const double* diagonal,
                                   bool is_replacing, Pivots& pivots) {
     int first = panel * PANEL;
@@ -90,24 +90,26 @@ DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const 
         }
         SYNC();
     }
-    EACH(c, width) p.l(first + c, first + c) = 1.0 / p.pivot[first + c];
+    EACH(k, PANEL * width) {
+        int i = k % PANEL, j = k / PANEL;
+        if (i == j) p.l(first + j, first + j) = 1.0 / p.pivot[first + j];
+        if (i > j && i < width) p.l(first + i, first + j) *= p.pivot[first + j];
+    }
+    SYNC();
 }
 
-// Inverts the unit lower triangles of the diagonal blocks from `panel` to below `end`, whose columns
-// are not divided by the pivots.
+// Inverts the unit lower triangles of the diagonal blocks from `panel` to below `end`: a thread a
+// column.
 DEVICE void invert_diagonal_blocks(const Problem& p, int panel, int end) {
     EACH(k, (end - panel) * PANEL) {
         int of = panel + k / PANEL, j = k % PANEL, first = of * PANEL;
         int width = p.n - first < PANEL ? p.n - first : PANEL;
-        double column[PANEL];
         for (int i = 0; i < PANEL; i++) {
             double sum = i == j ? 1.0 : 0.0;
-            for (int c = 0; c < i; c++) {
-                if (i < width && c >= j) {
-                    sum -= p.l(first + i, first + c) * p.pivot[first + c] * column[c];
-                }
+            UNROLL(4)
+            for (int c = j; c < i; c++) {
+                if (i < width) sum = fma(-p.l(first + i, first + c), p.block(of, c, j), sum);
             }
-            column[i] = sum;
             p.block(of, i, j) = i < width && j < width ? sum : 0.0;
         }
     }
@@ -120,9 +122,12 @@ DEVICE void solve_panel(const Problem& p, int panel, int width) {
     EACH(k, p.n - end) {
         int i = end + k;
         double row[PANEL];
+        UNROLL(PANEL)
         for (int c = 0; c < PANEL; c++) row[c] = c < width ? p.l(i, first + c) : 0.0;
+        UNROLL(PANEL)
         for (int c = 0; c < PANEL; c++) {
             double sum = 0.0;
+            UNROLL(PANEL)
             for (int d = 0; d <= c; d++) sum = fma(row[d], p.block(panel, c, d), sum);
             if (c < width) p.l(i, first + c) = sum * p.pivot[first + c];
         }
@@ -148,8 +153,11 @@ LARGE Pivots factor_matrix(const Problem& p, const double* diagonal, bool is_rep
     return pivots;
 }
 
-// Solves for `count` right-hand sides in `p.work`, n + PANEL numbers each, of which the last are
-// scratch.
+// The number of the vector, zero or one, that holds entry k of two of length n: cheaper than k / n.
+DEVICE int second(int k, int n) { return k >= n ? 1 : 0; }
+
+// Solves for `count` right-hand sides, one or two, in `p.work`, n + PANEL numbers each, of which the
+// last are scratch.
 LARGE void solve_matrix(const Problem& p, int count) {
     int stride = p.n + PANEL, panels_of = (int)panels(p.n);
     SYNC();
@@ -159,6 +167,7 @@ LARGE void solve_matrix(const Problem& p, int count) {
             double* work = p.work + k / PANEL * stride;
             int i = k % PANEL;
             double sum = 0.0;
+            UNROLL(4)
             for (int j = 0; j <= i; j++) {
                 if (j < width) sum = fma(p.block(panel, i, j), work[first + j], sum);
             }
@@ -167,12 +176,13 @@ LARGE void solve_matrix(const Problem& p, int count) {
         SYNC();
         int below = p.n - first - width;
         EACH(k, count * (below + width)) {
-            int r = k / (below + width), i = k % (below + width);
+            int r = second(k, below + width), i = k - r * (below + width);
             double* work = p.work + r * stride;
             if (i < width) {
                 work[first + i] = work[p.n + i];
             } else {
                 double sum = work[first + i];
+                UNROLL(4)
                 for (int c = 0; c < width; c++) {
                     sum = fma(-p.l(first + i, first + c), work[p.n + c], sum);
                 }
@@ -181,7 +191,10 @@ LARGE void solve_matrix(const Problem& p, int count) {
         }
         SYNC();
     }
-    EACH(k, count * p.n) p.work[k / p.n * stride + k % p.n] *= p.pivot[k % p.n];
+    EACH(k, count * p.n) {
+        int r = second(k, p.n), j = k - r * p.n;
+        p.work[r * stride + j] *= p.pivot[j];
+    }
     SYNC();
     for (int panel = panels_of - 1; panel >= 0; panel--) {
         int first = panel * PANEL, width = p.n - first < PANEL ? p.n - first : PANEL;
@@ -189,6 +202,7 @@ LARGE void solve_matrix(const Problem& p, int count) {
             double* work = p.work + k / PANEL * stride;
             int j = k % PANEL;
             double sum = 0.0;
+            UNROLL(4)
             for (int i = j; i < PANEL; i++) {
                 if (i < width) sum = fma(p.block(panel, i, j), work[first + i], sum);
             }
@@ -196,12 +210,13 @@ LARGE void solve_matrix(const Problem& p, int count) {
         }
         SYNC();
         EACH(k, count * (first + width)) {
-            int r = k / (first + width), j = k % (first + width);
+            int r = second(k, first + width), j = k - r * (first + width);
             double* work = p.work + r * stride;
             if (j >= first) {
                 work[j] = work[p.n + j - first];
             } else {
                 double sum = work[j];
+                UNROLL(4)
                 for (int c = 0; c < width; c++) {
                     sum = fma(-p.l(first + c, j), work[p.n + c], sum);
                 }

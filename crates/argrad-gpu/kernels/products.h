@@ -2,36 +2,36 @@
 #pragma once
 #include "problem.h"
 
+// The sum of `count` products, four at a time.
+template <class Product>
+DEVICE double sum_of(int count, Product product) {
+    double sum[4] = {};
+    int k = 0;
+    UNROLL(1)
+    for (; k + 3 < count; k += 4) {
+        for (int l = 0; l < 4; l++) sum[l] = product(k + l, sum[l]);
+    }
+    UNROLL(1)
+    for (; k < count; k++) sum[0] = product(k, sum[0]);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
 // Row j of Px.
 DEVICE double p_row(const Problem& p, const double* x, int j) {
-    double sum = 0.0;
-    for (int i = 0; i < j; i++) sum = fma(p.p(i, j), x[i], sum);
-    for (int i = j; i < p.n; i++) sum = fma(p.p(j, i), x[i], sum);
-    return sum;
+    double above = sum_of(j, [&](int i, double sum) { return fma(p.p(i, j), x[i], sum); });
+    double below =
+        sum_of(p.n - j, [&](int i, double sum) { return fma(p.p(j, j + i), x[j + i], sum); });
+    return above + below;
 }
 
 // Row i of Ax.
 DEVICE double a_row(const Problem& p, const double* x, int i) {
-    double even = 0.0, odd = 0.0;
-    int j = 0;
-    for (; j + 1 < p.n; j += 2) {
-        even = fma(p.at(i, j), x[j], even);
-        odd = fma(p.at(i, j + 1), x[j + 1], odd);
-    }
-    if (j < p.n) even = fma(p.at(i, j), x[j], even);
-    return even + odd;
+    return sum_of(p.n, [&](int j, double sum) { return fma(p.at(i, j), x[j], sum); });
 }
 
 // Row j of A'z.
 DEVICE double a_column(const Problem& p, const double* z, int j) {
-    double even = 0.0, odd = 0.0;
-    int i = 0;
-    for (; i + 1 < p.m; i += 2) {
-        even = fma(p.at(i, j), z[i], even);
-        odd = fma(p.at(i + 1, j), z[i + 1], odd);
-    }
-    if (i < p.m) even = fma(p.at(i, j), z[i], even);
-    return even + odd;
+    return sum_of(p.m, [&](int i, double sum) { return fma(p.at(i, j), z[i], sum); });
 }
 
 // px = Px, ax = Ax, atz = A'z.

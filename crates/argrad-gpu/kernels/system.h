@@ -46,23 +46,23 @@ LARGE Pivots factor_system(const Problem& p, Regularization regularization) {
     return factor_matrix(p, p.work, true);
 }
 
-// Solves for `count` right-hand sides, vectors over x and then z one after the other.
+// Solves for `count` right-hand sides, one or two, vectors over x and then z one after the other.
 LARGE void solve_system(const Problem& p, int count, const double* rhs, double* solution) {
     int len = p.n + p.m, stride = p.n + PANEL;
     SYNC();
     EACH(k, count * p.m) {
-        int r = k / p.m, i = k % p.m;
+        int r = second(k, p.m), i = k - r * p.m;
         solution[r * len + p.n + i] = p.weight[i] * rhs[r * len + p.n + i];
     }
     SYNC();
     EACH(k, count * p.n) {
-        int r = k / p.n, j = k % p.n;
+        int r = second(k, p.n), j = k - r * p.n;
         const double* weighted = solution + r * len + p.n;
         p.work[r * stride + j] = rhs[r * len + j] + a_column(p, weighted, j);
     }
     solve_matrix(p, count);
     EACH(k, count * len) {
-        int r = k / len, i = k % len - p.n;
+        int r = second(k, len), i = k - r * len - p.n;
         const double* x = p.work + r * stride;
         if (i < 0) {
             solution[k] = x[i + p.n];
