@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 
 LIMIT = 100
-PATTERNS = ["*.rs", "*.py", "*.pyi", "*.md"]
+PATTERNS = ["*.rs", "*.py", "*.pyi", "*.md", "*.h", "*.cu", "*.cpp"]
 
 
 def columns(line: str) -> int:

@@ -140,7 +140,7 @@ struct Order {
 #endif
 #endif
 
-// Numbers that a reduction may have, and the length of its scratch: so many for each of eight warps.
+// Numbers that a reduction may have, and the length of its scratch: so many for each of 8 warps.
 #define MOST_REDUCED 6
 #define REDUCTION_SCRATCH (MOST_REDUCED * 8)
 

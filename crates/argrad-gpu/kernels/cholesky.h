@@ -156,8 +156,8 @@ LARGE Pivots factor_matrix(const Problem& p, const double* diagonal, bool is_rep
 // The number of the vector, zero or one, that holds entry k of two of length n: cheaper than k / n.
 DEVICE int second(int k, int n) { return k >= n ? 1 : 0; }
 
-// Solves for `count` right-hand sides, one or two, in `p.work`, n + PANEL numbers each, of which the
-// last are scratch.
+// Solves for `count` right-hand sides, one or two, in `p.work`, n + PANEL numbers each, of which
+// the last are scratch.
 LARGE void solve_matrix(const Problem& p, int count) {
     int stride = p.n + PANEL, panels_of = (int)panels(p.n);
     SYNC();

@@ -26,8 +26,8 @@ DEVICE double gradient_of_b(const GradientArguments& of, long long sample, int i
     return of.l2[sample * of.structure.m + i];
 }
 
-// Writes a gradient with `len` entries a sample: a thread an entry. Or their sums: a block an entry,
-// whose threads share the samples; the same for any number of blocks.
+// Writes a gradient with `len` entries a sample: a thread an entry. Or their sums: a block an
+// entry, whose threads share the samples; the same for any number of blocks.
 template <class Part>
 DEVICE void write_gradient(const GradientArguments& of, double* scratch, double* out, int len,
                            bool is_shared, Part part) {

@@ -4,9 +4,9 @@
 //   rz   = Ax + s - b tau                      -> 0
 //   rtau = q'x + b'z + kappa + x'Px / tau      -> 0
 //   s z = mu,  tau kappa = mu                  -> 0
-// A solution has tau > 0 and is x / tau; kappa > 0 = tau is a certificate of infeasibility. Steps are
-// Mehrotra's predictor and corrector; each iteration has one factorization and three solves, two of
-// them at once. CPU counterpart: argrad-solver/src/solve/interior_point/, whose formulas and
+// A solution has tau > 0 and is x / tau; kappa > 0 = tau is a certificate of infeasibility. Steps
+// are Mehrotra's predictor and corrector; each iteration has one factorization and three solves,
+// two of them at once. CPU counterpart: argrad-solver/src/solve/interior_point/, whose formulas and
 // constants these are.
 #pragma once
 #include "measure.h"
@@ -253,7 +253,7 @@ LARGE bool certify(const Problem& p, Embedding& e, const Round& round, const Res
     return e.primal_infeasible || e.dual_infeasible;
 }
 
-// Whether the problem is done: converged, certified or stuck. Writes its point, and the best so far.
+// Whether the problem is done: converged, certified or stuck. Writes its point and the best so far.
 LARGE bool check_interior_termination(const Problem& p, Embedding& e, const Round& round,
                                       const Residuals& r) {
     double tolerance = round.residual;

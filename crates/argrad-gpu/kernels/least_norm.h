@@ -80,6 +80,8 @@ LARGE Iterated least_norm(const Problem& p, const double* rhs, double* solution)
                     fabs(phi_bar) <= LEAST_NORM * beta_first;
         is_live = !done && !is_nan(gradient);
     }
+    // Entry p.n + i is another thread's.
+    SYNC();
     EACH(i, p.m) solution[p.n + i] *= 1.0 - p.inside[i];
     SYNC();
     return {residual, iterations, is_live};

@@ -28,8 +28,8 @@ LARGE Floors floors(const Problem& p) {
     return {larger(OF_UNIT, OF_ROUNDED * p.p_size() * size), larger(OF_UNIT, OF_ROUNDED * size)};
 }
 
-// Measures (x, z, s). Unscaling by powers of two is exact, so these are the residuals of the program
-// as given, rounded as the products round.
+// Measures (x, z, s). Unscaling by powers of two is exact, so these are the residuals of the
+// program as given, rounded as the products round.
 LARGE Measure measure(const Problem& p) {
     SYNC();
     Floors floor = floors(p);

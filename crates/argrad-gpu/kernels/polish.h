@@ -17,8 +17,8 @@
 // under a doubtful factor counts.
 #define DELICATE 1e4
 #define HIDDEN 100.0
-// From this step on, a problem whose residual is not below the first is given up; so is, at the step
-// before, one whose residual is this large.
+// From this step on, a problem whose residual is not below the first is given up; so is, at the
+// step before, one whose residual is this large.
 #define PATIENCE 3
 #define HOPELESS 0.5
 
@@ -48,7 +48,7 @@ LARGE void project(const Problem& p) {
     SYNC();
 }
 
-// Newton residuals -H(x, v), into the first right-hand side, and their size relative to their terms.
+// Newton residuals -H(x, v), into the first right-hand side; their size relative to their terms.
 LARGE double newton_residual(const Problem& p) {
     Floors floor = floors(p);
     double of_x[2], of_z[2];
@@ -83,8 +83,8 @@ LARGE bool factor_at_v(const Problem& p, bool is_close) {
     return pivots.replaced > 0;
 }
 
-// The Newton direction, refined where it is slow, and a step of inverse iteration beside it. Returns
-// the growth of the probe.
+// The Newton direction, refined where it is slow, and a step of inverse iteration beside it.
+// Returns the growth of the probe.
 DEVICE double newton_direction(const Problem& p, bool is_slow, bool is_doubtful) {
     int len = p.n + p.m;
     solve_system(p, 2, p.rhs, p.solution);
@@ -177,7 +177,8 @@ LARGE Polished polish(const Problem& p, const Target& target) {
         double size = newton_residual(p);
         bool stale = step == 0 || is_stale(p);
         check_polish(newton, out, target, step, size, stale);
-        if (newton.is_live && target.is_last && size < newton.best && !(stale && !target.is_close)) {
+        bool own = !stale || target.is_close;
+        if (newton.is_live && target.is_last && own && size < newton.best) {
             newton.best = size;
             EACH(j, p.n) p.kept_x[j] = p.x[j];
             EACH(i, p.m) p.kept_v[i] = p.v[i];
