@@ -9,7 +9,7 @@ use crate::arguments::{
 };
 use crate::error::Error;
 use crate::layout::Layout;
-use crate::machine::{Entry, Launch, Limits, Machine};
+use crate::machine::{Entry, Launch, Machine};
 use crate::patterns::Patterns;
 
 /// Numbers of a report, in the order of `ReportField` in `kernels/arguments.h`.
@@ -86,26 +86,37 @@ impl<M: Machine> Plan<M> {
         (self.structure.variables(), self.structure.rows())
     }
 
-    /// Bytes of a batch.
-    pub(crate) fn memory(&self, batch: usize, has_tape: bool) -> u64 {
+    /// Bytes of a sample, without scratch.
+    fn sample_bytes(&self, has_tape: bool) -> u64 {
         let (n, m) = self.sizes();
         let values = self.structure.p().nnz() + self.structure.a().nnz() + n + m;
         let tape = if has_tape { self.layout.tape_len } else { 0 };
-        // Scratch of the blocks at once is no more than that of the samples, for small batches.
-        let sample = values + n + 2 * m + REPORT_LEN + tape;
-        NUMBER * (batch * sample) as u64
+        NUMBER * (values + n + 2 * m + REPORT_LEN + tape) as u64
+    }
+
+    /// Bytes of the scratch of a launch over a batch.
+    fn scratch_bytes(&self, batch: usize) -> Result<u64, Error> {
+        let launch = self.launch(Entry::Solve, batch)?;
+        let len = self.layout.workspace_len(launch.is_resident);
+        Ok(NUMBER * (launch.blocks * len) as u64)
+    }
+
+    /// Bytes of a batch.
+    pub(crate) fn memory(&self, batch: usize, has_tape: bool) -> Result<u64, Error> {
+        Ok(batch as u64 * self.sample_bytes(has_tape) + self.scratch_bytes(batch)?)
     }
 
     /// Refuses a batch that does not fit.
-    fn check_memory(&self, batch: usize, has_tape: bool, limits: Limits) -> Result<(), Error> {
+    fn check_memory(&self, batch: usize, has_tape: bool) -> Result<(), Error> {
         let limit = self.settings.memory_limit.map_or(u64::MAX, |limit| limit as u64);
-        let free = limits.free_bytes.min(limit);
-        let needed = self.memory(batch, has_tape);
+        let free = self.machine.limits()?.free_bytes.min(limit);
+        let needed = self.memory(batch, has_tape)?;
         if needed <= free {
             return Ok(());
         }
-        let one = self.memory(1, has_tape).max(1);
-        Err(Error::Memory { batch, needed, free, fits: (free / one) as usize })
+        let left = free.saturating_sub(self.scratch_bytes(batch)?);
+        let fits = (left / self.sample_bytes(has_tape).max(1)) as usize;
+        Err(Error::Memory { batch, needed, free, fits })
     }
 
     fn upload(&self, values: &Values<'_>) -> Result<DeviceValues<M>, Error> {
@@ -127,17 +138,21 @@ impl<M: Machine> Plan<M> {
         Ok(self.layout.is_resident(self.machine.limits()?.shared_bytes))
     }
 
+    /// The shape of a launch over a batch.
+    fn launch(&self, entry: Entry, batch: usize) -> Result<Launch, Error> {
+        let Self { machine, layout, .. } = self;
+        let is_resident = self.is_resident()?;
+        let shared_bytes = layout.shared_bytes(is_resident);
+        let mut launch = Launch { blocks: 1, threads: layout.threads, shared_bytes, is_resident };
+        launch.blocks = machine.blocks_at_once(entry, launch)?.clamp(1, batch.max(1));
+        Ok(launch)
+    }
+
     /// Scratch for a launch over a batch.
     pub(crate) fn scratch(&self, entry: Entry, batch: usize) -> Result<Scratch<M>, Error> {
         let Self { machine, layout, .. } = self;
-        let is_resident = self.is_resident()?;
-        let mut launch = Launch {
-            blocks: 1,
-            threads: layout.threads,
-            shared_bytes: layout.shared_bytes(is_resident),
-            is_resident,
-        };
-        launch.blocks = machine.blocks_at_once(entry, launch)?.clamp(1, batch.max(1));
+        let launch = self.launch(entry, batch)?;
+        let is_resident = launch.is_resident;
         let workspace = machine.zeros(launch.blocks * layout.workspace_len(is_resident))?;
         let next = machine.zeros(1)?;
         let arguments = MemoryArguments {
@@ -173,7 +188,7 @@ impl<M: Machine> Plan<M> {
             let found = batch.to_string();
             return Err(Error::Unsupported { argument: "batch", expected, found });
         }
-        self.check_memory(batch, has_tape, machine.limits()?)?;
+        self.check_memory(batch, has_tape)?;
         let device_values = self.upload(values)?;
         let on_device = DeviceSolution::<M> {
             x: machine.zeros(batch * n)?,

@@ -32,11 +32,15 @@ impl<M: Machine> Solver<M> {
 
     /// Bytes of the machine's memory that a batch takes: values, results and scratch, and what
     /// derivatives need where there is a tape.
-    pub fn memory(&self, batch: usize, has_tape: bool) -> u64 {
+    ///
+    /// # Errors
+    /// [`Error::Device`]: how many programs a card works on at once follows from the kernels, which
+    /// are compiled first.
+    pub fn memory(&self, batch: usize, has_tape: bool) -> Result<u64, Error> {
         self.plan.memory(batch, has_tape)
     }
 
-    /// Solves a batch. Each sample has a [`Report`]; one without a solution is not an error.
+    /// Solves a batch. Each sample has a report; one without a solution is not an error.
     ///
     /// # Errors
     /// Malformed values; a P that is not positive semidefinite; [`Error::Memory`];
