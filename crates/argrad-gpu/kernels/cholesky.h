@@ -63,10 +63,15 @@ DEVICE void add_outer_products(const Problem& p, int first, int depth, Entry ent
 }
 
 // Factors diagonal block `panel` in place: the pivots on the diagonal, the unit lower triangle
-// below. `diagonal` is that of the matrix.
+// below; and the inverse of that, by the same elimination of the identity: where one has done with
+// a column, the other begins. `diagonal` is that of the matrix.
 DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const double* diagonal,
                                   bool is_replacing, Pivots& pivots) {
     int first = panel * PANEL;
+    EACH(k, PANEL * PANEL) {
+        int i = k % PANEL, j = k / PANEL;
+        p.block(panel, i, j) = i == j && i < width ? 1.0 : 0.0;
+    }
     for (int c = 0; c < width; c++) {
         double pivot = p.l(first + c, first + c);
         double least = PIVOT_ROUNDING * diagonal[first + c];
@@ -82,11 +87,15 @@ DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const 
         double inverse = 1.0 / pivot;
         EACH(k, PANEL * width) {
             int i = k % PANEL, j = k / PANEL;
-            if (i < width && j > c && i >= j) {
-                double column = p.l(first + j, first + c);
-                p.l(first + i, first + j) -= p.l(first + i, first + c) * inverse * column;
-            }
+            double share = i > c && i < width ? p.l(first + i, first + c) * inverse : 0.0;
             if (i == c && j == c) p.pivot[first + c] = inverse;
+            if (i <= c || i >= width || j > i) continue;
+            if (j > c) {
+                p.l(first + i, first + j) -= share * p.l(first + j, first + c);
+            } else {
+                double row = j < c ? p.block(panel, c, j) : 1.0;
+                p.block(panel, i, j) = fma(-share, row, p.block(panel, i, j));
+            }
         }
         SYNC();
     }
@@ -98,11 +107,11 @@ DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const 
     SYNC();
 }
 
-// Inverts the unit lower triangles of the diagonal blocks from `panel` to below `end`: a thread a
+// Inverts the unit lower triangles of all diagonal blocks of a factor that was kept: a thread a
 // column.
-DEVICE void invert_diagonal_blocks(const Problem& p, int panel, int end) {
-    EACH(k, (end - panel) * PANEL) {
-        int of = panel + k / PANEL, j = k % PANEL, first = of * PANEL;
+DEVICE void invert_diagonal_blocks(const Problem& p) {
+    EACH(k, (int)panels(p.n) * PANEL) {
+        int of = k / PANEL, j = k % PANEL, first = of * PANEL;
         int width = p.n - first < PANEL ? p.n - first : PANEL;
         for (int i = 0; i < PANEL; i++) {
             double sum = i == j ? 1.0 : 0.0;
@@ -143,7 +152,6 @@ LARGE Pivots factor_matrix(const Problem& p, const double* diagonal, bool is_rep
     for (int panel = 0; panel * PANEL < p.n; panel++) {
         int first = panel * PANEL, width = p.n - first < PANEL ? p.n - first : PANEL;
         factor_diagonal_block(p, panel, width, diagonal, is_replacing, pivots);
-        invert_diagonal_blocks(p, panel, panel + 1);
         solve_panel(p, panel, width);
         add_outer_products(
             p, first + width, width, [&](int i, int c) { return p.l(i, first + c); },

@@ -33,7 +33,7 @@ LARGE void read_tape(const Problem& p, const DerivativeArguments& of, long long 
         for (int i = 0; i < p.m; i++) p.at(i, j) *= x_scale[j] * row_scale[i];
     }
     SYNC();
-    invert_diagonal_blocks(p, 0, (int)panels(p.n));
+    invert_diagonal_blocks(p);
 }
 
 // Solves for the first right-hand side. A solution that is not unique is that of least norm.
