@@ -1,5 +1,6 @@
 //! Compiles the kernels for the host, once for each order of their loops. `ARGRAD_GPU_SANITIZE`
-//! names sanitizers of the compiler, such as `address,undefined` or `thread`.
+//! names sanitizers of the compiler, such as `address,undefined` or `thread`. Without a C++ compiler
+//! there are no kernels and no tests of them, which a warning says.
 
 use std::env;
 use std::path::Path;
@@ -9,6 +10,12 @@ fn main() {
     println!("cargo:rerun-if-changed={kernels}");
     println!("cargo:rerun-if-changed=src/launch.cpp");
     println!("cargo:rerun-if-env-changed=ARGRAD_GPU_SANITIZE");
+    println!("cargo:rustc-check-cfg=cfg(host_kernels)");
+    if !has_compiler() {
+        println!("cargo:warning=no C++ compiler is found: the kernels for GPUs are not tested");
+        return;
+    }
+    println!("cargo:rustc-cfg=host_kernels");
     let sanitizers = env::var("ARGRAD_GPU_SANITIZE").ok().filter(|names| !names.is_empty());
     for order in ["0", "1", "2"] {
         let mut build = cc::Build::new();
@@ -38,6 +45,12 @@ fn main() {
     for name in sanitizers.iter().flat_map(|names| names.split(',')) {
         link_sanitizer(name);
     }
+}
+
+/// Whether there is a C++ compiler, and it runs.
+fn has_compiler() -> bool {
+    let compiler = cc::Build::new().cpp(true).try_get_compiler();
+    compiler.is_ok_and(|compiler| compiler.to_command().arg("--version").output().is_ok())
 }
 
 /// Links the run-time library of a sanitizer, which rustc keeps the compiler from doing.

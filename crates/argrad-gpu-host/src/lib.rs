@@ -1,5 +1,6 @@
 //! The kernels of [`argrad_gpu`] compiled for the host: a [`Machine`] without a card, for tests.
 #![deny(missing_docs)]
+#![cfg(host_kernels)]
 
 use std::ffi::c_void;
 use std::ptr;

@@ -39,7 +39,7 @@ def data():
 
 # What a block with this text takes as given anew, after those before it.
 FRESH = {
-    "import QpLayer, qp": ("A", "b"),
+    "import QpLayer, qp": ("p", "A", "b"),
     "QpLayer(": ("p",),
     "solve(solver=": ("problem",),
     "interface()": ("problem",),

@@ -167,7 +167,7 @@ def problem(weight):
 
 
 def test_atoms_hold_where_constraints_do_not():
-    layer, values = problem(1e6)
+    layer, values = problem(1e4)
     x, violation = layer(*values, violation=True)
     a, b, r = values
     # The line is 50 / sqrt(5) away, the ball one: squares of a @ x - b and |x| - r are least.
@@ -177,7 +177,7 @@ def test_atoms_hold_where_constraints_do_not():
     assert abs(violation[1] - sizes[1]) <= 1e-6
     norm = 5**0.5
     best = (norm * 50 + 1) / (5 + 1)
-    assert torch.allclose(x[1], best * a / norm, atol=1e-3)
+    assert torch.allclose(x[1], best * a / norm, atol=1e-2)
     info = layer.info
     assert list(info["status"]) == ["solved", "solved"]
     by_name = info["violations"]

@@ -1,4 +1,5 @@
 //! The whole solver of `argrad_gpu`, its kernels compiled for the host, against `argrad_solver`.
+#![cfg(host_kernels)]
 
 mod agreement;
 mod bad_input;

@@ -1,6 +1,7 @@
 //! A card as a machine.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Known;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::sys::{CUdevice_attribute as Attribute, CUevent_flags, CUfunction_attribute};
@@ -104,10 +105,11 @@ impl Card {
     fn kernel(&self, entry: Entry, launch: Launch) -> Result<CudaFunction, Error> {
         let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (launch.threads, launch.is_resident);
-        if !kernels.contains_key(&key) {
-            kernels.insert(key, self.load(key)?);
-        }
-        let kernel = &kernels[&key][entry as usize];
+        let kernels = match kernels.entry(key) {
+            Known::Occupied(known) => known.into_mut(),
+            Known::Vacant(place) => place.insert(self.load(key)?),
+        };
+        let kernel = &kernels[entry as usize];
         let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         kernel
             .set_attribute(most, launch.shared_bytes as i32)

@@ -51,8 +51,8 @@ impl LayerProgram {
                 vectors.push(Cow::Borrowed(own));
                 continue;
             }
-            // NaN is not positive.
-            if let Some(bad) = own.iter().find(|&&number| !(number > 0.0)) {
+            let is_bad = |number: f64| number <= 0.0 || number.is_nan();
+            if let Some(bad) = own.iter().find(|&&number| is_bad(number)) {
                 return Err(PyValueError::new_err(format!(
                     "parameter {at} must be positive (the problem is a geometric program); found \
                      {bad}"

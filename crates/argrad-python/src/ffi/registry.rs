@@ -148,7 +148,7 @@ pub(crate) fn ffi_register_qp(
         return Err(PyRuntimeError::new_err(format!("outputs: expected 1 to 3, found {outputs}")));
     }
     sizes.truncate(outputs);
-    let own = QpProgram::new(layer.with_differentiation(how.clone()), interrupt, lens, sizes);
+    let own = QpProgram::new(layer.with_differentiation(how), interrupt, lens, sizes);
     register(key, Registered { program: Box::new(own), how, checks: false, python: program });
     Ok(())
 }
@@ -174,7 +174,7 @@ pub(crate) fn ffi_register_layer(
     let how = differentiation(Some(&mode), Some(&failure), Some(&method))?;
     let (own, interrupt, outputs) = layer.parts();
     let own = LayerProgram::new(
-        own.with_differentiation(how.clone()),
+        own.with_differentiation(how),
         interrupt,
         vectors,
         (inputs, outputs),

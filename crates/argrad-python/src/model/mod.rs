@@ -116,6 +116,7 @@ impl Description<'_> {
 #[pyo3(signature = (
     expressions, constraints, objective, maximize, parameters, outputs, settings=None
 ))]
+#[expect(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn compile_model(
     py: Python<'_>,
     expressions: Vec<Bound<'_, PyTuple>>,

@@ -107,11 +107,12 @@ impl Layer {
         let given: Vec<&[f64]> = tape.parameters.iter().map(Vec::as_slice).collect();
         self.fill_shared(&given, &tape.each, &mut theta);
         let any_varies = tape.varies.contains(&true);
+        let is_lost = |sample: usize| lost[sample];
         for sample in 0..if any_varies { tape.batch } else { 1 } {
             gradient.fill(0.0);
             for ((map, part), varies) in maps.iter().zip(parts).zip(tape.varies) {
                 // Those of a failed sample may be NaN, and add nothing to what is shared.
-                if part.is_empty() || if varies { lost[sample] } else { sample > 0 } {
+                if part.is_empty() || if varies { is_lost(sample) } else { sample > 0 } {
                     continue;
                 }
                 let at = if varies { sample * map.len() } else { 0 };
@@ -124,7 +125,7 @@ impl Layer {
             for ((spec, out), each) in self.data.parameters.iter().zip(&mut out).zip(&tape.each) {
                 let at = if *each { sample * spec.len } else { 0 };
                 let own = &gradient[spec.offset..spec.offset + spec.len];
-                self.add_own(&mut out[at..at + spec.len], own, *each && lost[sample]);
+                self.add_own(&mut out[at..at + spec.len], own, *each && is_lost(sample));
             }
         }
         for (spec, out) in self.data.parameters.iter().zip(&mut out) {

@@ -14,7 +14,7 @@ pub enum ViolationNorm {
     L1,
 }
 
-/// What a violation costs, see [`Layer::relaxed`].
+/// What a violation costs, see [`crate::model::Layer::relaxed`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Relaxation {
     /// How violations are measured.

@@ -74,9 +74,10 @@ impl Layer {
         }
         let given: Vec<&[f64]> = tape.parameters.iter().map(Vec::as_slice).collect();
         self.fill_shared(&given, &tape.each, &mut theta);
+        let is_lost = |sample: usize| lost[sample];
         // What only shared parameters reach is summed already; it goes with the first sample.
         let transposed = |map: &ParameterMap, part: &[f64], varies, sample, out: &mut [f64]| {
-            if part.is_empty() || if varies { lost[sample] } else { sample > 0 } {
+            if part.is_empty() || if varies { is_lost(sample) } else { sample > 0 } {
                 return;
             }
             let at = if varies { sample * map.len() } else { 0 };
@@ -101,7 +102,7 @@ impl Layer {
             for ((spec, each), out) in specs.zip(&mut out) {
                 let at = if *each { sample * spec.len } else { 0 };
                 let own = &change[spec.offset..spec.offset + spec.len];
-                self.add_own(&mut out[at..at + spec.len], own, *each && lost[sample]);
+                self.add_own(&mut out[at..at + spec.len], own, *each && is_lost(sample));
             }
         }
         for (spec, out) in self.data.parameters.iter().zip(&mut out) {
