@@ -1,6 +1,6 @@
 //! Compiles the kernels for the host, once for each order of their loops. `ARGRAD_GPU_SANITIZE`
-//! names sanitizers of the compiler, such as `address,undefined` or `thread`. Without a C++ compiler
-//! there are no kernels and no tests of them, which a warning says.
+//! names sanitizers of the compiler, such as `address,undefined` or `thread`. Where there is no C++
+//! compiler there are no kernels and no tests of them, which a warning says.
 
 use std::env;
 use std::path::Path;
