@@ -1,5 +1,6 @@
 //! Products: `out_r = sum_k c_k a_i(k) b_j(k)` with an index pattern that follows from the shapes.
 
+use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
 /// A bilinear operation of two arguments, row-major.
@@ -123,15 +124,13 @@ impl Bilinear {
     }
 }
 
-/// `A B` of row-major matrices, row by row of B: a vector instruction takes several columns.
+/// Rows of a product that are summed together, while a row of the second matrix is at hand.
+const ROWS: usize = 4;
+
+/// `A B` of row-major matrices.
 fn multiply(a: &[f64], b: &[f64], inner: usize, cols: usize, out: &mut [f64]) {
     out.fill(0.0);
-    if inner == 0 || cols == 0 {
-        return;
-    }
-    for (a, out) in a.chunks_exact(inner).zip(out.chunks_exact_mut(cols)) {
-        a.iter().zip(b.chunks_exact(cols)).for_each(|(a, b)| add_scaled(out, *a, b));
-    }
+    Arch::new().dispatch(|| add_product(a, b, inner, cols, out));
 }
 
 /// Adds `C B'` and `A' C` to the gradients of A and B, where C is that of the product.
@@ -145,24 +144,38 @@ fn multiply_vjp(
     if inner == 0 || cols == 0 {
         return;
     }
-    // C B' a row of B' at a time, as the product itself.
-    let mut transposed = vec![0.0; b.len()];
-    for (k, row) in b.chunks_exact(cols).enumerate() {
-        row.iter().enumerate().for_each(|(c, value)| transposed[c * inner + k] = *value);
+    let (a, b) = (transposed(a, inner), transposed(b, cols));
+    let rows = cotangent.len() / cols;
+    Arch::new().dispatch(|| {
+        add_product(cotangent, &b, cols, inner, da);
+        add_product(&a, cotangent, rows, cols, db);
+    });
+}
+
+/// Adds `A B`, row by row of B, so that a vector instruction takes several columns. Nothing is
+/// fused, so that all instruction sets give the same bits.
+#[inline(always)]
+fn add_product(a: &[f64], b: &[f64], inner: usize, cols: usize, out: &mut [f64]) {
+    if inner == 0 || cols == 0 {
+        return;
     }
-    let rows = a.chunks_exact(inner).zip(da.chunks_exact_mut(inner));
-    for ((a, da), cotangent) in rows.zip(cotangent.chunks_exact(cols)) {
-        for (value, row) in cotangent.iter().zip(transposed.chunks_exact(inner)) {
-            add_scaled(da, *value, row);
-        }
-        for (a, db) in a.iter().zip(db.chunks_exact_mut(cols)) {
-            add_scaled(db, *a, cotangent);
+    for (a, out) in a.chunks(ROWS * inner).zip(out.chunks_mut(ROWS * cols)) {
+        for (k, b) in b.chunks_exact(cols).enumerate() {
+            for (a, out) in a.chunks_exact(inner).zip(out.chunks_exact_mut(cols)) {
+                let factor = a[k];
+                out.iter_mut().zip(b).for_each(|(out, b)| *out += factor * b);
+            }
         }
     }
 }
 
-fn add_scaled(sum: &mut [f64], factor: f64, x: &[f64]) {
-    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += factor * x);
+fn transposed(matrix: &[f64], cols: usize) -> Vec<f64> {
+    let rows = matrix.len() / cols;
+    let mut out = vec![0.0; matrix.len()];
+    for (r, row) in matrix.chunks_exact(cols).enumerate() {
+        row.iter().enumerate().for_each(|(c, value)| out[c * rows + r] = *value);
+    }
+    out
 }
 
 fn size((rows, cols): (usize, usize)) -> usize {
