@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use crate::lanes::{Buffer, Width, lanes_and_groups};
+use crate::lanes::{Buffer, Width, check_processor, lanes_and_groups};
 use crate::program::{Error, Explanation, MemoryLimit, Settings, Structure, bytes};
 use crate::system::analysis::Analysis;
 use crate::system::memory::{state_len, work_len};
@@ -28,6 +28,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     pub(crate) fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
         settings.check()?;
+        check_processor()?;
         let analysis = Analysis::new(structure, &settings)?;
         let width = if analysis.kkt.takes_one_lane() {
             Width::One

@@ -3,7 +3,20 @@
 use pulp::{Scalar, Simd, WithSimd};
 
 use super::{Single, V};
-use crate::program::Instructions;
+use crate::program::{Error, Instructions};
+
+/// Whether there is code for processors without fused multiply-add, which takes a function call
+/// there. An interpreter is one.
+const HAS_BASELINE: bool = cfg!(any(miri, argrad_baseline, not(target_arch = "x86_64")));
+
+/// Refuses a processor that there is no code for.
+pub(crate) fn check_processor() -> Result<(), Error> {
+    #[cfg(target_arch = "x86_64")]
+    if !HAS_BASELINE && pulp::x86::V3::try_new().is_none() {
+        return Err(Error::Processor);
+    }
+    Ok(())
+}
 
 /// Work written once for any instruction set.
 pub(crate) trait LaneTask {
@@ -64,8 +77,7 @@ pub(crate) fn dispatch<T: LaneTask>(width: impl Into<Width>, task: T) -> T::Outp
     one_lane(Op(task))
 }
 
-/// Runs `op` on one lane, compiled with the fused multiply-add of the machine where it has one: in
-/// software each takes a function call.
+/// Runs `op` on one lane, compiled with the fused multiply-add of the processor where it has one.
 #[inline(always)]
 fn one_lane<O: WithSimd>(op: O) -> O::Output {
     /// Work on one lane, compiled for whatever instructions it is called with.
@@ -81,7 +93,10 @@ fn one_lane<O: WithSimd>(op: O) -> O::Output {
     if let Some(simd) = pulp::x86::V3::try_new() {
         return Simd::vectorize(simd, One(op));
     }
-    Simd::vectorize(Scalar, One(op))
+    if HAS_BASELINE {
+        return Simd::vectorize(Scalar, One(op));
+    }
+    unreachable!("check_processor")
 }
 
 /// Number of f64 lanes that [`dispatch`] works with.
@@ -109,6 +124,27 @@ pub(crate) trait Kernel {
     /// The work; must be `#[inline(always)]`.
     fn run(self) -> Self::Output;
 }
+
+/// A closure marked `#[inline(always)]`, see [`apart`].
+impl<R, F: FnOnce() -> R> Kernel for F {
+    type Output = R;
+    #[inline(always)]
+    fn run(self) -> R {
+        self()
+    }
+}
+
+/// `apart!(simd, || { .. })`: a stage of a longer piece of work, compiled as a [`Kernel`].
+macro_rules! apart {
+    ($simd:expr, || $stage:expr) => {
+        $crate::lanes::call(
+            $simd,
+            #[inline(always)]
+            || $stage,
+        )
+    };
+}
+pub(crate) use apart;
 
 struct Call<K>(K);
 

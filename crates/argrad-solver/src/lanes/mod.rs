@@ -15,7 +15,9 @@ mod vector;
 pub(crate) use buffer::{Arena, Buffer};
 #[cfg(test)]
 pub(crate) use dispatch::lane_count;
-pub(crate) use dispatch::{Kernel, LaneTask, Width, call, dispatch, lanes_and_groups};
+pub(crate) use dispatch::{
+    Kernel, LaneTask, Width, apart, call, check_processor, dispatch, lanes_and_groups,
+};
 pub(crate) use elementary::nearest_power;
 pub(crate) use register::{Mask, Register};
 pub(crate) use single::{MOST_GROUPS, Single};

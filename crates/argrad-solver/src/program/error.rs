@@ -115,6 +115,12 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// Nothing was compiled for this processor.
+    #[error(
+        "expected a processor with AVX2 and fused multiply-add, found one without; compile argrad \
+         with RUSTFLAGS=\"--cfg argrad_baseline\""
+    )]
+    Processor,
     /// Some samples are not solved and the caller asked for an error in that case.
     #[error("{} of {batch} samples not solved: {}", failures.len(), list(failures))]
     Unsolved {

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::lanes::{M, MOST_GROUPS, V};
+use crate::lanes::{M, MOST_GROUPS, V, apart};
 use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_samples};
 use crate::solve::approach::{Approached, approach};
 use crate::solve::convexity::check_convexity;
@@ -121,9 +121,11 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     /// Writes solutions and reports.
     #[inline(always)]
     fn describe(self, values: &Values<'_>, place: &Place<S>, rows: SolutionRows<'_>) {
-        let Self { simd, analysis, settings, state, work, outcome, .. } = self;
-        report(simd, analysis, settings, state, &mut work.system, &outcome, rows.reports);
-        write_rows(analysis, values, state, &place.samples, rows);
+        apart!(self.simd, || {
+            let Self { simd, analysis, settings, state, work, outcome, .. } = self;
+            report(simd, analysis, settings, state, &mut work.system, &outcome, rows.reports);
+            write_rows(analysis, values, state, &place.samples, rows);
+        })
     }
 
     /// [`Self::load`], where what is not finite or not convex is refused.
@@ -141,7 +143,9 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
             let Self { simd, analysis, settings, state, work, .. } = self;
             write_general_values(*simd, analysis, state);
             let samples = first..first + count;
-            check_convexity(*simd, analysis, settings, values, state, work, samples)?;
+            apart!(*simd, || {
+                check_convexity(*simd, analysis, settings, values, state, work, samples)
+            })?;
         }
         Ok(())
     }
@@ -162,8 +166,10 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     /// Loads the programs into lanes, and scales them.
     #[inline(always)]
     pub(super) fn load(&mut self, values: &Values<'_>, samples: &[usize]) {
-        let Self { simd, analysis, state, work, .. } = self;
-        load_program(*simd, analysis, values, samples, state, work);
+        apart!(self.simd, || {
+            let Self { simd, analysis, state, work, .. } = self;
+            load_program(*simd, analysis, values, samples, state, work);
+        })
     }
 
     /// Takes points for the solutions.
@@ -244,43 +250,32 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     /// decide about the derivative.
     #[inline(always)]
     fn solve_by_sharing(&mut self) {
-        let (simd, analysis) = (self.simd, self.analysis);
-        let Some(sharing) = &analysis.sharing else { return };
-        if !self.outcome.pending.any() {
-            return;
-        }
-        if sharing.may_be_regular(analysis.n()) {
-            let found = pivoting(simd, analysis, self.state, self.work, self.outcome.pending);
-            self.polish_by_sharing(found, true);
-        }
-        let mut embedding = DualEmbedding::new(simd);
-        for (handover, polished_to) in HANDOVER.into_iter().zip(POLISHED).take(DUAL_ROUNDS) {
-            let lanes = self.outcome.pending & !embedding.stuck;
-            if !lanes.any() {
+        apart!(self.simd, || {
+            let (simd, analysis) = (self.simd, self.analysis);
+            let Some(sharing) = &analysis.sharing else { return };
+            if !self.outcome.pending.any() {
                 return;
             }
-            let Self { state, work, .. } = self;
-            let round = (lanes, handover);
-            let found = dual_interior_point(simd, analysis, state, work, &mut embedding, round);
-            self.outcome.iterations_elsewhere = self
-                .outcome
-                .pending
-                .select(embedding.iterations, self.outcome.iterations_elsewhere);
-            self.polish_by_sharing_to(found, polished_to, false);
-        }
-    }
-
-    /// [`Self::polish_by_sharing_to`] the residual of a warm start.
-    #[inline(always)]
-    fn polish_by_sharing(&mut self, lanes: M<S>, is_vertex: bool) {
-        self.polish_by_sharing_to(lanes, WARM, is_vertex);
-    }
-
-    /// Polishes `lanes`, which are pending. Where they are at a vertex of the duals, those with
-    /// weakly active rows stay pending.
-    #[inline(always)]
-    fn polish_by_sharing_to(&mut self, lanes: M<S>, residual: f64, is_vertex: bool) {
-        self.polish_some(lanes, residual, is_vertex);
+            if sharing.may_be_regular(analysis.n()) {
+                let found = pivoting(simd, analysis, self.state, self.work, self.outcome.pending);
+                self.polish_some(found, WARM, true);
+            }
+            let mut embedding = DualEmbedding::new(simd);
+            for (handover, polished_to) in HANDOVER.into_iter().zip(POLISHED).take(DUAL_ROUNDS) {
+                let lanes = self.outcome.pending & !embedding.stuck;
+                if !lanes.any() {
+                    return;
+                }
+                let Self { state, work, .. } = self;
+                let round = (lanes, handover);
+                let found = dual_interior_point(simd, analysis, state, work, &mut embedding, round);
+                self.outcome.iterations_elsewhere = self
+                    .outcome
+                    .pending
+                    .select(embedding.iterations, self.outcome.iterations_elsewhere);
+                self.polish_some(found, polished_to, false);
+            }
+        })
     }
 
     /// Approaches the solutions of the pending lanes in single precision, and polishes.
@@ -312,80 +307,87 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     /// pending, and so do, where `is_vertex`, those with weakly active rows.
     #[inline(always)]
     fn polish_some(&mut self, lanes: M<S>, residual: f64, is_vertex: bool) -> M<S> {
-        if !lanes.any() {
-            return lanes;
-        }
-        let (pending, before) = (self.outcome.pending, self.outcome.solved);
-        let none = M::splat(self.simd, false);
-        self.outcome.pending = lanes;
-        self.polish(residual, self.enough(), (none, none));
-        let Self { simd, analysis, state, work, outcome, .. } = self;
-        let mut found = lanes & outcome.solved & !before;
-        if is_vertex {
-            let cones = &mut *work.system.cones;
-            let weak = weakly_active(*simd, analysis, state, found, cones);
-            found = found & weak.le(V::splat(*simd, 0.0));
-        }
-        outcome.elsewhere = outcome.elsewhere | found;
-        outcome.solved = before | found;
-        outcome.pending = pending & !found;
-        outcome.forget_pending(*simd);
-        found
+        apart!(self.simd, || {
+            if !lanes.any() {
+                return lanes;
+            }
+            let (pending, before) = (self.outcome.pending, self.outcome.solved);
+            let none = M::splat(self.simd, false);
+            self.outcome.pending = lanes;
+            self.polish(residual, self.enough(), (none, none));
+            let Self { simd, analysis, state, work, outcome, .. } = self;
+            let mut found = lanes & outcome.solved & !before;
+            if is_vertex {
+                let cones = &mut *work.system.cones;
+                let weak = weakly_active(*simd, analysis, state, found, cones);
+                found = found & weak.le(V::splat(*simd, 0.0));
+            }
+            outcome.elsewhere = outcome.elsewhere | found;
+            outcome.solved = before | found;
+            outcome.pending = pending & !found;
+            outcome.forget_pending(*simd);
+            found
+        })
     }
 
     /// Interior point and polish in turn: each lane is handed over at ever smaller residuals until
     /// its polish succeeds.
     #[inline(always)]
     fn solve_pending(&mut self, stop: Stop<'_>) {
-        if !self.outcome.pending.any() {
-            return;
-        }
-        let mut embedding = interior_point::start(self.simd, self.analysis, self.state, self.work);
-        let mut enough = self.enough();
-        let rounds = HANDOVER.into_iter().zip(POLISHED);
-        let too_early = usize::from(self.analysis.cones.eliminated().next().is_some());
-        for (handover, polished_to) in rounds.skip(too_early) {
-            self.interior_point(&mut embedding, handover, stop);
+        apart!(self.simd, || {
             if !self.outcome.pending.any() {
-                break;
+                return;
             }
-            self.publish(&embedding);
-            let is_last = self.not_accurate(embedding.stuck);
-            let none = M::splat(self.simd, false);
-            self.polish(polished_to, enough, (is_last, none));
-            if !self.outcome.pending.any() {
-                break;
+            let mut embedding =
+                interior_point::start(self.simd, self.analysis, self.state, self.work);
+            let mut enough = self.enough();
+            let rounds = HANDOVER.into_iter().zip(POLISHED);
+            let too_early = usize::from(self.analysis.cones.eliminated().next().is_some());
+            for (handover, polished_to) in rounds.skip(too_early) {
+                self.interior_point(&mut embedding, handover, stop);
+                if !self.outcome.pending.any() {
+                    break;
+                }
+                self.publish(&embedding);
+                let is_last = self.not_accurate(embedding.stuck);
+                let none = M::splat(self.simd, false);
+                self.polish(polished_to, enough, (is_last, none));
+                if !self.outcome.pending.any() {
+                    break;
+                }
+                // Back to the interior point's iterate.
+                self.publish(&embedding);
+                self.outcome.pending = self.outcome.pending & !embedding.stuck;
+                if !self.outcome.pending.any() {
+                    break;
+                }
+                enough = 0.0;
             }
-            // Back to the interior point's iterate.
-            self.publish(&embedding);
-            self.outcome.pending = self.outcome.pending & !embedding.stuck;
-            if !self.outcome.pending.any() {
-                break;
-            }
-            enough = 0.0;
-        }
-        self.outcome.embedding = Some(embedding);
-        self.recall_best();
-        self.polish_closely();
+            self.outcome.embedding = Some(embedding);
+            self.recall_best();
+            self.polish_closely();
+        })
     }
 
     /// Keeps the points of those of `lanes` whose residual `found` is their smallest so far.
     #[inline(always)]
     fn keep_best(&mut self, lanes: M<S>, found: V<S>) {
-        let Self { state, work, outcome, .. } = self;
-        let better = lanes & found.lt(outcome.best);
-        if !better.any() {
-            return;
-        }
-        outcome.best = better.select(found, outcome.best);
-        let best = &mut work.best;
-        for (kept, values) in
-            [(&mut *best.x, &*state.x), (&mut *best.z, &*state.z), (&mut *best.s, &*state.s)]
-        {
-            for (kept, &value) in kept.iter_mut().zip(values) {
-                *kept = better.select(value, *kept);
+        apart!(self.simd, || {
+            let Self { state, work, outcome, .. } = self;
+            let better = lanes & found.lt(outcome.best);
+            if !better.any() {
+                return;
             }
-        }
+            outcome.best = better.select(found, outcome.best);
+            let best = &mut work.best;
+            for (kept, values) in
+                [(&mut *best.x, &*state.x), (&mut *best.z, &*state.z), (&mut *best.s, &*state.s)]
+            {
+                for (kept, &value) in kept.iter_mut().zip(values) {
+                    *kept = better.select(value, *kept);
+                }
+            }
+        })
     }
 
     /// Lanes that are neither solved nor without a solution.
@@ -399,24 +401,26 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     /// The unsolved lanes end at their best point.
     #[inline(always)]
     fn recall_best(&mut self) {
-        let lanes = self.unsolved();
-        if !lanes.any() {
-            return;
-        }
-        let Self { simd, analysis, state, work, .. } = self;
-        let found = measure(*simd, analysis, state, &mut work.system).residual();
-        self.keep_best(lanes, found);
-        let Self { simd, state, work, outcome, .. } = self;
-        // A lane whose points were all not finite has no best.
-        let lanes = lanes & outcome.best.lt(V::splat(*simd, f64::INFINITY));
-        let best = &work.best;
-        for (values, kept) in
-            [(&mut *state.x, &*best.x), (&mut *state.z, &*best.z), (&mut *state.s, &*best.s)]
-        {
-            for (value, &kept) in values.iter_mut().zip(kept) {
-                *value = lanes.select(kept, *value);
+        apart!(self.simd, || {
+            let lanes = self.unsolved();
+            if !lanes.any() {
+                return;
             }
-        }
+            let Self { simd, analysis, state, work, .. } = self;
+            let found = measure(*simd, analysis, state, &mut work.system).residual();
+            self.keep_best(lanes, found);
+            let Self { simd, state, work, outcome, .. } = self;
+            // A lane whose points were all not finite has no best.
+            let lanes = lanes & outcome.best.lt(V::splat(*simd, f64::INFINITY));
+            let best = &work.best;
+            for (values, kept) in
+                [(&mut *state.x, &*best.x), (&mut *state.z, &*best.z), (&mut *state.s, &*best.s)]
+            {
+                for (value, &kept) in values.iter_mut().zip(kept) {
+                    *value = lanes.select(kept, *value);
+                }
+            }
+        })
     }
 
     /// A last polish of the lanes that are not solved from their best points, if these are near,
@@ -474,15 +478,17 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     /// again, `close` those with refined steps from the start.
     #[inline(always)]
     fn polish(&mut self, residual: f64, enough: f64, (is_last, close): (M<S>, M<S>)) {
-        let Self { simd, analysis, settings, state, work, outcome, .. } = self;
-        let mu = V::splat(*simd, 0.0);
-        let max_steps = settings.max_polish_steps;
-        let target = Target { mu, residual, enough, max_steps, is_last, close };
-        let polished = polish(*simd, analysis, state, work, outcome.pending, target);
-        let found = measure(*simd, analysis, state, &mut work.system).residual();
-        let accurate = found.le(V::splat(*simd, settings.tolerance));
-        outcome.book(&polished, polished.solved & accurate);
-        self.keep_best(self.outcome.pending, found);
+        apart!(self.simd, || {
+            let Self { simd, analysis, settings, state, work, outcome, .. } = self;
+            let mu = V::splat(*simd, 0.0);
+            let max_steps = settings.max_polish_steps;
+            let target = Target { mu, residual, enough, max_steps, is_last, close };
+            let polished = polish(*simd, analysis, state, work, outcome.pending, target);
+            let found = measure(*simd, analysis, state, &mut work.system).residual();
+            let accurate = found.le(V::splat(*simd, settings.tolerance));
+            outcome.book(&polished, polished.solved & accurate);
+            self.keep_best(self.outcome.pending, found);
+        })
     }
 
     /// The pending ones of `lanes` whose point is not within the caller's tolerance as it is.
@@ -508,50 +514,56 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     /// Certificates and points that were not polished: v follows from s and z.
     #[inline(always)]
     fn project_unpolished(&mut self) {
-        let Self { simd, analysis, state, work, all, outcome, .. } = self;
-        let solved = outcome.solved;
-        if (solved | !*all).all() {
-            return;
-        }
-        for i in 0..state.v.len() {
-            state.v[i] = solved.select(state.v[i], state.s[i] - state.z[i]);
-        }
-        let SystemWork { rows: s, cones, .. } = &mut work.system;
-        let zero = V::splat(*simd, 0.0);
-        analysis.cones.projection(*simd, state.v, zero, s, state.projection, cones);
-        outcome.is_factored = false;
+        apart!(self.simd, || {
+            let Self { simd, analysis, state, work, all, outcome, .. } = self;
+            let solved = outcome.solved;
+            if (solved | !*all).all() {
+                return;
+            }
+            for i in 0..state.v.len() {
+                state.v[i] = solved.select(state.v[i], state.s[i] - state.z[i]);
+            }
+            let SystemWork { rows: s, cones, .. } = &mut work.system;
+            let zero = V::splat(*simd, 0.0);
+            analysis.cones.projection(*simd, state.v, zero, s, state.projection, cones);
+            outcome.is_factored = false;
+        })
     }
 
     /// Factors the system of the derivative at the v of all lanes where that was not done last.
     #[inline(always)]
     fn factor(&mut self) {
-        let Self { simd, analysis, state, work, outcome, .. } = self;
-        if outcome.is_factored || !analysis.kkt.has_factor() {
-            return;
-        }
-        let cones = &mut *work.system.cones;
-        analysis.cones.write_projection_block(*simd, state.projection, state.h, cones);
-        for (h, &kept) in state.h.iter_mut().zip(work.solved_h.iter()) {
-            *h = outcome.solved.select(kept, *h);
-        }
-        state.factor(*simd, analysis, &mut work.system, M::splat(*simd, false));
+        apart!(self.simd, || {
+            let Self { simd, analysis, state, work, outcome, .. } = self;
+            if outcome.is_factored || !analysis.kkt.has_factor() {
+                return;
+            }
+            let cones = &mut *work.system.cones;
+            analysis.cones.write_projection_block(*simd, state.projection, state.h, cones);
+            for (h, &kept) in state.h.iter_mut().zip(work.solved_h.iter()) {
+                *h = outcome.solved.select(kept, *h);
+            }
+            state.factor(*simd, analysis, &mut work.system, M::splat(*simd, false));
+        })
     }
 
     /// Whether x and z are unique where the factor leaves a doubt.
     #[inline(always)]
     fn look_for_others(&mut self) {
-        let Self { simd, analysis, state, work, all, outcome, .. } = self;
-        // Not a comparison that NaN, of a factor that is none, does not fulfil.
-        let doubtful = *all & !outcome.growth.lt(V::splat(*simd, DOUBTFUL));
-        if !doubtful.any() || !analysis.kkt.has_factor() {
-            return;
-        }
-        let found = uniqueness(*simd, analysis, state, work, doubtful);
-        outcome.take_found(&found, doubtful);
-        let ill_conditioned = doubtful & (found.in_x | !found.x);
-        if ill_conditioned.any() {
-            self.look_closely(ill_conditioned);
-        }
+        apart!(self.simd, || {
+            let Self { simd, analysis, state, work, all, outcome, .. } = self;
+            // Not a comparison that NaN, of a factor that is none, does not fulfil.
+            let doubtful = *all & !outcome.growth.lt(V::splat(*simd, DOUBTFUL));
+            if !doubtful.any() || !analysis.kkt.has_factor() {
+                return;
+            }
+            let found = uniqueness(*simd, analysis, state, work, doubtful);
+            outcome.take_found(&found, doubtful);
+            let ill_conditioned = doubtful & (found.in_x | !found.x);
+            if ill_conditioned.any() {
+                self.look_closely(ill_conditioned);
+            }
+        })
     }
 
     /// The same with a factor that is closer to a nearly singular P. Where x proves to be unique,
