@@ -56,6 +56,6 @@ mod config;
 pub use argument::Argument;
 pub use config::{LayerConfig, QpConfig};
 pub use error::Error;
-pub use layer::{LayerInputs, LayerModule, LayerOutput, layer};
+pub use layer::{LayerInputs, LayerModule, LayerOutput, elastic_layer, layer};
 pub use qp::{QpArguments, QpInputs, QpModule, QpOutput, qp};
 pub use weights::{Source, Weights};

@@ -105,7 +105,8 @@ pub use crate::constraint::{Constraint, Output, exponential_cone, power_cone, se
 pub use crate::error::{Issue, ModelError};
 pub use crate::expression::{Dense, Expr, Key, Model, Operand, dense};
 pub use crate::layer::{
-    AffineMap, AffineOutput, AffineProgram, Answer, Call, Layer, LayerDerivative, LayerTape,
-    OutputValues, Outputs, ParameterInfo, PickedOutput, Relaxation, ViolationNorm,
+    AffineMap, AffineOutput, AffineProgram, Answer, Call, ElasticLayer, ElasticOutputs,
+    ElasticTape, Layer, LayerDerivative, LayerTape, OutputValues, Outputs, ParameterInfo,
+    PickedOutput, Relaxation, ViolationNorm,
 };
 pub use crate::problem::Problem;

@@ -7,7 +7,7 @@ mod module;
 use crate::argument::Argument;
 
 pub use module::LayerModule;
-pub use op::{LayerOutput, layer};
+pub use op::{LayerOutput, elastic_layer, layer};
 
 /// What is fed to one forward pass of a [`LayerModule`].
 pub type LayerInputs = argrad::host::LayerInputs<Argument>;

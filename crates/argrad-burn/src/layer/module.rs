@@ -1,11 +1,11 @@
 //! A modelled layer as a module.
 
 use argrad::host::LayerArguments;
-use argrad::model::Layer;
+use argrad::model::{ElasticLayer, Layer, Relaxation};
 use burn::module::Module;
 
 use super::LayerInputs;
-use super::op::{LayerOutput, layer};
+use super::op::{LayerOutput, elastic_layer, layer};
 use crate::error::Error;
 use crate::weights::Weights;
 
@@ -45,12 +45,24 @@ pub struct LayerModule {
     weights: Vec<Weights>,
     #[module(skip)]
     layer: Layer,
+    #[module(skip)]
+    elastic: Option<ElasticLayer>,
 }
 
 impl LayerModule {
     /// `weights` are those of the parameters of the layer, in its order.
     pub(crate) fn new(weights: Vec<Weights>, layer: Layer) -> Self {
-        Self { weights, layer }
+        Self { weights, layer, elastic: None }
+    }
+
+    /// The same module, which solves infeasible samples with violated constraints
+    /// ([`Layer::elastic`]); its output says by how much.
+    ///
+    /// # Errors
+    /// As [`Layer::relaxed`].
+    pub fn elastic(mut self, relaxation: Relaxation) -> Result<Self, Error> {
+        self.elastic = Some(self.layer.elastic(relaxation)?);
+        Ok(self)
     }
 
     /// Solves the batch.
@@ -61,7 +73,10 @@ impl LayerModule {
     pub fn forward(&self, inputs: LayerInputs) -> Result<LayerOutput, Error> {
         let own = |k: usize, name: &str, fed| self.weights[k].argument(name, fed);
         let LayerArguments { batch, arguments, start } = inputs.arguments(&self.layer, own)?;
-        layer(&self.layer, batch, &arguments, start.as_deref())
+        match &self.elastic {
+            None => layer(&self.layer, batch, &arguments, start.as_deref()),
+            Some(elastic) => elastic_layer(elastic, batch, &arguments, start.as_deref()),
+        }
     }
 
     /// What the module keeps of the parameter of this name.

@@ -1,5 +1,6 @@
 //! Claims about modelled layers in burn.
 
+use argrad::model::Relaxation;
 use argrad::prelude::*;
 use argrad::{Differentiation, OnFailure};
 use argrad_burn::{Argument, Error, LayerConfig, LayerInputs, Source, layer};
@@ -175,6 +176,35 @@ fn a_sample_without_a_solution() -> Result<(), Error> {
     assert_eq!(host(output.values[0].clone())[1], 0.0);
     let gradient = host(b.grad(&output.values[0].clone().sum().backward()).unwrap());
     assert!((gradient[0] - 1.0).abs() < 1e-9 && gradient[1] == 0.0);
+    Ok(())
+}
+
+#[test]
+fn an_infeasible_sample_that_teaches() -> Result<(), Error> {
+    let device = Device::flex().autodiff();
+    let model = Model::new();
+    let (x, b) = (model.variable(()), model.parameter(()).named("b"));
+    let problem = Problem::minimize(square(x)).subject_to([x.geq(b), x.leq(1.0)]);
+    let layer = problem.compile([b], [x])?;
+    let module = LayerConfig::new(layer).init(&device)?.elastic(Relaxation::default())?;
+    let b = leaf(&[0.5, 2.0], [2, 1], &device);
+    let output = module.forward(LayerInputs::new().feed("b", Argument::each(b.clone())))?;
+    let x = host(output.values[0].clone());
+    assert!((x[0] - 0.5).abs() < 1e-9 && (x[1] - 1.5).abs() < 1e-2, "{x:?}");
+    let violation = output.violation.unwrap();
+    let sizes: Vec<f64> = host(violation.clone());
+    assert!(sizes[0] == 0.0 && (sizes[1] - 0.5_f64.sqrt()).abs() < 1e-2, "{sizes:?}");
+    assert!(output.outputs.reports.iter().all(|report| report.is_solved()));
+    // The size grows by 1/sqrt(2) as the bound does.
+    let gradient = host(b.grad(&violation.sum().backward()).unwrap());
+    assert!(gradient[0] == 0.0 && (gradient[1] - 0.5_f64.sqrt()).abs() < 1e-2, "{gradient:?}");
+    // Untracked, the same numbers.
+    let plain = Tensor::<2>::from_data(
+        TensorData::new(vec![0.5, 2.0], [2, 1]),
+        (&Device::flex(), DType::F64),
+    );
+    let again = module.forward(LayerInputs::new().feed("b", Argument::each(plain)))?;
+    assert_eq!(host(again.values[0].clone()), x);
     Ok(())
 }
 

@@ -37,6 +37,9 @@ class CvxpyProgram:
     compiled: Compiled
     settings: tuple[tuple[str, Any], ...]
     policy: Policy
+    elastic: _options.Elastic | None = None
+    """With it this is the relaxed program (`argrad::model::Layer::relaxed`): its last output is the
+    violation, row by row."""
 
     def __repr__(self) -> str:
         return f"CvxpyProgram({self.compiled!r})"
@@ -49,7 +52,19 @@ class CvxpyProgram:
     @property
     def outputs(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the variables."""
-        return tuple(output.shape for output in self.compiled.outputs)
+        return tuple(output.shape for output in self._outputs)
+
+    @functools.cached_property
+    def _outputs(self) -> tuple[Output, ...]:
+        if self.elastic is None:
+            return self.compiled.outputs
+        rows = sum(count for _, count in self.relaxed_constraints)
+        return (*self.compiled.outputs, Output("violation", (rows,), False, False))
+
+    @functools.cached_property
+    def relaxed_constraints(self) -> list[tuple[str, int]]:
+        """Whose rows a relaxed program may violate, and how many each has."""
+        return self.compiled.layer(dict(self.settings)).relaxed_constraints()
 
     def _flat(self, at: int, value: np.ndarray) -> np.ndarray:
         """A value of parameter `at`, or its tangent, as (size,) or (batch, size)."""
@@ -65,7 +80,8 @@ class CvxpyProgram:
 
     @functools.cached_property
     def _layer(self) -> _core.Layer:
-        return self.compiled.layer(dict(self.settings))
+        layer = self.compiled.layer(dict(self.settings))
+        return layer if self.elastic is None else layer.relaxed(*self.elastic[1:])
 
     @property
     def flat_tape_len(self) -> int:
@@ -107,14 +123,14 @@ class CvxpyProgram:
         with np.errstate(over="ignore"):  # where there is no solution
             outputs = [
                 np.exp(array) if output.exp else array
-                for array, output in zip(core.outputs, self.compiled.outputs, strict=True)
+                for array, output in zip(core.outputs, self._outputs, strict=True)
             ]
         return _Solved(batch, core, values, outputs)
 
     def _slopes(self, solved: _Solved) -> list[np.ndarray | None]:
         """The derivatives of the exponentials among the outputs; zero without a solution."""
         slopes: list[np.ndarray | None] = []
-        for value, output in zip(solved.outputs, self.compiled.outputs, strict=True):
+        for value, output in zip(solved.outputs, self._outputs, strict=True):
             if output.exp and not solved.core.all_solved:
                 value = np.array(value)
                 value[np.flatnonzero(failed(solved.core.reports))] = 0.0
@@ -148,7 +164,7 @@ class CvxpyProgram:
         """Cotangents of what the core layer returns; None is zero."""
         weights: list[np.ndarray | None] = []
         for cotangent, slope, output in zip(
-            cotangents, self._slopes(solved), self.compiled.outputs, strict=True
+            cotangents, self._slopes(solved), self._outputs, strict=True
         ):
             if cotangent is not None:
                 cotangent = np.ascontiguousarray(cotangent.reshape((solved.batch, output.size)))
@@ -230,7 +246,7 @@ class CvxpyProgram:
             self._layer,
             compiled.inputs,
             [parameter.size for parameter in compiled.parameters],
-            [output.exp for output in compiled.outputs],
+            [output.exp for output in self._outputs],
             any(parameter.attributes for parameter in compiled.parameters),
             self.policy.derivative_options,
             self,
@@ -254,13 +270,14 @@ class CvxpyProgram:
 
     def description(self) -> list[Any]:
         """What it is made of, see `argrad._description`."""
-        return [*self.compiled.__reduce__()[1], self.settings, tuple(self.policy)]
+        own = [self.settings, tuple(self.policy), self.elastic]
+        return [*self.compiled.__reduce__()[1], *own]
 
     @classmethod
     def from_description(cls, *fields: Any) -> CvxpyProgram:
         """The program that described itself so."""
         parameters, inputs, outputs, log_objective, program, settings, untranslated = fields[:7]
-        own, policy = fields[7:]
+        own, policy, elastic = fields[7:]
         compiled = Compiled(
             tuple(
                 Parameter(name, shape, positive, tuple(Attribute(*one) for one in attributes))
@@ -273,7 +290,7 @@ class CvxpyProgram:
             settings,
             untranslated,
         )
-        return cls(compiled, own, Policy(*policy))
+        return cls(compiled, own, Policy(*policy), elastic)
 
 
 class CvxpyFunction:

@@ -10,6 +10,7 @@ from argrad._core import STATUS, SolverError
 
 SOLVED = STATUS.index("solved")
 ALMOST_SOLVED = STATUS.index("almost_solved")
+INFEASIBLE = STATUS.index("primal_infeasible")
 _SHOWN = 8
 _MEANING = {
     "primal_infeasible": "primal infeasible (no point satisfies the constraints)",

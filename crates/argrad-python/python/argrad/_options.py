@@ -25,7 +25,10 @@ OnFailure = Literal["raise", "nan", "zero"]
 OnInfeasible = str | tuple[str, str, float]
 """``"fail"``, ``"elastic"`` or ``("elastic", norm, weight)``."""
 
-ELASTIC = ("elastic", "l2", 1e4)
+Elastic = tuple[str, str, float]
+"""``("elastic", norm, weight)``."""
+
+ELASTIC: Elastic = ("elastic", "l2", 1e4)
 """What ``"elastic"`` stands for: squares of the violations, 10,000 times the objective, both in the
 units of the program."""
 
@@ -254,7 +257,7 @@ def on_failure(value: Any) -> OnFailure:
     raise ValueError(f'on_failure must be "raise", "nan" or "zero"; found {value!r}')
 
 
-def on_infeasible(value: Any) -> tuple[str, str, float] | None:
+def on_infeasible(value: Any) -> Elastic | None:
     """Checks what becomes of infeasible samples: ``"fail"`` (None is returned), ``"elastic"`` or
     ``("elastic", norm, weight)`` with the norm ``"l1"`` or ``"l2"`` and a positive weight."""
     if isinstance(value, str) and value in ("fail", "elastic"):

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from argrad import _options
-from argrad._errors import ALMOST_SOLVED, SolverWarning, failed, failures, raise_failures
+from argrad._errors import (
+    ALMOST_SOLVED,
+    INFEASIBLE,
+    SOLVED,
+    SolverWarning,
+    failed,
+    failures,
+    raise_failures,
+)
 
 _LIMITS = {"iteration_limit", "time_limit"}
 
@@ -20,11 +28,14 @@ class Policy(NamedTuple):
     on_failure: _options.OnFailure
     method: _options.Method
     limited: bool
+    is_elastic: bool = False
+    """An infeasible sample is no failure: it is solved again by the relaxed program."""
 
     @property
     def derivative_options(self) -> tuple[Any, Any, Any]:
         """Mode, failures and method, as the core takes them."""
-        return self.derivative, self.on_failure, self.method
+        failure = "zero" if self.is_elastic else self.on_failure
+        return self.derivative, failure, self.method
 
     def check(self, solved: Any) -> None:
         """Raises or warns if a sample of a solution of the core is not solved."""
@@ -33,6 +44,9 @@ class Policy(NamedTuple):
 
     def check_reports(self, reports: Mapping[str, np.ndarray]) -> None:
         """`check`, where it is known that not all samples are solved."""
+        if self.is_elastic:
+            codes = reports["status"]
+            reports = {**reports, "status": np.where(codes == INFEASIBLE, SOLVED, codes)}
         found = failures(reports)
         if not found:
             self._warn_of_almost_solved(reports)
@@ -58,6 +72,8 @@ class Policy(NamedTuple):
     @staticmethod
     def _warn_of_almost_solved(reports: Mapping[str, np.ndarray]) -> None:
         almost = np.flatnonzero(reports["status"] == ALMOST_SOLVED)
+        if not almost.size:
+            return
         worst = almost[np.argmax(reports["residual"][almost])]
         _options.warn_once(
             "almost_solved",
@@ -70,7 +86,7 @@ class Policy(NamedTuple):
 
     def mask(self, outputs: list[np.ndarray], solved: Any) -> list[np.ndarray]:
         """The outputs, with NaN for samples without a solution where that was asked for."""
-        if self.on_failure != "nan" or solved.all_solved:
+        if self.on_failure != "nan" or self.is_elastic or solved.all_solved:
             return outputs
         lost = np.flatnonzero(failed(solved.reports))
         outputs = [np.array(output) for output in outputs]

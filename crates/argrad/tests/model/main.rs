@@ -10,6 +10,7 @@ mod conditions;
 mod cones;
 mod derivative;
 mod dpp;
+mod elastic;
 mod known_values;
 mod names;
 mod own_atoms;

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 
+from argrad import _options
 from argrad._cvxpy_program import CvxpyFunction
-from argrad.jax import _primitives
+from argrad.jax import _elastic, _primitives
 
 
 class CvxpyLayer(CvxpyFunction):
@@ -43,18 +45,31 @@ class CvxpyLayer(CvxpyFunction):
             "nan": its outputs and gradients are NaN; "zero": its gradients are zero.
         check_attributes: check at every call what the parameters' attributes promise: signs,
             bounds, semidefiniteness.
+        on_infeasible: what becomes of a sample whose constraints contradict each other. "fail":
+            what `on_failure` says; "elastic": the point that violates the problem's constraints
+            least, with its derivative; atoms and what defines them hold. ("elastic", norm, weight)
+            chooses how violations are measured, "l2" or "l1", and how much more they count than the
+            objective, in the units of the program ("elastic" is ("elastic", "l2", 1e4)). All other
+            samples are bitwise what they are without it.
 
     Raises:
         ValueError: the problem is not DCP with its parameters held fixed, or the lists do not
             match it.
     """
 
+    def __init__(
+        self, *args: Any, on_infeasible: _options.OnInfeasible = "fail", **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._elastic = _options.on_infeasible(on_infeasible)
+
     def __call__(
         self,
         *params: Any,
         solver_args: Mapping[str, Any] | None = None,
         warm_start: bool = False,
-    ) -> tuple[jax.Array, ...]:
+        violation: _elastic.Violation = False,
+    ) -> tuple[Any, ...]:
         """Solves the problem for the given values of its parameters.
 
         Arguments:
@@ -62,10 +77,15 @@ class CvxpyLayer(CvxpyFunction):
                 gradient of one without that axis is the sum over the batch.
             solver_args: settings that replace those of the constructor for this call.
             warm_start: must be False: a JAX function keeps nothing from call to call.
+            violation: for layers with on_infeasible="elastic". True: return last the size of each
+                sample's violation, zero where it is feasible, of shape () or (batch,); "each": a
+                dictionary of the same by constraint. With its gradient a network learns to be
+                feasible.
 
         Returns:
             One array for each variable, of its shape, with a leading batch axis if any parameter
-            has one. The dtype is that of the parameters; the solve is in double precision.
+            has one, and last what `violation` asks for. The dtype is that of the parameters; the
+            solve is in double precision.
 
         Raises:
             ValueError: wrong number or shape of parameters, or a value that is not finite.
@@ -76,7 +96,7 @@ class CvxpyLayer(CvxpyFunction):
                 "warm_start=True is only supported by argrad.torch.CvxpyLayer; a JAX function "
                 "keeps nothing from call to call"
             )
-        return tuple(self._solve(params, solver_args)[0])
+        return tuple(self._solve(params, solver_args, violation)[0])
 
     def with_status(
         self, *params: Any, solver_args: Mapping[str, Any] | None = None
@@ -88,13 +108,24 @@ class CvxpyLayer(CvxpyFunction):
         ("solved", "primal_infeasible", "dual_infeasible", "iteration_limit", "time_limit",
         "numerical_trouble", "almost_solved").
         """
-        outputs, status = self._solve(params, solver_args)
+        outputs, status = self._solve(params, solver_args, False)
         return tuple(outputs), status
 
     def _solve(
-        self, params: Sequence[Any], solver_args: Mapping[str, Any] | None
-    ) -> tuple[list[jax.Array], jax.Array]:
+        self,
+        params: Sequence[Any],
+        solver_args: Mapping[str, Any] | None,
+        violation: _elastic.Violation,
+    ) -> tuple[list[Any], jax.Array]:
+        _elastic.check_violation(violation, self._elastic)
         batch, _ = self._compiled.batch_of(params)
         arrays, dtype = _primitives.working_arrays(params)
         program = self._program(solver_args)
-        return _primitives.solve(program, batch, arrays, dtype)
+        if self._elastic is None:
+            return _primitives.solve(program, batch, arrays, dtype)
+        settings, policy = program.settings, program.policy
+        relaxed = _elastic.relaxed_program(self._compiled, settings, policy, self._elastic)
+        own = dataclasses.replace(program, policy=policy._replace(is_elastic=True))
+        both = _elastic.Elastic(own, relaxed)
+        solved = _elastic.solve(both, batch, arrays, dtype)
+        return [*solved.outputs, *both.sizes(violation, solved.violation)], solved.status

@@ -13,8 +13,9 @@ import numpy as np
 from argrad import _core, _options
 from argrad._policy import Policy, settings_key, status_codes
 from argrad._programs import Flags, Shape
+from argrad._quadratic import quadratic
 from argrad._shapes import transpose_hint
-from argrad.jax import _primitives
+from argrad.jax import _elastic, _primitives
 
 _NAMES = ("Q", "p", "G", "h", "A", "b")
 
@@ -24,11 +25,16 @@ _NAMES = ("Q", "p", "G", "h", "A", "b")
 _ASYMMETRY = 1e3
 
 
+def _is_single(rounding: float) -> bool:
+    """Whether data come in single precision or less."""
+    return rounding > 1e-15
+
+
 @functools.lru_cache(maxsize=64)
 def _solver(
     n: int, equalities: int, inequalities: int, settings: tuple[Any, ...], rounding: float
 ) -> _core.Qp:
-    if rounding < 1e-15:
+    if not _is_single(rounding):
         return _core.Qp(n, equalities, inequalities, dict(settings))
     chosen = {**_options.SINGLE_SETTINGS, **dict(settings)}
     return _core.Qp(n, equalities, inequalities, chosen, _ASYMMETRY * rounding)
@@ -154,7 +160,7 @@ class QpProgram:
 
 def _check_symmetry(Q: np.ndarray, rounding: float) -> None:
     """Raises ValueError for a Q of single (or shorter) precision that is not symmetric."""
-    if rounding < 1e-15 or Q.size == 0:
+    if not _is_single(rounding) or Q.size == 0:
         return
     difference = np.abs(Q - np.swapaxes(Q, -1, -2))
     worst = float(np.max(difference, initial=0.0))
@@ -222,6 +228,8 @@ def qp(
     derivative: _options.Derivative = "exact",
     method: _options.Method = "direct",
     on_failure: _options.OnFailure = "raise",
+    on_infeasible: _options.OnInfeasible = "fail",
+    violation: _elastic.Violation = False,
     solver_args: Mapping[str, Any] | None = None,
 ) -> Any:
     """Solves quadratic programs: minimize 1/2 z'Qz + p'z subject to Gz <= h, Az = b.
@@ -245,12 +253,20 @@ def qp(
         on_failure: what becomes of a program without a solution. "raise": `argrad.SolverError`,
             which reaches the caller of a jitted function as the RuntimeError of that function;
             "nan": its outputs and gradients are NaN; "zero": its gradients are zero.
+        on_infeasible: what becomes of a program whose constraints contradict each other. "fail":
+            what `on_failure` says; "elastic": the point that violates them least, with its
+            derivative. ("elastic", norm, weight) chooses how violations are measured, "l2" or "l1",
+            and how much more they count than the objective, in the units of the program ("elastic"
+            is ("elastic", "l2", 1e4)). All other programs are bitwise what they are without it.
+        violation: with "elastic", return last the size of each program's violation, zero where it
+            is feasible, of shape () or (batch,); "each": a dictionary of the same by constraint
+            ("Az = b", "Gz <= h").
         solver_args: settings of the solver, such as {"tolerance": 1e-8, "max_iterations": 50}.
 
     Returns:
-        z of shape (n,), or (batch, n) if any argument has a batch axis; with `duals` the tuple
-        (z, nu, lam), nu of shape (e,) and lam of shape (k,) or the same with a batch axis. The
-        dtype is that of the arguments; the solve is in double precision.
+        z of shape (n,), or (batch, n) if any argument has a batch axis; with `duals` (z, nu, lam),
+        nu of shape (e,) and lam of shape (k,) or the same with a batch axis; with `violation` it
+        comes last in a tuple. The dtype is that of the arguments; the solve is in double precision.
 
     Raises:
         ValueError: an argument has a wrong shape or value; the message names it.
@@ -268,20 +284,26 @@ def qp(
     arguments.update(zip(given, arrays, strict=True))
     n, k, e, batch = _dimensions(arguments)
     options = _options.solver_options(solver_args)
-    program = QpProgram(
-        n=n,
-        inequalities=k,
-        equalities=e,
-        settings=settings_key(options.settings),
-        policy=Policy(
-            _options.derivative(derivative),
-            _options.on_failure(on_failure),
-            _options.method(method),
-            options.limited,
-        ),
-        duals=bool(duals),
-        rounding=float(jnp.finfo(dtype).eps),
+    elastic = _options.on_infeasible(on_infeasible)
+    _elastic.check_violation(violation, elastic)
+    settings, rounding = settings_key(options.settings), float(jnp.finfo(dtype).eps)
+    policy = Policy(
+        _options.derivative(derivative),
+        _options.on_failure(on_failure),
+        _options.method(method),
+        options.limited,
     )
+    own = policy if elastic is None else policy._replace(is_elastic=True)
+    program = QpProgram(n, k, e, settings, own, bool(duals), rounding)
     present = [v for v, used in zip(arguments.values(), program.given, strict=True) if used]
-    outputs, _ = _primitives.solve(program, batch, present, dtype)
-    return tuple(outputs) if duals else outputs[0]
+    if elastic is None:
+        outputs, _ = _primitives.solve(program, batch, present, dtype)
+    else:
+        if _is_single(rounding):
+            settings = settings_key({**_options.SINGLE_SETTINGS, **dict(settings)})
+        compiled = quadratic(n, e, k, bool(duals))
+        relaxed = _elastic.relaxed_program(compiled, settings, policy, elastic)
+        both = _elastic.Elastic(program, relaxed)
+        solved = _elastic.solve(both, batch, present, dtype)
+        outputs = [*solved.outputs, *both.sizes(violation, solved.violation)]
+    return tuple(outputs) if duals or violation else outputs[0]

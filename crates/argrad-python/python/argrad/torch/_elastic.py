@@ -12,16 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from argrad import _core
-from argrad._errors import raise_failures
+from argrad._elastic import constraint_rows
+from argrad._errors import INFEASIBLE, raise_failures
 from argrad._policy import Policy
 from argrad.torch._call import Arrays, Program, Solution
-
-NO_VIOLATION = (
-    'violation=True needs on_infeasible="elastic", since otherwise no sample violates anything; '
-    "found on_infeasible='fail'"
-)
-_INFEASIBLE = _core.STATUS.index("primal_infeasible")
 
 
 class Relaxed(NamedTuple):
@@ -62,7 +56,7 @@ class ElasticProgram:
         base = self.base.solve(batch, arrays, lenient, start, differentiable)
         lost = np.zeros(0, np.int64)
         if not base.all_solved:
-            lost = np.flatnonzero(base.reports["status"] == _INFEASIBLE)
+            lost = np.flatnonzero(base.reports["status"] == INFEASIBLE)
         relaxed = None
         if lost.size:
             shapes = self.arguments
@@ -128,16 +122,9 @@ class ElasticSolution:
     def violations(self) -> dict[str, np.ndarray]:
         """The size of each sample's violation by constraint, in the order of the constraints; one
         that has the name of another gets a number."""
-        found: dict[str, np.ndarray] = {}
-        start = 0
-        for name, count in self._program.relaxed.constraints:
-            unique, number = name, 2
-            while unique in found:
-                unique, number = f"{name} ({number})", number + 1
-            part = self.violation[:, start : start + count]
-            found[unique] = self._program.relaxed.size_of(part)
-            start += count
-        return found
+        relaxed = self._program.relaxed
+        rows = constraint_rows(relaxed.constraints)
+        return {name: relaxed.size_of(self.violation[:, own]) for name, own in rows.items()}
 
     def vjp(self, cotangents: Sequence[np.ndarray | None]) -> Arrays:
         self._check()

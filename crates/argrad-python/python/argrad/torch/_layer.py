@@ -12,10 +12,11 @@ import torch
 from argrad import _core, _options
 from argrad._compile import compile_problem
 from argrad._compiled import ParameterTypeError
+from argrad._elastic import NO_VIOLATION
 from argrad._policy import Policy, settings_key
 from argrad.torch import _operator
 from argrad.torch._call import Call, constant, named_reports, opaque
-from argrad.torch._elastic import NO_VIOLATION, ElasticProgram, elastic_reports
+from argrad.torch._elastic import ElasticProgram, elastic_reports
 from argrad.torch._function import evaluate
 from argrad.torch._layer_program import LayerProgram
 from argrad.torch._relaxed import relaxed_layer

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, overload
 import torch
 
 from argrad import _options
+from argrad._elastic import NO_VIOLATION
 from argrad._policy import Policy, settings_key
 from argrad.torch import _operator
 from argrad.torch._call import Call, constant, opaque
-from argrad.torch._elastic import NO_VIOLATION, ElasticProgram
+from argrad.torch._elastic import ElasticProgram
 from argrad.torch._function import evaluate
 from argrad.torch._qp_program import NAMES, QpProgram, plan_of
 from argrad.torch._relaxed import relaxed_qp

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from argrad import _conditions, _core, _options
+from argrad._elastic import NO_VIOLATION
 from argrad._policy import settings_key
 from argrad._shapes import transpose_hint
 from argrad.torch._call import named_reports
-from argrad.torch._elastic import NO_VIOLATION, elastic_reports
+from argrad.torch._elastic import elastic_reports
 from argrad.torch._qp import QpOptions, compiled_qp, run_qp
 from argrad.torch._qp_conditions import qp_conditions
 from argrad.torch._qp_program import NAMES, core_qp

@@ -91,8 +91,8 @@ def spec_of(target: Target) -> str:
 def target_of(spec: str) -> Target:
     """The target of a string."""
     problem, present, duals, settings, policy, observer, warm = json.loads(spec)
-    derivative, on_failure, method, limited = policy
-    policy = Policy(_tuple(derivative), on_failure, _tuple(method), limited)
+    derivative, on_failure, method, *rest = policy
+    policy = Policy(_tuple(derivative), on_failure, _tuple(method), *rest)
     settings = tuple((key, value) for key, value in settings)
     return Target(problem, tuple(present), duals, settings, policy, observer, warm)
 

@@ -8,7 +8,7 @@ every dimension that vmap adds goes into the one batch dimension of the solver.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -170,18 +170,8 @@ class _Vjp(_Derivative):
 
     @staticmethod
     def backward(ctx: Any, *directions: torch.Tensor | None) -> tuple[Any, ...]:
-        call, (names, *tensors) = ctx.call, ctx.saved_tensors
-        count = len(call.program.results)
-        cotangents, arguments = tensors[:count], tensors[count:]
-        nothing = (None,) * (2 + len(tensors))
-        if all(d is None for d in directions):
-            return nothing
-        needed = ctx.needs_input_grad
-        along = nothing[2 : count + 2]
-        if any(needed[2 : count + 2]):
-            along = _Jvp.apply(call, names, *directions, *arguments)
-        turned = _turned(ctx, names, cotangents, directions, arguments, needed[count + 2 :])
-        return (None, None, *along, *turned)
+        count = len(ctx.call.program.results)
+        return _pulled_back(ctx, directions, count, _Jvp, lambda parts: (parts, directions))
 
     @staticmethod
     def jvp(ctx: Any, *tangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
@@ -213,18 +203,8 @@ class _Jvp(_Derivative):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[Any, ...]:
-        call, (names, *tensors) = ctx.call, ctx.saved_tensors
-        count = len(call.program.arguments)
-        tangents, arguments = tensors[:count], tensors[count:]
-        nothing = (None,) * (2 + len(tensors))
-        if all(c is None for c in cotangents):
-            return nothing
-        needed = ctx.needs_input_grad
-        along = nothing[2 : count + 2]
-        if any(needed[2 : count + 2]):
-            along = _Vjp.apply(call, names, *cotangents, *arguments)
-        turned = _turned(ctx, names, cotangents, tangents, arguments, needed[count + 2 :])
-        return (None, None, *along, *turned)
+        count = len(ctx.call.program.arguments)
+        return _pulled_back(ctx, cotangents, count, _Vjp, lambda parts: (cotangents, parts))
 
     @staticmethod
     def jvp(ctx: Any, *tangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
@@ -244,6 +224,30 @@ class _Jvp(_Derivative):
         info: Any, in_dims: tuple, call: Call, names: torch.Tensor, *tensors: torch.Tensor | None
     ) -> tuple:
         return _vmap_derivative(_Jvp, info, in_dims, call, names, tensors, argument_ranks(call))
+
+
+def _pulled_back(
+    ctx: Any,
+    given: Sequence[torch.Tensor | None],
+    count: int,
+    transposed: type[torch.autograd.Function],
+    sides: Callable[[Sequence[torch.Tensor | None]], tuple[Any, Any]],
+) -> tuple[Any, ...]:
+    """Backward of a derivative of `count` parts, from cotangents `given` of its results: to the
+    parts by the transposed derivative, to the arguments by the Hessian of `cotangents . outputs`
+    along `directions`, which `sides` tells of the parts."""
+    call, (names, *tensors) = ctx.call, ctx.saved_tensors
+    parts, arguments = tensors[:count], tensors[count:]
+    nothing = (None,) * (2 + len(tensors))
+    if all(g is None for g in given):
+        return nothing
+    needed = ctx.needs_input_grad
+    along = nothing[2 : count + 2]
+    if any(needed[2 : count + 2]):
+        along = transposed.apply(call, names, *given, *arguments)
+    cotangents, directions = sides(parts)
+    turned = _turned(ctx, names, cotangents, directions, arguments, needed[count + 2 :])
+    return (None, None, *along, *turned)
 
 
 def expanded(
