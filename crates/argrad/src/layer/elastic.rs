@@ -1,8 +1,8 @@
 //! Layers that solve infeasible samples with violated constraints.
 //!
-//! Every sample is solved as usual. Those that are found infeasible, and no others, are solved again
-//! by the [relaxed](Layer::relaxed) layer; here the two are joined. So feasible samples are bitwise
-//! what they are without it.
+//! Every sample is solved as usual. Those that are found infeasible, and no others, are solved
+//! again by the [relaxed](Layer::relaxed) layer; here the two are joined. So feasible samples are
+//! bitwise what they are without it.
 
 use argrad_solver::{Differentiation, Error, OnFailure, Slot, Status};
 

@@ -1,4 +1,4 @@
-//! Elastic layers: infeasible samples violate their constraints least, the others know nothing of it.
+//! Elastic layers: infeasible samples violate their constraints least, the others know nothing.
 
 use argrad::model::{ElasticLayer, Relaxation, ViolationNorm};
 use argrad::prelude::*;
