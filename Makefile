@@ -183,7 +183,7 @@ python-types: python
 	cd $(PACKAGE) && $(CURDIR)/$(VENV)/bin/stubtest argrad._core
 
 python-test: python
-	cd $(PACKAGE) && $(CURDIR)/$(VENV)/bin/python -m pytest
+	cd $(PACKAGE) && $(CURDIR)/$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 ## A wheel for this platform, into dist/.
 wheel: venv

@@ -325,7 +325,7 @@ impl ElasticOutputs {
         }
         for (at, &sample) in samples.iter().enumerate() {
             self.outputs.objective[sample] = found.objective[at];
-            self.outputs.reports[sample] = found.reports[at].clone();
+            self.outputs.reports[sample] = found.reports[at];
         }
         self.violated = samples;
     }
