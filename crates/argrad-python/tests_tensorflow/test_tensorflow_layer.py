@@ -355,7 +355,7 @@ def test_malformed_problems_are_named():
     a, c, x = cp.Parameter(2), cp.Parameter(2), cp.Variable(2)
     problem = cp.Problem(cp.Minimize(cp.sum_squares(x - a)))
     with pytest.raises(ValueError, match="Problem must be DPP"):
-        CvxpyLayer(cp.Problem(cp.Minimize(cp.sum(cp.multiply(a, c) * x[0]))), [a, c], [x])
+        CvxpyLayer(cp.Problem(cp.Minimize(a[0] * cp.norm2(x))), [a], [x])
     with pytest.raises(ValueError, match="parameters must exactly match problem.parameters"):
         CvxpyLayer(problem, [a, c], [x])
     with pytest.raises(ValueError, match="must be a subset of problem.variables"):

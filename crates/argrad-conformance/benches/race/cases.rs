@@ -4,7 +4,9 @@ use argrad_conformance::ProgramBatch;
 use argrad_conformance::clarabel::ClarabelBatch;
 use argrad_conformance::generators::{self, Penalty, Size, normal_vector};
 use argrad_conformance::operation_count::{self, DenseSize};
-use argrad_solver::{Cotangent, Differentiation, Error, Report, Settings, Solver, Status};
+use argrad_solver::{
+    Cotangent, Differentiation, Error, Gradients, Report, Settings, Solver, Status,
+};
 use clarabel::solver::SolverStatus;
 
 use crate::arguments::Arguments;
@@ -117,13 +119,14 @@ fn against_clarabel(name: String, batch: &ProgramBatch, budget: Budget) -> Resul
 
     let mut reports: Vec<Report> = Vec::new();
     let mut clarabel_unsolved = 0;
+    let mut gradients = Gradients::default();
     let [forward, backward, opponent] =
         medians(budget, || {
             let (forward, forward_time) = timed(|| solver.forward(&batch.values()));
             let (solution, tape) = forward?;
-            let (gradients, backward_time) =
-                timed(|| tape.vjp(&cotangent, &Differentiation::default()));
-            gradients?;
+            let how = Differentiation::default();
+            let (done, backward_time) = timed(|| tape.vjp_into(&cotangent, &how, &mut gradients));
+            done?;
             // A batch of one gains nothing from the thread pool.
             let (solutions, clarabel_time) = timed(|| {
                 if batch.batch == 1 { vec![clarabel.solve_sample(0)] } else { clarabel.solve() }

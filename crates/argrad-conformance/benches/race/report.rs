@@ -63,9 +63,9 @@ pub fn legend(peak: &FmaPeak) -> String {
     format!(
         "\nFMA peak: {:.1} GFlop/s on one thread, {:.1} on {} threads ({} f64 lanes).\n\
          Times are medians of interleaved repeats, for the whole batch. Forward keeps the tape; \
-         backward is the VJP of x, z, s to all of P, q, A, b. Clarabel runs one sample per task \
-         on {} threads, forward only. Warm rows compare a warm with a cold solve after a change of \
-         the data by 0.1 %.{busy}",
+         backward is the VJP of x, z, s to all of P, q, A, b, into the memory of the one before. \
+         Clarabel runs one sample per task on {} threads, forward only. Warm rows compare a warm \
+         with a cold solve after a change of the data by 0.1 %.{busy}",
         peak.one_thread, peak.all_threads, peak.threads, peak.lanes, peak.threads,
     )
 }

@@ -28,17 +28,55 @@ impl Tape {
         cotangent: &Cotangent<'_>,
         how: &Differentiation,
     ) -> Result<Gradients, Error> {
-        self.check_cotangent(cotangent)?;
-        how.check(&self.reports)?;
-        self.vjp_to(cotangent, how, self.shared)
+        let mut gradients = Gradients::default();
+        self.vjp_into(cotangent, how, &mut gradients)?;
+        Ok(gradients)
     }
 
-    /// [`Self::vjp`], with gradients summed over the batch where `shared` says so.
+    /// [`Self::vjp`] into gradients of an earlier one, whose memory is used again. A large result
+    /// in fresh memory takes longer to be paged in than to be computed: loops do well to keep it.
+    ///
+    /// # Errors
+    /// As [`Self::vjp`]; `gradients` may be empty then.
+    ///
+    /// ```
+    /// # use argrad_solver::{Cone, Cotangent, Differentiation, Gradients, Pattern, Settings, Slot};
+    /// # use argrad_solver::{Solver, Structure, Values};
+    /// // minimize x^2 / 2 + q x subject to x >= 1, for two q at a time
+    /// let cones = vec![Cone::Nonnegative(1)];
+    /// let structure = Structure::new(Pattern::dense_upper(1), Pattern::dense(1, 1), cones)?;
+    /// let solver = Solver::new(structure, Settings::default())?;
+    /// let mut gradients = Gradients::default();
+    /// for q in [[0.5, -2.0], [-3.0, 0.1]] {
+    ///     let (p, a, b) = (Slot::Shared(&[1.0]), Slot::Shared(&[-1.0]), Slot::Shared(&[-1.0]));
+    ///     let (_, tape) = solver.forward(&Values { batch: 2, p, q: Slot::Each(&q), a, b })?;
+    ///     let cotangent = Cotangent { x: Some(&[1.0, 1.0]), z: None, s: None };
+    ///     tape.vjp_into(&cotangent, &Differentiation::default(), &mut gradients)?;
+    ///     assert_eq!(gradients.q.iter().sum::<f64>(), -1.0); // one of them is free
+    /// }
+    /// # Ok::<(), argrad_solver::Error>(())
+    /// ```
+    pub fn vjp_into(
+        &self,
+        cotangent: &Cotangent<'_>,
+        how: &Differentiation,
+        gradients: &mut Gradients,
+    ) -> Result<(), Error> {
+        self.check_cotangent(cotangent)?;
+        how.check(&self.reports)?;
+        let memory = std::mem::take(gradients);
+        *gradients = self.vjp_to(cotangent, how, self.shared, memory)?;
+        Ok(())
+    }
+
+    /// [`Self::vjp`], with gradients summed over the batch where `shared` says so, in the memory of
+    /// others.
     pub(super) fn vjp_to(
         &self,
         cotangent: &Cotangent<'_>,
         how: &Differentiation,
         shared: Shared,
+        memory: Gradients,
     ) -> Result<Gradients, Error> {
         // The slack of a removed row is constant, whatever its cotangent.
         let kept_s = cotangent.s.filter(|_| !self.removed.is_empty()).map(|s| {
@@ -52,7 +90,7 @@ impl Tape {
         }
         let smoothed = self.smoothed(how)?;
         let at = self.point(smoothed.as_ref());
-        let solutions = self.solve_adjoints(cotangent, how, at, shared);
+        let solutions = self.solve_adjoints(cotangent, how, at, shared, memory);
         let AdjointSolutions { l1, l2, dp, da, linear } = solutions;
 
         let structure = &self.prepared.analysis.structure;
@@ -85,16 +123,17 @@ impl Tape {
         how: &Differentiation,
         at: TapePoint<'_>,
         shared: Shared,
+        memory: Gradients,
     ) -> AdjointSolutions {
         let structure = &self.prepared.analysis.structure;
         let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
         let p_len = if shared.p { 0 } else { structure.p.nnz() };
         let a_len = if shared.a { 0 } else { structure.a.nnz() };
         let mut solutions = AdjointSolutions {
-            l1: vec![0.0; batch * n],
-            l2: vec![0.0; batch * m],
-            dp: vec![0.0; batch * p_len],
-            da: vec![0.0; batch * a_len],
+            l1: zeros_in(memory.q, batch * n),
+            l2: zeros_in(memory.b, batch * m),
+            dp: zeros_in(memory.p, batch * p_len),
+            da: zeros_in(memory.a, batch * a_len),
             linear: LinearReports::new(batch),
         };
         let (mut l1, mut l2) = (Rows::new(&mut solutions.l1, n), Rows::new(&mut solutions.l2, m));
@@ -126,6 +165,16 @@ impl Tape {
         drop(linear);
         solutions
     }
+}
+
+/// Zeros, in `memory` where it is long enough.
+fn zeros_in(mut memory: Vec<f64>, len: usize) -> Vec<f64> {
+    if memory.capacity() < len {
+        return vec![0.0; len];
+    }
+    memory.clear();
+    memory.resize(len, 0.0);
+    memory
 }
 
 struct AdjointSolutions {

@@ -1,6 +1,6 @@
 //! The whole Jacobian of the solution map, for those who want to look at it.
 
-use super::{Cotangent, Differentiation};
+use super::{Cotangent, Differentiation, Gradients};
 use crate::program::Error;
 use crate::tape::{Shared, Tape};
 
@@ -55,7 +55,7 @@ impl Tape {
             };
             set(&mut x, &mut z, &mut s, 1.0);
             let cotangent = Cotangent { x: Some(&x), z: Some(&z), s: Some(&s) };
-            let gradients = self.vjp_to(&cotangent, how, each)?;
+            let gradients = self.vjp_to(&cotangent, how, each, Gradients::default())?;
             set(&mut x, &mut z, &mut s, 0.0);
             let found = [&gradients.p, &gradients.q, &gradients.a, &gradients.b];
             for ((out, found), len) in out.iter_mut().zip(found).zip(lengths) {
