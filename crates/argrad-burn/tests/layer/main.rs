@@ -195,9 +195,13 @@ fn an_infeasible_sample_that_teaches() -> Result<(), Error> {
     let sizes: Vec<f64> = host(violation.clone());
     assert!(sizes[0] == 0.0 && (sizes[1] - 0.5_f64.sqrt()).abs() < 1e-2, "{sizes:?}");
     assert!(output.outputs.reports.iter().all(|report| report.is_solved()));
-    // The size grows by 1/sqrt(2) as the bound does.
-    let gradient = host(b.grad(&violation.sum().backward()).unwrap());
-    assert!(gradient[0] == 0.0 && (gradient[1] - 0.5_f64.sqrt()).abs() < 1e-2, "{gradient:?}");
+    // Sizes and gradient are those of the layer, which its own tests hold to differences.
+    let elastic = module.layer().elastic(Relaxation::default())?;
+    let (solved, tape) = elastic.forward(&[&[0.5, 2.0]])?;
+    assert_eq!(sizes, elastic.violation_sizes(&solved));
+    let weights = elastic.violation_gradient(&solved, &[1.0, 1.0]);
+    let expected = elastic.backward(&tape, &[&[], &weights])?;
+    assert_eq!(host(b.grad(&violation.sum().backward()).unwrap()), expected[0]);
     // Untracked, the same numbers.
     let plain = Tensor::<2>::from_data(
         TensorData::new(vec![0.5, 2.0], [2, 1]),

@@ -270,3 +270,21 @@ fn scaled_rows_and_columns_do_not_spoil_gradients() {
         assert!(error < 1e-9, "sample {i} is off by {error:e} in the plain units");
     }
 }
+
+/// Of a larger batch, a smaller one and NaN: what was there does not show, and no memory is taken.
+#[test]
+fn gradients_in_used_memory_are_those_in_fresh_memory() {
+    let batches =
+        [12, 5, 9].map(|batch| Case::new(generators::random_qp(size(6, 7, 2, batch), 7), 3));
+    let mut used = Gradients::default();
+    for (k, case) in batches.iter().enumerate() {
+        let (_, tape) = case.forward();
+        let fresh = tape.vjp(&case.cotangent(), &NAN).unwrap();
+        let memory = used.a.as_ptr();
+        used.a.fill(f64::NAN);
+        used.p.fill(f64::NAN);
+        tape.vjp_into(&case.cotangent(), &NAN, &mut used).unwrap();
+        assert_eq!(used, fresh);
+        assert!(k == 0 || used.a.as_ptr() == memory, "batch {k} took other memory");
+    }
+}

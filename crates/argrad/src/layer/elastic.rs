@@ -119,15 +119,10 @@ impl ElasticLayer {
         start: Option<&Outputs>,
     ) -> Result<(ElasticOutputs, ElasticTape), ModelError> {
         let (outputs, usual) = self.layer.forward_slots(batch, parameters, start)?;
-        let (mut solved, violated) = self.unrelaxed(outputs);
-        let mut relaxed = None;
-        if !violated.is_empty() {
-            let rows = self.rows(parameters, &violated);
-            let (found, tape) =
-                self.relaxed.forward_slots(violated.len(), &slots(parameters, &rows), None)?;
-            solved.take(&found, violated.clone());
-            relaxed = Some(tape);
-        }
+        let (solved, relaxed) = self.join(outputs, parameters, |count, slots| {
+            self.relaxed.forward_slots(count, slots, None)
+        })?;
+        let violated = solved.violated.clone();
         let reports = solved.outputs.reports.iter().map(|report| report.status).enumerate();
         let failures = reports.filter(|(_, status)| !status.is_solved()).collect();
         Ok((solved, ElasticTape { usual, relaxed, violated, failures }))
@@ -154,13 +149,9 @@ impl ElasticLayer {
         start: Option<&Outputs>,
     ) -> Result<ElasticOutputs, ModelError> {
         let outputs = self.layer.solve_slots(batch, parameters, start)?;
-        let (mut solved, violated) = self.unrelaxed(outputs);
-        if !violated.is_empty() {
-            let rows = self.rows(parameters, &violated);
-            let found =
-                self.relaxed.solve_slots(violated.len(), &slots(parameters, &rows), None)?;
-            solved.take(&found, violated);
-        }
+        let (solved, _) = self.join(outputs, parameters, |count, slots| {
+            Ok((self.relaxed.solve_slots(count, slots, None)?, ()))
+        })?;
         Ok(solved)
     }
 
@@ -267,13 +258,26 @@ impl ElasticLayer {
         self.relaxed.outputs().last().map_or(0, |(_, shape)| shape.size())
     }
 
-    /// The samples as they were solved, and those that are infeasible.
-    fn unrelaxed(&self, outputs: Outputs) -> (ElasticOutputs, Vec<usize>) {
+    /// The samples as they were solved, but for the infeasible ones, of which there is what `relax`
+    /// makes of them: that many samples at these parameters.
+    fn join<T>(
+        &self,
+        outputs: Outputs,
+        parameters: &[Slot<'_>],
+        relax: impl FnOnce(usize, &[Slot<'_>]) -> Result<(Outputs, T), ModelError>,
+    ) -> Result<(ElasticOutputs, Option<T>), ModelError> {
         let statuses = outputs.reports.iter().map(|report| report.status).enumerate();
         let infeasible = statuses.filter(|(_, status)| *status == Status::PrimalInfeasible);
-        let infeasible = infeasible.map(|(at, _)| at).collect();
+        let infeasible: Vec<usize> = infeasible.map(|(at, _)| at).collect();
         let violation = vec![0.0; outputs.batch * self.rows_relaxed()];
-        (ElasticOutputs { outputs, violation, violated: Vec::new() }, infeasible)
+        let mut solved = ElasticOutputs { outputs, violation, violated: Vec::new() };
+        if infeasible.is_empty() {
+            return Ok((solved, None));
+        }
+        let rows = self.rows(parameters, &infeasible);
+        let (found, rest) = relax(infeasible.len(), &slots(parameters, &rows))?;
+        solved.take(&found, infeasible);
+        Ok((solved, Some(rest)))
     }
 
     /// What the samples have of each parameter that is not shared.
