@@ -60,31 +60,36 @@ impl<S: Simd> Kernel for TakeMeasure<'_, '_, '_, S> {
         let Self { simd, analysis, state, work } = self;
         let SystemWork { px, ax, atz, .. } = work;
         let zero = V::splat(simd, 0.0);
-        let one = V::splat(simd, 1.0);
-        let Floors { dual: dual_floor, primal: primal_floor } = floors(simd, analysis, state);
         state.system(simd, analysis).multiply(simd, (state.x, state.z), (px, ax, atz));
-        let (mut dual, mut dual_terms) = (zero, zero);
+        let (mut dual_terms, mut primal_terms) = (zero, zero);
         let (mut x_px, mut q_x, mut q_x_terms) = (zero, zero, zero);
         for j in 0..px.len() {
-            let scale = one / state.x_scale[j];
-            dual = dual.max_abs((px[j] + state.q[j] + atz[j]) * scale);
-            let term = dual_floor.max_abs(px[j]).max_abs(state.q[j]).max_abs(atz[j]);
-            dual_terms = dual_terms.max_abs(term * scale);
+            let terms = zero.max_abs(px[j]).max_abs(state.q[j]).max_abs(atz[j]);
+            dual_terms = dual_terms.max(terms / state.x_scale[j]);
             x_px = state.x[j].fma(px[j], x_px);
             let product = state.q[j] * state.x[j];
             q_x += product;
             q_x_terms += product.abs();
         }
-        let (mut primal, mut primal_terms) = (zero, zero);
         let (mut b_z, mut b_z_terms) = (zero, zero);
         for i in 0..ax.len() {
-            let scale = one / state.row_scale[i];
-            primal = primal.max_abs((ax[i] + state.s[i] - state.b[i]) * scale);
-            let term = primal_floor.max_abs(ax[i]).max_abs(state.s[i]).max_abs(state.b[i]);
-            primal_terms = primal_terms.max_abs(term * scale);
+            let terms = zero.max_abs(ax[i]).max_abs(state.s[i]).max_abs(state.b[i]);
+            primal_terms = primal_terms.max(terms / state.row_scale[i]);
             let product = state.b[i] * state.z[i];
             b_z += product;
             b_z_terms += product.abs();
+        }
+        // Each against the largest of all terms in the caller's units, but its own floor: that of
+        // another equation, whose unit may be so much smaller, says nothing about this one.
+        let Floors { dual: dual_floor, primal: primal_floor } = floors(simd, analysis, state);
+        let (mut dual, mut primal) = (zero, zero);
+        for j in 0..px.len() {
+            let terms = dual_floor.max(dual_terms * state.x_scale[j]);
+            dual = dual.max_abs((px[j] + state.q[j] + atz[j]) / terms);
+        }
+        for i in 0..ax.len() {
+            let terms = primal_floor.max(primal_terms * state.row_scale[i]);
+            primal = primal.max_abs((ax[i] + state.s[i] - state.b[i]) / terms);
         }
         let gap = (x_px + q_x + b_z).abs();
         // Without cancellation, so that an optimal value of zero is one like any other.
@@ -92,8 +97,8 @@ impl<S: Simd> Kernel for TakeMeasure<'_, '_, '_, S> {
         let half = V::splat(simd, 0.5);
         Measure {
             objective: half.fma(x_px, q_x) / state.cost_scale[0],
-            primal_residual: primal / primal_terms.max(V::splat(simd, f64::MIN_POSITIVE)),
-            dual_residual: dual / dual_terms.max(V::splat(simd, f64::MIN_POSITIVE)),
+            primal_residual: primal,
+            dual_residual: dual,
             gap: gap / gap_terms,
         }
     }
