@@ -8,7 +8,7 @@
 //! | 1 | status (see [`CODES`]), plus [`SEVERAL_X`], [`SEVERAL_Z`], [`WARM`], [`CLOSE`] |
 //! | 10 | the other numbers of the report, in its order |
 //! | n, m, m | x, z, s in the caller's units |
-//! | m, h | where K is curved: v and the cone blocks of the factor, of the scaled program |
+//! | 2, m, h | where K is curved: the balance, v and the cone blocks of the factor, all scaled |
 //!
 //! The length follows from the structure, whatever the batch, the instruction set and what the
 //! batch shares, so rows can be cut, joined and put in another order as their samples can. The
@@ -21,6 +21,7 @@ use pulp::Simd;
 use crate::lanes::{Buffer, LaneTask, M, V, dispatch};
 use crate::prepared::{Group, Rows};
 use crate::program::{Error, Report, Solution, Status, Values, check_values};
+use crate::solve::balance::Balance;
 use crate::solve::group::load_start;
 use crate::solve::samples::Samples;
 use crate::solve::share::load_program;
@@ -58,33 +59,35 @@ const PASSES: usize = 20;
 struct Layout {
     n: usize,
     m: usize,
-    /// Of the cone blocks; zero, as `v`, where K is a polyhedron.
-    h: usize,
+    /// Of the balance, v and the cone blocks; zero where K is a polyhedron.
+    balance: usize,
     v: usize,
+    h: usize,
 }
 
 impl Layout {
     fn new(analysis: &Analysis) -> Self {
         let (n, m) = (analysis.n(), analysis.m());
-        let (v, h) = match analysis.cones.is_polyhedral() {
-            true => (0, 0),
-            false => (m, analysis.cones.h_len()),
+        let (balance, v, h) = match analysis.cones.is_polyhedral() {
+            true => (0, 0, 0),
+            false => (2, m, analysis.cones.h_len()),
         };
-        Self { n, m, h, v }
+        Self { n, m, balance, v, h }
     }
 
     fn len(self) -> usize {
-        HEAD + self.n + 2 * self.m + self.v + self.h
+        HEAD + self.n + 2 * self.m + self.balance + self.v + self.h
     }
 
-    /// x, z, s, v and the cone blocks.
-    fn parts(self, row: &[f64]) -> [&[f64]; 5] {
+    /// x, z, s, the balance, v and the cone blocks.
+    fn parts(self, row: &[f64]) -> [&[f64]; 6] {
         let (_, rest) = row.split_at(HEAD);
         let (x, rest) = rest.split_at(self.n);
         let (z, rest) = rest.split_at(self.m);
         let (s, rest) = rest.split_at(self.m);
-        let (v, h) = rest.split_at(self.v);
-        [x, z, s, v, h]
+        let (balance, rest) = rest.split_at(self.balance);
+        let (v, rest) = rest.split_at(self.v);
+        [x, z, s, balance, v, &rest[..self.h]]
     }
 }
 
@@ -268,7 +271,8 @@ impl LaneTask for Write<'_> {
             z.copy_from_slice(&tape.z[sample * layout.m..][..layout.m]);
             s.copy_from_slice(&tape.s[sample * layout.m..][..layout.m]);
             // Empty where K is a polyhedron.
-            for (out, number) in rest.iter_mut().zip(view.v.iter().chain(view.h)) {
+            let numbers = view.balance.iter().chain(view.v).chain(view.h);
+            for (out, number) in rest.iter_mut().zip(numbers) {
                 *out = number.lane(lane);
             }
         }
@@ -300,6 +304,7 @@ impl LaneTask for Restore<'_> {
         let samples = Samples::new(group.count, |at| group.first + at);
         let samples = samples.of_lanes::<S>();
         load_program(simd, analysis, values, samples, state, work);
+        balance(simd, analysis, (layout, rows), samples, state);
         load_start(analysis, solution, samples, state);
 
         let mut close = V::splat(simd, 0.0);
@@ -322,4 +327,27 @@ impl LaneTask for Restore<'_> {
             state.factor(simd, analysis, system, close);
         }
     }
+}
+
+/// Changes the units of the program as they were changed when it was solved.
+#[inline(always)]
+fn balance<S: Simd>(
+    simd: S,
+    analysis: &Analysis,
+    (layout, rows): (Layout, &[f64]),
+    samples: &[usize],
+    state: &mut State<'_, S>,
+) {
+    if layout.balance == 0 {
+        return;
+    }
+    let mut balance = Balance::none(simd);
+    for (lane, &sample) in samples.iter().enumerate() {
+        let [_, _, _, numbers, ..] = layout.parts(&rows[sample * layout.len()..]);
+        // Zero in rows that nobody wrote.
+        let factor = |number: f64| if number > 0.0 { number } else { 1.0 };
+        balance.dual.set_lane(lane, factor(numbers[0]));
+        balance.primal.set_lane(lane, factor(numbers[1]));
+    }
+    balance.apply(analysis, state);
 }

@@ -207,6 +207,12 @@ impl ConeProduct {
         entries
     }
 
+    /// The rows of each cone that is no polyhedron.
+    pub(crate) fn curved(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let curved = |placed: &&PlacedCone| !with_cone!(placed, cone => cone.is_polyhedral());
+        self.cones.iter().filter(curved).map(|placed| placed.rows.clone())
+    }
+
     /// Makes row scalings equal within the cones that need it.
     #[inline(always)]
     pub(crate) fn unify_scaling<S: Simd>(&self, simd: S, scale: &mut [V<S>]) {

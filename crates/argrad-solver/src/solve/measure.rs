@@ -93,7 +93,8 @@ impl<S: Simd> Kernel for TakeMeasure<'_, '_, '_, S> {
         }
         let gap = (x_px + q_x + b_z).abs();
         // Without cancellation, so that an optimal value of zero is one like any other.
-        let gap_terms = V::splat(simd, OF_UNIT).max_abs(x_px).max_abs(q_x_terms).max_abs(b_z_terms);
+        let unit = V::splat(simd, OF_UNIT) * state.balance[0] * state.balance[1];
+        let gap_terms = unit.max_abs(x_px).max_abs(q_x_terms).max_abs(b_z_terms);
         let half = V::splat(simd, 0.5);
         Measure {
             objective: half.fma(x_px, q_x) / state.cost_scale[0],
@@ -116,11 +117,17 @@ pub(crate) struct Floors<S: Simd> {
 #[inline(always)]
 pub(crate) fn floors<S: Simd>(simd: S, analysis: &Analysis, state: &State<'_, S>) -> Floors<S> {
     let (zero, share) = (V::splat(simd, 0.0), V::splat(simd, OF_ROUNDED));
-    let unit = V::splat(simd, OF_UNIT);
+    let [dual_unit, primal_unit] = units(simd, state);
     let x = largest(zero, state.x);
     let v = if analysis.cones.is_polyhedral() { zero } else { largest(zero, state.v) };
-    let dual = unit.max(share * v.max(state.p_size[0] * x));
-    Floors { dual, primal: unit.max(share * v.max(x)) }
+    let dual = dual_unit.max(share * v.max(state.p_size[0] * x));
+    Floors { dual, primal: primal_unit.max(share * v.max(x)) }
+}
+
+/// [`OF_UNIT`] in the units that the data suggested, whatever those of `state` are now.
+#[inline(always)]
+fn units<S: Simd>(simd: S, state: &State<'_, S>) -> [V<S>; 2] {
+    [0, 1].map(|k| V::splat(simd, OF_UNIT) * state.balance[k])
 }
 
 /// Number of weakly active directions at v, of a point that was polished or not.

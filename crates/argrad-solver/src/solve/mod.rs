@@ -10,6 +10,7 @@
 
 mod alignment;
 mod approach;
+pub(crate) mod balance;
 mod convexity;
 mod dual_interior_point;
 pub(crate) mod equilibrate;

@@ -100,6 +100,15 @@ impl<S: Simd> Outcome<S> {
         self.is_factored = true;
     }
 
+    /// Books another polish of solved lanes.
+    #[inline(always)]
+    pub(super) fn book_again(&mut self, polished: &Polished<S>, lanes: M<S>) {
+        self.polish_steps = lanes.select(self.polish_steps + polished.steps, self.polish_steps);
+        let factorizations = self.factorizations + polished.factorizations;
+        self.factorizations = lanes.select(factorizations, self.factorizations);
+        self.is_factored = true;
+    }
+
     /// Takes what was found of the lanes in `lanes`.
     #[inline(always)]
     pub(super) fn take_found(&mut self, found: &Uniqueness<S>, lanes: M<S>) {

@@ -82,6 +82,7 @@ pub(crate) fn load_program<S: Simd>(
     work: &mut Work<'_, S>,
 ) {
     state.close.fill(V::splat(simd, 0.0));
+    state.balance.fill(V::splat(simd, 1.0));
     if let Some(matrices) = state.shared {
         return load_shared(simd, analysis, matrices, values, samples, state);
     }

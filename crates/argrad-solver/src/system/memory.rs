@@ -32,6 +32,8 @@ pub(crate) struct State<'a, S: Simd> {
     pub(crate) p_size: &'a mut [V<S>],
     /// One entry: one where the factor is that for a nearly singular P, else zero.
     pub(crate) close: &'a mut [V<S>],
+    /// Two entries: by what z, and by what x and s, were multiplied after the program was scaled.
+    pub(crate) balance: &'a mut [V<S>],
     pub(crate) x: &'a mut [V<S>],
     pub(crate) z: &'a mut [V<S>],
     pub(crate) s: &'a mut [V<S>],
@@ -53,7 +55,7 @@ impl<'a, S: Simd> State<'a, S> {
     pub(crate) fn len(analysis: &Analysis, is_shared: bool) -> usize {
         let (n, m) = (analysis.n(), analysis.m());
         let matrices = if is_shared { m } else { values_len(analysis) };
-        matrices + analysis.cones.h_len() + analysis.cones.projection_len() + 3 * n + 5 * m + 3
+        matrices + analysis.cones.h_len() + analysis.cones.projection_len() + 3 * n + 5 * m + 5
     }
 
     /// Cuts `buffer`; `spare` is that of a [`Work`], for the general values where there are shared
@@ -84,6 +86,7 @@ impl<'a, S: Simd> State<'a, S> {
             cost_scale: arena.take(1),
             p_size: arena.take(1),
             close: arena.take(1),
+            balance: arena.take(2),
             x: arena.take(n),
             z: arena.take(m),
             s: arena.take(m),
@@ -133,6 +136,7 @@ pub(crate) struct View<'a, S: Simd> {
     pub(crate) row_scale: &'a [V<S>],
     pub(crate) cost_scale: V<S>,
     pub(crate) close: V<S>,
+    pub(crate) balance: &'a [V<S>],
     pub(crate) v: &'a [V<S>],
     pub(crate) projection: &'a [V<S>],
     pub(crate) kept: &'a [V<S>],
@@ -159,6 +163,7 @@ impl<'a, S: Simd> View<'a, S> {
         let (h, q, b) = (take(analysis.cones.h_len()), take(n), take(m));
         let (x_scale, row_scale, cost_scale) = (take(n), take(m), take(1)[0]);
         let (_p_size, close) = (take(1), take(1)[0]);
+        let balance = take(2);
         let (_x, _z, _s, v) = (take(n), take(m), take(m), take(m));
         let projection = take(analysis.cones.projection_len());
         let kept = take(m - own(m));
@@ -173,6 +178,7 @@ impl<'a, S: Simd> View<'a, S> {
             row_scale,
             cost_scale,
             close,
+            balance,
             v,
             projection,
             kept,

@@ -5,6 +5,7 @@ mod families;
 
 mod auxiliary;
 mod bad_input;
+mod balance;
 mod bitwise;
 mod chordal;
 mod conditions;

@@ -3,12 +3,16 @@
 use pulp::Simd;
 
 use crate::lanes::{M, V};
+use crate::solve::balance::Balance;
 
 /// The scalars of the iterate, what is remembered of earlier ones, and what became of each lane.
 #[derive(Clone, Copy)]
 pub(crate) struct Embedding<S: Simd> {
     pub(super) tau: V<S>,
     pub(super) kappa: V<S>,
+    /// By what the units of z, and of x and s, were multiplied since the start.
+    pub(super) dual_unit: V<S>,
+    pub(super) primal_unit: V<S>,
     /// Iterations made.
     pub(crate) iterations: V<S>,
     pub(crate) primal_infeasible: M<S>,
@@ -42,6 +46,8 @@ impl<S: Simd> Embedding<S> {
         Self {
             tau: one,
             kappa: one,
+            dual_unit: one,
+            primal_unit: one,
             iterations: zero,
             primal_infeasible: no,
             dual_infeasible: no,
@@ -57,6 +63,18 @@ impl<S: Simd> Embedding<S> {
             undecided: zero,
             course: V::splat(simd, f64::INFINITY),
         }
+    }
+
+    /// Changes the units: kappa has that of the objective, as q'x and b'z have.
+    #[inline(always)]
+    pub(crate) fn change_units(&mut self, balance: &Balance<S>) {
+        let Balance { dual, primal } = *balance;
+        self.dual_unit *= dual;
+        self.primal_unit *= primal;
+        self.dual *= dual;
+        self.primal *= primal;
+        self.kappa *= dual * primal;
+        self.course = self.course / (dual * primal);
     }
 
     /// Lanes with a certificate.

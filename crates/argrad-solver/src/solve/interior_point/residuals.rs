@@ -25,7 +25,7 @@ const ROUNDING: f64 = 1e-14;
 pub(super) struct Residuals<S: Simd> {
     pub(super) tau: V<S>,
     pub(super) kappa: V<S>,
-    /// Largest entries of rx and of its terms, and the latter but at least tau.
+    /// Largest entries of rx and of its terms, and the latter but at least tau times their unit.
     pub(super) dual: V<S>,
     dual_terms: V<S>,
     pub(super) dual_scale: V<S>,
@@ -39,7 +39,7 @@ pub(super) struct Residuals<S: Simd> {
     pub(super) x_px_tau: V<S>,
     pub(super) r_tau: V<S>,
     pub(super) mu: V<S>,
-    /// Duality gap, and the largest of its terms, at least tau.
+    /// Duality gap, and the largest of its terms, at least tau times their unit.
     pub(super) gap: V<S>,
     pub(super) gap_scale: V<S>,
     /// The largest of the three, relative to their terms.
@@ -93,8 +93,12 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         let degree = V::splat(simd, analysis.cones.degree() as f64 + 1.0);
         let x_px_tau = x_px / tau;
         let gap = (x_px_tau + q_x + b_z).abs();
-        let gap_scale = tau.max_abs(x_px_tau).max_abs(q_x).max_abs(b_z);
-        let (dual_scale, primal_scale) = (dual_terms.max(tau), primal_terms.max(tau));
+        // Tau in the units that the data suggested, whatever the units are now.
+        let (dual_unit, primal_unit) = (self.embedding.dual_unit, self.embedding.primal_unit);
+        let unit = dual_unit * primal_unit;
+        let gap_scale = (tau * unit).max_abs(x_px_tau).max_abs(q_x).max_abs(b_z);
+        let dual_scale = dual_terms.max(tau * dual_unit);
+        let primal_scale = primal_terms.max(tau * primal_unit);
         let largest = (dual / dual_scale).max_abs(primal / primal_scale).max_abs(gap / gap_scale);
         Residuals {
             tau,
@@ -113,7 +117,7 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
             gap,
             gap_scale,
             largest,
-            departing: tau.lt(kappa),
+            departing: (tau * unit).lt(kappa),
         }
     }
 

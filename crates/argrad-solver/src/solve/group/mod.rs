@@ -1,10 +1,13 @@
 //! One lane group from values to solution: load, scale, warm start, interior point, polish.
 
+mod settle;
+
 use pulp::Simd;
 
 use crate::lanes::{M, MOST_GROUPS, V, apart};
 use crate::program::{Error, Settings, Solution, Stop, Values, check_finite_samples};
 use crate::solve::approach::{Approached, approach};
+use crate::solve::balance::{Balance, balance, take_back};
 use crate::solve::convexity::check_convexity;
 use crate::solve::dual_interior_point::{DualEmbedding, dual_interior_point};
 use crate::solve::interior_point::{self, Embedding, Round};
@@ -15,9 +18,8 @@ use crate::solve::polish::{Target, polish};
 use crate::solve::report::{report, write_rows};
 use crate::solve::samples::{Left, Place, Samples};
 use crate::solve::share::{load_program, write_general_values};
-use crate::solve::uniqueness::{DOUBTFUL, uniqueness};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{State, SystemWork, Work};
+use crate::system::memory::{State, Work};
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next. The first is too early for large matrices:
@@ -40,6 +42,10 @@ const WARM: f64 = 1e-11;
 const STRICT: f64 = 1e-9;
 /// ... this share, as a residual of the scaled program, is enough.
 const MARGIN: f64 = 0.1;
+
+/// s and z whose sizes have a smaller ratio than this need no other units: three bits are not worth
+/// it.
+const APART: f64 = 8.0;
 
 /// A certificate whose b'z is this many roundings of its terms does not rest on them.
 const CERTAIN: f64 = 16.0;
@@ -112,9 +118,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
                 return self.describe(values, place, rows);
             }
         }
-        self.project_unpolished();
-        self.factor();
-        self.look_for_others();
+        self.settle();
         self.describe(values, place, rows);
     }
 
@@ -176,6 +180,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     #[inline(always)]
     fn take(&mut self, point: &Solution, samples: &[usize]) {
         load_start(self.analysis, point, samples, self.state);
+        self.balance(STRICT);
         self.outcome.pending = M::splat(self.simd, false);
         if self.analysis.kkt.has_factor() {
             // No polish has estimated it: to be looked at.
@@ -187,10 +192,11 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     #[inline(always)]
     fn warm_start(&mut self, start: &Solution, samples: &[usize]) {
         load_start(self.analysis, start, samples, self.state);
+        self.balance(STRICT);
         let none = M::splat(self.simd, false);
         self.polish(WARM, self.enough(), (none, none));
         self.outcome.warm = self.outcome.solved;
-        self.outcome.forget_pending(self.simd);
+        self.forget_pending();
     }
 
     /// Newton's method from points near to the solutions, which took so many iterations.
@@ -210,12 +216,21 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
         }
         load_start(self.analysis, start, samples, self.state);
         self.outcome.pending = near;
+        self.balance(STRICT);
         self.polish(POLISHED[1], self.enough(), (none, none));
         let outcome = &mut self.outcome;
         outcome.elsewhere = near & outcome.solved;
         outcome.iterations_elsewhere = iterations;
         outcome.pending = pending & !outcome.solved;
-        outcome.forget_pending(self.simd);
+        self.forget_pending();
+    }
+
+    /// The pending lanes are as if nothing had been tried.
+    #[inline(always)]
+    fn forget_pending(&mut self) {
+        let Self { simd, analysis, state, outcome, .. } = self;
+        outcome.forget_pending(*simd);
+        take_back(*simd, analysis, state, outcome.pending);
     }
 
     /// The interior point alone.
@@ -349,6 +364,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
                     break;
                 }
                 self.publish(&embedding);
+                embedding.change_units(&self.balance(handover));
                 let is_last = self.not_accurate(embedding.stuck);
                 let none = M::splat(self.simd, false);
                 self.polish(polished_to, enough, (is_last, none));
@@ -367,6 +383,14 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
             self.recall_best();
             self.polish_closely();
         })
+    }
+
+    /// Units in which s and z of the pending lanes, which have a residual of `residual`, are of one
+    /// size where K is curved.
+    #[inline(always)]
+    fn balance(&mut self, residual: f64) -> Balance<S> {
+        let Self { simd, analysis, state, work, outcome, .. } = self;
+        balance(*simd, analysis, state, work, (residual, APART, outcome.pending))
     }
 
     /// Keeps the points of those of `lanes` whose residual `found` is their smallest so far.
@@ -509,100 +533,6 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     fn enough(&self) -> f64 {
         let tolerance = self.settings.tolerance;
         if tolerance > STRICT { MARGIN * tolerance } else { 0.0 }
-    }
-
-    /// Certificates and points that were not polished: v follows from s and z.
-    #[inline(always)]
-    fn project_unpolished(&mut self) {
-        apart!(self.simd, || {
-            let Self { simd, analysis, state, work, all, outcome, .. } = self;
-            let solved = outcome.solved;
-            if (solved | !*all).all() {
-                return;
-            }
-            for i in 0..state.v.len() {
-                state.v[i] = solved.select(state.v[i], state.s[i] - state.z[i]);
-            }
-            let SystemWork { rows: s, cones, .. } = &mut work.system;
-            let zero = V::splat(*simd, 0.0);
-            analysis.cones.projection(*simd, state.v, zero, s, state.projection, cones);
-            outcome.is_factored = false;
-        })
-    }
-
-    /// Factors the system of the derivative at the v of all lanes where that was not done last.
-    #[inline(always)]
-    fn factor(&mut self) {
-        apart!(self.simd, || {
-            let Self { simd, analysis, state, work, outcome, .. } = self;
-            if outcome.is_factored || !analysis.kkt.has_factor() {
-                return;
-            }
-            let cones = &mut *work.system.cones;
-            analysis.cones.write_projection_block(*simd, state.projection, state.h, cones);
-            for (h, &kept) in state.h.iter_mut().zip(work.solved_h.iter()) {
-                *h = outcome.solved.select(kept, *h);
-            }
-            state.factor(*simd, analysis, &mut work.system, M::splat(*simd, false));
-        })
-    }
-
-    /// Whether x and z are unique where the factor leaves a doubt.
-    #[inline(always)]
-    fn look_for_others(&mut self) {
-        apart!(self.simd, || {
-            let Self { simd, analysis, state, work, all, outcome, .. } = self;
-            // Not a comparison that NaN, of a factor that is none, does not fulfil.
-            let doubtful = *all & !outcome.growth.lt(V::splat(*simd, DOUBTFUL));
-            if !doubtful.any() || !analysis.kkt.has_factor() {
-                return;
-            }
-            let found = uniqueness(*simd, analysis, state, work, doubtful);
-            outcome.take_found(&found, doubtful);
-            let ill_conditioned = doubtful & (found.in_x | !found.x);
-            if ill_conditioned.any() {
-                self.look_closely(ill_conditioned);
-            }
-        })
-    }
-
-    /// The same with a factor that is closer to a nearly singular P. Where x proves to be unique,
-    /// the factor stays, and the point is polished with it: what is left of its error lies in
-    /// directions that the usual factor hardly sees.
-    #[inline(always)]
-    fn look_closely(&mut self, lanes: M<S>) {
-        self.factor_closely(lanes);
-        let Self { simd, analysis, state, work, outcome, .. } = self;
-        let found = uniqueness(*simd, analysis, state, work, lanes);
-        let close = lanes & found.x;
-        outcome.take_found(&found, close);
-        if (lanes & !close).any() {
-            self.factor_closely(close);
-        }
-        if !close.any() {
-            return;
-        }
-        let Self { simd, analysis, settings, state, work, outcome, .. } = self;
-        let target = Target {
-            mu: V::splat(*simd, 0.0),
-            residual: POLISHED[1],
-            enough: 0.0,
-            max_steps: settings.max_polish_steps,
-            is_last: close,
-            close,
-        };
-        let solved = close & outcome.solved;
-        let polished = polish(*simd, analysis, state, work, solved, target);
-        outcome.polish_steps =
-            solved.select(outcome.polish_steps + polished.steps, outcome.polish_steps);
-    }
-
-    /// Factors the system at hand again, with the regularization for a nearly singular P in the
-    /// lanes in `close`.
-    #[inline(always)]
-    fn factor_closely(&mut self, close: M<S>) {
-        let Self { simd, analysis, state, work, .. } = self;
-        state.factor(*simd, analysis, &mut work.system, close);
     }
 }
 
