@@ -31,9 +31,9 @@ impl<S: Simd> Balance<S> {
         Self { dual: V::splat(simd, 1.0), primal: V::splat(simd, 1.0) }
     }
 
-    /// What makes s and z of `state`, at a point with a residual of `residual`, about equal in those
-    /// of `lanes` where their ratio is above `apart`: the smaller one is multiplied. Where their ratios in several cones are far
-    /// apart, the mean of the extremes counts.
+    /// What makes s and z of `state`, at a point with a residual of `residual`, about equal in
+    /// those of `lanes` where their ratio is above `apart`: the smaller one is multiplied. Where
+    /// their ratios in several cones are far apart, the mean of the extremes counts.
     #[inline(always)]
     fn of(
         simd: S,
@@ -129,8 +129,9 @@ fn times<S: Simd>(numbers: &mut [V<S>], factor: V<S>) {
     }
 }
 
-/// Changes the units of those of `lanes`, whose point in `state` has a residual of `residual`, where
-/// s and z differ by more than a factor of `apart`; also of the iterate and the best point in `work`.
+/// Changes the units of those of `lanes`, whose point in `state` has a residual of `residual`,
+/// where s and z differ by more than a factor of `apart`; also of the iterate and the best point in
+/// `work`.
 #[inline(always)]
 pub(super) fn balance<S: Simd>(
     simd: S,

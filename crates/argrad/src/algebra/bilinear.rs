@@ -1,6 +1,6 @@
 //! Products: `out_r = sum_k c_k a_i(k) b_j(k)` with an index pattern that follows from the shapes.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// A bilinear operation of two arguments, row-major.
@@ -124,13 +124,10 @@ impl Bilinear {
     }
 }
 
-/// Rows of a product that are summed together, while a row of the second matrix is at hand.
-const ROWS: usize = 4;
-
 /// `A B` of row-major matrices.
 fn multiply(a: &[f64], b: &[f64], inner: usize, cols: usize, out: &mut [f64]) {
     out.fill(0.0);
-    Arch::new().dispatch(|| add_product(a, b, inner, cols, out));
+    Arch::new().dispatch(AddProduct { a, b, inner, cols, out });
 }
 
 /// Adds `C B'` and `A' C` to the gradients of A and B, where C is that of the product.
@@ -144,27 +141,71 @@ fn multiply_vjp(
     if inner == 0 || cols == 0 {
         return;
     }
-    let (a, b) = (transposed(a, inner), transposed(b, cols));
+    let (a, b) = (&transposed(a, inner), &transposed(b, cols));
     let rows = cotangent.len() / cols;
-    Arch::new().dispatch(|| {
-        add_product(cotangent, &b, cols, inner, da);
-        add_product(&a, cotangent, rows, cols, db);
-    });
+    let arch = Arch::new();
+    arch.dispatch(AddProduct { a: cotangent, b, inner: cols, cols: inner, out: da });
+    arch.dispatch(AddProduct { a, b: cotangent, inner: rows, cols, out: db });
 }
 
-/// Adds `A B`, row by row of B, so that a vector instruction takes several columns. Nothing is
-/// fused, so that all instruction sets give the same bits.
-#[inline(always)]
-fn add_product(a: &[f64], b: &[f64], inner: usize, cols: usize, out: &mut [f64]) {
-    if inner == 0 || cols == 0 {
-        return;
+/// Rows of a product that are summed together, in registers.
+const ROWS: usize = 8;
+
+/// Adds `A B` to `out`, all row-major. Nothing is fused, and the terms of an entry are added one
+/// after the other, so that all instruction sets give the same bits.
+struct AddProduct<'a> {
+    a: &'a [f64],
+    b: &'a [f64],
+    inner: usize,
+    cols: usize,
+    out: &'a mut [f64],
+}
+
+impl WithSimd for AddProduct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { a, b, inner, cols, out } = self;
+        if inner == 0 || cols == 0 {
+            return;
+        }
+        let rows = out.len() / cols;
+        let whole = rows - rows % ROWS;
+        for first in (0..whole).step_by(ROWS) {
+            let (a, out) = (&a[first * inner..], &mut out[first * cols..]);
+            add_rows::<S, ROWS>(simd, a, b, (inner, cols), out);
+        }
+        for row in whole..rows {
+            let (a, out) = (&a[row * inner..], &mut out[row * cols..]);
+            add_rows::<S, 1>(simd, a, b, (inner, cols), out);
+        }
     }
-    for (a, out) in a.chunks(ROWS * inner).zip(out.chunks_mut(ROWS * cols)) {
-        for (k, b) in b.chunks_exact(cols).enumerate() {
-            for (a, out) in a.chunks_exact(inner).zip(out.chunks_exact_mut(cols)) {
-                let factor = a[k];
-                out.iter_mut().zip(b).for_each(|(out, b)| *out += factor * b);
+}
+
+/// The first `R` rows of the product, a register of columns after the other.
+#[inline(always)]
+fn add_rows<S: Simd, const R: usize>(
+    simd: S,
+    a: &[f64],
+    b: &[f64],
+    (inner, cols): (usize, usize),
+    out: &mut [f64],
+) {
+    for first in (0..cols).step_by(S::F64_LANES) {
+        let width = S::F64_LANES.min(cols - first);
+        let load = |row: &[f64]| simd.partial_load_f64s(&row[first..first + width]);
+        let mut sums: [S::f64s; R] = std::array::from_fn(|row| load(&out[row * cols..]));
+        for k in 0..inner {
+            let b = load(&b[k * cols..]);
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let factor = simd.splat_f64s(a[row * inner + k]);
+                *sum = simd.add_f64s(*sum, simd.mul_f64s(factor, b));
             }
+        }
+        for (row, sum) in sums.into_iter().enumerate() {
+            let at = row * cols + first;
+            simd.partial_store_f64s(&mut out[at..at + width], sum);
         }
     }
 }
@@ -180,4 +221,39 @@ fn transposed(matrix: &[f64], cols: usize) -> Vec<f64> {
 
 fn size((rows, cols): (usize, usize)) -> usize {
     rows.saturating_mul(cols)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bilinear;
+
+    /// Bit for bit, and so whatever the instruction set: the terms one after the other.
+    #[test]
+    fn products_of_matrices_are_the_sums_of_their_terms() {
+        let numbers = |len: usize, phase: f64| -> Vec<f64> {
+            (0..len).map(|k| (1.7 * k as f64 + phase).sin()).collect()
+        };
+        for (rows, inner, cols) in
+            [(1, 1, 1), (8, 3, 8), (9, 1, 17), (3, 20, 5), (16, 7, 33), (0, 2, 3), (2, 0, 3)]
+        {
+            let kind = Bilinear::MatMul { rows, inner, cols };
+            let (a, b) = (numbers(rows * inner, 0.1), numbers(inner * cols, 0.2));
+            let c = numbers(rows * cols, 0.3);
+            let mut out = vec![f64::NAN; rows * cols];
+            kind.apply(&a, &b, &mut out);
+            let (mut da, mut db) = (numbers(a.len(), 0.4), numbers(b.len(), 0.5));
+            let (mut da_expected, mut db_expected) = (da.clone(), db.clone());
+            kind.vjp(&a, &b, &c, &mut da, &mut db);
+            for (row, c) in c.iter().enumerate() {
+                let mut sum = 0.0;
+                kind.terms(row, |i, j| {
+                    sum += a[i] * b[j];
+                    da_expected[i] += c * b[j];
+                    db_expected[j] += a[i] * c;
+                });
+                assert_eq!(out[row], sum, "{kind:?}");
+            }
+            assert_eq!((da, db), (da_expected, db_expected), "{kind:?}");
+        }
+    }
 }

@@ -9,6 +9,9 @@ use super::stored::StoredAtom;
 use super::{Argument, Atom};
 use crate::algebra::{Bilinear, LinearMap, Shape};
 
+/// Multiplications of a product of matrices that take as long as an entry of a map.
+const PRODUCTS_AN_ENTRY: usize = 4;
+
 /// Consecutive entries of theta.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ThetaBlock {
@@ -128,6 +131,40 @@ impl Derivation {
             marked[block.range()].fill(depends);
         }
         marked
+    }
+
+    /// Which of the marked entries derivatives of the steps read: arguments of products and atoms,
+    /// and what these are made of, but not the results of the last ones.
+    pub fn read_by_derivatives(&self, marked: &[bool]) -> Vec<bool> {
+        let mut read = vec![false; self.len];
+        for (step, block) in self.steps.iter().rev() {
+            // A block is evaluated as a whole.
+            let is_read = read[block.range()].contains(&true);
+            read[block.range()].fill(is_read);
+            match step {
+                Step::Affine { map, .. } if is_read => {
+                    map.entries().for_each(|(_, column, _)| read[column] = true);
+                }
+                Step::Affine { .. } => {}
+                Step::Product { a, b, .. } => {
+                    [a, b].into_iter().for_each(|arg| read[arg.range()].fill(true));
+                }
+                Step::Atom { args, .. } => args.iter().for_each(|arg| read[arg.range()].fill(true)),
+            }
+        }
+        read.iter().zip(marked).map(|(read, marked)| *read && *marked).collect()
+    }
+
+    /// Cost of an evaluation, in entries of maps.
+    pub fn cost(&self) -> usize {
+        let of_step = |(step, block): &(Step, ThetaBlock)| match step {
+            Step::Affine { map, .. } => map.nnz(),
+            Step::Product { kind: Bilinear::MatMul { rows, inner, cols }, .. } => {
+                rows * inner * cols / PRODUCTS_AN_ENTRY
+            }
+            Step::Product { .. } | Step::Atom { .. } => block.shape.size(),
+        };
+        self.steps.iter().map(of_step).sum()
     }
 
     /// Whether blocks follow each other, and steps read what comes before them.

@@ -1,12 +1,26 @@
 //! The way back, and the tangent.
 
+use std::ops::Range;
+
 use argrad_solver::Slot;
 use argrad_solver::{Cotangent, Gradients, OnFailure, Tangent};
+use rayon::prelude::*;
 
 use super::data::Source;
 use super::{Layer, LayerDerivative, LayerTape, Outputs};
 use crate::canonical::MatrixMap;
 use crate::error::ModelError;
+
+/// Samples whose gradients are summed together, whatever the number of threads.
+const BLOCK: usize = 8;
+
+/// Consecutive samples, with their rows of the gradient of each parameter that has one per sample,
+/// and the sum over them of that of each other one.
+struct Block<'a> {
+    samples: Range<usize>,
+    rows: Vec<&'a mut [f64]>,
+    shared: Vec<Vec<f64>>,
+}
 
 impl Layer {
     /// Gradient of a scalar with respect to the parameters, given its gradient with respect to each
@@ -101,37 +115,93 @@ impl Layer {
             }
         };
         let parts = [&gradients.p[..], &gradients.q, &gradients.a, &gradients.b, constant];
-        let mut out: Vec<Vec<f64>> = tape.lengths.iter().map(|len| vec![0.0; *len]).collect();
-        let len = self.data.program.len();
-        let (mut theta, mut gradient) = (vec![0.0; len], vec![0.0; len]);
         let given: Vec<&[f64]> = tape.parameters.iter().map(Vec::as_slice).collect();
+        let mut theta = vec![0.0; self.data.program.len()];
         self.fill_shared(&given, &tape.each, &mut theta);
-        let any_varies = tape.varies.contains(&true);
-        let is_lost = |sample: usize| lost[sample];
-        for sample in 0..if any_varies { tape.batch } else { 1 } {
+        let add_sample = |sample: usize, theta: &mut [f64], gradient: &mut [f64]| {
             gradient.fill(0.0);
             for ((map, part), varies) in maps.iter().zip(parts).zip(tape.varies) {
                 // Those of a failed sample may be NaN, and add nothing to what is shared.
-                if part.is_empty() || if varies { is_lost(sample) } else { sample > 0 } {
+                if part.is_empty() || if varies { lost[sample] } else { sample > 0 } {
                     continue;
                 }
                 let at = if varies { sample * map.len() } else { 0 };
-                map.apply_transpose(&part[at..at + map.len()], &mut gradient);
+                map.apply_transpose(&part[at..at + map.len()], gradient);
             }
             if !given.is_empty() {
-                self.fill_theta(&given, &tape.each, &tape.marked, sample, &mut theta);
-                self.data.program.vjp(&theta, &mut gradient);
+                self.fill_theta(&given, &tape.each, &tape.marked, sample, theta);
+                self.data.program.vjp(theta, gradient);
             }
-            for ((spec, out), each) in self.data.parameters.iter().zip(&mut out).zip(&tape.each) {
-                let at = if *each { sample * spec.len } else { 0 };
-                let own = &gradient[spec.offset..spec.offset + spec.len];
-                self.add_own(&mut out[at..at + spec.len], own, *each && is_lost(sample));
+        };
+        let mut out: Vec<Vec<f64>> = tape.lengths.iter().map(|len| vec![0.0; *len]).collect();
+        let samples = if tape.varies.contains(&true) { tape.batch } else { 1 };
+        let blocks = self.blocks(tape, samples, &mut out);
+        let work = |(theta, gradient): &mut (Vec<f64>, Vec<f64>), mut block: Block<'_>| {
+            for sample in block.samples.clone() {
+                add_sample(sample, theta, gradient);
+                self.add_to(&mut block, sample, gradient, lost[sample]);
+            }
+            block.shared
+        };
+        let scratch = || (theta.clone(), theta.clone());
+        let shared: Vec<Vec<Vec<f64>>> = if self.is_worth_threads(samples) {
+            blocks.into_par_iter().map_init(scratch, work).collect()
+        } else {
+            let mut scratch = scratch();
+            blocks.into_iter().map(|block| work(&mut scratch, block)).collect()
+        };
+        // In the order of the samples, whichever thread summed them.
+        for own in shared {
+            for ((out, own), each) in out.iter_mut().zip(own).zip(&tape.each) {
+                if !each {
+                    out.iter_mut().zip(own).for_each(|(out, own)| *out += own);
+                }
             }
         }
         for (spec, out) in self.data.parameters.iter().zip(&mut out) {
             spec.symmetrize(out);
         }
         out
+    }
+
+    /// The first samples, some at a time, with their rows of the gradients.
+    fn blocks<'a>(
+        &self,
+        tape: &LayerTape,
+        samples: usize,
+        out: &'a mut [Vec<f64>],
+    ) -> Vec<Block<'a>> {
+        let specs = &self.data.parameters;
+        let mut rest: Vec<&mut [f64]> = out.iter_mut().map(Vec::as_mut_slice).collect();
+        let mut blocks = Vec::new();
+        for first in (0..samples).step_by(BLOCK) {
+            let samples = first..samples.min(first + BLOCK);
+            let rows = rest.iter_mut().zip(specs).zip(&tape.each).map(|((rest, spec), each)| {
+                let len = if *each { samples.len() * spec.len } else { 0 };
+                let (own, after) = std::mem::take(rest).split_at_mut(len);
+                *rest = after;
+                own
+            });
+            let rows = rows.collect();
+            let shared = specs.iter().zip(&tape.each);
+            let shared = shared.map(|(spec, each)| vec![0.0; if *each { 0 } else { spec.len }]);
+            blocks.push(Block { samples, rows, shared: shared.collect() });
+        }
+        blocks
+    }
+
+    /// Adds the gradient of one of its samples to a block.
+    fn add_to(&self, block: &mut Block<'_>, sample: usize, gradient: &[f64], lost: bool) {
+        let Block { samples, rows, shared } = block;
+        for ((spec, rows), shared) in self.data.parameters.iter().zip(rows).zip(shared) {
+            let own = &gradient[spec.offset..spec.offset + spec.len];
+            if rows.is_empty() {
+                self.add_own(shared, own, false);
+            } else {
+                let at = (sample - samples.start) * spec.len;
+                self.add_own(&mut rows[at..at + spec.len], own, lost);
+            }
+        }
     }
 
     /// Adds what a sample has of a parameter's gradient; NaN where it is `lost` and that was asked

@@ -41,7 +41,8 @@ pub struct LayerTape {
     pub(super) lengths: Vec<usize>,
     /// Whether each parameter has one copy per sample.
     pub(super) each: Vec<bool>,
-    /// Entries of theta that differ between samples.
+    /// Entries of theta that differ between samples and are read by derivatives of functions of the
+    /// parameters.
     pub(super) marked: Vec<bool>,
     /// Whether P, q, A, b, and the objective's constant differ between samples.
     pub(super) varies: [bool; 5],
@@ -210,7 +211,7 @@ impl Layer {
             parameters,
             lengths: views.iter().map(|values| values.len()).collect(),
             each,
-            marked,
+            marked: self.data.program.read_by_derivatives(&marked),
             varies,
         };
         (outputs, tape)
@@ -431,8 +432,7 @@ impl Layer {
             }
             Ok::<(), ModelError>(())
         };
-        let cost: usize = maps.iter().map(|map| map.cost()).sum();
-        if rows.len() * cost < WORTH_THREADS {
+        if !self.is_worth_threads(rows.len()) {
             rows.into_iter().enumerate().try_for_each(|row| fill(&mut theta, row))?;
         } else {
             // The first error by position, whichever thread finds one first.
@@ -440,6 +440,12 @@ impl Layer {
             done.find_first(Result::is_err).unwrap_or(Ok(()))?;
         }
         Ok(data)
+    }
+
+    /// Whether the maps of so many samples take more than one thread.
+    pub(super) fn is_worth_threads(&self, samples: usize) -> bool {
+        let maps: usize = self.maps().iter().map(|map| map.cost()).sum();
+        samples.saturating_mul(maps + self.data.program.cost()) >= WORTH_THREADS
     }
 
     fn check_derived(&self, theta: &[f64], sample: Option<usize>) -> Result<(), ModelError> {

@@ -51,6 +51,34 @@ fn the_gradient_of_a_shared_parameter_is_the_sum() -> Result<(), ModelError> {
     Ok(())
 }
 
+/// Large enough for several threads; one parameter is shared, one read by a product only.
+#[test]
+fn gradients_are_the_same_bits_on_any_number_of_threads() -> Result<(), Box<dyn std::error::Error>>
+{
+    let (n, batch) = (12, 45);
+    let model = Model::new();
+    let (x, factor) = (model.variable(n), model.parameter((n, n)));
+    let (a, b) = (model.parameter(n), model.parameter(n));
+    let problem = Problem::minimize(sum_squares(factor.matmul(x)) + sum_squares(x - a))
+        .subject_to([x.leq(b)]);
+    let layer = problem.compile([factor, a, b], [x])?;
+    let (factors, a, b) = (numbers(batch * n * n, 1), numbers(n, 2), numbers(batch * n, 3));
+    let cotangent = numbers(batch * n, 4);
+    let gradients = |threads: usize| -> Result<Vec<Vec<f64>>, Box<dyn std::error::Error>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        Ok(pool.install(|| -> Result<Vec<Vec<f64>>, ModelError> {
+            let (_, tape) = layer.forward(&[&factors, &a, &b])?;
+            Ok(layer.backward(&tape, &[&cotangent])?.into())
+        })?)
+    };
+    let expected = gradients(1)?;
+    assert_eq!(expected.iter().map(Vec::len).collect::<Vec<_>>(), [batch * n * n, n, batch * n]);
+    for threads in [2, 3, 8] {
+        assert!(gradients(threads)? == expected, "{threads} threads");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_layer_read_from_a_file_is_the_same() -> Result<(), Box<dyn std::error::Error>> {
     let layer = layer()?;
