@@ -134,7 +134,7 @@ impl Solver {
         values: &Values<'_>,
         rows: &[f64],
     ) -> Result<(Solution, Tape), Error> {
-        let (prepared, batch) = (&*self.prepared, values.batch);
+        let (prepared, batch) = (self.prepared_for(values.batch), values.batch);
         let analysis = &prepared.analysis;
         let layout = Layout::new(analysis);
         check_values(&analysis.structure, values)?;
@@ -157,7 +157,7 @@ impl Solver {
         prepared.for_groups(batch, PASSES, task, |task, work| {
             dispatch(prepared.width, Restore { work, ..task });
         });
-        let tape = Tape::new(self.prepared.clone(), (states, matrices), values, &solution);
+        let tape = Tape::new(prepared.clone(), (states, matrices), values, &solution);
         Ok((solution, tape))
     }
 }

@@ -1,6 +1,6 @@
 //! A structure made ready to solve: what solver and tapes share, with pools of their buffers.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::lanes::{Buffer, Width, check_processor, lanes_and_groups};
 use crate::program::{Error, Explanation, MemoryLimit, Settings, Structure, bytes};
@@ -8,10 +8,14 @@ use crate::system::analysis::Analysis;
 use crate::system::memory::{state_len, work_len};
 use crate::threads::for_each;
 
+/// A batch of up to this share of the lanes is solved faster one sample after the other, on one
+/// lane each: most of the time goes where the numbers of idle lanes would fill the caches.
+const FEW: usize = 4;
+
 /// What solver and tapes share.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(crate) analysis: Analysis,
+    pub(crate) analysis: Arc<Analysis>,
     pub(crate) settings: Settings,
     pub(crate) width: Width,
     /// Samples a group.
@@ -35,31 +39,46 @@ impl Prepared {
         } else {
             Width::Vector(settings.instructions)
         };
-        let (lanes, team) = lanes_and_groups(width);
-        let limit = MemoryLimit::new(&settings);
-        let numbers = state_len(&analysis, false, lanes) + work_len(&analysis, 0, lanes);
+        let prepared = Self::with_width(Arc::new(analysis), settings, width);
+        let Self { analysis, limit, lanes, .. } = &prepared;
+        let numbers = state_len(analysis, false, *lanes) + work_len(analysis, 0, *lanes);
         limit.check_program(bytes(numbers, size_of::<f64>()), || {
             let (order, entries) = (analysis.kkt.order(), analysis.kkt.values_len);
             format!(
                 "{lanes} samples at once, a system of order {order} and {entries} entries each,"
             )
         })?;
-        Ok(Self {
+        Ok(prepared)
+    }
+
+    /// The same for one sample at a time.
+    pub(crate) fn one_at_a_time(&self) -> Self {
+        Self::with_width(self.analysis.clone(), self.settings.clone(), Width::One)
+    }
+
+    fn with_width(analysis: Arc<Analysis>, settings: Settings, width: Width) -> Self {
+        let (lanes, team) = lanes_and_groups(width);
+        Self {
             analysis,
+            limit: MemoryLimit::new(&settings),
             settings,
             width,
             lanes,
             team,
-            limit,
             states: Mutex::new(Vec::new()),
             shared_states: Mutex::new(Vec::new()),
             works: Mutex::new(Vec::new()),
-        })
+        }
+    }
+
+    /// Whether so few samples take less time one at a time.
+    pub(crate) fn are_few(&self, samples: usize) -> bool {
+        FEW * samples <= self.lanes
     }
 
     /// What follows from the structure and the settings, for a reader.
     pub(crate) fn explain(&self) -> Explanation {
-        let Analysis { structure, kkt, cones, sharing, .. } = &self.analysis;
+        let Analysis { structure, kkt, cones, sharing, .. } = &*self.analysis;
         let bytes = |numbers: usize| (numbers * size_of::<f64>()) as u64;
         Explanation {
             engine: kkt.engine(),

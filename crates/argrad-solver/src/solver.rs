@@ -38,6 +38,8 @@ use crate::tape::Tape;
 #[derive(Clone, Debug)]
 pub struct Solver {
     pub(crate) prepared: Arc<Prepared>,
+    /// For batches of few samples.
+    few: Arc<Prepared>,
     decompositions: Arc<Decompositions>,
 }
 
@@ -48,14 +50,23 @@ impl Solver {
     /// [`Error::Setting`] when a setting is out of its range; [`Error::Memory`] when the system of
     /// one sample takes more than [`Settings::memory_limit`].
     pub fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
-        let prepared = Prepared::new(structure, settings)?;
+        let prepared = Arc::new(Prepared::new(structure, settings)?);
         let decompositions = Arc::new(Decompositions::new(&prepared));
-        Ok(Self { prepared: Arc::new(prepared), decompositions })
+        let few = match prepared.lanes {
+            1 => prepared.clone(),
+            _ => Arc::new(prepared.one_at_a_time()),
+        };
+        Ok(Self { prepared, few, decompositions })
     }
 
     /// For solves next to solutions, which need no cliques.
     pub(crate) fn nearby(prepared: Arc<Prepared>) -> Self {
-        Self { prepared, decompositions: Arc::default() }
+        Self { few: prepared.clone(), prepared, decompositions: Arc::default() }
+    }
+
+    /// What a batch is solved with. Results are the same bits either way.
+    pub(crate) fn prepared_for(&self, batch: usize) -> &Arc<Prepared> {
+        if self.prepared.are_few(batch) { &self.few } else { &self.prepared }
     }
 
     /// The structure this solver was made for.
@@ -68,7 +79,8 @@ impl Solver {
         &self.prepared.settings
     }
 
-    /// Number of samples that one vector instruction advances.
+    /// Number of samples that one vector instruction advances, in batches of more than a quarter of
+    /// it; fewer samples are solved one by one.
     pub fn lanes(&self) -> usize {
         self.prepared.lanes
     }
@@ -197,15 +209,16 @@ impl Solver {
     fn record(&self, values: &Values<'_>, origin: Origin<'_>) -> Result<(Solution, Tape), Error> {
         self.check(values, origin)?;
         let matrices = self.share(values)?;
-        let mut states = self.prepared.take_states(values.batch, matrices.is_some())?;
+        let prepared = self.prepared_for(values.batch);
+        let mut states = prepared.take_states(values.batch, matrices.is_some())?;
         let kept = (matrices.as_ref(), Some(&mut *states));
-        match self.solve_groups(values, origin, kept, self.prepared.settings.check_convexity) {
+        match self.solve_groups(values, origin, kept, prepared.settings.check_convexity) {
             Ok(solution) => {
-                let tape = Tape::new(self.prepared.clone(), (states, matrices), values, &solution);
+                let tape = Tape::new(prepared.clone(), (states, matrices), values, &solution);
                 Ok((solution, tape))
             }
             Err(error) => {
-                states.into_iter().for_each(|state| self.prepared.return_state(state));
+                states.into_iter().for_each(|state| prepared.return_state(state));
                 Err(error)
             }
         }
@@ -225,7 +238,7 @@ impl Solver {
 
     /// The matrices that the batch shares, where they serve.
     pub(crate) fn share(&self, values: &Values<'_>) -> Result<Option<SharedMatrices>, Error> {
-        let prepared = &*self.prepared;
+        let prepared = &**self.prepared_for(values.batch);
         let is_shared = values.p.is_shared() && values.a.is_shared() && values.batch > 0;
         // One program, whatever the batch: there is nothing to share its matrices with.
         let varies = !values.q.is_shared() || !values.b.is_shared();
@@ -247,7 +260,7 @@ impl Solver {
         kept: (Option<&SharedMatrices>, Option<&mut [Buffer]>),
         check_convexity: bool,
     ) -> Result<Solution, Error> {
-        let prepared = &*self.prepared;
+        let prepared = &**self.prepared_for(values.batch);
         let stop = Stop::new(&prepared.settings);
         let near = match origin {
             Origin::Cold => self.decompositions.approximate(prepared, values, stop),
