@@ -8,8 +8,8 @@ use crate::system::analysis::Analysis;
 use crate::system::memory::{state_len, work_len};
 use crate::threads::for_each;
 
-/// A batch of up to this share of the lanes is solved faster one sample after the other, on one
-/// lane each: most of the time goes where the numbers of idle lanes would fill the caches.
+/// Where there are so many lanes for each sample of a batch, it is solved faster one sample after
+/// the other, on one lane each: the numbers of idle lanes would fill the caches.
 const FEW: usize = 4;
 
 /// What solver and tapes share.

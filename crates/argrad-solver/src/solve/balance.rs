@@ -53,10 +53,7 @@ impl<S: Simd> Balance<S> {
             highest = usable.select(ratio.max(highest), highest);
             lowest = usable.select(ratio.min(lowest), lowest);
         }
-        let apart = V::splat(simd, apart);
-        let lanes = lanes & highest.gt(zero);
-        let apart =
-            if std::env::var_os("NOBAL").is_some() { V::splat(simd, f64::INFINITY) } else { apart };
+        let (apart, lanes) = (V::splat(simd, apart), lanes & highest.gt(zero));
         let ratio = lanes.select(highest * lowest, one).sqrt();
         let factor = |ratio: V<S>| nearest_power_of_two(ratio.gt(apart).select(ratio, one));
         Self { dual: factor(ratio), primal: factor(one / ratio) }

@@ -5,7 +5,7 @@ use argrad_conformance::generators::normal_vector;
 use argrad_conformance::{Numbers, ProgramBatch, relative_error};
 use argrad_solver::{Cone, Pattern, Status, Structure};
 
-use crate::case::solver;
+use crate::case::{Case, NAN, differing, solution_bits, solver};
 
 const N: usize = 4;
 const DIM: usize = 5;
@@ -147,5 +147,43 @@ fn slacks_beside_large_multipliers_keep_their_digits() {
         let [x, z, residuals] = errors(&programs, &what);
         assert!(x[10].max(z[10]) < 1e-14 * size, "{what}: x {:e}, z {:e}", x[10], z[10]);
         assert!(residuals[19] < 1e-11, "{what}: residual {:e}", residuals[19]);
+    }
+}
+
+/// Starts from which the polish does not converge leave nothing behind.
+#[test]
+fn units_are_taken_back_where_a_warm_start_fails() {
+    let programs = Programs::new(20, |numbers| with_large_slacks(numbers, 1e3)).batch;
+    let solver = solver(&programs);
+    let cold = solver.solve(&programs.values()).unwrap();
+    let mut start = cold.clone();
+    for (k, z) in start.z.iter_mut().enumerate() {
+        *z *= 1e-2 * (1.0 + k as f64).sin();
+    }
+    start.s.iter_mut().for_each(|s| *s = -*s);
+    let warm = solver.solve_from(&programs.values(), &start).unwrap();
+    let failed = warm.reports.iter().filter(|report| !report.warm_started).count();
+    assert!(failed > 10, "{failed} of 20 starts failed");
+    for (i, report) in warm.reports.iter().enumerate().filter(|(_, r)| !r.warm_started) {
+        let [cold, warm] = [&cold, &warm].map(|solution| solution_bits(solution, i));
+        assert_eq!(differing(&cold, &warm), Vec::<&str>::new(), "sample {i}: {report:?}");
+    }
+}
+
+#[test]
+fn units_are_a_part_of_the_flat_tape() {
+    for case in [
+        Programs::new(9, |numbers| with_large_slacks(numbers, 1e3)),
+        Programs::new(9, |numbers| with_large_multipliers(numbers, 1e3)),
+    ]
+    .map(|programs| Case::new(programs.batch, 5))
+    {
+        let solver = solver(&case.batch);
+        let (_, tape) = solver.forward(&case.batch.values()).unwrap();
+        let mut rows = vec![f64::NAN; case.batch.batch * solver.flat_tape_len()];
+        tape.write_flat(&mut rows).unwrap();
+        let (_, restored) = solver.tape_from_flat(&case.batch.values(), &rows).unwrap();
+        let [one, other] = [tape, restored].map(|tape| tape.vjp(&case.cotangent(), &NAN).unwrap());
+        assert_eq!(format!("{one:?}"), format!("{other:?}"));
     }
 }

@@ -19,7 +19,7 @@ use crate::solve::report::{report, write_rows};
 use crate::solve::samples::{Left, Place, Samples};
 use crate::solve::share::{load_program, write_general_values};
 use crate::system::analysis::Analysis;
-use crate::system::memory::{State, Work};
+use crate::system::memory::{Iterate, State, Work};
 
 /// Residuals of the scaled program at which the interior point hands over to the polish. A lane
 /// that the polish does not solve goes on to the next. The first is too early for large matrices:
@@ -403,14 +403,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
                 return;
             }
             outcome.best = better.select(found, outcome.best);
-            let best = &mut work.best;
-            for (kept, values) in
-                [(&mut *best.x, &*state.x), (&mut *best.z, &*state.z), (&mut *best.s, &*state.s)]
-            {
-                for (kept, &value) in kept.iter_mut().zip(values) {
-                    *kept = better.select(value, *kept);
-                }
-            }
+            keep_point(state, &mut work.best, better);
         })
     }
 
@@ -436,14 +429,7 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
             let Self { simd, state, work, outcome, .. } = self;
             // A lane whose points were all not finite has no best.
             let lanes = lanes & outcome.best.lt(V::splat(*simd, f64::INFINITY));
-            let best = &work.best;
-            for (values, kept) in
-                [(&mut *state.x, &*best.x), (&mut *state.z, &*best.z), (&mut *state.s, &*best.s)]
-            {
-                for (value, &kept) in values.iter_mut().zip(kept) {
-                    *value = lanes.select(kept, *value);
-                }
-            }
+            recall_point(state, &work.best, lanes);
         })
     }
 
@@ -533,6 +519,29 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     fn enough(&self) -> f64 {
         let tolerance = self.settings.tolerance;
         if tolerance > STRICT { MARGIN * tolerance } else { 0.0 }
+    }
+}
+
+/// Copies x, z and s of `state` to `kept` in the lanes in `lanes`.
+#[inline(always)]
+fn keep_point<S: Simd>(state: &State<'_, S>, kept: &mut Iterate<'_, S>, lanes: M<S>) {
+    copy_lanes(kept.x, state.x, lanes);
+    copy_lanes(kept.z, state.z, lanes);
+    copy_lanes(kept.s, state.s, lanes);
+}
+
+/// Copies them back.
+#[inline(always)]
+fn recall_point<S: Simd>(state: &mut State<'_, S>, kept: &Iterate<'_, S>, lanes: M<S>) {
+    copy_lanes(state.x, kept.x, lanes);
+    copy_lanes(state.z, kept.z, lanes);
+    copy_lanes(state.s, kept.s, lanes);
+}
+
+#[inline(always)]
+fn copy_lanes<S: Simd>(to: &mut [V<S>], from: &[V<S>], lanes: M<S>) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = lanes.select(from, *to);
     }
 }
 

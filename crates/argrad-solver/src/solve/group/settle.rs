@@ -3,7 +3,7 @@
 
 use pulp::Simd;
 
-use super::{LaneGroup, POLISHED, STRICT};
+use super::{LaneGroup, POLISHED, STRICT, copy_lanes, keep_point, recall_point};
 use crate::lanes::{M, V, apart};
 use crate::solve::balance::balance;
 use crate::solve::measure::measure;
@@ -120,13 +120,7 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     #[inline(always)]
     fn polish_again(&mut self, lanes: M<S>, close: M<S>) -> V<S> {
         let Self { simd, analysis, settings, state, work, outcome, .. } = self;
-        for (kept, values) in [
-            (&mut *work.best.x, &*state.x),
-            (&mut *work.best.z, &*state.z),
-            (&mut *work.best.s, &*state.s),
-        ] {
-            kept.copy_from_slice(values);
-        }
+        keep_point(state, &mut work.best, lanes);
         let target = Target {
             mu: V::splat(*simd, 0.0),
             residual: POLISHED[1],
@@ -150,27 +144,16 @@ impl<S: Simd> LaneGroup<'_, '_, '_, S> {
     #[inline(always)]
     fn go_back(&mut self, lanes: M<S>) {
         let Self { simd, analysis, state, work, .. } = self;
-        let (kept, zero) = (&work.best, V::splat(*simd, 0.0));
-        for (values, kept) in
-            [(&mut *state.x, &*kept.x), (&mut *state.z, &*kept.z), (&mut *state.s, &*kept.s)]
-        {
-            for (value, &kept) in values.iter_mut().zip(kept) {
-                *value = lanes.select(kept, *value);
-            }
-        }
+        let zero = V::splat(*simd, 0.0);
+        recall_point(state, &work.best, lanes);
         for i in 0..state.v.len() {
             state.v[i] = lanes.select(state.s[i] - state.z[i], state.v[i]);
         }
         let SystemWork { rows: s, cones, .. } = &mut work.system;
         analysis.cones.projection(*simd, state.v, zero, s, state.projection, cones);
-        for (kept, &h) in work.solved_h.iter_mut().zip(state.h.iter()) {
-            *kept = h;
-        }
-        analysis.cones.write_projection_block(*simd, state.projection, state.h, cones);
-        for (h, kept) in state.h.iter_mut().zip(work.solved_h.iter_mut()) {
-            *h = lanes.select(*h, *kept);
-            *kept = *h;
-        }
+        analysis.cones.write_projection_block(*simd, state.projection, work.solved_h, cones);
+        copy_lanes(state.h, work.solved_h, lanes);
+        work.solved_h.copy_from_slice(state.h);
     }
 
     /// Factors the system at hand again, with the regularization for a nearly singular P in the

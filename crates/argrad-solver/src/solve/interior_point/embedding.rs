@@ -10,9 +10,6 @@ use crate::solve::balance::Balance;
 pub(crate) struct Embedding<S: Simd> {
     pub(super) tau: V<S>,
     pub(super) kappa: V<S>,
-    /// By what the units of z, and of x and s, were multiplied since the start.
-    pub(super) dual_unit: V<S>,
-    pub(super) primal_unit: V<S>,
     /// Iterations made.
     pub(crate) iterations: V<S>,
     pub(crate) primal_infeasible: M<S>,
@@ -46,8 +43,6 @@ impl<S: Simd> Embedding<S> {
         Self {
             tau: one,
             kappa: one,
-            dual_unit: one,
-            primal_unit: one,
             iterations: zero,
             primal_infeasible: no,
             dual_infeasible: no,
@@ -69,8 +64,6 @@ impl<S: Simd> Embedding<S> {
     #[inline(always)]
     pub(crate) fn change_units(&mut self, balance: &Balance<S>) {
         let Balance { dual, primal } = *balance;
-        self.dual_unit *= dual;
-        self.primal_unit *= primal;
         self.dual *= dual;
         self.primal *= primal;
         self.kappa *= dual * primal;

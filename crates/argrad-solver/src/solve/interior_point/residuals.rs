@@ -94,7 +94,7 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
         let x_px_tau = x_px / tau;
         let gap = (x_px_tau + q_x + b_z).abs();
         // Tau in the units that the data suggested, whatever the units are now.
-        let (dual_unit, primal_unit) = (self.embedding.dual_unit, self.embedding.primal_unit);
+        let (dual_unit, primal_unit) = (state.balance[0], state.balance[1]);
         let unit = dual_unit * primal_unit;
         let gap_scale = (tau * unit).max_abs(x_px_tau).max_abs(q_x).max_abs(b_z);
         let dual_scale = dual_terms.max(tau * dual_unit);
