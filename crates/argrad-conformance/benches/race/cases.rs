@@ -2,7 +2,7 @@
 
 use argrad_conformance::ProgramBatch;
 use argrad_conformance::clarabel::ClarabelBatch;
-use argrad_conformance::generators::{self, Penalty, Size, normal_vector};
+use argrad_conformance::generators::{self, Penalty, Plant, Size, normal_vector};
 use argrad_conformance::operation_count::{self, DenseSize};
 use argrad_solver::{
     Cotangent, Differentiation, Error, Gradients, Report, Settings, Solver, Status,
@@ -28,6 +28,8 @@ enum What {
     Dense(Size),
     /// The same on the Sudoku layer.
     Sudoku { batch: usize },
+    /// Predictive controllers of one plant.
+    Fleet { plant: Plant, batch: usize },
     /// A cone program, the same against Clarabel.
     Layer(fn(usize, u64) -> ProgramBatch, usize),
     /// Warm start after a change of the data by the share `change`, against a cold start.
@@ -70,6 +72,23 @@ pub fn all(quick: bool) -> Vec<Case> {
     );
     layer("softmax", |batch, seed| generators::entropy_softmax(20, batch, seed).batch, 128);
     layer("psd-projection", |batch, seed| generators::psd_projection(6, batch, seed), 32);
+    layer("assignment-10", |batch, seed| generators::assignment(10, batch, seed), 32);
+    layer("assignment-20", |batch, seed| generators::assignment(20, batch, seed), 32);
+    for (variables, batch) in [(200, 16), (300, 8), (500, 4), (800, 2), (1500, 1)] {
+        let (inequalities, equalities) = (variables / 2, variables / 10);
+        let size = Size { variables, inequalities, equalities, batch };
+        if !quick || variables <= 300 {
+            cases.push(Case { name: format!("large-n{variables}"), what: What::Dense(size) });
+        }
+    }
+    for (states, inputs, horizon, batch) in
+        [(4, 2, 20, 128), (12, 4, 30, 64), (12, 4, 100, 32), (30, 10, 50, 16)]
+    {
+        let plant = Plant { states, inputs, horizon };
+        let name = format!("fleet-{states}-{inputs}-{horizon}");
+        let batch = if quick { 4 } else { batch };
+        cases.push(Case { name, what: What::Fleet { plant, batch } });
+    }
     cases
 }
 
@@ -99,6 +118,10 @@ impl Case {
             }
             What::Sudoku { batch } => {
                 against_clarabel(name, &generators::sudoku_layer(batch, arguments.seed), budget)
+            }
+            What::Fleet { plant, batch } => {
+                let programs = generators::linear_mpc(plant, batch, arguments.seed);
+                against_clarabel(name, &programs, budget)
             }
             What::Layer(programs, batch) => {
                 against_clarabel(name, &programs(batch, arguments.seed), budget)

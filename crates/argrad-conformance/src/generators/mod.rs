@@ -6,6 +6,7 @@
 //! Quadratic programs are given by their [`Size`], programs over any cones by [`ConePrograms`], and
 //! real-world families by their dimensions.
 
+mod assignment;
 pub mod cone_programs;
 mod degenerate;
 mod draws;
@@ -13,6 +14,7 @@ mod entropy_softmax;
 mod ill_conditioned;
 mod infeasible;
 mod known_solution;
+mod linear_mpc;
 mod logistic_regression;
 mod max_cut;
 mod perturbation;
@@ -25,12 +27,14 @@ mod sudoku;
 mod total_variation;
 mod vertex;
 
+pub use assignment::assignment;
 pub use cone_programs::{ConePrograms, Objective};
 pub use degenerate::{duplicate_equalities, redundant_inequalities, weakly_active};
 pub use entropy_softmax::entropy_softmax;
 pub use ill_conditioned::ill_conditioned;
 pub use infeasible::{conflicting_equalities, conflicting_inequalities, unbounded};
 pub use known_solution::{KnownSolution, known_solution};
+pub use linear_mpc::{Plant, linear_mpc};
 pub use logistic_regression::{Penalty, logistic_regression};
 pub use max_cut::{WeightedGraph, max_cut};
 pub use perturbation::perturbed;

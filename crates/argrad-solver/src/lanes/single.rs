@@ -48,7 +48,7 @@ impl<S: Simd> Single<S> {
     #[inline(always)]
     pub(crate) fn from_memory(memory: &mut [V<S>]) -> &mut [Self] {
         const {
-            assert!(size_of::<S::f32s>() == Self::LANES * size_of::<f32>());
+            Self::assert_layout();
             assert!(size_of::<S::f32s>() <= size_of::<S::f64s>());
             assert!(align_of::<S::f32s>() <= align_of::<S::f64s>());
         };
@@ -57,18 +57,74 @@ impl<S: Simd> Single<S> {
         unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), memory.len()) }
     }
 
+    /// A register is as many f32 as it has lanes: neither padded nor aligned to more than one of
+    /// them.
+    const fn assert_layout() {
+        assert!(size_of::<S::f32s>() == Self::LANES * size_of::<f32>());
+        assert!(align_of::<S::f32s>() == align_of::<f32>());
+    }
+
+    /// The register of the instructions.
+    #[inline(always)]
+    pub(super) fn of(_: S, register: S::f32s) -> Self {
+        Self(register, PhantomData)
+    }
+
+    /// The register of the instructions.
+    #[inline(always)]
+    pub(super) fn inner(self) -> S::f32s {
+        self.0
+    }
+
+    /// Slice of numbers as registers.
+    #[inline(always)]
+    pub(super) fn slice(_: S, values: &[f32]) -> &[Self] {
+        debug_assert_eq!(values.len() % Self::LANES, 0);
+        const { Self::assert_layout() };
+        // SAFETY: Single is transparent over LANES f32 with the alignment of one, and any bits are
+        // valid.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len() / Self::LANES) }
+    }
+
+    /// Mutable slice of numbers as registers.
+    #[inline(always)]
+    pub(super) fn slice_mut(_: S, values: &mut [f32]) -> &mut [Self] {
+        debug_assert_eq!(values.len() % Self::LANES, 0);
+        const { Self::assert_layout() };
+        // SAFETY: as in `slice`; the borrow is unique.
+        unsafe {
+            std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len() / Self::LANES)
+        }
+    }
+
+    /// The numbers of registers.
+    #[inline(always)]
+    pub(crate) fn as_floats(values: &[Self]) -> &[f32] {
+        const { Self::assert_layout() };
+        // SAFETY: Single is transparent over LANES f32.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len() * Self::LANES) }
+    }
+
+    /// The numbers of registers.
+    #[inline(always)]
+    pub(crate) fn as_floats_mut(values: &mut [Self]) -> &mut [f32] {
+        const { Self::assert_layout() };
+        // SAFETY: as in `as_floats`; the borrow is unique.
+        unsafe {
+            std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len() * Self::LANES)
+        }
+    }
+
     /// The numbers of the lanes.
     #[inline(always)]
     pub(crate) fn lanes(&self) -> &[f32] {
-        // SAFETY: a register is LANES f32 by the assertion in `from_memory`, without padding.
-        unsafe { std::slice::from_raw_parts(std::ptr::from_ref(self).cast(), Self::LANES) }
+        Self::as_floats(std::slice::from_ref(self))
     }
 
     /// The numbers of the lanes.
     #[inline(always)]
     pub(crate) fn lanes_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as in `lanes`; the borrow is unique.
-        unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(self).cast(), Self::LANES) }
+        Self::as_floats_mut(std::slice::from_mut(self))
     }
 
     /// Rounds the numbers of a group of f64 lanes into the lanes of group `group`.

@@ -60,6 +60,18 @@ impl<S: Simd> V<S> {
         assert!(align_of::<S::f64s>() == align_of::<f64>());
     }
 
+    /// The register of the instructions.
+    #[inline(always)]
+    pub(super) fn of(_: S, register: S::f64s) -> Self {
+        Self(register, PhantomData)
+    }
+
+    /// The register of the instructions.
+    #[inline(always)]
+    pub(super) fn inner(self) -> S::f64s {
+        self.0
+    }
+
     /// The same number in every lane.
     #[inline(always)]
     pub(crate) fn splat(simd: S, value: f64) -> Self {

@@ -7,7 +7,7 @@ use pulp::Simd;
 
 use super::lanes::{Pivots, Symbolic, factor, solve};
 use super::sparse::SparseLdl;
-use crate::lanes::V;
+use crate::lanes::{Register, Single, V};
 use crate::program::{Error, Instructions, MemoryLimit};
 
 #[derive(Debug)]
@@ -108,14 +108,6 @@ impl Factorization {
         }
     }
 
-    /// The factorization in lanes, where that is the engine.
-    pub(crate) fn in_lanes(&self) -> Option<&Symbolic> {
-        match self {
-            Self::Lanes(symbolic) => Some(symbolic),
-            Self::Sparse(_) | Self::None { .. } => None,
-        }
-    }
-
     /// Numbers a node each, in the order of elimination.
     pub(crate) fn in_elimination_order(&self, nodes: &[f64]) -> Vec<f64> {
         let mut ordered = vec![0.0; nodes.len()];
@@ -123,6 +115,15 @@ impl Factorization {
             ordered[step as usize] = number;
         }
         ordered
+    }
+
+    /// Multiplications of a factorization, and of a solve.
+    pub(crate) fn operations(&self) -> (usize, usize) {
+        match self {
+            Self::Lanes(symbolic) => symbolic.operations(),
+            Self::Sparse(ldl) => ldl.operations(),
+            Self::None { .. } => (0, 0),
+        }
     }
 
     /// Factors the matrix in `values`. The sparse engine was given the signs when it was made.
@@ -164,6 +165,47 @@ impl Factorization {
             Self::Sparse(ldl) => {
                 let factor = &V::as_floats(values)[ldl.matrix_len()..][..ldl.factor_len()];
                 ldl.solve(factor, V::as_floats_mut(rhs.as_flattened_mut()), R);
+            }
+            Self::None { .. } => unreachable!("callers ask whether there is a factor"),
+        }
+    }
+
+    /// [`Self::factor`] in single precision.
+    #[inline(always)]
+    pub(crate) fn factor_single<S: Simd>(
+        &self,
+        simd: S,
+        values: &mut [Single<S>],
+        pivots: Pivots<'_, Single<S>>,
+        scratch: &mut [Single<S>],
+    ) {
+        match self {
+            Self::Lanes(symbolic) => factor(simd, symbolic, values, pivots, scratch),
+            Self::Sparse(ldl) => {
+                let (matrix, rest) = Single::as_floats_mut(values).split_at_mut(ldl.matrix_len());
+                let factor = &mut rest[..ldl.factor_len()];
+                let of = |number: Single<S>| f64::from(number.lanes()[0]);
+                let least = ldl.factor(matrix, factor, of(pivots.smallest), of(pivots.replacement));
+                *pivots.least = Single::splat(simd, least);
+            }
+            Self::None { .. } => unreachable!("callers ask whether there is a factor"),
+        }
+    }
+
+    /// [`Self::solve`] in single precision, for one right-hand side.
+    #[inline(always)]
+    pub(crate) fn solve_single<S: Simd>(
+        &self,
+        simd: S,
+        values: &[Single<S>],
+        inverse_pivots: &[Single<S>],
+        rhs: &mut [[Single<S>; 1]],
+    ) {
+        match self {
+            Self::Lanes(symbolic) => solve(simd, symbolic, values, inverse_pivots, rhs),
+            Self::Sparse(ldl) => {
+                let factor = &Single::as_floats(values)[ldl.matrix_len()..][..ldl.factor_len()];
+                ldl.solve(factor, Single::as_floats_mut(rhs.as_flattened_mut()), 1);
             }
             Self::None { .. } => unreachable!("callers ask whether there is a factor"),
         }

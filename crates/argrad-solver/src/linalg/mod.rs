@@ -17,7 +17,7 @@ pub(crate) mod lsqr;
 mod products;
 
 pub(crate) use factorization::Factorization;
-pub(crate) use lanes::{Block, Blocks, Pivots, Symbolic, equal_rows, factor, solve};
+pub(crate) use lanes::{Block, Blocks, Pivots, Symbolic, equal_rows};
 pub(crate) use ordering::minimum_degree;
 pub(crate) use products::Products;
 pub(crate) use sparse::SparseProducts;

@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::lanes::Blocks;
 use super::sparse::SparseProducts;
-use crate::lanes::V;
+use crate::lanes::{Register, V};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Products {
@@ -16,15 +16,15 @@ impl Products {
     /// `px = P x`, `ax = A x`, `atz = A' z`.
     #[expect(clippy::too_many_arguments, reason = "one pass reads two vectors and writes three")]
     #[inline(always)]
-    pub(crate) fn multiply<S: Simd>(
+    pub(crate) fn multiply<S: Simd, T: Register<S>>(
         &self,
         simd: S,
-        values: &[V<S>],
-        x: &[V<S>],
-        z: &[V<S>],
-        px: &mut [V<S>],
-        ax: &mut [V<S>],
-        atz: &mut [V<S>],
+        values: &[T],
+        x: &[T],
+        z: &[T],
+        px: &mut [T],
+        ax: &mut [T],
+        atz: &mut [T],
     ) {
         match self {
             Self::Blocks(blocks) => blocks.multiply(simd, values, x, z, px, ax, atz),

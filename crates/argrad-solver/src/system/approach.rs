@@ -1,4 +1,4 @@
-//! Programs that are approached in single precision: quadratic programs in the lane engine.
+//! Programs that are approached in single precision: quadratic programs.
 
 use std::ops::Range;
 
@@ -9,6 +9,12 @@ use crate::system::kkt::Kkt;
 /// corrector an iteration saves more than it costs, and from which two do.
 const WORTH_ONE: usize = 4;
 const WORTH_TWO: usize = 16;
+
+/// The same from which the sparse engine gains from single precision, which makes large products
+/// twice as fast, small ones hardly.
+const WORTH_SINGLE: usize = 40;
+/// Unknowns beyond which rounding in f32 has kept random dense programs from coming near enough.
+const MOST_IN_SINGLE: usize = 2000;
 
 /// What follows from the structure of such a program.
 #[derive(Debug)]
@@ -26,6 +32,10 @@ impl Approach {
     pub(crate) fn new(structure: &Structure, kkt: &Kkt) -> Option<Self> {
         let (_, rows) = structure.quadratic_program()?;
         let (factor, solve) = kkt.single_operations()?;
+        let is_worth = factor >= WORTH_SINGLE * solve && kkt.order() <= MOST_IN_SINGLE;
+        if kkt.takes_one_lane() && !is_worth {
+            return None;
+        }
         let mut inequalities: Vec<Range<usize>> = Vec::new();
         for &row in &rows {
             let row = row as usize;

@@ -6,12 +6,14 @@
 
 use pulp::Simd;
 
+use crate::lanes::{Number, Register, numbers};
+
 /// Most columns eliminated before the columns behind them are updated.
 pub(super) const BLOCK: usize = if cfg!(miri) { 8 } else { 96 };
 /// Columns of a tile.
 const TILE: usize = 4;
 /// Multipliers of the columns of a tile, `[column of the block][column of the tile]`.
-pub(super) type Multipliers = [f64; BLOCK * TILE];
+pub(super) type Multipliers<T> = [T; BLOCK * TILE];
 /// Columns of a tile of a large product: two registers of rows and this many columns fill the 16
 /// registers of AVX2, four and this many the 32 of AVX-512.
 const WIDE_TILE: usize = 6;
@@ -32,33 +34,33 @@ pub(super) struct PivotRule<'a> {
 impl PivotRule<'_> {
     /// The pivot to divide by. A NaN is not replaced: it marks the factorization as failed.
     #[inline(always)]
-    pub(super) fn apply(&self, step: usize, pivot: f64, least: &mut f64) -> f64 {
+    pub(super) fn apply<T: Number>(&self, step: usize, pivot: T, least: &mut f64) -> T {
         let sign = f64::from(self.signs[step]);
-        let signed = sign * pivot;
+        let signed = sign * pivot.to_f64();
         if signed < *least || signed.is_nan() {
             *least = signed;
         }
-        if signed < self.smallest { sign * self.replacement } else { pivot }
+        if signed < self.smallest { T::of(sign * self.replacement) } else { pivot }
     }
 }
 
 /// A panel in the factor.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Panel {
-    pub(super) at: *mut f64,
+pub(super) struct Panel<T> {
+    pub(super) at: *mut T,
     pub(super) height: usize,
 }
 
 // SAFETY: a pointer into a factor; whoever shares a panel writes to disjoint rows only.
-unsafe impl Send for Panel {}
+unsafe impl<T: Number> Send for Panel<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Panel {}
+unsafe impl<T: Number> Sync for Panel<T> {}
 
-impl Panel {
+impl<T: Number> Panel<T> {
     /// # Safety
     /// (row, column) lies in the panel.
     #[inline(always)]
-    pub(super) unsafe fn entry(self, row: usize, column: usize) -> *mut f64 {
+    pub(super) unsafe fn entry(self, row: usize, column: usize) -> *mut T {
         // SAFETY: in the panel, by the caller.
         unsafe { self.at.add(row + column * self.height) }
     }
@@ -70,13 +72,13 @@ impl Panel {
 /// # Safety
 /// The panel has `last` columns, `last - first <= BLOCK`, and `last <= end <= height`.
 #[inline(always)]
-pub(super) unsafe fn factor_block<S: Simd>(
+pub(super) unsafe fn factor_block<S: Simd, T: Number>(
     simd: S,
-    panel: Panel,
+    panel: Panel<T>,
     (first, last, end): (usize, usize, usize),
-    multipliers: &mut Multipliers,
-    pivots: &mut [f64],
-    mut pivot: impl FnMut(usize, f64) -> f64,
+    multipliers: &mut Multipliers<T>,
+    pivots: &mut [T],
+    mut pivot: impl FnMut(usize, T) -> T,
 ) {
     let mut k = first;
     while k < last {
@@ -109,13 +111,13 @@ pub(super) unsafe fn factor_block<S: Simd>(
 /// # Safety
 /// As for [`factor_block`], which was called for these columns; the rows lie below `last`.
 #[inline(always)]
-pub(super) unsafe fn solve_rows<S: Simd>(
+pub(super) unsafe fn solve_rows<S: Simd, T: Number>(
     simd: S,
-    panel: Panel,
+    panel: Panel<T>,
     (first, last): (usize, usize),
     rows: (usize, usize),
-    multipliers: &mut Multipliers,
-    pivots: &[f64],
+    multipliers: &mut Multipliers<T>,
+    pivots: &[T],
 ) {
     let mut k = first;
     while k < last {
@@ -143,55 +145,21 @@ pub(super) unsafe fn solve_rows<S: Simd>(
     }
 }
 
-/// Subtracts L D L' of the rows below a panel of `width` columns from the lower triangle of
-/// `update`, a matrix of order `below`. The upper triangle is not kept.
-///
-/// # Safety
-/// The panel has `width <= BLOCK` columns and `width + below` rows; `update` has `below * below`
-/// numbers.
-#[inline(always)]
-pub(super) unsafe fn subtract_product<S: Simd>(
-    simd: S,
-    panel: Panel,
-    (width, below): (usize, usize),
-    pivots: &[f64],
-    update: *mut f64,
-    multipliers: &mut Multipliers,
-) {
-    let mut q = 0;
-    while q < below {
-        let columns = (below - q).min(TILE);
-        // SAFETY: q + columns <= below.
-        unsafe {
-            pack(panel, (width + q, columns), 0, &pivots[..width], tiles(multipliers));
-            Tile {
-                to: update.add(q + q * below),
-                to_height: below,
-                from: panel.entry(width + q, 0),
-                from_height: panel.height,
-                depth: width,
-            }
-            .subtract::<S, false>(simd, below - q, columns, multipliers, &Corner::NONE);
-        }
-        q += columns;
-    }
-}
-
-/// L D L' subtracted from the lower part of a matrix, for large matrices.
+/// L D L' subtracted from the lower part of a matrix. The upper part is not kept.
 #[derive(Clone, Copy)]
-pub(super) struct LargeProduct<'a> {
+pub(super) struct Product<'a, T> {
     /// Columns `block.0..block.1` of this panel are L, at most [`BLOCK`] of them.
-    pub(super) panel: Panel,
+    pub(super) panel: Panel<T>,
     pub(super) block: (usize, usize),
     /// D.
-    pub(super) pivots: &'a [f64],
+    pub(super) pivots: &'a [T],
     /// Rows of the panel that are columns of the product; its rows are these and all below.
     pub(super) columns: (usize, usize),
     /// The matrix, its entry on the diagonal of the first of these columns first.
-    pub(super) to: Panel,
+    pub(super) to: Panel<T>,
 }
 
-impl LargeProduct<'_> {
+impl<T: Number> Product<'_, T> {
     fn depth(&self) -> usize {
         self.block.1 - self.block.0
     }
@@ -200,6 +168,33 @@ impl LargeProduct<'_> {
     pub(super) fn work(&self) -> usize {
         let columns = self.columns.1 - self.columns.0;
         columns * (self.panel.height - self.columns.0 - columns / 2) * self.depth()
+    }
+
+    /// Subtracts all of it: for small products.
+    ///
+    /// # Safety
+    /// The columns of the block lie in the panel, the rows and columns of the product in the
+    /// matrix, and nobody else writes to either.
+    #[inline(always)]
+    pub(super) unsafe fn subtract<S: Simd>(&self, simd: S, multipliers: &mut Multipliers<T>) {
+        let (first, last) = self.columns;
+        for q in (first..last).step_by(TILE) {
+            let columns = (last - q).min(TILE);
+            let packed = tiles(multipliers);
+            // SAFETY: by the caller; q + columns <= last.
+            unsafe {
+                pack(self.panel, (q, columns), self.block.0, self.pivots, packed);
+                let tile = Tile {
+                    to: self.to.entry(q - first, q - first),
+                    to_height: self.to.height,
+                    from: self.panel.entry(q, self.block.0),
+                    from_height: self.panel.height,
+                    depth: self.depth(),
+                };
+                let rows = self.panel.height - q;
+                tile.subtract::<S, false>(simd, rows, columns, multipliers, &Corner::NONE);
+            }
+        }
     }
 
     /// Numbers that [`Self::pack`] writes for a product of `columns` columns.
@@ -211,7 +206,7 @@ impl LargeProduct<'_> {
     ///
     /// # Safety
     /// The columns of the block lie in the panel and are not written meanwhile.
-    pub(super) unsafe fn pack(&self, multipliers: &mut [f64]) {
+    pub(super) unsafe fn pack(&self, multipliers: &mut [T]) {
         let (first, last) = self.columns;
         let tiles = multipliers.chunks_exact_mut(WIDE_TILE * self.depth());
         for (row, tile) in (first..last).step_by(WIDE_TILE).zip(tiles) {
@@ -239,11 +234,11 @@ impl LargeProduct<'_> {
         &self,
         simd: S,
         rows: (usize, usize),
-        multipliers: &[f64],
+        multipliers: &[T],
     ) {
         let depth = self.depth();
         assert!(depth <= BLOCK && rows.1 - rows.0 <= ROWS && rows.1 <= self.panel.height);
-        let mut left = [0.0; ROWS_STRIDE * BLOCK];
+        let mut left = [T::ZERO; ROWS_STRIDE * BLOCK];
         for (k, left) in left.chunks_exact_mut(ROWS_STRIDE).take(depth).enumerate() {
             // SAFETY: these rows of the panel, by the caller.
             let from = unsafe {
@@ -282,14 +277,14 @@ impl LargeProduct<'_> {
 /// # Safety
 /// These rows and columns lie in the panel.
 #[inline(always)]
-unsafe fn pack<const TILE: usize>(
-    panel: Panel,
+unsafe fn pack<T: Number, const TILE: usize>(
+    panel: Panel<T>,
     (row, rows): (usize, usize),
     first: usize,
-    pivots: &[f64],
-    packed: &mut [[f64; TILE]],
+    pivots: &[T],
+    packed: &mut [[T; TILE]],
 ) {
-    for ((j, packed), pivot) in packed[..pivots.len()].iter_mut().enumerate().zip(pivots) {
+    for ((j, packed), &pivot) in packed[..pivots.len()].iter_mut().enumerate().zip(pivots) {
         // SAFETY: by the caller.
         unsafe {
             let entry = panel.entry(row, first + j);
@@ -301,38 +296,70 @@ unsafe fn pack<const TILE: usize>(
 }
 
 #[inline(always)]
-fn tiles(multipliers: &mut Multipliers) -> &mut [[f64; TILE]] {
+fn tiles<T>(multipliers: &mut Multipliers<T>) -> &mut [[T; TILE]] {
     multipliers.as_chunks_mut().0
 }
 
-/// The triangle on the diagonal of a tile: L by columns, and the inverse pivots.
-struct Corner {
-    lower: [[f64; TILE]; TILE],
-    inverse: [f64; TILE],
+/// Divides columns `0..width` of the panel, of which none has an entry in the row of another, by
+/// their pivots: [`factor_block`] for such columns.
+///
+/// # Safety
+/// The panel has `width` columns, one for each of `pivots`.
+#[inline(always)]
+pub(super) unsafe fn divide_columns<S: Simd, T: Number>(
+    simd: S,
+    panel: Panel<T>,
+    pivots: &mut [T],
+    mut pivot: impl FnMut(usize, T) -> T,
+) {
+    let width = pivots.len();
+    for (column, place) in pivots.iter_mut().enumerate() {
+        // SAFETY: by the caller.
+        let (diagonal, below) = unsafe {
+            let rows = panel.height - width;
+            (
+                &mut *panel.entry(column, column),
+                std::slice::from_raw_parts_mut(panel.entry(width, column), rows),
+            )
+        };
+        *place = pivot(column, *diagonal);
+        *diagonal = T::ONE / *place;
+        let inverse = T::splat(simd, *diagonal);
+        let (head, tail) = T::registers_mut(simd, below);
+        head.iter_mut().for_each(|entries| *entries *= inverse);
+        let inverse = *diagonal;
+        tail.iter_mut().for_each(|entry| *entry = *entry * inverse);
+    }
 }
 
-impl Corner {
-    const NONE: Self = Self { lower: [[0.0; TILE]; TILE], inverse: [1.0; TILE] };
+/// The triangle on the diagonal of a tile: L by columns, and the inverse pivots.
+struct Corner<T> {
+    lower: [[T; TILE]; TILE],
+    inverse: [T; TILE],
+}
+
+impl<T: Number> Corner<T> {
+    const NONE: Self = Self { lower: [[T::ZERO; TILE]; TILE], inverse: [T::ONE; TILE] };
 }
 
 /// # Safety
 /// Rows and columns `k..k + columns` lie in the panel; `columns <= TILE`.
 #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
-unsafe fn factor_corner(
-    panel: Panel,
+unsafe fn factor_corner<T: Number>(
+    panel: Panel<T>,
     k: usize,
     columns: usize,
-    pivots: &mut [f64],
-    mut pivot: impl FnMut(usize, f64) -> f64,
-) -> Corner {
+    pivots: &mut [T],
+    mut pivot: impl FnMut(usize, T) -> T,
+) -> Corner<T> {
     let mut corner = Corner::NONE;
     for t in 0..columns {
         // SAFETY: by the caller.
         unsafe {
             let diagonal = panel.entry(k + t, k + t);
             pivots[t] = pivot(t, *diagonal);
-            let inverse = 1.0 / pivots[t];
+            let inverse = T::ONE / pivots[t];
             *diagonal = inverse;
             corner.inverse[t] = inverse;
             for u in t + 1..columns {
@@ -353,16 +380,16 @@ unsafe fn factor_corner(
 
 /// A few columns from which the product of others with multipliers is subtracted.
 #[derive(Clone, Copy)]
-struct Tile {
-    to: *mut f64,
+struct Tile<T> {
+    to: *mut T,
     to_height: usize,
-    from: *const f64,
+    from: *const T,
     from_height: usize,
     /// Columns of `from`.
     depth: usize,
 }
 
-impl Tile {
+impl<T: Number> Tile<T> {
     /// # Safety
     /// There are `rows` more rows.
     #[inline(always)]
@@ -383,8 +410,8 @@ impl Tile {
         simd: S,
         rows: usize,
         columns: usize,
-        multipliers: &Multipliers,
-        corner: &Corner,
+        multipliers: &Multipliers<T>,
+        corner: &Corner<T>,
     ) {
         // SAFETY: by the caller.
         unsafe {
@@ -407,7 +434,7 @@ impl Tile {
         simd: S,
         rows: usize,
         columns: usize,
-        multipliers: &[f64],
+        multipliers: &[T],
     ) {
         const W: usize = WIDE_TILE;
         let corner = &Corner::NONE;
@@ -430,16 +457,18 @@ impl Tile {
         self,
         simd: S,
         rows: usize,
-        multipliers: &[f64],
-        corner: &Corner,
+        multipliers: &[T],
+        corner: &Corner<T>,
     ) {
         debug_assert!(multipliers.len() >= self.depth * STRIDE);
-        let lanes = S::F64_LANES;
-        let all = simd.mask_between_m64s(0, lanes as u64);
+        let lanes = numbers::<S, T>();
+        let all = T::first(simd, lanes);
+        // Of 32 registers.
+        let is_wide = size_of::<T::Register<S>>() == 64;
         let mut row = 0;
         // SAFETY: rows `row..` up to the height of the piece are below `rows`.
         unsafe {
-            if lanes == 8 && C > 1 {
+            if is_wide && C > 1 {
                 while row + 4 * lanes <= rows {
                     let piece = self.below(row);
                     piece.piece::<S, STRIDE, C, 4, false, FINISH>(simd, all, multipliers, corner);
@@ -452,7 +481,7 @@ impl Tile {
                 row += 2 * lanes;
             }
             while row < rows {
-                let some = simd.mask_between_m64s(0, (rows - row).min(lanes) as u64);
+                let some = T::first(simd, (rows - row).min(lanes));
                 let piece = self.below(row);
                 piece.piece::<S, STRIDE, C, 1, true, FINISH>(simd, some, multipliers, corner);
                 row += lanes;
@@ -473,30 +502,30 @@ impl Tile {
     >(
         self,
         simd: S,
-        mask: pulp::MemMask<S::m64s>,
-        multipliers: &[f64],
-        corner: &Corner,
+        first: T::First<S>,
+        multipliers: &[T],
+        corner: &Corner<T>,
     ) {
-        let lanes = S::F64_LANES;
+        let lanes = numbers::<S, T>();
         // SAFETY: the rows of the piece are there, by the caller; the mask leaves out the others.
-        let load = |from: *const f64| unsafe {
+        let load = |from: *const T| unsafe {
             if MASKED {
-                simd.mask_load_ptr_f64s(mask, from)
+                T::load_first(simd, first, from)
             } else {
-                from.cast::<S::f64s>().read_unaligned()
+                from.cast::<T::Register<S>>().read_unaligned()
             }
         };
         // SAFETY: as above.
-        let store = |to: *mut f64, value: S::f64s| unsafe {
+        let store = |to: *mut T, value: T::Register<S>| unsafe {
             if MASKED {
-                simd.mask_store_ptr_f64s(mask, to, value);
+                T::store_first(simd, first, to, value);
             } else {
-                to.cast::<S::f64s>().write_unaligned(value);
+                to.cast::<T::Register<S>>().write_unaligned(value);
             }
         };
         // SAFETY: as above, and C and depth columns are there.
         unsafe {
-            let mut sum = [[simd.splat_f64s(0.0); V]; C];
+            let mut sum = [[T::splat(simd, T::ZERO); V]; C];
             for c in 0..C {
                 for v in 0..V {
                     sum[c][v] = load(self.to.add(c * self.to_height + v * lanes));
@@ -505,14 +534,14 @@ impl Tile {
             let mut from = self.from;
             let mut multiplier = multipliers.as_ptr();
             for _ in 0..self.depth {
-                let mut column = [simd.splat_f64s(0.0); V];
+                let mut column = [T::splat(simd, T::ZERO); V];
                 for v in 0..V {
                     column[v] = load(from.add(v * lanes));
                 }
                 for c in 0..C {
-                    let by = simd.splat_f64s(*multiplier.add(c));
+                    let by = T::splat(simd, *multiplier.add(c));
                     for v in 0..V {
-                        sum[c][v] = simd.mul_add_f64s(column[v], by, sum[c][v]);
+                        sum[c][v] = column[v].fma(by, sum[c][v]);
                     }
                 }
                 // The last of these may leave the panel; it is not read.
@@ -522,16 +551,16 @@ impl Tile {
             if FINISH {
                 for c in 0..C {
                     for u in c + 1..C {
-                        let by = simd.splat_f64s(-corner.lower[c][u]);
+                        let by = T::splat(simd, -corner.lower[c][u]);
                         for v in 0..V {
-                            sum[u][v] = simd.mul_add_f64s(sum[c][v], by, sum[u][v]);
+                            sum[u][v] = sum[c][v].fma(by, sum[u][v]);
                         }
                     }
                 }
                 for c in 0..C {
-                    let by = simd.splat_f64s(corner.inverse[c]);
+                    let by = T::splat(simd, corner.inverse[c]);
                     for v in 0..V {
-                        sum[c][v] = simd.mul_f64s(sum[c][v], by);
+                        sum[c][v] = sum[c][v] * by;
                     }
                 }
             }

@@ -22,7 +22,7 @@ use solve::Solve;
 
 pub(crate) use products::SparseProducts;
 
-use crate::lanes::dispatch;
+use crate::lanes::{Number, dispatch};
 use crate::program::{Error, Instructions, MemoryLimit, bytes};
 
 /// Bytes of a number and of its address.
@@ -38,7 +38,9 @@ pub(crate) struct SparseLdl {
     entry_address: Vec<u32>,
     diagonal_address: Vec<u32>,
     instructions: Instructions,
-    scratch: Pool,
+    scratch: Pool<f64>,
+    /// For factors in single precision.
+    single: Pool<f32>,
 }
 
 impl SparseLdl {
@@ -82,6 +84,7 @@ impl SparseLdl {
             diagonal_address,
             instructions,
             scratch: Pool::default(),
+            single: Pool::default(),
         })
     }
 
@@ -110,18 +113,30 @@ impl SparseLdl {
         self.plan.factor_len
     }
 
+    /// Multiplications of a factorization, and of a solve.
+    pub(crate) fn operations(&self) -> (usize, usize) {
+        let Plan { targets, slender_rows, fronts, .. } = &self.plan;
+        let mut operations = (targets.len(), slender_rows.len());
+        for front in fronts {
+            let (width, below) = (front.width, front.below);
+            operations.0 += width * (below * (below + width) / 2 + width * width / 6);
+            operations.1 += width * (2 * below + width);
+        }
+        operations
+    }
+
     /// Factors `matrix`. Pivots below `smallest` times their sign are replaced by `replacement`
     /// times their sign. Returns the least sign * pivot found: infinite for order 0, and NaN if
     /// the matrix is not finite.
-    pub(crate) fn factor(
+    pub(crate) fn factor<T: Pooled>(
         &self,
-        matrix: &[f64],
-        factor: &mut [f64],
+        matrix: &[T],
+        factor: &mut [T],
         smallest: f64,
         replacement: f64,
     ) -> f64 {
         let len = self.plan.stack_len + numeric::scratch_len(&self.plan);
-        self.scratch.with(len, |scratch| {
+        T::pool(self).with(len, |scratch| {
             let rule = PivotRule { signs: &self.signs, smallest, replacement };
             let plan = &self.plan;
             dispatch(self.instructions, Factorize { plan, matrix, factor, scratch, rule })
@@ -129,20 +144,20 @@ impl SparseLdl {
     }
 
     /// Solves for `count` right-hand sides, `[step][count]`, in place.
-    pub(crate) fn solve(&self, factor: &[f64], rhs: &mut [f64], count: usize) {
+    pub(crate) fn solve<T: Pooled>(&self, factor: &[T], rhs: &mut [T], count: usize) {
         let plan = &self.plan;
         let len = solve::scratch_len(plan);
         match count {
-            1 => self.scratch.with(len, |scratch| {
+            1 => T::pool(self).with(len, |scratch| {
                 let rhs = rhs.as_chunks_mut::<1>().0;
                 dispatch(self.instructions, Solve { plan, factor, rhs, scratch });
             }),
-            2 => self.scratch.with(2 * len, |scratch| {
+            2 => T::pool(self).with(2 * len, |scratch| {
                 let rhs = rhs.as_chunks_mut::<2>().0;
                 dispatch(self.instructions, Solve { plan, factor, rhs, scratch });
             }),
             _ => {
-                let mut one = vec![0.0; plan.order];
+                let mut one = vec![T::ZERO; plan.order];
                 for r in 0..count {
                     for (one, rhs) in one.iter_mut().zip(rhs.chunks_exact(count)) {
                         *one = rhs[r];
@@ -157,16 +172,39 @@ impl SparseLdl {
     }
 }
 
-/// Buffers that are lent and come back.
-#[derive(Debug, Default)]
-struct Pool(Mutex<Vec<Vec<f64>>>);
+/// A number whose scratch is kept.
+pub(crate) trait Pooled: Number {
+    fn pool(ldl: &SparseLdl) -> &Pool<Self>;
+}
 
-impl Pool {
-    fn with<T>(&self, len: usize, work: impl FnOnce(&mut [f64]) -> T) -> T {
+impl Pooled for f64 {
+    fn pool(ldl: &SparseLdl) -> &Pool<f64> {
+        &ldl.scratch
+    }
+}
+
+impl Pooled for f32 {
+    fn pool(ldl: &SparseLdl) -> &Pool<f32> {
+        &ldl.single
+    }
+}
+
+/// Buffers that are lent and come back.
+#[derive(Debug)]
+pub(crate) struct Pool<T>(Mutex<Vec<Vec<T>>>);
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Number> Pool<T> {
+    fn with<O>(&self, len: usize, work: impl FnOnce(&mut [T]) -> O) -> O {
         let lock = || self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut buffer = lock().pop().unwrap_or_default();
         if buffer.len() < len {
-            buffer.resize(len, 0.0);
+            buffer.resize(len, T::ZERO);
         }
         let result = work(&mut buffer[..len]);
         lock().push(buffer);

@@ -4,12 +4,11 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::kernel::{
-    BLOCK, LargeProduct, Multipliers, Panel, PivotRule, ROWS, factor_block, solve_rows,
-    subtract_product,
+    BLOCK, Multipliers, Panel, PivotRule, Product, ROWS, divide_columns, factor_block, solve_rows,
 };
 use super::pattern::NONE;
 use super::plan::{Front, Plan, Stage};
-use crate::lanes::{Kernel, LaneTask, call};
+use crate::lanes::{Kernel, LaneTask, Number, call};
 
 /// Fused multiply-adds from which on the matrix product for large matrices is faster.
 const LARGE_PRODUCT: usize = 64 * 64 * 32;
@@ -19,12 +18,12 @@ const THREADS: usize = 1 << 22;
 const CHUNK: usize = 256;
 
 /// One factorization.
-pub(super) struct Factorize<'a> {
+pub(super) struct Factorize<'a, T> {
     pub(super) plan: &'a Plan,
-    pub(super) matrix: &'a [f64],
-    pub(super) factor: &'a mut [f64],
+    pub(super) matrix: &'a [T],
+    pub(super) factor: &'a mut [T],
     /// [`Plan::stack_len`] numbers, then [`scratch_len`].
-    pub(super) scratch: &'a mut [f64],
+    pub(super) scratch: &'a mut [T],
     pub(super) rule: PivotRule<'a>,
 }
 
@@ -32,7 +31,7 @@ pub(super) struct Factorize<'a> {
 pub(super) fn scratch_len(plan: &Plan) -> usize {
     let widest = plan.fronts.iter().map(|front| front.width).max().unwrap_or(0);
     let copied = plan.fronts.iter().map(|front| {
-        let packed = |columns| LargeProduct::packed_len(columns, front.width.min(BLOCK));
+        let packed = |columns| Product::<f64>::packed_len(columns, front.width.min(BLOCK));
         let of_block = if front.width > BLOCK { packed(front.width) } else { 0 };
         let of_front = if product_is_large(front) { packed(front.below) } else { 0 };
         of_block.max(of_front)
@@ -44,7 +43,7 @@ fn product_is_large(front: &Front) -> bool {
     front.width > BLOCK || front.width * front.below * front.below / 2 >= LARGE_PRODUCT
 }
 
-impl LaneTask for Factorize<'_> {
+impl<T: Number> LaneTask for Factorize<'_, T> {
     /// The least sign * pivot before any replacement.
     type Output = f64;
 
@@ -54,12 +53,12 @@ impl LaneTask for Factorize<'_> {
         assert!(matrix.len() == plan.place.len() && factor.len() == plan.factor_len);
         assert!(rule.signs.len() == plan.order);
         let (stack, scratch) = scratch.split_at_mut(plan.stack_len);
-        factor.fill(0.0);
+        factor.fill(T::ZERO);
         for (&value, &place) in matrix.iter().zip(&plan.place) {
             factor[place as usize] = value;
         }
         let mut least = f64::INFINITY;
-        let mut multipliers: Multipliers = [0.0; _];
+        let mut multipliers: Multipliers<T> = [T::ZERO; _];
         for stage in &plan.stages {
             match *stage {
                 Stage::Slender { first, last, step, target } => {
@@ -67,20 +66,22 @@ impl LaneTask for Factorize<'_> {
                 }
                 Stage::Front(index) => {
                     let front = &plan.fronts[index];
-                    if front.is_leaf {
-                        stack[front.update..][..front.below * front.below].fill(0.0);
-                    }
                     eliminate_front(
                         simd,
                         front,
                         &mut factor[front.panel..][..front.width * front.height()],
-                        &mut stack[front.update..][..front.below * front.below],
                         scratch,
                         &mut multipliers,
                         |column, pivot| rule.apply(front.start + column, pivot, &mut least),
                     );
-                    if front.parent != NONE {
-                        add_to_parent(plan, front, factor, stack);
+                    let work = (&mut *scratch, &mut multipliers);
+                    if front.updates_parent() {
+                        update_parent(simd, plan, front, (factor, stack), work);
+                    } else {
+                        update_own(simd, front, (factor, stack), work);
+                        if front.parent != NONE {
+                            add_to_parent(plan, front, factor, stack);
+                        }
                     }
                 }
             }
@@ -91,9 +92,9 @@ impl LaneTask for Factorize<'_> {
 
 /// Right-looking elimination, column by column.
 #[inline(always)]
-fn eliminate_slender(
+fn eliminate_slender<T: Number>(
     plan: &Plan,
-    factor: &mut [f64],
+    factor: &mut [T],
     (first, last, step, target): (usize, usize, usize, usize),
     rule: PivotRule,
     least: &mut f64,
@@ -102,7 +103,7 @@ fn eliminate_slender(
     let mut targets = plan.targets[target..].iter();
     for (column, start) in starts.windows(2).enumerate() {
         let (start, end) = (start[0] as usize, start[1] as usize);
-        let inverse = 1.0 / rule.apply(step + column, factor[start], least);
+        let inverse = T::ONE / rule.apply(step + column, factor[start], least);
         factor[start] = inverse;
         for b in start + 1..end {
             let multiplier = factor[b] * inverse;
@@ -116,22 +117,26 @@ fn eliminate_slender(
     }
 }
 
+/// Eliminates the columns of a front; the first numbers of `scratch` are then its pivots.
 #[inline(always)]
-fn eliminate_front<S: Simd>(
+fn eliminate_front<S: Simd, T: Number>(
     simd: S,
     front: &Front,
-    panel: &mut [f64],
-    update: &mut [f64],
-    scratch: &mut [f64],
-    multipliers: &mut Multipliers,
-    mut pivot: impl FnMut(usize, f64) -> f64,
+    panel: &mut [T],
+    scratch: &mut [T],
+    multipliers: &mut Multipliers<T>,
+    mut pivot: impl FnMut(usize, T) -> T,
 ) {
-    let (width, below, height) = (front.width, front.below, front.height());
-    assert!(panel.len() == width * height && update.len() == below * below);
+    let (width, height) = (front.width, front.height());
+    assert!(panel.len() == width * height);
     let (pivots, scratch) = scratch.split_at_mut(width);
-    // All access from here on is by these pointers.
+    // All access from here on is by this pointer.
     let panel = Panel { at: panel.as_mut_ptr(), height };
-    let update = Panel { at: update.as_mut_ptr(), height: below };
+    if front.is_diagonal {
+        // SAFETY: the panel is `width * height`.
+        unsafe { divide_columns(simd, panel, pivots, pivot) };
+        return;
+    }
     let mut first = 0;
     while first < width {
         let last = (first + BLOCK).min(width);
@@ -150,43 +155,123 @@ fn eliminate_front<S: Simd>(
             unsafe {
                 let to = Panel { at: panel.entry(last, last), height };
                 let (block, columns) = ((first, last), (last, width));
-                subtract_large(simd, LargeProduct { panel, block, pivots, columns, to }, scratch);
+                subtract_large(simd, Product { panel, block, pivots, columns, to }, scratch);
             }
         }
         first = last;
     }
-    if product_is_large(front) {
-        for (index, pivots) in pivots.chunks(BLOCK).enumerate() {
-            let block = (index * BLOCK, index * BLOCK + pivots.len());
-            let columns = (width, height);
-            // SAFETY: the update matrix is `below * below`.
-            unsafe {
-                let product = LargeProduct { panel, block, pivots, columns, to: update };
-                subtract_large(simd, product, scratch);
-            }
+}
+
+/// Subtracts the product of an eliminated front from its update matrix.
+#[inline(always)]
+fn update_own<S: Simd, T: Number>(
+    simd: S,
+    front: &Front,
+    (factor, stack): (&mut [T], &mut [T]),
+    work: (&mut [T], &mut Multipliers<T>),
+) {
+    let below = front.below;
+    let update = &mut stack[front.update..][..below * below];
+    if front.is_leaf {
+        update.fill(T::ZERO);
+    }
+    let update = Panel { at: update.as_mut_ptr(), height: below };
+    let panel = &mut factor[front.panel..][..front.width * front.height()];
+    let columns = (front.width, front.height());
+    // SAFETY: the update matrix is `below * below`, the panel `width * height`.
+    unsafe { subtract_front(simd, front, (panel.as_mut_ptr(), columns, update), work) }
+}
+
+/// Subtracts the product of an eliminated front from the front of its parent, see
+/// [`Front::updates_parent`].
+#[inline(always)]
+fn update_parent<S: Simd, T: Number>(
+    simd: S,
+    plan: &Plan,
+    front: &Front,
+    (factor, stack): (&mut [T], &mut [T]),
+    (scratch, multipliers): (&mut [T], &mut Multipliers<T>),
+) {
+    let parent = &plan.fronts[front.parent as usize];
+    let above = &mut stack[parent.update..][..parent.below * parent.below];
+    if front.is_first {
+        above.fill(T::ZERO);
+    }
+    let above = Panel { at: above.as_mut_ptr(), height: parent.below };
+    assert!(front.panel + front.width * front.height() <= factor.len());
+    assert!(parent.panel + parent.width * parent.height() <= factor.len());
+    let Some(&place) = plan.relative_of(front).first() else { return };
+    let place = place as usize;
+    let eliminated = front.below.min(parent.width.saturating_sub(place));
+    let middle = front.width + eliminated;
+    let factor = factor.as_mut_ptr();
+    // SAFETY: the panels are `width * height` numbers of the factor, by the assertions, and do not
+    // overlap; the update matrix of the parent is `below * below`; and the rows of the front lie in
+    // that of the parent from `place` on.
+    unsafe {
+        let panel = factor.add(front.panel);
+        let of_parent = Panel { at: factor.add(parent.panel), height: parent.height() };
+        if eliminated > 0 {
+            let to = Panel { at: of_parent.entry(place, place), ..of_parent };
+            let product = (panel, (front.width, middle), to);
+            subtract_front(simd, front, product, (&mut *scratch, &mut *multipliers));
         }
-    } else if below > 0 {
-        // SAFETY: sizes are asserted above, and width <= BLOCK.
-        unsafe {
-            subtract_product(simd, panel, (width, below), pivots, update.at, multipliers);
+        if middle < front.height() {
+            let first = (place + eliminated) - parent.width;
+            let to = Panel { at: above.entry(first, first), ..above };
+            let product = (panel, (middle, front.height()), to);
+            subtract_front(simd, front, product, (scratch, multipliers));
         }
     }
 }
 
+/// Subtracts the columns `columns` of the product of an eliminated front, whose pivots are the
+/// first numbers of the scratch, from `to`.
+///
+/// # Safety
+/// `panel` is that of the front; `to` has room for the product and does not overlap it; and nobody
+/// else uses either.
+#[inline(always)]
+unsafe fn subtract_front<S: Simd, T: Number>(
+    simd: S,
+    front: &Front,
+    (panel, columns, to): (*mut T, (usize, usize), Panel<T>),
+    (scratch, multipliers): (&mut [T], &mut Multipliers<T>),
+) {
+    let (pivots, scratch) = scratch.split_at_mut(front.width);
+    let panel = Panel { at: panel, height: front.height() };
+    if product_is_large(front) {
+        for (index, pivots) in pivots.chunks(BLOCK).enumerate() {
+            let block = (index * BLOCK, index * BLOCK + pivots.len());
+            // SAFETY: by the caller.
+            unsafe { subtract_large(simd, Product { panel, block, pivots, columns, to }, scratch) };
+        }
+    } else {
+        let product = Product { panel, block: (0, front.width), pivots, columns, to };
+        // SAFETY: by the caller; the product is not large, so its depth is at most BLOCK.
+        unsafe { product.subtract(simd, multipliers) };
+    }
+}
+
 /// Completes columns `first..last` of a tall panel in the rows from `last` on.
-fn solve_in_threads<S: Simd>(simd: S, panel: Panel, (first, last): (usize, usize), pivots: &[f64]) {
-    struct Chunk<'a, S> {
+fn solve_in_threads<S: Simd, T: Number>(
+    simd: S,
+    panel: Panel<T>,
+    (first, last): (usize, usize),
+    pivots: &[T],
+) {
+    struct Chunk<'a, S, T> {
         simd: S,
-        panel: Panel,
+        panel: Panel<T>,
         columns: (usize, usize),
         rows: (usize, usize),
-        pivots: &'a [f64],
+        pivots: &'a [T],
     }
-    impl<S: Simd> Kernel for Chunk<'_, S> {
+    impl<S: Simd, T: Number> Kernel for Chunk<'_, S, T> {
         type Output = ();
         #[inline(always)]
         fn run(self) {
-            let mut multipliers: Multipliers = [0.0; _];
+            let mut multipliers: Multipliers<T> = [T::ZERO; _];
             let Self { simd, panel, columns, rows, pivots } = self;
             // SAFETY: `factor_block` was called for these columns, and the rows lie below them.
             unsafe { solve_rows(simd, panel, columns, rows, &mut multipliers, pivots) }
@@ -205,14 +290,14 @@ fn solve_in_threads<S: Simd>(simd: S, panel: Panel, (first, last): (usize, usize
 /// # Safety
 /// The panel of the product and its matrix have the sizes it says, the matrix does not overlap with
 /// the columns of the block, and nobody else uses either.
-unsafe fn subtract_large<S: Simd>(simd: S, product: LargeProduct<'_>, scratch: &mut [f64]) {
-    struct Chunk<'a, S> {
+unsafe fn subtract_large<S: Simd, T: Number>(simd: S, product: Product<'_, T>, scratch: &mut [T]) {
+    struct Chunk<'a, S, T> {
         simd: S,
-        product: LargeProduct<'a>,
+        product: Product<'a, T>,
         rows: (usize, usize),
-        multipliers: &'a [f64],
+        multipliers: &'a [T],
     }
-    impl<S: Simd> Kernel for Chunk<'_, S> {
+    impl<S: Simd, T: Number> Kernel for Chunk<'_, S, T> {
         type Output = ();
         #[inline(always)]
         fn run(self) {
@@ -222,7 +307,7 @@ unsafe fn subtract_large<S: Simd>(simd: S, product: LargeProduct<'_>, scratch: &
         }
     }
     let (first, last) = product.columns;
-    let len = LargeProduct::packed_len(last - first, product.block.1 - product.block.0);
+    let len = Product::<T>::packed_len(last - first, product.block.1 - product.block.0);
     let multipliers = &mut scratch[..len];
     // SAFETY: by the caller.
     unsafe { product.pack(multipliers) };
@@ -243,7 +328,7 @@ unsafe fn subtract_large<S: Simd>(simd: S, product: LargeProduct<'_>, scratch: &
 
 /// Adds the update matrix of a front to the panel and the update matrix of its parent.
 #[inline(always)]
-fn add_to_parent(plan: &Plan, front: &Front, factor: &mut [f64], stack: &mut [f64]) {
+fn add_to_parent<T: Number>(plan: &Plan, front: &Front, factor: &mut [T], stack: &mut [T]) {
     let parent = &plan.fronts[front.parent as usize];
     let places = plan.relative_of(front);
     let below = front.below;
@@ -257,7 +342,7 @@ fn add_to_parent(plan: &Plan, front: &Front, factor: &mut [f64], stack: &mut [f6
         (&high[..below * below], &mut low[parent.update..][..length])
     };
     if front.is_first {
-        above.fill(0.0);
+        above.fill(T::ZERO);
     }
     let panel = &mut factor[parent.panel..][..parent.width * parent.height()];
     for (q, &place) in places.iter().enumerate() {
@@ -270,12 +355,12 @@ fn add_to_parent(plan: &Plan, front: &Front, factor: &mut [f64], stack: &mut [f6
         };
         let from = &update[q * below..][..below];
         let consecutive = q.max(front.consecutive_from);
-        for (&place, value) in places[q..consecutive].iter().zip(&from[q..consecutive]) {
+        for (&place, &value) in places[q..consecutive].iter().zip(&from[q..consecutive]) {
             column[place as usize - shift] += value;
         }
         let start = places[consecutive] as usize - shift;
         let tail = &from[consecutive..];
-        for (to, value) in column[start..][..tail.len()].iter_mut().zip(tail) {
+        for (to, &value) in column[start..][..tail.len()].iter_mut().zip(tail) {
             *to += value;
         }
     }

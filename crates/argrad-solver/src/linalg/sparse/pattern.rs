@@ -1,5 +1,6 @@
 //! Elimination order, elimination tree, and the pattern of the matrix in that order.
 
+use super::kernel::BLOCK;
 use crate::linalg::ordering::{bucket, minimum_degree, rows_of};
 use crate::program::Error;
 
@@ -8,7 +9,7 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Most entries below the diagonal of a column that is eliminated by itself.
 pub(super) const SLENDER: u32 = 10;
 /// Most columns of equal pattern that are made one dense block.
-const WIDEST_GROUP: u32 = 32;
+const WIDEST_GROUP: u32 = BLOCK as u32;
 
 /// Pattern of the matrix in elimination order.
 pub(super) struct Pattern {
@@ -19,6 +20,8 @@ pub(super) struct Pattern {
     pub(super) parent: Vec<u32>,
     /// Entries of each column of L, the diagonal included.
     pub(super) count: Vec<u32>,
+    /// Whether a column has the pattern of the one before and no entry in its row.
+    pub(super) is_apart: Vec<bool>,
     /// Lower triangle by columns: where each column starts in `rows`.
     pub(super) column_start: Vec<u32>,
     /// Rows ascending in each column, the diagonal first.
@@ -50,7 +53,9 @@ impl Pattern {
             let grouped = group_equal_columns(&mut tree);
             (tree.parent, tree.count, grouped)
         };
-        let post = postorder(&parent, &count, grouped);
+        let mut is_apart = vec![false; order];
+        let given = grouped.clone();
+        let post = postorder(&parent, &count, given);
         for step in &mut step {
             *step = post[*step as usize];
         }
@@ -58,11 +63,12 @@ impl Pattern {
         let mut moved_count = vec![0; order];
         for (j, &to) in post.iter().enumerate() {
             moved_count[to as usize] = count[j];
+            is_apart[to as usize] = grouped[j] != NONE;
             if parent[j] != NONE {
                 moved_parent[to as usize] = post[parent[j] as usize];
             }
         }
-        Self::in_order(entries, step, moved_parent, moved_count)
+        Self::in_order(entries, step, (moved_parent, moved_count, is_apart))
     }
 
     /// Entries of L.
@@ -74,8 +80,7 @@ impl Pattern {
     fn in_order(
         entries: &[(u32, u32)],
         step: Vec<u32>,
-        parent: Vec<u32>,
-        count: Vec<u32>,
+        (parent, count, is_apart): (Vec<u32>, Vec<u32>, Vec<bool>),
     ) -> Result<Self, Error> {
         let order = step.len();
         let place = |&(a, b): &(u32, u32)| {
@@ -115,6 +120,7 @@ impl Pattern {
             step,
             parent,
             count,
+            is_apart,
             column_start,
             rows,
             row_start,

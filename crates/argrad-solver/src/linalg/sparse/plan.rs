@@ -14,6 +14,9 @@ use crate::program::Error;
 /// widths up to `.0`.
 const MERGE: [(u32, f64); 4] = [(4, 0.8), (16, 0.5), (48, 0.2), (u32::MAX, 0.05)];
 
+/// Columns of a front that is merged with none, where no two of them touch.
+const WIDE: u32 = 48;
+
 /// A group of consecutive columns eliminated together.
 #[derive(Clone, Debug)]
 pub(super) struct Front {
@@ -37,11 +40,19 @@ pub(super) struct Front {
     pub(super) is_leaf: bool,
     /// Its update is the first that its parent gets.
     pub(super) is_first: bool,
+    /// No column has an entry in the row of another.
+    pub(super) is_diagonal: bool,
 }
 
 impl Front {
     pub(super) fn height(&self) -> usize {
         self.width + self.below
+    }
+
+    /// Whether its update consists of its own product alone and goes to consecutive rows of the
+    /// parent's front: then it needs no matrix of its own.
+    pub(super) fn updates_parent(&self) -> bool {
+        self.is_leaf && self.parent != NONE && self.consecutive_from == 0
     }
 }
 
@@ -293,6 +304,11 @@ fn find_fronts(pattern: &Pattern, is_slender: &[bool]) -> Vec<Front> {
             if child.end != chain.start || joined == NONE || joined >= chain.end {
                 break;
             }
+            // Columns that do not touch each other are best left so, where they are many.
+            let apart = |j: u32| pattern.is_apart[j as usize];
+            if child.end - child.start >= WIDE && (child.start + 1..child.end).all(apart) {
+                break;
+            }
             let below = count(chain.end - 1) - 1;
             let width = u64::from(chain.end - child.start);
             let child_width = u64::from(child.end - child.start);
@@ -325,6 +341,7 @@ fn find_fronts(pattern: &Pattern, is_slender: &[bool]) -> Vec<Front> {
                 parent: NONE,
                 is_leaf: true,
                 is_first: false,
+                is_diagonal: (chain.start + 1..chain.end).all(|j| pattern.is_apart[j as usize]),
             };
             rows_start += below;
             front

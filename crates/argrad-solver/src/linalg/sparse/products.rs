@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::lanes::{Kernel, V, call};
+use crate::lanes::{Kernel, Register, V, call};
 use crate::program::{Pattern, Structure};
 
 /// A matrix whose values lie in the order of its pattern from address `base` on.
@@ -41,15 +41,15 @@ impl SparseProducts {
     /// `px = P x`, `ax = A x`, `atz = A' z`.
     #[expect(clippy::too_many_arguments, reason = "one pass reads two vectors and writes three")]
     #[inline(always)]
-    pub(crate) fn multiply<S: Simd>(
+    pub(crate) fn multiply<S: Simd, T: Register<S>>(
         &self,
         simd: S,
-        values: &[V<S>],
-        x: &[V<S>],
-        z: &[V<S>],
-        px: &mut [V<S>],
-        ax: &mut [V<S>],
-        atz: &mut [V<S>],
+        values: &[T],
+        x: &[T],
+        z: &[T],
+        px: &mut [T],
+        ax: &mut [T],
+        atz: &mut [T],
     ) {
         call(simd, Multiply { simd, products: self, values, x, z, px, ax, atz });
     }
@@ -92,24 +92,24 @@ impl SparseProducts {
     }
 }
 
-struct Multiply<'a, S: Simd> {
+struct Multiply<'a, S, T> {
     simd: S,
     products: &'a SparseProducts,
-    values: &'a [V<S>],
-    x: &'a [V<S>],
-    z: &'a [V<S>],
-    px: &'a mut [V<S>],
-    ax: &'a mut [V<S>],
-    atz: &'a mut [V<S>],
+    values: &'a [T],
+    x: &'a [T],
+    z: &'a [T],
+    px: &'a mut [T],
+    ax: &'a mut [T],
+    atz: &'a mut [T],
 }
 
-impl<S: Simd> Kernel for Multiply<'_, S> {
+impl<S: Simd, T: Register<S>> Kernel for Multiply<'_, S, T> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self { simd, products, values, x, z, px, ax, atz } = self;
-        let zero = V::splat(simd, 0.0);
+        let zero = T::splat(simd, 0.0);
         px.fill(zero);
         ax.fill(zero);
         for (j, &xj) in x.iter().enumerate() {

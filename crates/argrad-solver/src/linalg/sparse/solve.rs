@@ -3,18 +3,18 @@
 use pulp::Simd;
 
 use super::plan::{Front, Plan, Stage};
-use crate::lanes::{LaneTask, MOST_LANES};
+use crate::lanes::{LaneTask, MOST_NUMBERS, Number, Register, numbers};
 
 /// Columns of a front taken together.
 const TILE: usize = 4;
 
 /// Solves for `R` right-hand sides, `[step][R]`, in place.
-pub(super) struct Solve<'a, const R: usize> {
+pub(super) struct Solve<'a, T, const R: usize> {
     pub(super) plan: &'a Plan,
-    pub(super) factor: &'a [f64],
-    pub(super) rhs: &'a mut [[f64; R]],
+    pub(super) factor: &'a [T],
+    pub(super) rhs: &'a mut [[T; R]],
     /// `R` times [`scratch_len`] numbers.
-    pub(super) scratch: &'a mut [f64],
+    pub(super) scratch: &'a mut [T],
 }
 
 /// Numbers that one right-hand side needs: those of the rows of a front.
@@ -22,7 +22,7 @@ pub(super) fn scratch_len(plan: &Plan) -> usize {
     plan.fronts.iter().map(Front::height).max().unwrap_or(0)
 }
 
-impl<const R: usize> LaneTask for Solve<'_, R> {
+impl<T: Number, const R: usize> LaneTask for Solve<'_, T, R> {
     type Output = ();
 
     #[inline(always)]
@@ -58,18 +58,18 @@ impl<const R: usize> LaneTask for Solve<'_, R> {
 
 /// Forward substitution of the slender columns `first..last`, which are eliminated from `step` on.
 #[inline(always)]
-fn forward_slender<const R: usize>(
+fn forward_slender<T: Number, const R: usize>(
     plan: &Plan,
-    factor: &[f64],
+    factor: &[T],
     (first, last): (usize, usize),
-    rhs: &mut [[f64; R]],
+    rhs: &mut [[T; R]],
     step: usize,
 ) {
     for column in first..last {
         let start = plan.slender_start[column] as usize;
         let x = rhs[step + column - first];
         let rows = plan.slender_rows_of(column);
-        for (&row, l) in rows.iter().zip(&factor[start + 1..]) {
+        for (&row, &l) in rows.iter().zip(&factor[start + 1..]) {
             for r in 0..R {
                 rhs[row as usize][r] -= l * x[r];
             }
@@ -79,18 +79,18 @@ fn forward_slender<const R: usize>(
 
 /// Division by the pivots, and backward substitution, of slender columns.
 #[inline(always)]
-fn backward_slender<const R: usize>(
+fn backward_slender<T: Number, const R: usize>(
     plan: &Plan,
-    factor: &[f64],
+    factor: &[T],
     (first, last): (usize, usize),
-    rhs: &mut [[f64; R]],
+    rhs: &mut [[T; R]],
     step: usize,
 ) {
     for column in (first..last).rev() {
         let start = plan.slender_start[column] as usize;
         let mut x = rhs[step + column - first].map(|x| x * factor[start]);
         let rows = plan.slender_rows_of(column);
-        for (&row, l) in rows.iter().zip(&factor[start + 1..]) {
+        for (&row, &l) in rows.iter().zip(&factor[start + 1..]) {
             for r in 0..R {
                 x[r] -= l * rhs[row as usize][r];
             }
@@ -101,23 +101,23 @@ fn backward_slender<const R: usize>(
 
 /// x := L^-1 x in the columns of the front, and its product with the rows below subtracted.
 #[inline(always)]
-fn forward<S: Simd, const R: usize>(
+fn forward<S: Simd, T: Number, const R: usize>(
     simd: S,
     plan: &Plan,
     front: &Front,
-    panel: &[f64],
-    rhs: &mut [[f64; R]],
-    scratch: &mut [f64],
+    panel: &[T],
+    rhs: &mut [[T; R]],
+    scratch: &mut [T],
 ) {
     let height = front.height();
-    let mut work = split::<R>(scratch, height);
+    let mut work = split::<T, R>(scratch, height);
     for (i, x) in rhs[front.start..][..front.width].iter().enumerate() {
         for r in 0..R {
             work[r][i] = x[r];
         }
     }
     for work in &mut work {
-        work[front.width..].fill(0.0);
+        work[front.width..].fill(T::ZERO);
     }
     let mut k = 0;
     while k < front.width {
@@ -132,10 +132,10 @@ fn forward<S: Simd, const R: usize>(
         }
         let from = &panel[k * height..];
         match columns {
-            1 => subtract_columns::<S, R, 1>(simd, from, k, &mut work),
-            2 => subtract_columns::<S, R, 2>(simd, from, k, &mut work),
-            3 => subtract_columns::<S, R, 3>(simd, from, k, &mut work),
-            _ => subtract_columns::<S, R, TILE>(simd, from, k, &mut work),
+            1 => subtract_columns::<S, T, R, 1>(simd, from, k, &mut work),
+            2 => subtract_columns::<S, T, R, 2>(simd, from, k, &mut work),
+            3 => subtract_columns::<S, T, R, 3>(simd, from, k, &mut work),
+            _ => subtract_columns::<S, T, R, TILE>(simd, from, k, &mut work),
         }
         k += columns;
     }
@@ -153,16 +153,16 @@ fn forward<S: Simd, const R: usize>(
 
 /// x := L'^-1 D^-1 x in the columns of the front, given x in the rows below.
 #[inline(always)]
-fn backward<S: Simd, const R: usize>(
+fn backward<S: Simd, T: Number, const R: usize>(
     simd: S,
     plan: &Plan,
     front: &Front,
-    panel: &[f64],
-    rhs: &mut [[f64; R]],
-    scratch: &mut [f64],
+    panel: &[T],
+    rhs: &mut [[T; R]],
+    scratch: &mut [T],
 ) {
     let height = front.height();
-    let mut work = split::<R>(scratch, height);
+    let mut work = split::<T, R>(scratch, height);
     for (i, x) in rhs[front.start..][..front.width].iter().enumerate() {
         let inverse = panel[i * (height + 1)];
         for r in 0..R {
@@ -180,10 +180,10 @@ fn backward<S: Simd, const R: usize>(
         let k = end - columns;
         let from = &panel[k * height..];
         match columns {
-            1 => subtract_products::<S, R, 1>(simd, from, k, &mut work),
-            2 => subtract_products::<S, R, 2>(simd, from, k, &mut work),
-            3 => subtract_products::<S, R, 3>(simd, from, k, &mut work),
-            _ => subtract_products::<S, R, TILE>(simd, from, k, &mut work),
+            1 => subtract_products::<S, T, R, 1>(simd, from, k, &mut work),
+            2 => subtract_products::<S, T, R, 2>(simd, from, k, &mut work),
+            3 => subtract_products::<S, T, R, 3>(simd, from, k, &mut work),
+            _ => subtract_products::<S, T, R, TILE>(simd, from, k, &mut work),
         }
         for t in (k..end).rev() {
             for u in t + 1..end {
@@ -203,7 +203,7 @@ fn backward<S: Simd, const R: usize>(
 }
 
 #[inline(always)]
-fn split<const R: usize>(scratch: &mut [f64], height: usize) -> [&mut [f64]; R] {
+fn split<T, const R: usize>(scratch: &mut [T], height: usize) -> [&mut [T]; R] {
     let mut pieces = scratch.chunks_exact_mut(height);
     std::array::from_fn(|_| pieces.next().expect("scratch for each right-hand side"))
 }
@@ -211,109 +211,116 @@ fn split<const R: usize>(scratch: &mut [f64], height: usize) -> [&mut [f64]; R] 
 /// Subtracts `C` columns times the entries `k..k + C` of the work from the entries behind: one
 /// fused multiply-add after the other, column by column, in each of them.
 #[inline(always)]
-fn subtract_columns<S: Simd, const R: usize, const C: usize>(
+fn subtract_columns<S: Simd, T: Number, const R: usize, const C: usize>(
     simd: S,
-    panel: &[f64],
+    panel: &[T],
     k: usize,
-    work: &mut [&mut [f64]; R],
+    work: &mut [&mut [T]; R],
 ) {
     let height = work[0].len();
-    let columns: [&[f64]; C] =
-        std::array::from_fn(|c| &panel[c * height..(c + 1) * height][k + C..]);
-    let columns = columns.map(|column| S::as_simd_f64s(column));
+    let columns: [&[T]; C] = std::array::from_fn(|c| &panel[c * height..(c + 1) * height][k + C..]);
+    let columns = columns.map(|column| T::registers(simd, column));
     for work in work {
-        let by: [S::f64s; C] = std::array::from_fn(|c| simd.splat_f64s(-work[k + c]));
-        let (head, tail) = S::as_mut_simd_f64s(&mut work[k + C..]);
+        let by: [T::Register<S>; C] = std::array::from_fn(|c| T::splat(simd, -work[k + c]));
+        let (head, tail) = T::registers_mut(simd, &mut work[k + C..]);
         for (i, to) in head.iter_mut().enumerate() {
             let mut sum = *to;
             for c in 0..C {
-                sum = simd.mul_add_f64s(columns[c].0[i], by[c], sum);
+                sum = columns[c].0[i].fma(by[c], sum);
             }
             *to = sum;
         }
         if !tail.is_empty() {
-            let mut sum = simd.partial_load_f64s(tail);
+            let mut sum = load(simd, tail);
             for c in 0..C {
-                sum = simd.mul_add_f64s(simd.partial_load_f64s(columns[c].1), by[c], sum);
+                sum = load(simd, columns[c].1).fma(by[c], sum);
             }
-            simd.partial_store_f64s(tail, sum);
+            store(simd, tail, sum);
         }
     }
 }
 
-/// Sums that a product consists of, whatever the number of lanes: entry i goes to sum i modulo
-/// this.
-const SUMS: usize = MOST_LANES;
+/// Less than a register of numbers, zeros behind.
+#[inline(always)]
+fn load<S: Simd, T: Number>(simd: S, values: &[T]) -> T::Register<S> {
+    // SAFETY: they may be read.
+    unsafe { T::load_first(simd, T::first(simd, values.len()), values.as_ptr()) }
+}
+
+/// The first numbers of a register.
+#[inline(always)]
+fn store<S: Simd, T: Number>(simd: S, values: &mut [T], register: T::Register<S>) {
+    // SAFETY: they may be written.
+    unsafe { T::store_first(simd, T::first(simd, values.len()), values.as_mut_ptr(), register) }
+}
 
 /// Subtracts the products of `C` columns and the work behind from its entries `k..k + C`.
 ///
-/// A product is [`SUMS`] sums, each in the order of the entries, of all entries and zeros up to a
-/// multiple of their number; then the upper half of the sums is added to the lower one until one is
-/// left.
+/// A product is as many sums as the widest register has numbers, whatever the instructions: entry i
+/// goes to sum i modulo their number, zeros fill the last ones up, and then the upper half of the
+/// sums is added to the lower one until one is left.
 #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
-fn subtract_products<S: Simd, const R: usize, const C: usize>(
+fn subtract_products<S: Simd, T: Number, const R: usize, const C: usize>(
     simd: S,
-    panel: &[f64],
+    panel: &[T],
     k: usize,
-    work: &mut [&mut [f64]; R],
+    work: &mut [&mut [T]; R],
 ) {
-    let registers = const { SUMS / S::F64_LANES };
+    let registers = const { T::MOST / numbers::<S, T>() };
     let height = work[0].len();
-    let columns: [&[f64]; C] =
-        std::array::from_fn(|c| &panel[c * height..(c + 1) * height][k + C..]);
-    let columns = columns.map(|column| S::as_simd_f64s(column));
+    let columns: [&[T]; C] = std::array::from_fn(|c| &panel[c * height..(c + 1) * height][k + C..]);
+    let columns = columns.map(|column| T::registers(simd, column));
     for work in work {
         let (front, behind) = work.split_at_mut(k + C);
-        let (head, tail) = S::as_simd_f64s(behind);
+        let (head, tail) = T::registers(simd, behind);
         // The first `registers` of each.
-        let mut sums = [[simd.splat_f64s(0.0); SUMS]; C];
+        let mut sums = [[T::splat(simd, T::ZERO); MOST_NUMBERS]; C];
         let whole = head.len() - head.len() % registers;
         for i in (0..whole).step_by(registers) {
             for p in 0..registers {
                 let x = head[i + p];
                 for c in 0..C {
-                    sums[c][p] = simd.mul_add_f64s(columns[c].0[i + p], x, sums[c][p]);
+                    sums[c][p] = columns[c].0[i + p].fma(x, sums[c][p]);
                 }
             }
         }
         let rest = head.len() - whole;
         if rest > 0 || !tail.is_empty() {
-            let entry = |(head, tail): (&[S::f64s], &[f64]), p: usize| match p {
+            let entry = |(head, tail): (&[T::Register<S>], &[T]), p: usize| match p {
                 p if p < rest => head[whole + p],
-                p if p == rest => simd.partial_load_f64s(tail),
-                _ => simd.splat_f64s(0.0),
+                p if p == rest => load(simd, tail),
+                _ => T::splat(simd, T::ZERO),
             };
             for p in 0..registers {
                 let x = entry((head, tail), p);
                 for c in 0..C {
-                    sums[c][p] = simd.mul_add_f64s(entry(columns[c], p), x, sums[c][p]);
+                    sums[c][p] = entry(columns[c], p).fma(x, sums[c][p]);
                 }
             }
         }
         for c in 0..C {
-            front[k + c] -= total(simd, &mut sums[c]);
+            front[k + c] -= total::<S, T>(simd, &mut sums[c]);
         }
     }
 }
 
-/// Adds the upper half of [`SUMS`] sums, several in each register, to the lower half until one is
-/// left.
+/// Adds the upper half of the sums, several in each register, to the lower half until one is left.
 #[inline(always)]
-fn total<S: Simd>(simd: S, sums: &mut [S::f64s; SUMS]) -> f64 {
-    let mut half = const { SUMS / S::F64_LANES } / 2;
+fn total<S: Simd, T: Number>(simd: S, sums: &mut [T::Register<S>; MOST_NUMBERS]) -> T {
+    let mut half = const { T::MOST / numbers::<S, T>() } / 2;
     while half > 0 {
         for p in 0..half {
-            sums[p] = simd.add_f64s(sums[p], sums[p + half]);
+            sums[p] = sums[p] + sums[p + half];
         }
         half /= 2;
     }
-    let mut lanes = [0.0; MOST_LANES];
-    S::as_mut_simd_f64s(&mut lanes).0[0] = sums[0];
-    let mut half = S::F64_LANES / 2;
+    let mut lanes = [T::ZERO; MOST_NUMBERS];
+    T::registers_mut(simd, &mut lanes).0[0] = sums[0];
+    let mut half = numbers::<S, T>() / 2;
     while half > 0 {
         for p in 0..half {
-            lanes[p] += lanes[p + half];
+            lanes[p] = lanes[p] + lanes[p + half];
         }
         half /= 2;
     }

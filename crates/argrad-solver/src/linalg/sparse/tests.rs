@@ -442,6 +442,63 @@ fn factors_and_solutions_are_the_same_bits_with_any_instructions() {
 }
 
 #[test]
+fn single_precision_solves_to_its_rounding_with_the_same_bits_for_any_instructions() {
+    for matrix in matrices_of_any_front() {
+        let order = matrix.signs.len();
+        let rhs: Vec<f64> = (0..order).map(|i| (i as f64).sin()).collect();
+        let found: Vec<Vec<u32>> = [Instructions::Scalar, Instructions::Avx2, Instructions::Detect]
+            .into_iter()
+            .map(|instructions| {
+                let signs = &matrix.signs;
+                let ldl = SparseLdl::new(order, &matrix.entries, signs, instructions, unlimited())
+                    .unwrap();
+                let single: Vec<f32> =
+                    matrix.matrix(&ldl).iter().map(|&value| value as f32).collect();
+                let mut factor = vec![f32::NAN; ldl.factor_len()];
+                let least = ldl.factor(&single, &mut factor, 1e-6, 1e-4);
+                assert!(least > 1e-4, "least pivot {least}");
+                let mut work = vec![0.0f32; order];
+                for (node, &step) in ldl.steps().iter().enumerate() {
+                    work[step as usize] = rhs[node] as f32;
+                }
+                ldl.solve(&factor, &mut work, 1);
+                let x: Vec<f64> =
+                    ldl.steps().iter().map(|&step| f64::from(work[step as usize])).collect();
+                let scale = x.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+                for (left, right) in matrix.product(&x).iter().zip(&rhs) {
+                    let residual = (left - right).abs();
+                    assert!(residual < 1e-4 * scale * (order as f64).sqrt(), "{residual}");
+                }
+                work.iter().map(|x| x.to_bits()).collect()
+            })
+            .collect();
+        assert!(found[1..].iter().all(|other| *other == found[0]), "order {order}");
+    }
+}
+
+/// The rows of a dense A and P, as in a quadratic program: the rows come first, in fronts of
+/// columns that do not touch each other, and update the front of the variables directly.
+#[test]
+fn rows_of_a_dense_program_are_fronts_that_update_their_parent() {
+    let (variables, rows) = (160, 130);
+    let mut entries = dense_entries(variables);
+    entries.extend((0..rows).flat_map(|i| (0..variables).map(move |j| (variables + i, j))));
+    let mut matrix = Quasidefinite::new(variables + rows, &entries, 3);
+    let negative = |node: usize| if node < variables { 1 } else { -1 };
+    for (node, sign) in matrix.signs.iter_mut().enumerate() {
+        *sign = negative(node);
+        matrix.diagonal[node] = f64::from(*sign) * (variables + rows) as f64;
+    }
+    let ldl = matrix.analyse();
+    let direct = ldl.plan.fronts.iter().filter(|front| front.updates_parent());
+    assert!(direct.filter(|front| front.is_diagonal).count() > 0, "{:?}", ldl.plan.fronts);
+    assert!(ldl.plan.fronts.iter().all(|front| front.width <= variables + kernel::BLOCK));
+    matrix.check();
+    let expected = bits_with_lanes(&matrix, 1);
+    assert!([2, 4, 8].iter().all(|&lanes| bits_with_lanes(&matrix, lanes) == expected));
+}
+
+#[test]
 fn malformed_entries_are_refused() {
     for (entries, expected) in [
         (vec![(1, 1)], "off-diagonal"),

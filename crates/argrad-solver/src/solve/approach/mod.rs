@@ -1,4 +1,4 @@
-//! The way to a solution in single precision, for quadratic programs in lanes.
+//! The way to a solution in single precision, for quadratic programs.
 //!
 //! The polish squares errors and works in double precision, so what leads to it needs neither all
 //! digits nor a certificate: a plain primal-dual method with Mehrotra's predictor and corrector and
@@ -23,6 +23,10 @@ use crate::system::memory::{ApproachVectors, State, Work};
 
 /// Residuals and gap, relative to their terms, at which a lane is handed over.
 const HANDOVER: f64 = 3e-4;
+/// The same in the sparse engine, whose systems are larger, for a mean product s z of at most the
+/// second of these: the rounding of f32 may let residuals come no nearer, which are the easier part
+/// for the polish, while the active rows are known.
+const SETTLED: [f64; 2] = [2e-3, 1e-6];
 /// Added to the diagonal of P and to that of H. The steps are those of a proximal method: what it
 /// leaves of a residual is its share of the step of z, which goes to zero with the steps.
 const REGULARIZATION: f64 = 1e-4;
@@ -263,7 +267,12 @@ impl<'r, S: Simd> Iteration<'r, S> {
     fn check_termination(&mut self, residuals: &Residuals<S>) {
         let scalar = |value: f64| Single::splat(self.simd, value);
         let largest = residuals.largest;
-        let near = self.live & largest.le(scalar(HANDOVER));
+        let mut near = largest.le(scalar(HANDOVER));
+        if self.analysis.kkt.takes_one_lane() {
+            let [rough, product] = SETTLED;
+            near = near | (largest.le(scalar(rough)) & residuals.mu.le(scalar(product)));
+        }
+        let near = self.live & near;
         let better = largest.lt(scalar(PROGRESS) * self.best);
         self.best = better.select(largest, self.best);
         self.stalled = better.select(self.zero, self.stalled + self.one);

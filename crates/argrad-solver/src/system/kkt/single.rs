@@ -6,14 +6,14 @@ use pulp::Simd;
 
 use super::{Factored, Kkt, SMALLEST_PIVOT};
 use crate::lanes::{Register, Single};
-use crate::linalg::{Pivots, Products, factor, solve};
+use crate::linalg::Pivots;
 
 impl Kkt {
     /// Multiplications of a factorization and of a solve in single precision, where there is one:
-    /// in lanes, with no rows eliminated beside it.
+    /// with no rows eliminated beside it.
     pub(crate) fn single_operations(&self) -> Option<(usize, usize)> {
-        let symbolic = self.factorization.in_lanes()?;
-        self.schur.is_empty().then(|| symbolic.operations())
+        let serves = self.has_factor() && self.schur.is_empty();
+        serves.then(|| self.factorization.operations())
     }
 
     /// Addresses of A and P in the value buffer: what `values` of [`Self::factor_single`] must hold
@@ -33,7 +33,6 @@ impl Kkt {
         workspace: Factored<'_, Single<S>>,
     ) {
         assert!(h.len() >= self.assembly.h_address.len() && values.len() == self.values_len);
-        let Some(symbolic) = self.factorization.in_lanes() else { return };
         let regularization = Single::splat(simd, regularization);
         self.assemble(simd, values, h, [regularization; 2]);
         let pivots = Pivots {
@@ -43,7 +42,7 @@ impl Kkt {
             inverse: workspace.inverse_pivots,
             least: &mut Single::splat(simd, 0.0),
         };
-        factor(simd, symbolic, values, pivots, workspace.scratch);
+        self.factorization.factor_single(simd, values, pivots, workspace.scratch);
     }
 
     /// `px = P x`, `ax = A x`, `atz = A' z`.
@@ -56,9 +55,7 @@ impl Kkt {
         (x, z): (&[Single<S>], &[Single<S>]),
         (px, ax, atz): (&mut [Single<S>], &mut [Single<S>], &mut [Single<S>]),
     ) {
-        if let Products::Blocks(blocks) = &self.products {
-            blocks.multiply(simd, values, x, z, px, ax, atz);
-        }
+        self.products.multiply(simd, values, x, z, px, ax, atz);
     }
 
     /// Solves the factored system for the right-hand side in `x` and `z`, in place.
@@ -71,13 +68,12 @@ impl Kkt {
         permuted: &mut [Single<S>],
         (x, z): (&mut [Single<S>], &mut [Single<S>]),
     ) {
-        let Some(symbolic) = self.factorization.in_lanes() else { return };
         let (work, _) = permuted[..self.step.len()].as_chunks_mut::<1>();
         let (of_x, of_z) = self.step.split_at(self.n);
         for (&step, &x) in of_x.iter().zip(x.iter()).chain(of_z.iter().zip(z.iter())) {
             work[step as usize] = [x];
         }
-        solve(simd, symbolic, values, inverse_pivots, work);
+        self.factorization.solve_single(simd, values, inverse_pivots, work);
         for (&step, x) in of_x.iter().zip(x).chain(of_z.iter().zip(z)) {
             [*x] = work[step as usize];
         }
