@@ -1,6 +1,6 @@
 //! The numbers of one large matrix, of which a register holds several: in either precision.
 
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use pulp::{MemMask, Simd};
 
@@ -23,6 +23,7 @@ pub(crate) trait Number:
     + Neg<Output = Self>
     + AddAssign
     + SubAssign
+    + MulAssign
     + 'static
 {
     /// Numbers side by side.

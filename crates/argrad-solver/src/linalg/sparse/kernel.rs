@@ -328,7 +328,7 @@ pub(super) unsafe fn divide_columns<S: Simd, T: Number>(
         let (head, tail) = T::registers_mut(simd, below);
         head.iter_mut().for_each(|entries| *entries *= inverse);
         let inverse = *diagonal;
-        tail.iter_mut().for_each(|entry| *entry = *entry * inverse);
+        tail.iter_mut().for_each(|entry| *entry *= inverse);
     }
 }
 
@@ -560,7 +560,7 @@ impl<T: Number> Tile<T> {
                 for c in 0..C {
                     let by = T::splat(simd, corner.inverse[c]);
                     for v in 0..V {
-                        sum[c][v] = sum[c][v] * by;
+                        sum[c][v] *= by;
                     }
                 }
             }

@@ -311,7 +311,7 @@ fn total<S: Simd, T: Number>(simd: S, sums: &mut [T::Register<S>; MOST_NUMBERS])
     let mut half = const { T::MOST / numbers::<S, T>() } / 2;
     while half > 0 {
         for p in 0..half {
-            sums[p] = sums[p] + sums[p + half];
+            sums[p] += sums[p + half];
         }
         half /= 2;
     }
@@ -320,7 +320,7 @@ fn total<S: Simd, T: Number>(simd: S, sums: &mut [T::Register<S>; MOST_NUMBERS])
     let mut half = numbers::<S, T>() / 2;
     while half > 0 {
         for p in 0..half {
-            lanes[p] = lanes[p] + lanes[p + half];
+            lanes[p] += lanes[p + half];
         }
         half /= 2;
     }
