@@ -123,3 +123,17 @@ def qp_only(case: Case) -> None:
     """
     if case.form != "qp":
         raise Unsupported("solves quadratic programs only")
+
+
+#: Variables of a dense program beyond which some libraries take minutes for a call.
+_MINUTES = 200
+
+
+def quick_only(case: Case) -> None:
+    """Refuses large dense programs, for libraries that take minutes there.
+
+    Raises:
+        Unsupported: the case is such a program.
+    """
+    if case.form == "qp" and case.cotangent.shape[1] > _MINUTES:
+        raise Unsupported("takes minutes for a call of this size")

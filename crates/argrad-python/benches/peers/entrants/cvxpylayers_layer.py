@@ -9,7 +9,7 @@ from cvxpylayers.torch import CvxpyLayer
 
 from .. import problems
 from ..cases import Case
-from .base import TorchRun, Unsupported
+from .base import TorchRun, Unsupported, quick_only
 
 #: Above this many parameters the dense derivative of one sample takes seconds.
 _DENSE_LIMIT = 15_000
@@ -30,6 +30,7 @@ class Diffcp:
 
     def variants(self, case: Case) -> list[str]:
         """Solver and derivative, as `solve_method, mode`."""
+        quick_only(case)
         size = sum(value.size for value in problems.values(case).values()) / case.batch
         modes = ["lsqr"] if size > _DENSE_LIMIT else ["lsqr", "dense"]
         return [f"{solver}, {mode}" for solver in ("Clarabel", "SCS") for mode in modes]
@@ -67,6 +68,7 @@ class Moreau(Diffcp):
 
     def variants(self, case: Case) -> list[str]:
         """One."""
+        quick_only(case)
         if case.form == "psd-projection":
             raise Unsupported("cvxpylayers passes no PSD cones to moreau")
         return ["default"]

@@ -9,6 +9,7 @@ from cvxpy.reductions.solvers.conic_solvers.scs_conif import dims_to_solver_dict
 
 from ..canonical import Canonical
 from ..cases import Case
+from .base import quick_only
 
 
 class Diffcp:
@@ -22,6 +23,7 @@ class Diffcp:
 
     def variants(self, case: Case) -> list[str]:
         """Solver and derivative, as `solve_method, mode`."""
+        quick_only(case)
         large = sum(value.size for value in case.data.values()) / case.batch > 15_000
         modes = ["lsqr"] if large else ["lsqr", "dense"]
         return [f"{solver}, {mode}" for solver in ("Clarabel", "SCS") for mode in modes]

@@ -8,7 +8,7 @@ import torch
 from qpth.qp import QPFunction
 
 from ..cases import Case
-from .base import TorchRun, qp_only, with_batch
+from .base import TorchRun, qp_only, quick_only, with_batch
 
 
 class Qpth:
@@ -23,6 +23,7 @@ class Qpth:
     def variants(self, case: Case) -> list[str]:
         """With and without its check of Q."""
         qp_only(case)
+        quick_only(case)
         return ["default", "check_Q_spd=False"]
 
     def prepare(self, case: Case, variant: str) -> TorchRun:
