@@ -133,7 +133,8 @@ unsafe fn eliminate_columns<S: Simd, T: Register<S>, const NC: usize>(
     // SAFETY: rows and columns below `width` of a width x width block.
     unsafe {
         // The triangle on the diagonal.
-        let mut x = gather_rows::<S, T, NC, NC>(simd, diag.add(k * width), width, diag, width, k);
+        let mut x =
+            gather_rows::<S, T, NC, NC>(simd, diag.add(k * width), width, diag, width, (0, k));
         let mut inverse = [T::splat(simd, 0.0); NC];
         for c in 0..NC {
             for p in 0..c {
@@ -181,7 +182,8 @@ unsafe fn eliminate_rows<S: Simd, T: Register<S>, const MR: usize, const NC: usi
 ) {
     // SAFETY: as for the caller.
     unsafe {
-        let x = solve_columns::<S, T, MR, NC>(simd, diag.add(i * width), width, diag, width, k);
+        let rows = diag.add(i * width);
+        let x = solve_columns::<S, T, MR, NC>(simd, rows, width, diag, width, (0, k));
         for (r, x) in x.iter().enumerate() {
             for c in 0..NC {
                 *diag.add((k + c) * width + i + r) = x[c] * inverse[c];
@@ -206,43 +208,47 @@ unsafe fn solve_panel<S: Simd, T: Register<S>>(
             let row = panel.add(i * width);
             let left = rows - i;
             if left >= 4 {
-                solve_rows::<S, T, 4>(simd, diag, row, width);
+                solve_rows::<S, T, 4>(simd, diag, row, width, node.begin(i, i + 4));
                 i += 4;
             } else if left >= 2 {
-                solve_rows::<S, T, 2>(simd, diag, row, width);
+                solve_rows::<S, T, 2>(simd, diag, row, width, node.begin(i, i + 2));
                 i += 2;
             } else {
-                solve_rows::<S, T, 1>(simd, diag, row, width);
+                solve_rows::<S, T, 1>(simd, diag, row, width, node.begin(i, i + 1));
                 i += 1;
             }
         }
     }
 }
 
-/// Forward substitution of MR rows against the whole triangle.
+/// Forward substitution of MR rows, which are zero before column `begin`, against the triangle.
 #[inline(always)]
 unsafe fn solve_rows<S: Simd, T: Register<S>, const MR: usize>(
     simd: S,
     diag: *const T,
     rows: *mut T,
     width: usize,
+    begin: usize,
 ) {
-    let mut k = 0;
+    let mut k = begin;
     while k < width {
+        let columns = (begin, k);
         // SAFETY: columns k.. of MR rows and of the triangle.
         unsafe {
             match width - k {
-                1 => _ = solve_columns::<S, T, MR, 1>(simd, rows, width, diag, width, k),
-                2 => _ = solve_columns::<S, T, MR, 2>(simd, rows, width, diag, width, k),
-                _ => _ = solve_columns::<S, T, MR, COLUMNS>(simd, rows, width, diag, width, k),
+                1 => _ = solve_columns::<S, T, MR, 1>(simd, rows, width, diag, width, columns),
+                2 => _ = solve_columns::<S, T, MR, 2>(simd, rows, width, diag, width, columns),
+                _ => {
+                    solve_columns::<S, T, MR, COLUMNS>(simd, rows, width, diag, width, columns);
+                }
             }
         }
         k += COLUMNS;
     }
 }
 
-/// Columns `k..k + NC` of a forward substitution of MR rows whose earlier columns are done; stores
-/// and returns them.
+/// Columns `k..k + NC` of a forward substitution of MR rows whose columns `begin..k` are done and
+/// those before zero; stores and returns them.
 #[expect(clippy::needless_range_loop, reason = "the index is that of the formula")]
 #[inline(always)]
 unsafe fn solve_columns<S: Simd, T: Register<S>, const MR: usize, const NC: usize>(
@@ -251,11 +257,11 @@ unsafe fn solve_columns<S: Simd, T: Register<S>, const MR: usize, const NC: usiz
     stride: usize,
     diag: *const T,
     width: usize,
-    k: usize,
+    (begin, k): (usize, usize),
 ) -> [[T; NC]; MR] {
     // SAFETY: columns up to k + NC of MR rows and of the triangle.
     unsafe {
-        let mut x = gather_rows::<S, T, MR, NC>(simd, rows, stride, diag, width, k);
+        let mut x = gather_rows::<S, T, MR, NC>(simd, rows, stride, diag, width, (begin, k));
         for c in 1..NC {
             for p in 0..c {
                 let l = *diag.add((k + p) * width + k + c);
@@ -273,7 +279,7 @@ unsafe fn solve_columns<S: Simd, T: Register<S>, const MR: usize, const NC: usiz
     }
 }
 
-/// Entries `k..k + NC` of MR rows, less the product of their earlier columns with L'.
+/// Entries `k..k + NC` of MR rows, less the product of their columns `begin..k` with L'.
 #[inline(always)]
 unsafe fn gather_rows<S: Simd, T: Register<S>, const MR: usize, const NC: usize>(
     simd: S,
@@ -281,7 +287,7 @@ unsafe fn gather_rows<S: Simd, T: Register<S>, const MR: usize, const NC: usize>
     stride: usize,
     diag: *const T,
     width: usize,
-    k: usize,
+    (begin, k): (usize, usize),
 ) -> [[T; NC]; MR] {
     // SAFETY: columns up to k + NC of MR rows and of the triangle.
     unsafe {
@@ -291,7 +297,7 @@ unsafe fn gather_rows<S: Simd, T: Register<S>, const MR: usize, const NC: usize>
                 *x = *rows.add(r * stride + k + c);
             }
         }
-        for p in 0..k {
+        for p in begin..k {
             let mut l = [T::splat(simd, 0.0); NC];
             for (c, l) in l.iter_mut().enumerate() {
                 *l = *diag.add(p * width + k + c);

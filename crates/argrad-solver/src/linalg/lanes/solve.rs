@@ -103,10 +103,12 @@ impl<T> System<T> {
             while i < count {
                 let (at, rows) = (panel.add(i * width), rows.add(i));
                 if count - i >= 4 {
-                    subtract_rows::<S, T, R, 4>(zero, at, width, x, rhs, rows);
+                    let columns = (node.begin(i, i + 4), width);
+                    subtract_rows::<S, T, R, 4>(zero, at, columns, x, rhs, rows);
                     i += 4;
                 } else {
-                    subtract_rows::<S, T, R, 1>(zero, at, width, x, rhs, rows);
+                    let columns = (node.begin(i, i + 1), width);
+                    subtract_rows::<S, T, R, 1>(zero, at, columns, x, rhs, rows);
                     i += 1;
                 }
             }
@@ -232,12 +234,12 @@ unsafe fn substitute<S: Simd, T: Register<S>, const R: usize, const N: usize>(
     }
 }
 
-/// rhs(rows) -= panel x, for N rows.
+/// rhs(rows) -= panel x, for N rows, which are zero before column `begin`.
 #[inline(always)]
 unsafe fn subtract_rows<S: Simd, T: Register<S>, const R: usize, const N: usize>(
     zero: T,
     panel: *const T,
-    width: usize,
+    (begin, width): (usize, usize),
     x: *const [T; R],
     rhs: *mut [T; R],
     rows: *const u32,
@@ -245,7 +247,7 @@ unsafe fn subtract_rows<S: Simd, T: Register<S>, const R: usize, const N: usize>
     // SAFETY: N rows of the panel of `width` columns; row indices inside the right-hand side.
     unsafe {
         let mut sums = [[zero; R]; N];
-        for k in 0..width {
+        for k in begin..width {
             let known = *x.add(k);
             for (i, sums) in sums.iter_mut().enumerate() {
                 let entry = *panel.add(i * width + k);

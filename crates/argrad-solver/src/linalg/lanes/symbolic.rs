@@ -1,9 +1,10 @@
 //! Supernodes and index lists of an LDL' factorization, computed once per structure.
 //!
 //! Columns are grouped into two kinds of supernodes, both stored as rows of contiguous columns:
-//! - *dense*: a chain of columns with nested patterns; a dense triangle on the diagonal and a dense
-//!   panel below. Chains are cut to [`Symbolic::PANEL`] columns, which blocks a large dense matrix
-//!   for the cache;
+//! - *dense*: a chain of columns with nested patterns; a dense triangle on the diagonal and a panel
+//!   below, whose rows begin where they have their first entry. Chains are merged where columns are
+//!   nested but for few rows, if that is less work, and cut to [`Symbolic::PANEL`] columns, which
+//!   blocks a large dense matrix for the cache;
 //! - *diagonal*: columns of equal pattern that do not touch each other, such as the rows of a
 //!   nonnegative cone. Their elimination is one scaled rank-k update, with no triangle.
 //!
@@ -33,6 +34,9 @@ pub(crate) struct Supernode {
     pub(crate) panel: usize,
     /// Rows below, ascending steps.
     pub(crate) rows: Vec<u32>,
+    /// The first column of each row that may have an entry there: what is before it is zero. Empty
+    /// where all rows begin at column 0.
+    first: Vec<u32>,
     /// Where the outer product of the panel goes.
     pub(crate) updates: Vec<Update>,
 }
@@ -99,12 +103,19 @@ impl Symbolic {
     /// Multiplications of a factorization and of a solve.
     pub(crate) fn operations(&self) -> (usize, usize) {
         let mut operations = (0, 0);
-        for Supernode { kind, width, rows, .. } in &self.supernodes {
-            let (width, below) = (*width, rows.len());
-            operations.0 += width * below * (below + 1) / 2;
-            operations.1 += width * (1 + 2 * below);
-            if *kind == Kind::Dense {
-                operations.0 += width * width * width / 6 + width * width * below / 2;
+        for node in &self.supernodes {
+            let width = node.width;
+            for column in 0..width {
+                let begun = node.first.iter().filter(|&&first| first as usize <= column).count();
+                let below = if node.first.is_empty() { node.rows.len() } else { begun };
+                operations.0 += below * (below + 1) / 2;
+                operations.1 += 1 + 2 * below;
+                if node.kind == Kind::Dense {
+                    operations.0 += column * below;
+                }
+            }
+            if node.kind == Kind::Dense {
+                operations.0 += width * width * width / 6;
                 operations.1 += width * width;
             }
         }
@@ -158,6 +169,14 @@ impl Symbolic {
 }
 
 impl Supernode {
+    /// The first column in which one of the rows `first..last` may have an entry.
+    #[inline(always)]
+    pub(super) fn begin(&self, first: usize, last: usize) -> usize {
+        self.first.get(first..last).map_or(0, |rows| {
+            rows.iter().fold(u32::MAX, |least, &column| least.min(column)) as usize
+        })
+    }
+
     /// Address of column 0 of this supernode in row `step`.
     fn row_address(&self, step: usize) -> usize {
         if step < self.start + self.width {
@@ -185,19 +204,57 @@ fn group_equal_columns(graph: &Graph, perm: Vec<usize>) -> Vec<usize> {
     order.into_iter().map(|j| perm[j]).collect()
 }
 
-fn find_supernodes(columns: &[Vec<u32>]) -> Vec<Supernode> {
-    let supernode = |kind, start: usize, width: usize| Supernode {
-        kind,
-        start,
-        width,
-        diag: 0,
-        panel: 0,
-        rows: columns[start + width - 1].clone(),
-        updates: Vec::new(),
-    };
+/// Consecutive columns for one or several supernodes.
+#[derive(Clone, Copy)]
+struct Chain {
+    kind: Kind,
+    start: usize,
+    end: usize,
+}
+
+/// The first of the columns `start..end` in which each of the rows below has an entry, counted from
+/// `start`.
+fn first_columns(columns: &[Vec<u32>], start: usize, end: usize, rows: &[u32]) -> Vec<u32> {
+    let mut first = vec![(end - start) as u32; rows.len()];
+    for column in (start..end).rev() {
+        let mut at = 0;
+        for &row in columns[column].iter().skip_while(|&&row| (row as usize) < end) {
+            at += rows[at..].partition_point(|&other| other < row);
+            first[at] = (column - start) as u32;
+        }
+    }
+    first
+}
+
+impl Chain {
+    /// Predicted time of a factorization and the solves that belong to it, in fused
+    /// multiply-adds: what is loaded and stored to be changed counts more than the change.
+    fn cost(&self, columns: &[Vec<u32>]) -> usize {
+        /// For an entry of the result that is changed, for one of the factor, for a supernode.
+        const ENTRY: usize = 4;
+        const FACTOR: usize = 8;
+        const NODE: usize = 100;
+        let Self { start, end, .. } = *self;
+        let (width, rows) = (end - start, &columns[end - 1]);
+        let mut cost = NODE + ENTRY * rows.len() * (rows.len() + 1) / 2;
+        cost += width * width * width / 6 + FACTOR * width * width / 2;
+        let mut begun = vec![0; width];
+        let first = first_columns(columns, start, end, rows);
+        first.into_iter().for_each(|first| begun[first as usize] += 1);
+        let mut below = 0;
+        for (column, begun) in begun.into_iter().enumerate() {
+            below += begun;
+            cost += below * (below + 1) / 2 + column * below + FACTOR * below;
+        }
+        cost
+    }
+}
+
+/// Chains of columns: equal ones, and nested ones as long as they are.
+fn find_chains(columns: &[Vec<u32>]) -> Vec<Chain> {
     let order = columns.len();
     let equals_next = |j: usize| j + 1 < order && columns[j] == columns[j + 1];
-    let mut supernodes = Vec::new();
+    let mut chains = Vec::new();
     let mut start = 0;
     while start < order {
         let mut end = start + 1;
@@ -205,7 +262,7 @@ fn find_supernodes(columns: &[Vec<u32>]) -> Vec<Supernode> {
             while equals_next(end - 1) {
                 end += 1;
             }
-            supernodes.push(supernode(Kind::Diagonal, start, end - start));
+            chains.push(Chain { kind: Kind::Diagonal, start, end });
         } else {
             let nested = |j: usize| {
                 columns[j].first() == Some(&(j as u32 + 1))
@@ -214,14 +271,66 @@ fn find_supernodes(columns: &[Vec<u32>]) -> Vec<Supernode> {
             while nested(end - 1) && !equals_next(end) {
                 end += 1;
             }
-            let mut first = start;
-            for width in panel_widths(end - start) {
-                let kind = if width == 1 { Kind::Diagonal } else { Kind::Dense };
-                supernodes.push(supernode(kind, first, width));
-                first += width;
-            }
+            chains.push(Chain { kind: Kind::Dense, start, end });
         }
         start = end;
+    }
+    chains
+}
+
+/// Joins chains with the one that follows where they are its child in the elimination tree and the
+/// work is less. Columns that no other column updates stay apart: they are static.
+fn merge_chains(columns: &[Vec<u32>], chains: Vec<Chain>) -> Vec<Chain> {
+    let mut is_updated = vec![false; columns.len()];
+    for column in columns {
+        let rows = column.split_last().map_or(&[][..], |(_, rows)| rows);
+        rows.iter().for_each(|&row| is_updated[row as usize] = true);
+    }
+    let mut merged: Vec<Chain> = Vec::new();
+    for mut chain in chains {
+        while let Some(&child) = merged.last() {
+            let joined =
+                columns[child.end - 1].first().is_some_and(|&row| (row as usize) < chain.end);
+            let whole = Chain { start: child.start, ..chain };
+            if !joined
+                || !is_updated[child.start]
+                || [child.kind, chain.kind].contains(&Kind::Diagonal)
+                || whole.end - whole.start > Symbolic::PANEL
+                || whole.cost(columns) > child.cost(columns) + chain.cost(columns)
+            {
+                break;
+            }
+            chain = whole;
+            merged.pop();
+        }
+        merged.push(chain);
+    }
+    merged
+}
+
+fn find_supernodes(columns: &[Vec<u32>]) -> Vec<Supernode> {
+    let mut supernodes = Vec::new();
+    for chain in merge_chains(columns, find_chains(columns)) {
+        let supernode = |kind, start: usize, end: usize| {
+            let later = end as u32..chain.end as u32;
+            let rows: Vec<u32> = later.chain(columns[chain.end - 1].iter().copied()).collect();
+            let mut first = first_columns(columns, start, end, &rows);
+            if first.iter().all(|&column| column == 0) {
+                first.clear();
+            }
+            let (width, updates) = (end - start, Vec::new());
+            Supernode { kind, start, width, diag: 0, panel: 0, rows, first, updates }
+        };
+        if chain.kind == Kind::Diagonal {
+            supernodes.push(supernode(Kind::Diagonal, chain.start, chain.end));
+            continue;
+        }
+        let mut start = chain.start;
+        for width in panel_widths(chain.end - chain.start) {
+            let kind = if width == 1 { Kind::Diagonal } else { Kind::Dense };
+            supernodes.push(supernode(kind, start, start + width));
+            start += width;
+        }
     }
     supernodes
 }

@@ -4,7 +4,8 @@ use pulp::{Scalar, Scalar128b, Scalar256b, Scalar512b, Simd};
 
 use super::factor::factor;
 use super::solve::solve;
-use super::tile::{SCRATCH, with_tile_width};
+use super::symbolic::{Kind, Supernode};
+use super::tile::{SCRATCH, subtract_outer_product, with_tile_width};
 use super::{Pivots, Symbolic};
 use crate::Instructions;
 use crate::lanes::{Buffer, LaneTask, V, dispatch};
@@ -32,6 +33,29 @@ impl Case {
         }
         let negative = (0..order).map(|i| i >= n).collect();
         Self { order, entries, negative }
+    }
+
+    /// Optimal control: states and inputs of each step, then the dynamics, then a bound each.
+    fn controller(states: usize, inputs: usize, horizon: usize) -> Self {
+        let stage = inputs + states;
+        let n = stage * horizon;
+        let mut entries = Vec::new();
+        for step in 0..horizon {
+            for row in 0..states {
+                let equation = n + step * states + row;
+                let before = (step.saturating_sub(1) * stage + inputs..).take(states);
+                let own = step * stage..step * stage + inputs;
+                let state = step * stage + inputs + row;
+                entries.extend(own.chain([state]).map(|j| (equation, j)));
+                if step > 0 {
+                    entries.extend(before.map(|j| (equation, j)));
+                }
+            }
+        }
+        let equations = n + states * horizon;
+        entries.extend((0..n).map(|j| (equations + j, j)));
+        let order = equations + n;
+        Self { order, entries, negative: (0..order).map(|i| i >= n).collect() }
     }
 
     /// Block tridiagonal positive part, as in optimal control.
@@ -131,6 +155,7 @@ impl LaneTask for Check<'_> {
 
 fn cases() -> Vec<Case> {
     let mut cases = vec![Case::banded(40, 3), Case::banded(7, 1), Case::banded(1, 0)];
+    cases.extend([Case::controller(4, 2, 6), Case::controller(12, 4, 3)]);
     for n in [1, 2, 3, 5, 10, 13, 20, 26, 50, 61, 100] {
         cases.push(Case::program(n, n, 0));
         cases.push(Case::program(n, n / 2, n));
@@ -172,14 +197,30 @@ fn a_lane_has_the_same_bits_in_registers_of_any_width() {
     }
 }
 
-/// Tiles of three columns serve 16 registers, tiles of six serve 32.
+/// Columns that are nested but for few rows are one supernode, whose rows begin where they do.
+#[test]
+fn the_states_of_a_controller_are_supernodes() {
+    let case = Case::controller(12, 4, 5);
+    let symbolic = Symbolic::new(case.order, &case.entries);
+    let widths: Vec<usize> = symbolic.supernodes.iter().map(|node| node.width).collect();
+    assert!(widths.iter().filter(|&&width| width == 12).count() >= 3, "{widths:?}");
+    let begins = |node: &Supernode| (0..node.rows.len()).any(|row| node.begin(row, row + 1) > 4);
+    assert!(symbolic.supernodes.iter().any(|node| node.kind == Kind::Dense && begins(node)));
+}
+
+/// Tiles of three columns serve 16 registers, tiles of six serve 32, and a single column none.
 #[test]
 fn outer_products_have_the_same_bits_in_tiles_of_any_width() {
     for case in cases() {
         let symbolic = Symbolic::new(case.order, &case.entries);
-        let start: Vec<f64> = (0..symbolic.len).map(number).collect();
+        let mut start: Vec<f64> = (0..symbolic.len).map(number).collect();
+        for node in &symbolic.supernodes {
+            for row in 0..node.rows.len() {
+                start[node.panel + row * node.width..][..node.begin(row, row + 1)].fill(0.0);
+            }
+        }
         let inverse: Vec<f64> = (0..case.order).map(|k| number(k + 7)).collect();
-        let update = |wide: bool| {
+        let update = |tile: usize| {
             let (mut values, mut scratch) = (start.clone(), vec![0.0; SCRATCH]);
             let scratch = V::slice_mut(Scalar, &mut scratch).as_mut_ptr();
             let at = V::slice_mut(Scalar, &mut values).as_mut_ptr();
@@ -187,16 +228,17 @@ fn outer_products_have_the_same_bits_in_tiles_of_any_width() {
                 let inverse = V::slice(Scalar, &inverse[node.start..]).as_ptr();
                 // SAFETY: all addresses of a supernode are below the length of the factorization.
                 unsafe {
-                    if wide {
-                        with_tile_width::<Scalar, V<Scalar>, 6>(Scalar, node, at, inverse, scratch);
-                    } else {
-                        with_tile_width::<Scalar, V<Scalar>, 3>(Scalar, node, at, inverse, scratch);
+                    match tile {
+                        6 => with_tile_width::<_, _, 6>(Scalar, node, at, inverse, scratch),
+                        3 => with_tile_width::<_, _, 3>(Scalar, node, at, inverse, scratch),
+                        _ => subtract_outer_product(Scalar, node, at, inverse, scratch),
                     }
                 }
             }
             values
         };
-        assert!(update(true) == update(false), "order {}", case.order);
+        assert!(update(6) == update(3), "order {}", case.order);
+        assert!(update(1) == update(3), "order {}", case.order);
     }
 }
 
@@ -206,7 +248,12 @@ mod small {
 
     #[test]
     fn every_kind_of_supernode_in_registers_of_any_width() {
-        for case in [Case::banded(7, 1), Case::program(7, 4, 5), Case::program(5, 7, 2)] {
+        for case in [
+            Case::banded(7, 1),
+            Case::program(7, 4, 5),
+            Case::program(5, 7, 2),
+            Case::controller(3, 1, 3),
+        ] {
             let check = || Check { case: &case };
             let (residual, expected) = check().run(Scalar);
             assert!(residual < 1e-13);

@@ -31,10 +31,38 @@ pub(crate) unsafe fn subtract_outer_product<S: Simd, T: Register<S>>(
 ) {
     // SAFETY: the contract is handed on.
     unsafe {
-        if S::REGISTER_COUNT >= 32 {
+        if node.width == 1 {
+            subtract_outer_product_of_column(node, values, *inverse_pivots);
+        } else if S::REGISTER_COUNT >= 32 {
             with_tile_width::<S, T, 6>(simd, node, values, inverse_pivots, scratch);
         } else {
             with_tile_width::<S, T, 3>(simd, node, values, inverse_pivots, scratch);
+        }
+    }
+}
+
+/// The same for one column, of which there is nothing to keep close, with the same bits.
+///
+/// # Safety
+/// As for [`subtract_outer_product`].
+#[inline(always)]
+unsafe fn subtract_outer_product_of_column<S: Simd, T: Register<S>>(
+    node: &Supernode,
+    values: *mut T,
+    inverse_pivot: T,
+) {
+    // SAFETY: panel and target addresses are below the length of `values`.
+    unsafe {
+        let panel = values.add(node.panel).cast_const();
+        for update in &node.updates {
+            for (j, &column) in (update.first..update.last).zip(&update.column_offset) {
+                let factor = *panel.add(j) * inverse_pivot;
+                let target = values.add(column as usize);
+                for (i, &row) in (j..node.rows.len()).zip(&update.row_offset[j - update.first..]) {
+                    let entry = target.add(row as usize);
+                    *entry -= *panel.add(i) * factor;
+                }
+            }
         }
     }
 }
@@ -78,16 +106,17 @@ pub(super) unsafe fn with_tile_width<S: Simd, T: Register<S>, const NR: usize>(
                     let mut i = block;
                     while i < rows {
                         let left = panel.add(i * width + k0);
-                        let target = Target { update, values, i, block, block_end };
+                        let columns = (k0, depth);
+                        let target = Target { node, update, values, i, block, block_end, columns };
                         let remaining = rows - i;
                         if remaining >= 4 {
-                            target.row_of_tiles::<S, 4, NR>(simd, left, width, scratch, depth);
+                            target.row_of_tiles::<S, 4, NR>(simd, left, scratch);
                             i += 4;
                         } else if remaining >= 2 {
-                            target.row_of_tiles::<S, 2, NR>(simd, left, width, scratch, depth);
+                            target.row_of_tiles::<S, 2, NR>(simd, left, scratch);
                             i += 2;
                         } else {
-                            target.row_of_tiles::<S, 1, NR>(simd, left, width, scratch, depth);
+                            target.row_of_tiles::<S, 1, NR>(simd, left, scratch);
                             i += 1;
                         }
                     }
@@ -139,11 +168,14 @@ unsafe fn pack<S: Simd, T: Register<S>, const NR: usize>(
 
 /// Where a row of tiles is subtracted: rows from `i`, columns `block..block_end`.
 struct Target<'a, T> {
+    node: &'a Supernode,
     update: &'a Update,
     values: *mut T,
     i: usize,
     block: usize,
     block_end: usize,
+    /// The columns of the panel that are multiplied: the first, and how many.
+    columns: (usize, usize),
 }
 
 impl<T> Target<'_, T> {
@@ -153,13 +185,13 @@ impl<T> Target<'_, T> {
         &self,
         simd: S,
         left: *const T,
-        width: usize,
         packed: *const T,
-        depth: usize,
     ) where
         T: Register<S>,
     {
-        let (i, update) = (self.i, self.update);
+        let Self { node, update, i, columns: (k0, depth), .. } = *self;
+        // What is before the first entries of the rows is zero.
+        let begin = node.begin(i, i + MR);
         let mut row_offset = [0usize; MR];
         for (r, offset) in row_offset.iter_mut().enumerate() {
             *offset = update.row_offset[i + r - update.first] as usize;
@@ -167,10 +199,14 @@ impl<T> Target<'_, T> {
         let mut j = self.block;
         let mut right = packed;
         while j < self.block_end && j < i + MR {
+            let begin = begin.max(node.begin(j, (j + NR).min(self.block_end)));
+            let skipped = begin.saturating_sub(k0).min(depth);
             // SAFETY: MR rows of the panel from `left`, one packed tile from `right`; the target
             // addresses come from the symbolic factorization.
             unsafe {
-                let sums = product::<S, T, MR, NR>(simd, left, width, right, depth);
+                let (left, right_begin) = (left.add(skipped), right.add(skipped * NR));
+                let sums =
+                    product::<S, T, MR, NR>(simd, left, node.width, right_begin, depth - skipped);
                 let columns = &update.column_offset[j - update.first..];
                 if i + 1 >= j + NR && self.block_end - j >= NR {
                     for c in 0..NR {

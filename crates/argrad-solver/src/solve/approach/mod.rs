@@ -36,8 +36,9 @@ const FRACTION_TO_BOUNDARY: f64 = 0.99;
 const SHORTEST_STEP: f64 = 1e-2;
 /// Most iterations: those that serve take far fewer.
 const MOST_ITERATIONS: usize = 25;
-/// So many iterations in which the residual did not fall below this share of the smallest so far
-/// end a lane: it may have no solution, and its neighbours should not wait for it.
+/// So many iterations in which neither the residual nor the mean product s z fell below this share
+/// of the smallest so far end a lane: it may have no solution, and its neighbours should not wait
+/// for it.
 const PATIENCE: f64 = 4.0;
 const PROGRESS: f64 = 0.9;
 /// Least slack and multiplier of the first point, in the units of the scaled program.
@@ -180,8 +181,9 @@ struct Iteration<'r, S: Simd> {
     live: <Single<S> as Register<S>>::Mask,
     found: <Single<S> as Register<S>>::Mask,
     iterations: Single<S>,
-    /// The smallest residual so far, and the iterations since.
+    /// The smallest residual and mean product so far, and the iterations since.
     best: Single<S>,
+    best_product: Single<S>,
     stalled: Single<S>,
     zero: Single<S>,
     one: Single<S>,
@@ -198,7 +200,8 @@ impl<'r, S: Simd> Iteration<'r, S> {
     ) -> Self {
         let (zero, one) = (Single::splat(simd, 0.0), Single::splat(simd, 1.0));
         let found = one.lt(zero);
-        let (iterations, stalled, best) = (zero, zero, Single::splat(simd, f64::INFINITY));
+        let (iterations, stalled) = (zero, zero);
+        let [best, best_product] = [Single::splat(simd, f64::INFINITY); 2];
         Self {
             simd,
             analysis,
@@ -208,6 +211,7 @@ impl<'r, S: Simd> Iteration<'r, S> {
             found,
             iterations,
             best,
+            best_product,
             stalled,
             zero,
             one,
@@ -273,8 +277,11 @@ impl<'r, S: Simd> Iteration<'r, S> {
             near = near | (largest.le(scalar(rough)) & residuals.mu.le(scalar(product)));
         }
         let near = self.live & near;
-        let better = largest.lt(scalar(PROGRESS) * self.best);
-        self.best = better.select(largest, self.best);
+        let nearer = largest.lt(scalar(PROGRESS) * self.best);
+        let smaller = residuals.mu.lt(scalar(PROGRESS) * self.best_product);
+        self.best = nearer.select(largest, self.best);
+        self.best_product = smaller.select(residuals.mu, self.best_product);
+        let better = nearer | smaller;
         self.stalled = better.select(self.zero, self.stalled + self.one);
         self.found = self.found | near;
         self.live = self.live & !near & !largest.is_nan() & self.stalled.lt(scalar(PATIENCE));

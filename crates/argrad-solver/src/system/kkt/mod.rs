@@ -40,14 +40,21 @@ const WRONG: f64 = 1e-3;
 const LARGE_REPLACEMENTS: [f64; 2] = [1e-4, 1.0];
 /// A wrong pivot larger than the entries of the scaled matrix is not the rounding of any.
 const LOST: f64 = 1.0;
-/// The lane engine serves where the system has at most this many unknowns: a single sample of a
-/// larger one is usually so sparse that four at once take twice the time of one in the sparse
-/// engine.
+/// The lane engine serves where the system has at most this many unknowns, ...
 const LANE_ORDER: usize = 1000;
-/// And where one factor has at most this many entries, ...
+/// ... one factor at most this many entries, ...
 const LANE_FACTOR: usize = 100_000;
 /// ... which is not even computed where the matrix itself has more entries than this.
 const LANE_MATRIX: usize = 100_000;
+/// Larger systems are usually so sparse that a single sample takes half the time in the sparse
+/// engine. Not where the factor has blocks, as that of a controller with a dozen states: up to so
+/// many unknowns, ...
+const BLOCK_ORDER: usize = 4000;
+/// ... with at least so many multiplications for each, ...
+const BLOCK_WORK: usize = 40;
+/// ... and at most so many entries of one matrix and factor: those of all lanes must stay in the
+/// caches.
+const BLOCK_FACTOR: usize = 40_000;
 
 /// Addresses of everything in the value buffer of a lane group: `[factor][A][P]`, where entries of
 /// A that stand in the factor unchanged are not stored again.
@@ -570,19 +577,25 @@ fn choose(
     let (order, entries) = (matrix.order(), &matrix.entries);
     // Eliminated rows take work, if no unknowns.
     let unknowns = order + rows - matrix.kept_rows.len();
+    let lanes = || Factorization::Lanes(Symbolic::new(order, entries));
     let sparse = || Factorization::sparse(order, entries, &matrix.signs, instructions, limit);
     match engine {
-        Engine::MatrixFree => Ok(Factorization::None { order }),
-        Engine::Sparse => sparse(),
-        Engine::Auto if unknowns > LANE_ORDER || entries.len() > LANE_MATRIX => sparse(),
-        Engine::Lanes | Engine::Auto => {
-            let symbolic = Symbolic::new(order, entries);
-            if engine == Engine::Auto && symbolic.len > LANE_FACTOR {
-                return sparse();
-            }
-            Ok(Factorization::Lanes(symbolic))
-        }
+        Engine::MatrixFree => return Ok(Factorization::None { order }),
+        Engine::Sparse => return sparse(),
+        Engine::Lanes => return Ok(lanes()),
+        Engine::Auto => {}
     }
+    if unknowns > BLOCK_ORDER || entries.len() > LANE_MATRIX {
+        return sparse();
+    }
+    if unknowns > LANE_ORDER {
+        let sparse = sparse()?;
+        let has_blocks = sparse.operations().0 >= BLOCK_WORK * unknowns;
+        let serves = has_blocks && sparse.len() <= BLOCK_FACTOR;
+        return Ok(if serves { lanes() } else { sparse });
+    }
+    let lanes = lanes();
+    if lanes.len() > LANE_FACTOR { sparse() } else { Ok(lanes) }
 }
 
 /// What a factorization writes besides the values.
