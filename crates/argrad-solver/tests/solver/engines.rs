@@ -1,13 +1,14 @@
 //! The engines and methods agree, and the choice between them is made from the structure alone.
 
+use argrad_conformance::generators::{self, Plant};
 use argrad_conformance::relative_error;
 use argrad_conformance::{ProgramBatch, StoredGradients};
 use argrad_solver::{
-    Cone, Differentiation, Engine, Error, Method, OnFailure, Pattern, Settings, Solver, Structure,
-    Tape,
+    Cone, Differentiation, Engine, Error, Instructions, Method, OnFailure, Pattern, Settings,
+    Solver, Structure, Tape,
 };
 
-use crate::case::{Case, NAN, ZERO, differing, gradient_error};
+use crate::case::{Case, NAN, ZERO, differing, gradient_error, size};
 use crate::families::{Family, families, mixtures};
 
 fn with(batch: &ProgramBatch, engine: Engine) -> Solver {
@@ -104,6 +105,87 @@ fn large_structures_go_to_the_sparse_engine() {
     assert_eq!(lanes(50, Engine::Sparse), 1);
     // More than 100,000 entries.
     assert_eq!(lanes(500, Engine::Auto), 1);
+}
+
+/// Solved, infeasible and unbounded ones, so large that the sparse engine approaches them in single
+/// precision.
+fn large_dense_programs() -> ProgramBatch {
+    let size = size(240, 120, 24, 1);
+    let solvable = generators::random_qp(size, 21);
+    let infeasible = generators::conflicting_inequalities(size, 22);
+    let unbounded = generators::unbounded(size, 23);
+    infeasible.join(&solvable).join(&unbounded).join(&generators::random_qp(size, 24))
+}
+
+#[test]
+fn large_dense_programs_are_the_same_to_both_engines() {
+    let case = Case::new(large_dense_programs(), 8);
+    let [lanes, sparse] = [Engine::Lanes, Engine::Sparse]
+        .map(|engine| case.answer(&with(&case.batch, engine), &ZERO).unwrap());
+    let statuses = |reports: &[argrad_solver::Report]| -> Vec<String> {
+        reports.iter().map(|report| report.status.to_string()).collect()
+    };
+    assert_eq!(statuses(&sparse.solution.reports), statuses(&lanes.solution.reports));
+    let (n, m) = (case.batch.variables(), case.batch.rows());
+    for i in [1, 3] {
+        let report = &sparse.solution.reports[i];
+        assert!(report.is_solved() && report.residual < 1e-13 && report.is_unique(), "{report:?}");
+        let of = |values: &[f64], len: usize| values[i * len..(i + 1) * len].to_vec();
+        for (what, error) in [
+            ("x", relative_error(&of(&sparse.solution.x, n), &of(&lanes.solution.x, n))),
+            ("z", relative_error(&of(&sparse.solution.z, m), &of(&lanes.solution.z, m))),
+            ("JVP", relative_error(&of(&sparse.tangent.x, n), &of(&lanes.tangent.x, n))),
+            (
+                "VJP",
+                gradient_error(
+                    &case.gradients_of(i, &sparse.gradients),
+                    &case.gradients_of(i, &lanes.gradients),
+                ),
+            ),
+        ] {
+            assert!(error < 1e-10, "{i}: {what} differs by {error:e}, {report:?}");
+        }
+    }
+}
+
+#[test]
+fn large_dense_programs_have_the_same_bits_alone_and_with_any_instructions() {
+    let case = Case::new(large_dense_programs(), 8);
+    let together = case.answer(&with(&case.batch, Engine::Sparse), &ZERO).unwrap();
+    let instructions = Instructions::Scalar;
+    let settings = Settings { engine: Engine::Sparse, instructions, ..Settings::default() };
+    let scalar = Solver::new(case.batch.structure.clone(), settings).unwrap();
+    for i in 0..case.batch.batch {
+        let alone = case.select(&[i]).answer(&scalar, &ZERO).unwrap();
+        let different = differing(&alone.bits(0), &together.bits(i));
+        assert!(different.is_empty(), "{different:?} of sample {i}");
+    }
+}
+
+/// Larger than other structures that go there.
+#[test]
+fn controllers_of_a_dozen_states_go_to_lanes() {
+    let plant = Plant { states: 12, inputs: 4, horizon: 30 };
+    let case = Case::new(generators::linear_mpc(plant, 9, 3), 9);
+    assert!(case.batch.variables() + case.batch.rows() > 1000);
+    let automatic = with(&case.batch, Engine::Auto);
+    assert_eq!(automatic.lanes(), with(&case.batch, Engine::Lanes).lanes());
+    let lanes = case.answer(&automatic, &ZERO).unwrap();
+    let sparse = case.answer(&with(&case.batch, Engine::Sparse), &ZERO).unwrap();
+    let n = case.batch.variables();
+    for (i, report) in lanes.solution.reports.iter().enumerate() {
+        assert!(report.is_solved() && report.residual < 1e-12, "{i}: {report:?}");
+        let of = |values: &[f64]| values[i * n..(i + 1) * n].to_vec();
+        let error = relative_error(&of(&lanes.solution.x), &of(&sparse.solution.x));
+        assert!(error < 1e-11, "{i}: x differs by {error:e}");
+        let error = relative_error(&of(&lanes.tangent.x), &of(&sparse.tangent.x));
+        assert!(error < 1e-9 || report.is_degenerate(), "{i}: JVP differs by {error:e}");
+    }
+    for i in [0, 8] {
+        let alone = case.select(&[i]).answer(&automatic, &ZERO).unwrap();
+        let different = differing(&alone.bits(0), &lanes.bits(i));
+        assert!(different.is_empty(), "{different:?} of sample {i}");
+    }
 }
 
 #[test]
