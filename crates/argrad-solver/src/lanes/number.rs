@@ -41,6 +41,9 @@ pub(crate) trait Number:
 
     fn to_f64(self) -> f64;
 
+    /// `self * b + c`, rounded once.
+    fn fma(self, b: Self, c: Self) -> Self;
+
     /// The same number everywhere.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Register<S>;
 
@@ -102,6 +105,11 @@ macro_rules! number {
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 self.into()
+            }
+
+            #[inline(always)]
+            fn fma(self, b: Self, c: Self) -> Self {
+                self.mul_add(b, c)
             }
 
             #[inline(always)]

@@ -8,6 +8,7 @@ mod numeric;
 mod pattern;
 mod plan;
 mod products;
+mod runs;
 mod solve;
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,9 @@
 
 use pulp::Simd;
 
-use crate::lanes::{Kernel, Register, V, call};
-use crate::program::{Pattern, Structure};
+use super::runs::{MultiplyRuns, Runs};
+use crate::lanes::{Kernel, Register, V, call, dispatch};
+use crate::program::{Instructions, Pattern, Structure};
 
 /// A matrix whose values lie in the order of its pattern from address `base` on.
 #[derive(Clone, Debug)]
@@ -31,11 +32,24 @@ impl Columns {
 pub(crate) struct SparseProducts {
     p: Columns,
     a: Columns,
+    /// Where the entries of columns follow each other, with the instructions to use: the products
+    /// of one sample then go by several rows at a time.
+    runs: Option<(Runs, Instructions)>,
 }
 
 impl SparseProducts {
-    pub(crate) fn new(structure: &Structure, p_base: usize, a_base: usize) -> Self {
-        Self { p: Columns::new(&structure.p, p_base), a: Columns::new(&structure.a, a_base) }
+    /// Products with one sample at a time, whose P and A lie from these addresses on.
+    pub(crate) fn new(
+        structure: &Structure,
+        (p_base, a_base): (usize, usize),
+        instructions: Instructions,
+    ) -> Self {
+        Self {
+            p: Columns::new(&structure.p, p_base),
+            a: Columns::new(&structure.a, a_base),
+            runs: Runs::new((&structure.p, p_base), (&structure.a, a_base))
+                .map(|runs| (runs, instructions)),
+        }
     }
 
     /// `px = P x`, `ax = A x`, `atz = A' z`.
@@ -51,6 +65,12 @@ impl SparseProducts {
         ax: &mut [T],
         atz: &mut [T],
     ) {
+        debug_assert!(S::F64_LANES == 1, "one sample at a time");
+        if let Some((runs, instructions)) = &self.runs {
+            let (values, x, z) = (T::as_numbers(values), T::as_numbers(x), T::as_numbers(z));
+            let [px, ax, atz] = [px, ax, atz].map(T::as_numbers_mut);
+            return dispatch(*instructions, MultiplyRuns { runs, values, x, z, px, ax, atz });
+        }
         call(simd, Multiply { simd, products: self, values, x, z, px, ax, atz });
     }
 

@@ -242,14 +242,14 @@ fn subtract_columns<S: Simd, T: Number, const R: usize, const C: usize>(
 
 /// Less than a register of numbers, zeros behind.
 #[inline(always)]
-fn load<S: Simd, T: Number>(simd: S, values: &[T]) -> T::Register<S> {
+pub(super) fn load<S: Simd, T: Number>(simd: S, values: &[T]) -> T::Register<S> {
     // SAFETY: they may be read.
     unsafe { T::load_first(simd, T::first(simd, values.len()), values.as_ptr()) }
 }
 
 /// The first numbers of a register.
 #[inline(always)]
-fn store<S: Simd, T: Number>(simd: S, values: &mut [T], register: T::Register<S>) {
+pub(super) fn store<S: Simd, T: Number>(simd: S, values: &mut [T], register: T::Register<S>) {
     // SAFETY: they may be written.
     unsafe { T::store_first(simd, T::first(simd, values.len()), values.as_mut_ptr(), register) }
 }
@@ -307,7 +307,7 @@ fn subtract_products<S: Simd, T: Number, const R: usize, const C: usize>(
 
 /// Adds the upper half of the sums, several in each register, to the lower half until one is left.
 #[inline(always)]
-fn total<S: Simd, T: Number>(simd: S, sums: &mut [T::Register<S>; MOST_NUMBERS]) -> T {
+pub(super) fn total<S: Simd, T: Number>(simd: S, sums: &mut [T::Register<S>; MOST_NUMBERS]) -> T {
     let mut half = const { T::MOST / numbers::<S, T>() } / 2;
     while half > 0 {
         for p in 0..half {

@@ -20,7 +20,7 @@ use crate::linalg::{
     Block, Blocks, Factorization, Pivots, Products, SparseProducts, Symbolic, equal_rows,
 };
 use crate::program::Error;
-use crate::program::{Engine, MemoryLimit, Settings, Structure, Unknown};
+use crate::program::{Engine, Instructions, MemoryLimit, Settings, Structure, Unknown};
 use crate::system::schur::{Schur, fill};
 
 /// Added to the diagonal of P, subtracted from that of -H.
@@ -113,7 +113,7 @@ impl Kkt {
         let n = structure.variables();
         let matrix = Entries::new(structure, cones, eliminated);
         let factorization = choose(&matrix, structure.rows(), settings, limit)?;
-        let storage = Storage::new(structure, &matrix, &factorization);
+        let storage = Storage::new(structure, &matrix, &factorization, settings.instructions);
         let mut schur = Schur::default();
         let (assembly, signs, step) = if let Factorization::None { .. } = factorization {
             (Assembly::default(), Vec::new(), Vec::new())
@@ -447,7 +447,12 @@ struct Storage {
 }
 
 impl Storage {
-    fn new(structure: &Structure, matrix: &Entries, factorization: &Factorization) -> Self {
+    fn new(
+        structure: &Structure,
+        matrix: &Entries,
+        factorization: &Factorization,
+        instructions: Instructions,
+    ) -> Self {
         let factor_len = factorization.len();
         match factorization {
             Factorization::Lanes(symbolic) => {
@@ -459,8 +464,10 @@ impl Storage {
             }
             Factorization::Sparse(_) | Factorization::None { .. } => {
                 let p_base = factor_len + structure.a.nnz();
+                let bases = (p_base, factor_len);
                 let a_address = (factor_len..p_base).map(|address| address as u32).collect();
-                let products = Products::Sparse(SparseProducts::new(structure, p_base, factor_len));
+                let products =
+                    Products::Sparse(SparseProducts::new(structure, bases, instructions));
                 Self { a_address, p_base, products, len: p_base + structure.p.nnz() }
             }
         }
