@@ -2,7 +2,8 @@
 //! else the machine does, so that a kernel that became a few percent slower is seen, which no clock
 //! of a shared machine tells.
 //!
-//! `instructions.txt` has the counts, for a processor with AVX2 (Valgrind knows no wider registers).
+//! `instructions.txt` has the counts, for a processor with AVX2 (Valgrind knows no wider
+//! registers).
 //! `ARGRAD_WRITE_INSTRUCTIONS=1 cargo test --workspace --release --test instructions` writes them
 //! anew: after a change that is meant to change them, or with another compiler.
 

@@ -2,8 +2,14 @@
 
 use crate::program::Error;
 
-/// Approximate minimum degree (Amestoy, Davis, Duff 1996): the step of each node of the matrix with
-/// these off-diagonal entries, each pair once.
+/// No node, no parent.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The step of each node of the matrix with these off-diagonal entries, each pair once: by
+/// approximate minimum degree (Amestoy, Davis, Duff 1996), or where most of the matrix is dense by
+/// the degrees at the start, if that leaves fewer entries. (Approximate minimum degree takes nodes
+/// of the same neighbours together and does not count those among each other, so that all variables
+/// of a dense A may come before the last of its rows.)
 ///
 /// # Errors
 /// [`Error::Pattern`] when the ordering refuses the pattern.
@@ -18,21 +24,92 @@ pub(crate) fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec
         rows.push(node as u32);
     }
     let start: Vec<u32> = start.iter().zip(0..).map(|(&start, node)| start + node).collect();
-    let (_, step, _) = amd::order(order as u32, &start, &rows, &control(order, entries.len()))
-        .map_err(|_| Error::Pattern {
-            found: format!("{} entries, which cannot be ordered", entries.len()),
-        })?;
+    // Nodes with more neighbours than 10 times the root of the order, few in a sparse matrix, are
+    // not counted but come last. Where most of the matrix is dense, the rows of a dense A before its
+    // variables are a third of the work of the other order.
+    let usual = amd::Control::default();
+    let is_dense = is_dense(order, entries.len());
+    let control = if is_dense { amd::Control { dense: -1.0, ..usual } } else { usual };
+    let (_, step, _) = amd::order(order as u32, &start, &rows, &control).map_err(|_| {
+        Error::Pattern { found: format!("{} entries, which cannot be ordered", entries.len()) }
+    })?;
+    if is_dense {
+        let other = by_degree(order, entries);
+        if factor_entries(order, entries, &other) < factor_entries(order, entries, &step) {
+            return Ok(other);
+        }
+    }
     Ok(step)
 }
 
-/// Nodes with more neighbours than 10 times the root of the order, few in a sparse matrix, are not
-/// counted but come last. Where the mean node is half of that, most of the matrix is dense, and the
-/// rows of a dense A before its variables are a third of the work of the other order.
-fn control(order: usize, entries: usize) -> amd::Control {
+/// Whether the mean node has as many neighbours as half of those that are few in a sparse matrix.
+fn is_dense(order: usize, entries: usize) -> bool {
     const MEAN: f64 = 5.0;
-    let usual = amd::Control::default();
-    let mean = 2.0 * entries as f64 / order as f64;
-    if mean > MEAN * (order as f64).sqrt() { amd::Control { dense: -1.0, ..usual } } else { usual }
+    2.0 * entries as f64 > MEAN * (order as f64).powf(1.5)
+}
+
+/// The step of each node by the number of its neighbours, then by its number.
+fn by_degree(order: usize, entries: &[(u32, u32)]) -> Vec<u32> {
+    let mut degree = vec![0u32; order];
+    for &(a, b) in entries {
+        degree[a as usize] += 1;
+        degree[b as usize] += 1;
+    }
+    let mut nodes: Vec<u32> = (0..order as u32).collect();
+    nodes.sort_by_key(|&node| degree[node as usize]);
+    let mut step = vec![0; order];
+    for (at, node) in nodes.into_iter().enumerate() {
+        step[node as usize] = at as u32;
+    }
+    step
+}
+
+/// Entries of L, the diagonal included, for the order `step`.
+fn factor_entries(order: usize, entries: &[(u32, u32)], step: &[u32]) -> u64 {
+    let (start, columns) = rows_of(order, entries, step);
+    elimination_tree(&start, &columns).count.into_iter().map(u64::from).sum()
+}
+
+/// For each column of L: its parent, the number of its entries with the diagonal, and a hash of
+/// its rows.
+pub(super) struct Tree {
+    pub(super) parent: Vec<u32>,
+    pub(super) count: Vec<u32>,
+    pub(super) hash: Vec<u64>,
+}
+
+/// The elimination tree of a matrix of which [`rows_of`] gave the columns of each row.
+pub(super) fn elimination_tree(start: &[u32], columns: &[u32]) -> Tree {
+    let order = start.len() - 1;
+    let mut parent = vec![NONE; order];
+    let mut count = vec![1u32; order];
+    let mut hash = vec![0u64; order];
+    let mut seen: Vec<u32> = (0..order as u32).collect();
+    for k in 0..order {
+        let mixed = mix(k as u64);
+        for &column in &columns[start[k] as usize..start[k + 1] as usize] {
+            let mut j = column as usize;
+            while j != k && seen[j] != k as u32 {
+                if parent[j] == NONE {
+                    parent[j] = k as u32;
+                }
+                seen[j] = k as u32;
+                count[j] += 1;
+                hash[j] = hash[j].wrapping_add(mixed);
+                j = parent[j] as usize;
+            }
+        }
+    }
+    Tree { parent, count, hash }
+}
+
+/// A hash of a row, of which sums stand for sets of rows: the output function of SplitMix64.
+/// Spelled out, because the order must not change with a library's version.
+fn mix(k: u64) -> u64 {
+    let mut z = (k + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 /// The columns below the diagonal of each row, for the order `step`.
@@ -191,6 +268,16 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_rows_of_a_dense_matrix_come_before_its_variables() {
+        let (variables, rows) = (40u32, 64u32);
+        let row = |i: u32| (0..variables).map(move |j| (variables + i, j));
+        let entries: Vec<_> = (0..rows).flat_map(row).collect();
+        let step = minimum_degree((variables + rows) as usize, &entries).unwrap();
+        let (first, rest) = step.split_at(variables as usize);
+        assert!(first.iter().min() > rest.iter().max(), "{step:?}");
+    }
+
     /// A symmetric pattern of up to 24 nodes, of any density.
     fn pattern() -> impl Strategy<Value = (usize, Vec<(usize, usize)>)> {
         (1usize..24, 0.01..0.7).prop_flat_map(|(order, density)| {
@@ -226,6 +313,16 @@ mod tests {
                     (j + 1..order).filter(|&i| dense[i][j]).map(|i| i as u32).collect();
                 prop_assert_eq!(column, &expected);
             }
+        }
+
+        #[test]
+        fn entries_are_counted_as_they_are_filled((order, entries) in pattern()) {
+            let graph = Graph::new(order, entries.iter().copied());
+            let perm = eliminate(&graph);
+            let step: Vec<u32> = inverse(&perm).into_iter().map(|step| step as u32).collect();
+            let entries: Vec<_> = entries.iter().map(|&(i, j)| (i as u32, j as u32)).collect();
+            let filled: usize = graph.fill(&perm).iter().map(|column| column.len() + 1).sum();
+            prop_assert_eq!(factor_entries(order, &entries, &step), filled as u64);
         }
 
         #[test]

@@ -25,7 +25,8 @@ pub enum Instructions {
 pub enum Engine {
     /// [`Self::Lanes`] up to 1000 unknowns of the KKT system (variables, rows, auxiliary nodes of
     /// large second-order cones) where the factor of one sample stays in the cache (100,000
-    /// entries), else [`Self::Sparse`].
+    /// entries), and up to 4000 where it has blocks, as that of a controller, and 40,000 entries;
+    /// else [`Self::Sparse`].
     #[default]
     Auto,
     /// As many samples as a vector register has lanes at once.

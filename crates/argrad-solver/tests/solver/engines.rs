@@ -2,7 +2,7 @@
 
 use argrad_conformance::generators::{self, Plant};
 use argrad_conformance::relative_error;
-use argrad_conformance::{ProgramBatch, StoredGradients};
+use argrad_conformance::{Numbers, ProgramBatch, StoredGradients};
 use argrad_solver::{
     Cone, Differentiation, Engine, Error, Instructions, Method, OnFailure, Pattern, Settings,
     Solver, Structure, Tape,
@@ -159,6 +159,58 @@ fn large_dense_programs_have_the_same_bits_alone_and_with_any_instructions() {
         let alone = case.select(&[i]).answer(&scalar, &ZERO).unwrap();
         let different = differing(&alone.bits(0), &together.bits(i));
         assert!(different.is_empty(), "{different:?} of sample {i}");
+    }
+}
+
+/// `1/2 |t|^2 + q'x` with `t = L'x` for P = LL': the rows of t and those of A are dense, and P has
+/// no entry for x.
+fn with_rows_for_the_objective(batch: &ProgramBatch) -> ProgramBatch {
+    let (n, m) = (batch.variables(), batch.rows());
+    let colptr = (0..=n).map(|j| j * (n + m)).chain((1..=n).map(|j| n * (n + m) + j)).collect();
+    let rowval = (0..n).flat_map(|_| 0..n + m).chain(0..n).collect();
+    let p = (0..=2 * n).map(|j| j.saturating_sub(n)).collect();
+    let structure = Structure::new(
+        Pattern::new(2 * n, 2 * n, p, (n..2 * n).collect()).unwrap(),
+        Pattern::new(n + m, 2 * n, colptr, rowval).unwrap(),
+        vec![Cone::Zero(n + batch.equalities()), Cone::Nonnegative(batch.inequalities())],
+    )
+    .unwrap();
+    let (mut q, mut a, mut b) = (Vec::new(), Vec::new(), Vec::new());
+    for program in (0..batch.batch).map(|i| batch.program(i)) {
+        let mut l = program.p.clone();
+        for j in 0..n {
+            for i in j..n {
+                let sum: f64 = (0..j).map(|k| l[i * n + k] * l[j * n + k]).sum();
+                l[i * n + j] -= sum;
+                l[i * n + j] /= if i == j { l[j * n + j].sqrt() } else { l[j * n + j] };
+            }
+        }
+        for j in 0..n {
+            a.extend((0..n).map(|row| if row <= j { l[j * n + row] } else { 0.0 }));
+            a.extend((0..m).map(|row| program.row(row)[j]));
+        }
+        a.extend(std::iter::repeat_n(-1.0, n));
+        q.extend(program.q.iter().copied().chain(std::iter::repeat_n(0.0, n)));
+        b.extend(std::iter::repeat_n(0.0, n).chain(program.b.iter().copied()));
+    }
+    let (p, q) = (Numbers::Shared(vec![1.0; n]), Numbers::Each(q));
+    ProgramBatch { structure, batch: batch.batch, p, q, a: Numbers::Each(a), b: Numbers::Each(b) }
+}
+
+/// The variables of dense rows are eliminated after them, also where P has no entry for them.
+#[test]
+fn dense_rows_of_an_objective_are_solved_as_the_objective_is() {
+    let batch = generators::random_qp(size(120, 60, 12, 2), 31);
+    let lifted = with_rows_for_the_objective(&batch);
+    let expected = with(&batch, Engine::Sparse).solve(&batch.values()).unwrap();
+    for engine in [Engine::Lanes, Engine::Sparse] {
+        let found = with(&lifted, engine).solve(&lifted.values()).unwrap();
+        for (i, report) in found.reports.iter().enumerate() {
+            assert!(report.is_solved() && report.factorizations < 15, "{engine:?} {i}: {report:?}");
+            let (n, x) = (batch.variables(), &expected.x);
+            let error = relative_error(&found.x[2 * i * n..][..n], &x[i * n..][..n]);
+            assert!(error < 1e-11, "{engine:?} {i}: x differs by {error:e}");
+        }
     }
 }
 

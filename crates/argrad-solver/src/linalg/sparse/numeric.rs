@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use super::kernel::{
     BLOCK, Multipliers, Panel, PivotRule, Product, ROWS, divide_columns, factor_block, solve_rows,
 };
-use super::pattern::NONE;
 use super::plan::{Front, Plan, Stage};
 use crate::lanes::{Kernel, LaneTask, Number, call};
+use crate::linalg::ordering::NONE;
 
 /// Fused multiply-adds from which on the matrix product for large matrices is faster.
 const LARGE_PRODUCT: usize = 64 * 64 * 32;

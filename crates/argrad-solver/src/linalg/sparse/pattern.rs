@@ -1,11 +1,9 @@
 //! Elimination order, elimination tree, and the pattern of the matrix in that order.
 
 use super::kernel::BLOCK;
-use crate::linalg::ordering::{bucket, minimum_degree, rows_of};
+use crate::linalg::ordering::{NONE, Tree, bucket, elimination_tree, minimum_degree, rows_of};
 use crate::program::Error;
 
-/// No parent, no front.
-pub(super) const NONE: u32 = u32::MAX;
 /// Most entries below the diagonal of a column that is eliminated by itself.
 pub(super) const SLENDER: u32 = 10;
 /// Most columns of equal pattern that are made one dense block.
@@ -175,47 +173,6 @@ fn eliminate(order: usize, entries: &[(u32, u32)]) -> Result<Vec<u32>, Error> {
         step[node as usize] = removed + inner_step;
     }
     Ok(step)
-}
-
-/// For each column of L: its parent, the number of its entries with the diagonal, and a hash of
-/// its rows.
-struct Tree {
-    parent: Vec<u32>,
-    count: Vec<u32>,
-    hash: Vec<u64>,
-}
-
-fn elimination_tree(start: &[u32], columns: &[u32]) -> Tree {
-    let order = start.len() - 1;
-    let mut parent = vec![NONE; order];
-    let mut count = vec![1u32; order];
-    let mut hash = vec![0u64; order];
-    let mut seen: Vec<u32> = (0..order as u32).collect();
-    for k in 0..order {
-        let mixed = mix(k as u64);
-        for &column in &columns[start[k] as usize..start[k + 1] as usize] {
-            let mut j = column as usize;
-            while j != k && seen[j] != k as u32 {
-                if parent[j] == NONE {
-                    parent[j] = k as u32;
-                }
-                seen[j] = k as u32;
-                count[j] += 1;
-                hash[j] = hash[j].wrapping_add(mixed);
-                j = parent[j] as usize;
-            }
-        }
-    }
-    Tree { parent, count, hash }
-}
-
-/// A hash of a row, of which sums stand for sets of rows: the output function of SplitMix64.
-/// Spelled out, because the order must not change with a library's version.
-fn mix(k: u64) -> u64 {
-    let mut z = (k + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 /// Columns of equal pattern that do not touch each other, such as the inputs of one time step, are

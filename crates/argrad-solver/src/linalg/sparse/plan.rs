@@ -7,7 +7,8 @@
 //!   a dense update matrix on a stack that is added to the parent's front (multifrontal method,
 //!   Duff and Reid 1983).
 
-use super::pattern::{NONE, Pattern, SLENDER};
+use super::pattern::{Pattern, SLENDER};
+use crate::linalg::ordering::NONE;
 use crate::program::Error;
 
 /// Fronts are merged when the share of zeros in the merged panel is at most `.1`, for merged
