@@ -9,7 +9,7 @@ use crate::lanes::{Register, V};
 #[derive(Clone, Debug)]
 pub(crate) enum Products {
     Blocks(Blocks),
-    Sparse(SparseProducts),
+    Sparse(Box<SparseProducts>),
 }
 
 impl Products {

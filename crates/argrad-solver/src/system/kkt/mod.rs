@@ -467,7 +467,7 @@ impl Storage {
                 let bases = (p_base, factor_len);
                 let a_address = (factor_len..p_base).map(|address| address as u32).collect();
                 let products =
-                    Products::Sparse(SparseProducts::new(structure, bases, instructions));
+                    Products::Sparse(Box::new(SparseProducts::new(structure, bases, instructions)));
                 Self { a_address, p_base, products, len: p_base + structure.p.nnz() }
             }
         }
