@@ -25,8 +25,8 @@ pub(crate) fn minimum_degree(order: usize, entries: &[(u32, u32)]) -> Result<Vec
     }
     let start: Vec<u32> = start.iter().zip(0..).map(|(&start, node)| start + node).collect();
     // Nodes with more neighbours than 10 times the root of the order, few in a sparse matrix, are
-    // not counted but come last. Where most of the matrix is dense, the rows of a dense A before its
-    // variables are a third of the work of the other order.
+    // not counted but come last. Where most of the matrix is dense, the rows of a dense A before
+    // its variables are a third of the work of the other order.
     let usual = amd::Control::default();
     let is_dense = is_dense(order, entries.len());
     let control = if is_dense { amd::Control { dense: -1.0, ..usual } } else { usual };
