@@ -320,14 +320,14 @@ def test_ctrl_c_ends_a_solve_inside_of_jit(differentiate):
         import jax, jax.numpy as jnp, numpy as np
         jax.config.update("jax_enable_x64", True)
         from argrad.jax import qp
-        rng, n = np.random.default_rng(0), 2000
+        rng, n = np.random.default_rng(0), 3000
         root = rng.normal(size=(n, n))
         Q, G = jnp.asarray(root @ root.T / n), jnp.asarray(rng.normal(size=(n, n)))
         p, h = jnp.asarray(rng.normal(size=n)), jnp.asarray(rng.uniform(0.1, 1.0, size=n))
         solve = lambda p: jnp.sum(qp(Q, p, G, h))
         function = jax.jit(jax.grad(solve) if {differentiate} else solve)
         compiled = function.lower(p).compile()
-        threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
         start = time.monotonic()
         try:
             jax.block_until_ready(compiled(p))

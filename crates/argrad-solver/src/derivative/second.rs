@@ -236,7 +236,12 @@ impl LaneTask for ChangeGroup<'_> {
 
         load_cotangent(point, work, self.cotangent_change, group, smooth);
         equations.finish_right_hand_side(point, work, own, smooth);
-        solve_with_factor(point, work, Some(own.curved_w), none, M::splat(simd, true));
+        // Auxiliary variables need not be unique, and the right-hand side has rounding errors, all
+        // it has where nothing changes: those are not to be divided by the regularization.
+        let (n, structure) = (analysis.n(), &analysis.structure);
+        let is_auxiliary = (0..n).any(|j| structure.is_auxiliary(j));
+        let singular = if is_auxiliary { smooth } else { none };
+        solve_with_factor(point, work, Some(own.curved_w), singular, M::splat(simd, true));
         rows.write(point, work, own, smooth);
     }
 }
