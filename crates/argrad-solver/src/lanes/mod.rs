@@ -20,7 +20,7 @@ pub(crate) use dispatch::{
     Kernel, LaneTask, Width, apart, call, check_processor, dispatch, lanes_and_groups,
 };
 pub(crate) use elementary::nearest_power;
-pub(crate) use number::{MOST_NUMBERS, Number, numbers};
+pub(crate) use number::{AsNumbers, MOST_NUMBERS, Number, numbers};
 pub(crate) use register::{Mask, Register};
 pub(crate) use single::{MOST_GROUPS, Single};
 pub(crate) use vector::{M, MOST_LANES, V};

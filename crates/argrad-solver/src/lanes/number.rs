@@ -80,6 +80,17 @@ pub(crate) trait Number:
     ) -> (&mut [Self::Register<S>], &mut [Self]);
 }
 
+/// A register as the numbers that it holds.
+pub(crate) trait AsNumbers<S: Simd>: Register<S> {
+    type Number: Number;
+
+    /// The numbers of registers, one lane after the other.
+    fn as_numbers(values: &[Self]) -> &[Self::Number];
+
+    /// The numbers of registers, one lane after the other.
+    fn as_numbers_mut(values: &mut [Self]) -> &mut [Self::Number];
+}
+
 /// Numbers in a register.
 pub(crate) const fn numbers<S: Simd, T: Number>() -> usize {
     size_of::<T::Register<S>>() / size_of::<T>()
@@ -88,6 +99,20 @@ pub(crate) const fn numbers<S: Simd, T: Number>() -> usize {
 macro_rules! number {
     ($type:ty, $register:ident, $most:expr, $masks:ident, $between:ident, $index:ty,
      $splat:ident, $load:ident, $store:ident) => {
+        impl<S: Simd> AsNumbers<S> for $register<S> {
+            type Number = $type;
+
+            #[inline(always)]
+            fn as_numbers(values: &[Self]) -> &[$type] {
+                Self::as_floats(values)
+            }
+
+            #[inline(always)]
+            fn as_numbers_mut(values: &mut [Self]) -> &mut [$type] {
+                Self::as_floats_mut(values)
+            }
+        }
+
         impl Number for $type {
             type Register<S: Simd> = $register<S>;
             type First<S: Simd> = MemMask<S::$masks>;

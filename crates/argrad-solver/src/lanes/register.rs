@@ -4,8 +4,6 @@ use std::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub
 
 use pulp::Simd;
 
-use super::Number;
-
 /// A register of lanes, of f64 ([`V`]) or f32 ([`Single`]).
 ///
 /// [`V`]: super::V
@@ -23,15 +21,6 @@ pub(crate) trait Register<S: Simd>:
 {
     /// One boolean a lane.
     type Mask: Mask<S, Self>;
-
-    /// What a lane holds.
-    type Number: Number;
-
-    /// The numbers of registers, one lane after the other.
-    fn as_numbers(values: &[Self]) -> &[Self::Number];
-
-    /// The numbers of registers, one lane after the other.
-    fn as_numbers_mut(values: &mut [Self]) -> &mut [Self::Number];
 
     /// The same number in every lane, rounded to the precision of the lanes.
     fn splat(simd: S, value: f64) -> Self;

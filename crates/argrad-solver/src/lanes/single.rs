@@ -158,17 +158,6 @@ impl<S: Simd> Single<S> {
 
 impl<S: Simd> Register<S> for Single<S> {
     type Mask = SingleMask<S>;
-    type Number = f32;
-
-    #[inline(always)]
-    fn as_numbers(values: &[Self]) -> &[f32] {
-        Self::as_floats(values)
-    }
-
-    #[inline(always)]
-    fn as_numbers_mut(values: &mut [Self]) -> &mut [f32] {
-        Self::as_floats_mut(values)
-    }
 
     #[inline(always)]
     fn splat(simd: S, value: f64) -> Self {

@@ -372,17 +372,6 @@ impl<S: Simd> M<S> {
 
 impl<S: Simd> Register<S> for V<S> {
     type Mask = M<S>;
-    type Number = f64;
-
-    #[inline(always)]
-    fn as_numbers(values: &[Self]) -> &[f64] {
-        Self::as_floats(values)
-    }
-
-    #[inline(always)]
-    fn as_numbers_mut(values: &mut [Self]) -> &mut [f64] {
-        Self::as_floats_mut(values)
-    }
 
     #[inline(always)]
     fn splat(simd: S, value: f64) -> Self {

@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::lanes::Blocks;
 use super::sparse::SparseProducts;
-use crate::lanes::{Register, V};
+use crate::lanes::{AsNumbers, V};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Products {
@@ -16,7 +16,7 @@ impl Products {
     /// `px = P x`, `ax = A x`, `atz = A' z`.
     #[expect(clippy::too_many_arguments, reason = "one pass reads two vectors and writes three")]
     #[inline(always)]
-    pub(crate) fn multiply<S: Simd, T: Register<S>>(
+    pub(crate) fn multiply<S: Simd, T: AsNumbers<S>>(
         &self,
         simd: S,
         values: &[T],

@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::runs::{MultiplyRuns, Runs};
-use crate::lanes::{Kernel, Register, V, call, dispatch};
+use crate::lanes::{AsNumbers, Kernel, Register, V, call, dispatch};
 use crate::program::{Instructions, Pattern, Structure};
 
 /// A matrix whose values lie in the order of its pattern from address `base` on.
@@ -55,7 +55,7 @@ impl SparseProducts {
     /// `px = P x`, `ax = A x`, `atz = A' z`.
     #[expect(clippy::too_many_arguments, reason = "one pass reads two vectors and writes three")]
     #[inline(always)]
-    pub(crate) fn multiply<S: Simd, T: Register<S>>(
+    pub(crate) fn multiply<S: Simd, T: AsNumbers<S>>(
         &self,
         simd: S,
         values: &[T],
