@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_rows_of_a_dense_matrix_come_before_its_variables() {
-        let (variables, rows) = (40u32, 64u32);
+        let (variables, rows) = (80u32, 128u32);
         let row = |i: u32| (0..variables).map(move |j| (variables + i, j));
         let entries: Vec<_> = (0..rows).flat_map(row).collect();
         let step = minimum_degree((variables + rows) as usize, &entries).unwrap();
