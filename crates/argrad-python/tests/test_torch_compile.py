@@ -43,6 +43,18 @@ def quadratic():
     return lambda *a: torch.cat(qp(*a, duals=True), -1), values, many
 
 
+def contradicting():
+    """`quadratic`, elastic; the second sample's inequalities contradict each other."""
+    function, values, many = quadratic()
+    values[2] = torch.cat((values[2], -values[2]))
+    slack = torch.ones(BATCH, 3, dtype=DOUBLE)
+    slack[1] = -1.0
+    h = torch.cat((many[3], slack), -1)
+    values[3], many = h[1], [values[0], many[1], values[2], h, *values[4:]]
+    elastic = {"duals": True, "on_infeasible": "elastic"}
+    return lambda *a: torch.cat(qp(*a, **elastic), -1), values, many
+
+
 def unconstrained():
     """Without inequalities and equalities."""
     values = [2 * torch.eye(3, dtype=DOUBLE), randn(3)]
@@ -80,7 +92,7 @@ def geometric():
     return made, values, [0.5 + randn(BATCH, 2, seed=2).abs(), values[1]]
 
 
-CASES = [quadratic, unconstrained, module, second_order_cone, geometric]
+CASES = [quadratic, contradicting, unconstrained, module, second_order_cone, geometric]
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
 
 
@@ -142,15 +154,15 @@ def test_a_batch_may_have_any_size_in_one_graph():
 def spec_and_tensors(case):
     """What the operators take for a case."""
     function, values, many = case()
-    if case is quadratic:
+    if case in (quadratic, contradicting):
         options = (True, "exact", "raise", "direct", None)
-        return _qp._spec((True,) * 6, *options, None, False), values, many
+        return _qp._spec((True,) * 6, *options, None, False, "elastic"), values, many
     problem = _targets.problem_of(function._compiled)
     target = _targets.Target(problem, (), False, (), function._policy, "", False)
     return _targets.spec_of(target), values, many, function
 
 
-@pytest.mark.parametrize("case", [quadratic, second_order_cone, geometric])
+@pytest.mark.parametrize("case", [quadratic, contradicting, second_order_cone, geometric])
 def test_operators_pass_the_checks_of_pytorch(case):
     spec, *sets = spec_and_tensors(case)
     for values in sets[:2]:

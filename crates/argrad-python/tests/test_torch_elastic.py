@@ -11,6 +11,7 @@ from argrad import SolverError  # noqa: E402
 from argrad.torch import CvxpyLayer, QpLayer, qp  # noqa: E402
 
 DOUBLE = torch.float64
+HALF = torch.tensor(0.5, dtype=DOUBLE)
 TIGHT = {"tolerance": 1e-12}
 both_norms = pytest.mark.parametrize("norm", ["l2", "l1"])
 
@@ -272,11 +273,65 @@ def test_violations_need_the_elastic_choice():
         QpLayer(1, violation=True)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_compiled_elastic_layers_break_the_graph_and_give_the_same():
-    def model(p):
-        return interval(2 * p, on_infeasible="elastic")
+def bounds(norm):
+    """`interval`, as a function of p and the bounds."""
 
+    def model(p, high, low):
+        z, violation = interval(
+            2 * p, high, low, on_infeasible=("elastic", norm, 10.0), violation=True
+        )
+        return z.square().sum() + (violation * violation).sum()
+
+    return model, (tensor(0.5), HIGH, LOW), (tensor(-0.3), LOW + 1.0, LOW)
+
+
+def nearest(norm):
+    """The nearest point of two sets, of which the first sample's do not meet."""
+    x, center, radius = cp.Variable(3), cp.Parameter(3), cp.Parameter()
+    constraints = [cp.norm(x) <= 1.0, cp.norm(x - center) <= radius]
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(x)), constraints)
+    layer = CvxpyLayer(problem, [center, radius], [x], on_infeasible=("elastic", norm, 10.0))
+
+    def model(center, radius):
+        point, violation = layer(center, radius, violation=True)
+        return point.square().sum() + violation.sum()
+
+    apart, near = randn(2, 3) + tensor(3.0, 0.0, 0.0), randn(2, 3, seed=1)
+    return model, (torch.cat((apart, near)), HALF), (near, HALF / 2)
+
+
+@pytest.mark.filterwarnings("ignore")
+@both_norms
+@pytest.mark.parametrize("case", [bounds, nearest])
+def test_whole_graphs_of_elastic_layers_give_the_bits_of_ordinary_pytorch(case, norm):
+    model, *calls = case(norm)
     torch._dynamo.reset()
-    compiled = torch.compile(model, backend="eager")
-    assert torch.equal(compiled(tensor(0.5)), model(tensor(0.5)))
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    for values in calls:
+        both = []
+        for function in (compiled, model):
+            leaves = [value.clone().requires_grad_() for value in values]
+            out = function(*leaves)
+            both.append([out, *torch.autograd.grad(out, leaves)])
+        assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
+        with torch.no_grad():
+            assert torch.equal(compiled(*values), model(*values))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_modules_in_graphs_report_violations():
+    fixed = {"Q": torch.ones(1, 1).double(), "G": tensor(1.0, -1.0)[:, None]}
+    layer = QpLayer(1, 2, **fixed, on_infeasible="elastic")
+    torch._dynamo.reset()
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    compiled(tensor(0.5), torch.stack([HIGH, -LOW], -1))
+    assert ((layer.info["violation"] > 0.1) == [False, True, False, True]).all()
+
+
+def test_exported_elastic_layers_solve_infeasible_samples():
+    class Model(torch.nn.Module):
+        def forward(self, p, high, low):
+            return interval(p, high, low, on_infeasible="elastic")
+
+    program = torch.export.export(Model(), (tensor(0.5), HIGH, LOW))
+    assert torch.equal(program.module()(tensor(-0.2), LOW, HIGH), Model()(tensor(-0.2), LOW, HIGH))

@@ -50,6 +50,10 @@ class Solution(Protocol):
         """How `vjp` changes along changes of the cotangents and tangents of the arguments."""
         ...
 
+    def flat_tape(self) -> np.ndarray:
+        """What `Program.restore` makes the solution of again, (batch, tape_len)."""
+        ...
+
 
 class Program(Protocol):
     """A family of convex programs that differ in numbers only."""
@@ -74,6 +78,15 @@ class Program(Protocol):
     ) -> Solution:
         """Solves a batch; an argument without batch dimension is shared. Without a derivative
         unless `differentiable`: then the solution holds no tape."""
+        ...
+
+    @property
+    def tape_len(self) -> int:
+        """Numbers of one sample in a flat tape."""
+        ...
+
+    def restore(self, batch: int, arrays: Arrays, tape: np.ndarray, policy: Policy) -> Solution:
+        """The solution that left a flat tape, at the arguments that it was solved at."""
         ...
 
 

@@ -37,9 +37,10 @@ class Relaxed(NamedTuple):
 
 class ElasticProgram:
     """A program with its relaxed one. With `with_violation`, its last output is the size of each
-    sample's violation, zero where it is feasible."""
+    sample's violation, zero where it is feasible. A row of its flat tape says whether the sample
+    was solved again, and has room for the tapes of both programs."""
 
-    __slots__ = ("arguments", "base", "relaxed", "results", "with_violation")
+    __slots__ = ("arguments", "base", "relaxed", "results", "tape_len", "with_violation")
 
     def __init__(self, base: Program, relaxed: Relaxed, with_violation: bool) -> None:
         self.base = base
@@ -47,25 +48,44 @@ class ElasticProgram:
         self.with_violation = with_violation
         self.arguments = base.arguments
         self.results = (*base.results, ()) if with_violation else tuple(base.results)
+        self.tape_len = 1 + base.tape_len + relaxed.program.tape_len
 
     def solve(
         self, batch: int, arrays: Arrays, policy: Policy, start: Any, differentiable: bool
     ) -> Solution:
-        # What is infeasible here is no failure yet.
-        lenient = policy if policy.on_failure == "nan" else policy._replace(on_failure="zero")
+        lenient = _lenient(policy)
         base = self.base.solve(batch, arrays, lenient, start, differentiable)
         lost = np.zeros(0, np.int64)
         if not base.all_solved:
             lost = np.flatnonzero(base.reports["status"] == INFEASIBLE)
         relaxed = None
         if lost.size:
-            shapes = self.arguments
-            rows = [
-                None if a is None else _taken(a, s, lost)
-                for a, s in zip(arrays, shapes, strict=True)
-            ]
+            rows = self.rows(arrays, lost)
             relaxed = self.relaxed.program.solve(lost.size, rows, lenient, None, differentiable)
         return ElasticSolution(self, base, relaxed, lost, policy, batch)
+
+    def restore(self, batch: int, arrays: Arrays, tape: np.ndarray, policy: Policy) -> Solution:
+        lenient = _lenient(policy)
+        lost = np.flatnonzero(tape[:, 0])
+        end = 1 + self.base.tape_len
+        base = self.base.restore(batch, arrays, np.ascontiguousarray(tape[:, 1:end]), lenient)
+        relaxed = None
+        if lost.size:
+            rows, own = self.rows(arrays, lost), np.ascontiguousarray(tape[lost, end:])
+            relaxed = self.relaxed.program.restore(lost.size, rows, own, lenient)
+        return ElasticSolution(self, base, relaxed, lost, policy, batch)
+
+    def rows(self, arrays: Sequence[np.ndarray | None], samples: np.ndarray) -> Arrays:
+        """What the relaxed program takes of arguments, or of their tangents, for samples."""
+        return [
+            None if a is None else _taken(a, s, samples)
+            for a, s in zip(arrays, self.arguments, strict=True)
+        ]
+
+
+def _lenient(policy: Policy) -> Policy:
+    """The policy of both programs: what is infeasible there is no failure yet."""
+    return policy if policy.on_failure == "nan" else policy._replace(on_failure="zero")
 
 
 def _taken(array: np.ndarray, shape: tuple[int, ...] | None, samples: np.ndarray) -> np.ndarray:
@@ -139,7 +159,7 @@ class ElasticSolution:
         found = self._base.jvp(tangents)
         along = None
         if self._relaxed is not None:
-            *better, along = self._relaxed.jvp(self._rows(tangents))
+            *better, along = self._relaxed.jvp(self._program.rows(tangents, self._lost))
             found = [
                 _replaced(one, self._lost, other) for one, other in zip(found, better, strict=True)
             ]
@@ -161,13 +181,22 @@ class ElasticSolution:
         grads = self._base.vjp_tangent(cotangents[:count], changes[:count], tangents)
         if self._relaxed is None:
             return grads
-        rows = self._rows(tangents)
+        rows = self._program.rows(tangents, self._lost)
         asked, moved = self._asked(cotangents), self._asked(changes)
         if self._program.with_violation and cotangents[-1] is not None:
             change = cotangents[-1][self._lost][:, np.newaxis] * self._turned(rows)
             known = moved[-1]
             moved[-1] = change if known is None else known + change
         return self._joined_gradients(grads, self._relaxed.vjp_tangent(asked, moved, rows))
+
+    def flat_tape(self) -> np.ndarray:
+        rows = np.zeros((self._batch, self._program.tape_len))
+        rows[self._lost, 0] = 1.0
+        end = 1 + self._program.base.tape_len
+        rows[:, 1:end] = self._base.flat_tape()
+        if self._relaxed is not None:
+            rows[self._lost, end:] = self._relaxed.flat_tape()
+        return rows
 
     def _check(self) -> None:
         """Raises if a sample without any solution has no derivative."""
@@ -201,14 +230,6 @@ class ElasticSolution:
         size = self.size[self._lost][:, np.newaxis]
         across = along - direction * (direction * along).sum(-1, keepdims=True)
         return across / np.where(size > 0.0, size, 1.0)
-
-    def _rows(self, tangents: Sequence[np.ndarray | None]) -> Arrays:
-        """Tangents of the relaxed program's arguments."""
-        shapes = self._program.arguments
-        return [
-            None if t is None else np.ascontiguousarray(_taken(t, s, self._lost))
-            for t, s in zip(tangents, shapes, strict=True)
-        ]
 
     def _joined_gradients(self, grads: Arrays, better: Arrays) -> Arrays:
         """Gradients of all samples: rows of each, and sums over both of what is shared."""

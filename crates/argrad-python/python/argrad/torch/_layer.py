@@ -16,10 +16,10 @@ from argrad._elastic import NO_VIOLATION
 from argrad._policy import Policy, settings_key
 from argrad.torch import _operator
 from argrad.torch._call import Call, constant, named_reports, opaque
-from argrad.torch._elastic import ElasticProgram, elastic_reports
+from argrad.torch._elastic import elastic_reports
 from argrad.torch._function import evaluate
 from argrad.torch._layer_program import LayerProgram
-from argrad.torch._relaxed import relaxed_layer
+from argrad.torch._relaxed import elastic_layer
 from argrad.torch._targets import Target, observer_of, problem_of, spec_of
 from argrad.torch._transforms import composes
 
@@ -155,12 +155,12 @@ class CvxpyLayer(torch.nn.Module):
         TypeError for dtypes, `argrad.SolverError` for samples without a solution.
         """
         if torch.compiler.is_compiling():
-            if not composes() or self._how_elastic is not None or violation or not params:
-                # The operator does not compose with the derivatives of torch.func, its tape has
-                # one program only, and its outputs are like its arguments.
+            if not composes() or not params:
+                # The operator does not compose with the derivatives of torch.func, and its outputs
+                # are like its arguments.
                 return _opaque_forward(self, params, solver_args, warm_start, violation)
             self._check_tensors(params)
-            return _operator.solve(_spec(self, solver_args, warm_start), params)
+            return _operator.solve(_spec(self, solver_args, warm_start, violation), params)
         return self._forward(params, solver_args, warm_start, violation)
 
     def _forward(
@@ -184,8 +184,7 @@ class CvxpyLayer(torch.nn.Module):
         warm = self.warm_start if warm_start is None else warm_start
         if self._how_elastic is not None:
             key = settings_key(chosen.settings)
-            relaxed = relaxed_layer(self._compiled, key, single, self._how_elastic)
-            program = ElasticProgram(program, relaxed, violation)
+            program = elastic_layer(program, key, self._how_elastic, violation)
         elif violation:
             raise ValueError(NO_VIOLATION)
         call = Call(program, policy, like, self._last if warm else None, self._observe)
@@ -264,7 +263,12 @@ class CvxpyLayer(torch.nn.Module):
 
 
 @constant
-def _spec(layer: CvxpyLayer, solver_args: Mapping[str, Any] | None, warm_start: bool | None) -> str:
+def _spec(
+    layer: CvxpyLayer,
+    solver_args: Mapping[str, Any] | None,
+    warm_start: bool | None,
+    violation: bool,
+) -> str:
     """What a graph says of a call. Runs when the graph is made."""
     chosen = _options.solver_options(solver_args)
     policy = layer._policy
@@ -272,8 +276,12 @@ def _spec(layer: CvxpyLayer, solver_args: Mapping[str, Any] | None, warm_start: 
         policy = policy._replace(limited=True)
     warm = layer.warm_start if warm_start is None else warm_start
     settings = settings_key(chosen.settings)
+    elastic = layer._how_elastic
+    if violation and elastic is None:
+        raise ValueError(NO_VIOLATION)
     problem, observer = problem_of(layer._compiled), observer_of(layer)
-    return spec_of(Target(problem, (), False, settings, policy, observer, warm))
+    how = (observer, warm, elastic, violation)
+    return spec_of(Target(problem, (), False, settings, policy, *how))
 
 
 def _forward(layer: CvxpyLayer, *args: Any) -> tuple[torch.Tensor, ...]:

@@ -95,6 +95,9 @@ class _LayerSolution:
                     grads[number] = known - grad * tangent / self._logged[number] ** 2
         return grads
 
+    def flat_tape(self) -> np.ndarray:
+        return self.core.flat_tape()
+
     def _to_core(self, cotangents: Sequence[np.ndarray | None]) -> Arrays:
         """Cotangents of what the core returns, from those of the outputs."""
         asked = []

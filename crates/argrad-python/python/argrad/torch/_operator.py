@@ -51,7 +51,7 @@ def _solve(spec: str, taped: bool, tensors: list[torch.Tensor]) -> list[torch.Te
     call = target.call(program, like, taped)
     solution: Any = call.solve(1 if batch is None else batch, _arrays(target, tensors, absent))
     outputs = to_results(call, solution, batch)
-    rows = solution.core.flat_tape() if taped else np.empty((0, program.tape_len))
+    rows = solution.flat_tape() if taped else np.empty((0, program.tape_len))
     return [*outputs, torch.from_numpy(rows)]
 
 

@@ -12,10 +12,9 @@ from argrad._elastic import NO_VIOLATION
 from argrad._policy import Policy, settings_key
 from argrad.torch import _operator
 from argrad.torch._call import Call, constant, opaque
-from argrad.torch._elastic import ElasticProgram
 from argrad.torch._function import evaluate
 from argrad.torch._qp_program import NAMES, QpProgram, plan_of
-from argrad.torch._relaxed import relaxed_qp
+from argrad.torch._relaxed import elastic_qp
 from argrad.torch._targets import Target, observer_of, spec_of
 from argrad.torch._transforms import composes
 
@@ -204,9 +203,8 @@ def compiled_qp(
     warm: bool = False,
 ) -> Any:
     """`qp` in a graph that is being traced; `module` keeps the solution."""
-    if not composes() or options.on_infeasible != "fail" or options.violation:
-        # The operator does not compose with the derivatives of torch.func, and its tape has one
-        # program only.
+    if not composes():
+        # The operator does not compose with the derivatives of torch.func.
         return _opaque_qp(tensors, options, module, warm)
     check_tensors(tensors)
     present = tuple([tensor is not None for tensor in tensors])
@@ -220,9 +218,11 @@ def compiled_qp(
         options.solver_args,
         module,
         warm,
+        options.on_infeasible,
+        options.violation,
     )
     results = _operator.solve(spec, tensors)
-    return results if options.duals else results[0]
+    return results if options.duals or options.violation else results[0]
 
 
 @constant
@@ -235,12 +235,18 @@ def _spec(
     solver_args: Mapping[str, Any] | None,
     module: torch.nn.Module | None,
     warm: bool,
+    on_infeasible: Any = "fail",
+    violation: bool = False,
 ) -> str:
     """What the graph says of a call. Runs when the graph is made."""
-    options = QpOptions(duals, derivative, on_failure, method, solver_args)
+    options = QpOptions(
+        duals, derivative, on_failure, method, solver_args, on_infeasible, violation
+    )
     policy, settings = _policy_of(options)
     observer = "" if module is None else observer_of(module)
-    return spec_of(Target("qp", present, duals, settings, policy, observer, warm))
+    elastic = _elastic_of(options)
+    how = (observer, warm, elastic, violation)
+    return spec_of(Target("qp", present, duals, settings, policy, *how))
 
 
 def _policy_of(options: QpOptions) -> tuple[Policy, tuple]:
@@ -292,24 +298,24 @@ def run_qp(
             None if gone else tensor for tensor, gone in zip(tensors, plan.absent, strict=True)
         ]
     program: Any = plan.program
+    elastic = None
     if options.on_infeasible != "fail" or options.violation:
-        program = _elastic_program(program, options, settings, single)
+        elastic = _elastic_of(options)
+    if elastic is not None:
+        program = elastic_qp(program, settings, single, elastic, options.violation)
     start = module._last if warm else None
     call = Call(program, policy, like, start, None if module is None else module._observe)
     results = evaluate(call, tensors, plan.batch)
     return results if options.duals or options.violation else results[0]
 
 
-def _elastic_program(
-    program: QpProgram, options: QpOptions, settings: tuple, single: bool
-) -> ElasticProgram:
-    """The program with its relaxed one."""
+def _elastic_of(options: QpOptions) -> _options.Elastic | None:
+    """How infeasible samples are relaxed. Raises ValueError where violations are asked for and
+    none are allowed."""
     elastic = _options.on_infeasible(options.on_infeasible)
-    if elastic is None:
+    if elastic is None and options.violation:
         raise ValueError(NO_VIOLATION)
-    sizes = (program.n, program.equalities, program.inequalities)
-    relaxed = relaxed_qp(*sizes, options.duals, settings, single, elastic)
-    return ElasticProgram(program, relaxed, options.violation)
+    return elastic
 
 
 _opaque_qp = opaque(run_qp)

@@ -53,6 +53,9 @@ class _QpSolution:
         options = self._policy.derivative_options
         return list(self.core.vjp_tangent(first, change, tangents, *options))
 
+    def flat_tape(self) -> np.ndarray:
+        return self.core.flat_tape()
+
 
 class _Lazy(Mapping):
     """Reports, fetched from the core when they are looked at."""
@@ -110,12 +113,12 @@ class QpProgram:
         """Numbers of one sample in a flat tape."""
         return self.core.flat_tape_len
 
-    def restore(self, batch: int, arrays: Arrays, rows: np.ndarray, policy: Policy) -> Solution:
+    def restore(self, batch: int, arrays: Arrays, tape: np.ndarray, policy: Policy) -> Solution:
         """The solution that left a flat tape, (batch, tape_len), at the arguments that it was
         solved at."""
         Q, p, G, h, A, b = arrays
         assert Q is not None and p is not None
-        return _QpSolution(self.core.restore(batch, rows, Q, p, G, h, A, b), self.duals, policy)
+        return _QpSolution(self.core.restore(batch, tape, Q, p, G, h, A, b), self.duals, policy)
 
 
 @functools.lru_cache(maxsize=128)

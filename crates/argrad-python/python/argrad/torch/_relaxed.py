@@ -13,13 +13,34 @@ from argrad._options import Elastic
 from argrad._policy import Policy
 from argrad._quadratic import quadratic
 from argrad.torch._call import Arrays, Program, Solution
-from argrad.torch._elastic import Relaxed
+from argrad.torch._elastic import ElasticProgram, Relaxed
 from argrad.torch._layer_program import LayerProgram
+from argrad.torch._qp_program import QpProgram
+
+
+Settings = tuple[tuple[str, Any], ...]
+
+
+def elastic_layer(
+    program: LayerProgram, settings: Settings, elastic: Elastic, violation: bool
+) -> ElasticProgram:
+    """A CVXPY problem with these settings and its relaxed one."""
+    relaxed = _relaxed_layer(program.compiled, settings, program.single, elastic)
+    return ElasticProgram(program, relaxed, violation)
+
+
+def elastic_qp(
+    program: QpProgram, settings: Settings, single: bool, elastic: Elastic, violation: bool
+) -> ElasticProgram:
+    """Quadratic programs with these settings and their relaxed ones."""
+    sizes = (program.n, program.equalities, program.inequalities)
+    relaxed = _relaxed_qp(*sizes, program.duals, settings, single, elastic)
+    return ElasticProgram(program, relaxed, violation)
 
 
 @functools.lru_cache(maxsize=64)
-def relaxed_layer(
-    compiled: Compiled, settings: tuple[tuple[str, Any], ...], single: bool, elastic: Elastic
+def _relaxed_layer(
+    compiled: Compiled, settings: Settings, single: bool, elastic: Elastic
 ) -> Relaxed:
     """The relaxed program of a CVXPY problem with these settings."""
     _, norm, weight = elastic
@@ -32,18 +53,18 @@ def relaxed_layer(
 
 
 @functools.lru_cache(maxsize=64)
-def relaxed_qp(
+def _relaxed_qp(
     n: int,
     equalities: int,
     inequalities: int,
     duals: bool,
-    settings: tuple[tuple[str, Any], ...],
+    settings: Settings,
     single: bool,
     elastic: Elastic,
 ) -> Relaxed:
     """The relaxed program of quadratic programs of one size."""
     compiled = quadratic(n, equalities, inequalities, duals)
-    relaxed = relaxed_layer(compiled, settings, single, elastic)
+    relaxed = _relaxed_layer(compiled, settings, single, elastic)
     present = (True, True, *(inequalities > 0,) * 2, *(equalities > 0,) * 2)
     return relaxed._replace(program=_Present(relaxed.program, present))
 
@@ -51,11 +72,12 @@ def relaxed_qp(
 class _Present:
     """A program without the arguments that are absent, as one that has them all."""
 
-    __slots__ = ("_present", "_program", "arguments", "results")
+    __slots__ = ("_present", "_program", "arguments", "results", "tape_len")
 
     def __init__(self, program: Program, present: Sequence[bool]) -> None:
         self._program = program
         self._present = present
+        self.tape_len = program.tape_len
         given = iter(program.arguments)
         self.arguments = [next(given) if there else None for there in present]
         self.results = program.results
@@ -65,6 +87,9 @@ class _Present:
     ) -> Solution:
         solved = self._program.solve(batch, arrays, policy, start, differentiable)
         return _PresentSolution(solved, self._present)
+
+    def restore(self, batch: int, arrays: Arrays, tape: np.ndarray, policy: Policy) -> Solution:
+        return _PresentSolution(self._program.restore(batch, arrays, tape, policy), self._present)
 
 
 class _PresentSolution:
@@ -91,6 +116,9 @@ class _PresentSolution:
     ) -> Arrays:
         found = self._solved.vjp_tangent(cotangents, changes, self._given(tangents))
         return self._spread(found)
+
+    def flat_tape(self) -> np.ndarray:
+        return self._solved.flat_tape()
 
     def _given(self, tangents: Sequence[np.ndarray | None]) -> Arrays:
         return [t for t, there in zip(tangents, self._present, strict=True) if there]

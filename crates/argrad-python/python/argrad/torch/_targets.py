@@ -21,10 +21,12 @@ from typing import Any, NamedTuple
 import torch
 
 from argrad._compiled import Compiled
+from argrad._options import Elastic
 from argrad._policy import Policy
-from argrad.torch._call import Call
+from argrad.torch._call import Call, Program
 from argrad.torch._layer_program import LayerProgram
 from argrad.torch._qp_program import NAMES, plan_of
+from argrad.torch._relaxed import elastic_layer, elastic_qp
 
 _RANKS = {"Q": 2, "p": 1, "G": 2, "h": 1, "A": 2, "b": 1}
 _MADE_UP = re.compile(r"\b(var|param)\d+\b")
@@ -48,6 +50,10 @@ class Target(NamedTuple):
     """The name of the module that keeps the last solution; empty for none."""
     warm: bool
     """Begin at the last solution of that module."""
+    elastic: Elastic | None = None
+    """How infeasible samples are relaxed; None: not at all."""
+    violation: bool = False
+    """Whether the last output is the size of the violation."""
 
     @property
     def ranks(self) -> list[int]:
@@ -63,11 +69,18 @@ class Target(NamedTuple):
             given = iter(shapes)
             all_shapes = tuple(next(given) if there else None for there in self.present)
             plan = plan_of(all_shapes, self.settings, self.duals, single)
-            return plan.program, plan.batch, plan.absent
+            program: Program = plan.program
+            if self.elastic is not None:
+                how = (self.settings, single, self.elastic, self.violation)
+                program = elastic_qp(plan.program, *how)
+            return program, plan.batch, plan.absent
         compiled = compiled_of(self.problem)
         batch, _ = compiled.batch_of([_Shaped(tuple(shape)) for shape in shapes], "a tensor")
         layer = compiled.layer(dict(self.settings), single=single)
-        return LayerProgram(compiled, layer, single), batch, (False,) * len(compiled.parameters)
+        program = LayerProgram(compiled, layer, single)
+        if self.elastic is not None:
+            program = elastic_layer(program, self.settings, self.elastic, self.violation)
+        return program, batch, (False,) * len(compiled.parameters)
 
     def call(self, program: Any, like: torch.Tensor, taped: bool) -> Call:
         """A call of the program that reports to the module."""
@@ -90,11 +103,13 @@ def spec_of(target: Target) -> str:
 @functools.lru_cache(maxsize=512)
 def target_of(spec: str) -> Target:
     """The target of a string."""
-    problem, present, duals, settings, policy, observer, warm = json.loads(spec)
-    derivative, on_failure, method, *rest = policy
-    policy = Policy(_tuple(derivative), on_failure, _tuple(method), *rest)
+    problem, present, duals, settings, policy, *rest = json.loads(spec)
+    observer, warm, elastic, violation = rest
+    derivative, on_failure, method, *limits = policy
+    policy = Policy(_tuple(derivative), on_failure, _tuple(method), *limits)
     settings = tuple((key, value) for key, value in settings)
-    return Target(problem, tuple(present), duals, settings, policy, observer, warm)
+    how = (observer, warm, _tuple(elastic), violation)
+    return Target(problem, tuple(present), duals, settings, policy, *how)
 
 
 def _tuple(value: Any) -> Any:
