@@ -46,6 +46,8 @@
 
 mod error;
 
+mod zeros;
+
 mod algebra;
 
 pub mod atom;

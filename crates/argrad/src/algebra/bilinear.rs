@@ -1,7 +1,8 @@
 //! Products: `out_r = sum_k c_k a_i(k) b_j(k)` with an index pattern that follows from the shapes.
 
-use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
+
+use super::matrix_product::{View, add_product};
 
 /// A bilinear operation of two arguments, row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +95,8 @@ impl Bilinear {
     /// The values of the product.
     pub(crate) fn apply(&self, a: &[f64], b: &[f64], out: &mut [f64]) {
         if let Self::MatMul { inner, cols, .. } = *self {
-            return multiply(a, b, inner, cols, out);
+            out.fill(0.0);
+            return add_product(View::new(a, inner), View::new(b, cols), inner, cols, out);
         }
         for (row, value) in out.iter_mut().enumerate() {
             let mut sum = 0.0;
@@ -112,8 +114,11 @@ impl Bilinear {
         da: &mut [f64],
         db: &mut [f64],
     ) {
-        if let Self::MatMul { inner, cols, .. } = *self {
-            return multiply_vjp([a, b], inner, cols, cotangent, [da, db]);
+        if let Self::MatMul { rows, inner, cols } = *self {
+            // C B' and A' C, where C is the cotangent.
+            let (a, b, c) = (View::new(a, inner), View::new(b, cols), View::new(cotangent, cols));
+            add_product(c, b.transposed(), cols, inner, da);
+            return add_product(a.transposed(), c, rows, cols, db);
         }
         for (row, value) in cotangent.iter().enumerate() {
             self.terms(row, |i, j| {
@@ -124,101 +129,6 @@ impl Bilinear {
     }
 }
 
-/// `A B` of row-major matrices.
-fn multiply(a: &[f64], b: &[f64], inner: usize, cols: usize, out: &mut [f64]) {
-    out.fill(0.0);
-    Arch::new().dispatch(AddProduct { a, b, inner, cols, out });
-}
-
-/// Adds `C B'` and `A' C` to the gradients of A and B, where C is that of the product.
-fn multiply_vjp(
-    [a, b]: [&[f64]; 2],
-    inner: usize,
-    cols: usize,
-    cotangent: &[f64],
-    [da, db]: [&mut [f64]; 2],
-) {
-    if inner == 0 || cols == 0 {
-        return;
-    }
-    let (a, b) = (&transposed(a, inner), &transposed(b, cols));
-    let rows = cotangent.len() / cols;
-    let arch = Arch::new();
-    arch.dispatch(AddProduct { a: cotangent, b, inner: cols, cols: inner, out: da });
-    arch.dispatch(AddProduct { a, b: cotangent, inner: rows, cols, out: db });
-}
-
-/// Rows of a product that are summed together, in registers.
-const ROWS: usize = 8;
-
-/// Adds `A B` to `out`, all row-major. Nothing is fused, and the terms of an entry are added one
-/// after the other, so that all instruction sets give the same bits.
-struct AddProduct<'a> {
-    a: &'a [f64],
-    b: &'a [f64],
-    inner: usize,
-    cols: usize,
-    out: &'a mut [f64],
-}
-
-impl WithSimd for AddProduct<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { a, b, inner, cols, out } = self;
-        if inner == 0 || cols == 0 {
-            return;
-        }
-        let rows = out.len() / cols;
-        let whole = rows - rows % ROWS;
-        for first in (0..whole).step_by(ROWS) {
-            let (a, out) = (&a[first * inner..], &mut out[first * cols..]);
-            add_rows::<S, ROWS>(simd, a, b, (inner, cols), out);
-        }
-        for row in whole..rows {
-            let (a, out) = (&a[row * inner..], &mut out[row * cols..]);
-            add_rows::<S, 1>(simd, a, b, (inner, cols), out);
-        }
-    }
-}
-
-/// The first `R` rows of the product, a register of columns after the other.
-#[inline(always)]
-fn add_rows<S: Simd, const R: usize>(
-    simd: S,
-    a: &[f64],
-    b: &[f64],
-    (inner, cols): (usize, usize),
-    out: &mut [f64],
-) {
-    for first in (0..cols).step_by(S::F64_LANES) {
-        let width = S::F64_LANES.min(cols - first);
-        let load = |row: &[f64]| simd.partial_load_f64s(&row[first..first + width]);
-        let mut sums: [S::f64s; R] = std::array::from_fn(|row| load(&out[row * cols..]));
-        for k in 0..inner {
-            let b = load(&b[k * cols..]);
-            for (row, sum) in sums.iter_mut().enumerate() {
-                let factor = simd.splat_f64s(a[row * inner + k]);
-                *sum = simd.add_f64s(*sum, simd.mul_f64s(factor, b));
-            }
-        }
-        for (row, sum) in sums.into_iter().enumerate() {
-            let at = row * cols + first;
-            simd.partial_store_f64s(&mut out[at..at + width], sum);
-        }
-    }
-}
-
-fn transposed(matrix: &[f64], cols: usize) -> Vec<f64> {
-    let rows = matrix.len() / cols;
-    let mut out = vec![0.0; matrix.len()];
-    for (r, row) in matrix.chunks_exact(cols).enumerate() {
-        row.iter().enumerate().for_each(|(c, value)| out[c * rows + r] = *value);
-    }
-    out
-}
-
 fn size((rows, cols): (usize, usize)) -> usize {
     rows.saturating_mul(cols)
 }
@@ -227,7 +137,6 @@ fn size((rows, cols): (usize, usize)) -> usize {
 mod tests {
     use super::Bilinear;
 
-    /// Bit for bit, and so whatever the instruction set: the terms one after the other.
     #[test]
     fn products_of_matrices_are_the_sums_of_their_terms() {
         let numbers = |len: usize, phase: f64| -> Vec<f64> {
@@ -247,9 +156,9 @@ mod tests {
             for (row, c) in c.iter().enumerate() {
                 let mut sum = 0.0;
                 kind.terms(row, |i, j| {
-                    sum += a[i] * b[j];
-                    da_expected[i] += c * b[j];
-                    db_expected[j] += a[i] * c;
+                    sum = a[i].mul_add(b[j], sum);
+                    da_expected[i] = c.mul_add(b[j], da_expected[i]);
+                    db_expected[j] = a[i].mul_add(*c, db_expected[j]);
                 });
                 assert_eq!(out[row], sum, "{kind:?}");
             }

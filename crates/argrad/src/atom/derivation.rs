@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::stored::StoredAtom;
 use super::{Argument, Atom};
-use crate::algebra::{Bilinear, LinearMap, Shape};
+use crate::algebra::{Bilinear, Gram, LinearMap, Shape};
 
 /// Multiplications of a product of matrices that take as long as an entry of a map.
-const PRODUCTS_AN_ENTRY: usize = 4;
+const PRODUCTS_AN_ENTRY: usize = 8;
 
 /// Consecutive entries of theta.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,12 @@ enum Step {
         kind: Bilinear,
         a: ThetaBlock,
         b: ThetaBlock,
+    },
+    /// Of a matrix, with weights of its rows where they are not all one.
+    Gram {
+        kind: Gram,
+        matrix: ThetaBlock,
+        weights: Option<ThetaBlock>,
     },
     Atom {
         atom: StoredAtom,
@@ -112,6 +118,16 @@ impl Derivation {
         self.push(Step::Product { kind, a, b }, shape)
     }
 
+    /// The lower triangle of `A'WA`, see [`Gram`]; all weights are one where there are none.
+    pub fn gram(
+        &mut self,
+        kind: Gram,
+        matrix: ThetaBlock,
+        weights: Option<ThetaBlock>,
+    ) -> ThetaBlock {
+        self.push(Step::Gram { kind, matrix, weights }, Shape::vector(kind.len()))
+    }
+
     pub fn atom(&mut self, atom: Arc<dyn Atom>, args: Vec<ThetaBlock>, shape: Shape) -> ThetaBlock {
         self.push(Step::Atom { atom: StoredAtom(atom), args }, shape)
     }
@@ -126,6 +142,9 @@ impl Derivation {
                     (0..map.rows()).any(|r| map.row(r).any(|(col, _)| marked[col]))
                 }
                 Step::Product { a, b, .. } => any(a) || any(b),
+                Step::Gram { matrix, weights, .. } => {
+                    any(matrix) || weights.as_ref().is_some_and(any)
+                }
                 Step::Atom { args, .. } => args.iter().any(any),
             };
             marked[block.range()].fill(depends);
@@ -149,6 +168,12 @@ impl Derivation {
                 Step::Product { a, b, .. } => {
                     [a, b].into_iter().for_each(|arg| read[arg.range()].fill(true));
                 }
+                Step::Gram { matrix, weights, .. } => {
+                    [Some(matrix), weights.as_ref()]
+                        .into_iter()
+                        .flatten()
+                        .for_each(|arg| read[arg.range()].fill(true));
+                }
                 Step::Atom { args, .. } => args.iter().for_each(|arg| read[arg.range()].fill(true)),
             }
         }
@@ -162,6 +187,7 @@ impl Derivation {
             Step::Product { kind: Bilinear::MatMul { rows, inner, cols }, .. } => {
                 rows * inner * cols / PRODUCTS_AN_ENTRY
             }
+            Step::Gram { kind, .. } => kind.rows * kind.len() / PRODUCTS_AN_ENTRY,
             Step::Product { .. } | Step::Atom { .. } => block.shape.size(),
         };
         self.steps.iter().map(of_step).sum()
@@ -185,6 +211,14 @@ impl Derivation {
                         && kind.len() == size
                         && kind.fits(a.shape.size(), b.shape.size())
                 }
+                Step::Gram { kind, matrix, weights } => {
+                    before(matrix)
+                        && matrix.shape.size() == kind.rows.saturating_mul(kind.cols)
+                        && kind.len() == size
+                        && weights.as_ref().is_none_or(|weights| {
+                            before(weights) && weights.shape.size() == kind.rows
+                        })
+                }
                 Step::Atom { atom, args } => {
                     let shapes: Vec<Shape> = args.iter().map(|arg| arg.shape).collect();
                     args.iter().all(before) && atom.0.shape(&shapes) == Ok(block.shape)
@@ -204,6 +238,11 @@ impl Derivation {
         self.evaluate_where(|block| marked.get(block.offset) == Some(&true), theta);
     }
 
+    /// Fills the derived part of theta where it is not marked.
+    pub fn evaluate_unmarked(&self, marked: &[bool], theta: &mut [f64]) {
+        self.evaluate_where(|block| marked.get(block.offset) != Some(&true), theta);
+    }
+
     /// Fills the derived part of theta.
     pub fn evaluate(&self, theta: &mut [f64]) {
         self.evaluate_where(|_| true, theta);
@@ -220,6 +259,10 @@ impl Derivation {
                 }
                 Step::Product { kind, a, b } => {
                     kind.apply(&before[a.range()], &before[b.range()], out);
+                }
+                Step::Gram { kind, matrix, weights } => {
+                    let weights = weights.as_ref().map(|weights| &before[weights.range()]);
+                    kind.apply(&before[matrix.range()], weights, out);
                 }
                 Step::Atom { atom, args } => atom.0.value(&arguments(args, before), out),
             }
@@ -262,6 +305,15 @@ impl Derivation {
                     kind.vjp(&theta[a.range()], &theta[b.range()], cotangent, &mut da, &mut db);
                     add_to(&mut before[a.range()], &da);
                     add_to(&mut before[b.range()], &db);
+                }
+                Step::Gram { kind, matrix, weights } => {
+                    let own = weights.as_ref().map(|weights| &theta[weights.range()]);
+                    let mut dw = vec![0.0; own.map_or(0, <[f64]>::len)];
+                    let da = &mut before[matrix.range()];
+                    kind.vjp(&theta[matrix.range()], own, cotangent, [da, &mut dw]);
+                    if let Some(weights) = weights {
+                        add_to(&mut before[weights.range()], &dw);
+                    }
                 }
                 Step::Atom { atom, args } => {
                     let mut gradients: Vec<Vec<f64>> =
@@ -309,6 +361,22 @@ impl Derivation {
                     add_to(&mut before_moved[a.range()], da_moved);
                     add_to(&mut before_moved[b.range()], db_moved);
                 }
+                Step::Gram { kind, matrix, weights } => {
+                    let at = matrix.range();
+                    let own = weights.as_ref().map(|weights| weights.range());
+                    let both = own.clone().map(|own| [&theta[own.clone()], &moved[own]]);
+                    let of_a = [&theta[at.clone()], &moved[at.clone()]];
+                    let mut dw = vec![0.0; both.map_or(0, |both| both[0].len())];
+                    let mut dw_moved = dw.clone();
+                    let weights = both.map(|both| both[0]);
+                    kind.vjp(of_a[0], weights, c, [&mut before[at.clone()], &mut dw]);
+                    let out = [&mut before_moved[at], &mut dw_moved[..]];
+                    kind.vjp_tangent(of_a, both, [c, c_moved], out);
+                    if let Some(own) = own {
+                        add_to(&mut before[own.clone()], &dw);
+                        add_to(&mut before_moved[own], &dw_moved);
+                    }
+                }
                 Step::Atom { atom, args } => {
                     let zeros = || -> Vec<Vec<f64>> {
                         args.iter().map(|arg| vec![0.0; arg.shape.size()]).collect()
@@ -341,6 +409,14 @@ impl Derivation {
                     let mut other = vec![0.0; out.len()];
                     kind.apply(&before[a.range()], &theta[b.range()], &mut other);
                     add_to(out, &other);
+                }
+                Step::Gram { kind, matrix, weights } => {
+                    let at = matrix.range();
+                    let both = weights
+                        .as_ref()
+                        .map(|weights| [&theta[weights.range()], &before[weights.range()]]);
+                    out.fill(0.0);
+                    kind.add_tangent([&theta[at.clone()], &before[at]], both, out);
                 }
                 Step::Atom { atom, args } => atom_jvp(&*atom.0, args, theta, before, out),
             }

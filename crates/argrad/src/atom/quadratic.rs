@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use super::affine::Term;
 use super::{Affine, Graph};
-use crate::algebra::{Bilinear, Shape};
+use crate::algebra::{Bilinear, Gram, Shape};
 
-/// Most products of terms that are formed for a matrix P of constants.
+/// Most products of terms that are formed for a matrix P of constants: one by one, or of a dense
+/// matrix by registers.
 const MOST_PRODUCTS: usize = 50_000_000;
+const MOST_FAST_PRODUCTS: usize = 40 * MOST_PRODUCTS;
 
 /// Rows with at most so many terms are squared term by term.
 const FEW_TERMS: usize = 4;
@@ -90,29 +92,25 @@ impl Graph<'_> {
 
     /// Where the rows are many and share their weight, P is the sum of the outer products of rows.
     fn squares_of_tall_matrix(&mut self, e: &Affine, weights: &Affine) -> bool {
-        let rows = e.size();
-        if (1..rows).any(|r| weights.row(r) != weights.row(0)) {
+        if !has_one_row(weights) {
             return false;
         }
         let Some(used) = columns_of_tall_matrix(e) else { return false };
         let n = used.len();
-        let mut gram = vec![0.0; n * n];
-        for r in 0..rows {
-            let row = e.row(r);
-            let at: Vec<usize> =
-                row.iter().map(|t| used.binary_search(&t.variable).unwrap_or(0)).collect();
-            for (s, &i) in row.iter().zip(&at) {
-                row.iter().zip(&at).for_each(|(t, &j)| gram[i * n + j] += s.coef * t.coef);
-            }
-        }
+        let is_dense = 2 * e.terms().len() >= e.size() * n;
+        let products: usize = (0..e.size()).map(|r| e.row(r).len().pow(2)).sum();
+        let gram = if is_dense && products <= MOST_FAST_PRODUCTS {
+            dense_gram(e, &used)
+        } else if products <= MOST_PRODUCTS {
+            sparse_gram(e, &used)
+        } else {
+            return false;
+        };
         let weight = weights.row(0).to_vec();
-        for i in 0..n {
-            for j in i..n {
-                let factor = if i == j { gram[i * n + j] } else { 2.0 * gram[i * n + j] };
-                if factor == 0.0 {
-                    continue;
-                }
-                self.add_pair(used[i], used[j], factor, &weight);
+        for (k, (i, j)) in lower_triangle(n).enumerate() {
+            let factor = if i == j { gram[k] } else { 2.0 * gram[k] };
+            if factor != 0.0 {
+                self.add_pair(used[j], used[i], factor, &weight);
             }
         }
         true
@@ -125,28 +123,37 @@ impl Graph<'_> {
         if used[0] == 0 {
             return false;
         }
-        let n = used.len();
-        let shape = Shape::matrix(rows, n);
-        let (mut matrix, mut weight) = (Affine::empty(shape), Affine::empty(shape));
+        let kind = Gram { rows, cols: used.len() };
+        let mut matrix = Affine::empty(Shape::matrix(rows, kind.cols));
+        let mut row: Vec<Term> = Vec::new();
         for r in 0..rows {
+            row.clear();
+            row.extend(e.row(r));
+            row.sort_by_key(|term| term.variable);
+            let mut rest = row.as_slice();
             for column in &used {
-                let own = e.row(r).iter().filter(|term| term.variable == *column);
-                matrix.extend(own.map(|term| Term { variable: 0, ..*term }));
+                let (own, after) = rest.split_at(rest.partition_point(|t| t.variable == *column));
+                matrix.extend(own.iter().map(|term| Term { variable: 0, ..*term }));
                 matrix.end_row();
-                weight.extend(weights.row(r).iter().copied());
-                weight.end_row();
+                rest = after;
             }
         }
-        let transposed = (0..n).flat_map(|j| (0..rows).map(move |r| r * n + j));
-        let transposed = matrix.pick(transposed, Shape::matrix(n, rows));
-        let weighted = self.multiply(&weight, &matrix);
-        let kind = Bilinear::MatMul { rows: n, inner: rows, cols: n };
-        let gram = self.product(kind, &transposed, &weighted, Shape::matrix(n, n));
-        for i in 0..n {
-            for j in i..n {
-                let factor = if i == j { 1.0 } else { 2.0 };
-                self.add_pair(used[i], used[j], factor, gram.row(i * n + j));
-            }
+        let matrix = self.theta_of(&matrix);
+        // One number for all rows is a factor of P.
+        let common = match weights.row(0) {
+            [weight] if weight.theta == 0 && has_one_row(weights) => Some(*weight),
+            _ => None,
+        };
+        let of_rows = match common {
+            Some(_) => None,
+            None => Some(self.theta_of(weights)),
+        };
+        let gram = self.derivation.gram(kind, matrix, of_rows);
+        let factor = common.map_or(1.0, |weight| weight.coef);
+        for (k, (i, j)) in lower_triangle(kind.cols).enumerate() {
+            let theta = (gram.offset + k + 1) as u32;
+            let entry = Term { variable: 0, theta, coef: factor };
+            self.add_pair(used[j], used[i], if i == j { 1.0 } else { 2.0 }, &[entry]);
         }
         true
     }
@@ -179,6 +186,46 @@ impl Graph<'_> {
     }
 }
 
+/// Whether all rows are the same.
+fn has_one_row(e: &Affine) -> bool {
+    (1..e.size()).all(|r| e.row(r) == e.row(0))
+}
+
+/// The places of a lower triangle, row by row.
+fn lower_triangle(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(|i| (0..=i).map(move |j| (i, j)))
+}
+
+/// The lower triangle of the product of a matrix, without theta, with itself, row by row.
+fn dense_gram(e: &Affine, used: &[u32]) -> Vec<f64> {
+    let kind = Gram { rows: e.size(), cols: used.len() };
+    let mut matrix = vec![0.0; kind.rows * kind.cols];
+    for (r, own) in matrix.chunks_exact_mut(kind.cols).enumerate() {
+        for term in e.row(r) {
+            own[used.binary_search(&term.variable).unwrap_or(0)] += term.coef;
+        }
+    }
+    let mut out = vec![0.0; kind.len()];
+    kind.apply(&matrix, None, &mut out);
+    out
+}
+
+/// The same, product by product of its terms.
+fn sparse_gram(e: &Affine, used: &[u32]) -> Vec<f64> {
+    let mut out = vec![0.0; Gram { rows: e.size(), cols: used.len() }.len()];
+    for r in 0..e.size() {
+        let row = e.row(r);
+        let at: Vec<usize> =
+            row.iter().map(|t| used.binary_search(&t.variable).unwrap_or(0)).collect();
+        for (s, &i) in row.iter().zip(&at) {
+            for (t, &j) in row.iter().zip(&at).filter(|(_, j)| **j <= i) {
+                out[i * (i + 1) / 2 + j] += s.coef * t.coef;
+            }
+        }
+    }
+    out
+}
+
 /// The variables of a matrix that is no larger when it is multiplied with itself, in ascending
 /// order, where 0 stands for the number one.
 fn columns_of_tall_matrix(e: &Affine) -> Option<Vec<u32>> {
@@ -190,7 +237,6 @@ fn columns_of_tall_matrix(e: &Affine) -> Option<Vec<u32>> {
     used.sort_unstable();
     used.dedup();
     let n = used.len();
-    let products: usize = (0..rows).map(|r| e.row(r).len().pow(2)).sum();
     let is_smaller = n * (n + 1) / 2 <= e.terms().len() + rows;
-    (is_smaller && products <= MOST_PRODUCTS).then_some(used)
+    is_smaller.then_some(used)
 }

@@ -174,8 +174,14 @@ impl ParameterMap {
     /// `gradient += M' cotangent`.
     pub fn apply_transpose(&self, cotangent: &[f64], gradient: &mut [f64]) {
         for run in &self.runs {
+            let cotangent = &cotangent[run.slot as usize..(run.slot + run.len) as usize];
+            if run.stride == 1 {
+                let gradient = &mut gradient[run.theta as usize..][..cotangent.len()];
+                gradient.iter_mut().zip(cotangent).for_each(|(g, c)| *g += run.coef * c);
+                continue;
+            }
             let mut at = i64::from(run.theta);
-            for c in &cotangent[run.slot as usize..(run.slot + run.len) as usize] {
+            for c in cotangent {
                 gradient[at as usize] += run.coef * c;
                 at += run.stride;
             }

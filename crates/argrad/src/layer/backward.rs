@@ -11,7 +11,8 @@ use super::{Layer, LayerDerivative, LayerTape, Outputs};
 use crate::canonical::MatrixMap;
 use crate::error::ModelError;
 
-/// Samples whose gradients are summed together, whatever the number of threads.
+/// Samples whose gradients are summed together, whatever the number of threads; of those that are a
+/// thread's work each, and have more of it than there is to be summed, one.
 const BLOCK: usize = 8;
 
 /// Consecutive samples, with their rows of the gradient of each parameter that has one per sample,
@@ -174,8 +175,12 @@ impl Layer {
         let specs = &self.data.parameters;
         let mut rest: Vec<&mut [f64]> = out.iter_mut().map(Vec::as_mut_slice).collect();
         let mut blocks = Vec::new();
-        for first in (0..samples).step_by(BLOCK) {
-            let samples = first..samples.min(first + BLOCK);
+        let summed = specs.iter().zip(&tape.each).filter(|(_, each)| !**each);
+        let summed: usize = summed.map(|(spec, _)| spec.len).sum();
+        let is_alone = self.is_worth_threads(1) && BLOCK * summed <= self.cost();
+        let size = if is_alone { 1 } else { BLOCK };
+        for first in (0..samples).step_by(size) {
+            let samples = first..samples.min(first + size);
             let rows = rest.iter_mut().zip(specs).zip(&tape.each).map(|((rest, spec), each)| {
                 let len = if *each { samples.len() * spec.len } else { 0 };
                 let (own, after) = std::mem::take(rest).split_at_mut(len);

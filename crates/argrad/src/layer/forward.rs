@@ -13,6 +13,11 @@ use super::outputs::Outputs;
 use crate::algebra::Shape;
 use crate::canonical::{MatrixMap, ParameterMap};
 use crate::error::ModelError;
+use crate::zeros::{ZeroSolvers, Zeros};
+
+/// The places of P and A among P, q, A, b and the objective's constant.
+const P: usize = 0;
+const A: usize = 2;
 
 /// Entries of maps that are worth a second thread.
 const WORTH_THREADS: usize = 100_000;
@@ -20,10 +25,15 @@ const WORTH_THREADS: usize = 100_000;
 /// A compiled problem: a differentiable function of its parameters, in batches. It holds no model,
 /// is cheap to clone, and can be sent to other threads and written to files (with serde; the
 /// settings of the solver and of the derivative are not written, see [`Self::with_settings`]).
+///
+/// The analysis of the sparsity is done once, when the problem is compiled; that of zeros in the
+/// numbers of parameters that a batch shares, when they are met first. So which parameters are
+/// shared may change the last bits of a solution; the batch does not.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub(super) data: Arc<LayerData>,
     pub(super) solver: Solver,
+    zero_solvers: ZeroSolvers,
     pub(super) how: Differentiation,
 }
 
@@ -93,7 +103,8 @@ impl Layer {
             None => structure,
         };
         let solver = Solver::new(structure, settings)?;
-        Ok(Self { data: Arc::new(data), solver, how: Differentiation::default() })
+        let (data, how) = (Arc::new(data), Differentiation::default());
+        Ok(Self { data, solver, zero_solvers: ZeroSolvers::default(), how })
     }
 
     /// The same layer with other settings of the solver.
@@ -102,7 +113,7 @@ impl Layer {
     /// When a setting is out of its range.
     pub fn with_settings(self, settings: Settings) -> Result<Self, ModelError> {
         let solver = Solver::new(self.solver.structure().clone(), settings)?;
-        Ok(Self { solver, ..self })
+        Ok(Self { solver, zero_solvers: ZeroSolvers::default(), ..self })
     }
 
     /// The same layer, differentiated in another way.
@@ -182,10 +193,10 @@ impl Layer {
     ) -> Result<(Outputs, LayerTape), ModelError> {
         let numbers = self.numbers(batch, parameters)?;
         let start = start.map(|outputs| &*outputs.solution);
-        let values = self.values(&numbers).0;
+        let (solver, values) = (self.solver_for(&numbers)?, self.values(&numbers).0);
         let (solution, tape) = match start {
-            Some(start) => self.solver.forward_from(&values, start)?,
-            None => self.solver.forward(&values)?,
+            Some(start) => solver.forward_from(&values, start)?,
+            None => solver.forward(&values)?,
         };
         Ok(self.recorded(numbers, solution, tape))
     }
@@ -236,7 +247,8 @@ impl Layer {
         rows: &[f64],
     ) -> Result<(Outputs, LayerTape), ModelError> {
         let numbers = self.numbers(batch, parameters)?;
-        let (solution, tape) = self.solver.tape_from_flat(&self.values(&numbers).0, rows)?;
+        let solver = self.solver_for(&numbers)?;
+        let (solution, tape) = solver.tape_from_flat(&self.values(&numbers).0, rows)?;
         Ok(self.recorded(numbers, solution, tape))
     }
 
@@ -274,12 +286,30 @@ impl Layer {
         start: Option<&Outputs>,
     ) -> Result<Outputs, ModelError> {
         let numbers = self.numbers(batch, parameters)?;
-        let (values, _) = self.values(&numbers);
+        let (solver, values) = (self.solver_for(&numbers)?, self.values(&numbers).0);
         let solution = match start {
-            Some(start) => self.solver.solve_from(&values, &start.solution)?,
-            None => self.solver.solve(&values)?,
+            Some(start) => solver.solve_from(&values, &start.solution)?,
+            None => solver.solve(&values)?,
         };
         Ok(self.outputs_of(&numbers, solution))
+    }
+
+    /// The solver for these numbers: one that knows the zeros of matrices that are shared.
+    fn solver_for(&self, numbers: &Numbers<'_>) -> Result<Solver, ModelError> {
+        let maps = self.maps();
+        // Where theta reaches nothing, zeros have no place.
+        let is_looked_at = |at: usize| !numbers.varies[at] && maps[at].fixed().is_none();
+        if !is_looked_at(P) && !is_looked_at(A) {
+            return Ok(self.solver.clone());
+        }
+        let zeros = |at: usize| match is_looked_at(at) {
+            true => numbers.data[at].iter().map(|value| *value == 0.0).collect(),
+            false => vec![false; maps[at].len()],
+        };
+        let zeros = Zeros { p: zeros(P), a: zeros(A) };
+        let (structure, settings) = (self.solver.structure(), self.solver.settings());
+        let found = self.zero_solvers.find(structure, settings, zeros)?;
+        Ok(found.unwrap_or_else(|| self.solver.clone()))
     }
 
     /// The numbers of the program at these parameters, which are checked.
@@ -444,8 +474,13 @@ impl Layer {
 
     /// Whether the maps of so many samples take more than one thread.
     pub(super) fn is_worth_threads(&self, samples: usize) -> bool {
+        samples.saturating_mul(self.cost()) >= WORTH_THREADS
+    }
+
+    /// The cost of the maps of a sample, in entries.
+    pub(super) fn cost(&self) -> usize {
         let maps: usize = self.maps().iter().map(|map| map.cost()).sum();
-        samples.saturating_mul(maps + self.data.program.cost()) >= WORTH_THREADS
+        maps + self.data.program.cost()
     }
 
     fn check_derived(&self, theta: &[f64], sample: Option<usize>) -> Result<(), ModelError> {
@@ -465,9 +500,11 @@ impl Layer {
                 theta[spec.offset..spec.offset + spec.len].copy_from_slice(values);
             }
         }
-        // What depends on numbers that are not shared is evaluated again for each sample; what
-        // depends on none (a constant argument of a function of parameters) is not.
-        self.data.program.evaluate(theta);
+        // What depends on numbers that are not shared is evaluated for each sample; what depends on
+        // none (a constant argument of a function of parameters) is not.
+        if self.derived_parameters() > 0 {
+            self.data.program.evaluate_unmarked(&self.marks(each), theta);
+        }
     }
 
     /// Numbers of one sample, derived ones included; those shared must be there. `marked` are the

@@ -11,8 +11,8 @@ use super::constraints::ConstraintMap;
 use super::objective::ObjectiveMap;
 use super::samples::Assembled;
 use super::tape::{Maps, Sharing};
-use super::zeros::{ZeroSolvers, Zeros};
 use super::{QpShape, QpSolution, QpTape, QpValues};
+use crate::zeros::{ZeroSolvers, Zeros};
 
 /// A differentiable layer that solves batches of quadratic programs of one shape,
 ///

@@ -15,7 +15,6 @@ mod objective;
 
 mod derivative;
 mod solution;
-mod zeros;
 
 mod tape;
 

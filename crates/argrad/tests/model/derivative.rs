@@ -184,6 +184,20 @@ fn squares_of_a_matrix_of_parameters_are_a_quadratic_form() -> Result<(), ModelE
     assert_eq!(layer.structure().p().nnz(), 21);
     check(layer, &[numbers(42, 41), numbers(6, 42), vec![0.7]], &[]);
 
+    // Weights of the rows: parameters, different numbers, one number.
+    let of_rows = model.parameter(7).nonneg();
+    let constant = model.constant([1.0, 2.0, 0.5, 0.8, 1.5, 3.0, 1.0]);
+    let same = model.constant([0.7; 7]);
+    for (weights, own) in [(of_rows, Some(of_rows)), (constant, None), (same, None)] {
+        let cost = (weights * square(l.matmul(x))).sum() + (q * x).sum();
+        let problem = Problem::minimize(cost).subject_to([x.geq(-1.0)]);
+        let layer = problem.compile([l, q].into_iter().chain(own), [x])?;
+        assert_eq!(layer.structure().p().nnz(), 21);
+        let sizes = own.map(|_| vec![0.4, 1.3, 0.6, 0.9, 1.1, 0.2, 0.8]);
+        let values = [numbers(42, 41), numbers(6, 42)].into_iter().chain(sizes);
+        check(layer, &values.collect::<Vec<_>>(), &[]);
+    }
+
     // With something added the product would square the condition of L.
     let b = model.parameter(7);
     let layer = Problem::minimize(sum_squares(l.matmul(x) - b)).compile([l, b], [x])?;

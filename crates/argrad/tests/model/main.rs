@@ -19,3 +19,4 @@ mod refusals;
 mod relaxed;
 mod run_time;
 mod uniqueness;
+mod zeros;
