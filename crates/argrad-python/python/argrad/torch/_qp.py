@@ -13,7 +13,7 @@ from argrad._policy import Policy, settings_key
 from argrad.torch import _operator
 from argrad.torch._call import Call, constant, opaque
 from argrad.torch._function import evaluate
-from argrad.torch._qp_program import NAMES, QpProgram, plan_of
+from argrad.torch._qp_program import NAMES, plan_of
 from argrad.torch._relaxed import elastic_qp
 from argrad.torch._targets import Target, observer_of, spec_of
 from argrad.torch._transforms import composes

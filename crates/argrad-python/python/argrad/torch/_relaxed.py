@@ -17,7 +17,6 @@ from argrad.torch._elastic import ElasticProgram, Relaxed
 from argrad.torch._layer_program import LayerProgram
 from argrad.torch._qp_program import QpProgram
 
-
 Settings = tuple[tuple[str, Any], ...]
 
 
