@@ -270,6 +270,14 @@ class TestFailures:
             qp(*self.tensors())
         assert e.value.indices == [1]
 
+    def test_the_error_is_that_of_diffcp_too(self):
+        diffcp = pytest.importorskip("diffcp")
+        with pytest.raises(diffcp.SolverError) as e:
+            qp(*self.tensors())
+        assert isinstance(e.value, argrad.SolverError)
+        again = pickle.loads(pickle.dumps(e.value))
+        assert (again.indices, str(again)) == ([1], str(e.value))
+
     @pytest.mark.parametrize("mode", ["nan", "zero"])
     def test_the_others_are_as_if_alone(self, mode):
         q, p, g, h = self.tensors()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -57,11 +60,26 @@ def raise_failures(
 ) -> None:
     """Raises :class:`argrad.SolverError` if any sample is not solved; `reason` says more of one.
 
-    The error has the attributes ``indices`` and ``statuses``.
+    The error has the attributes ``indices`` and ``statuses``. Where diffcp is imported it is a
+    ``diffcp.SolverError`` too: what was written for cvxpylayers catches that.
     """
     found = failures(reports)
     if found:
-        error = SolverError(describe(found, len(reports["status"]), noun, reason))
+        kind = _error_of(getattr(sys.modules.get("diffcp"), "SolverError", None))
+        error = kind(describe(found, len(reports["status"]), noun, reason))
         error.indices = [at for at, _ in found]
         error.statuses = [status for _, status in found]
         raise error
+
+
+@functools.cache
+def _error_of(other: type[Exception] | None) -> type[SolverError]:
+    """The class of the error, which is of another one too if there is one."""
+    if other is None:
+        return SolverError
+
+    def reduce(error: SolverError) -> tuple[Any, ...]:
+        return SolverError, error.args, error.__dict__
+
+    names = {"__module__": "argrad", "__doc__": SolverError.__doc__, "__reduce__": reduce}
+    return type("SolverError", (SolverError, other), names)
