@@ -27,8 +27,9 @@ const WORTH_THREADS: usize = 100_000;
 /// settings of the solver and of the derivative are not written, see [`Self::with_settings`]).
 ///
 /// The analysis of the sparsity is done once, when the problem is compiled; that of zeros in the
-/// numbers of parameters that a batch shares, when they are met first. So which parameters are
-/// shared may change the last bits of a solution; the batch does not.
+/// numbers of parameters that a batch shares while others differ between its samples, when they are
+/// met first. So which parameters are shared may change the last bits of a solution; the batch does
+/// not.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub(super) data: Arc<LayerData>,
@@ -297,8 +298,12 @@ impl Layer {
     /// The solver for these numbers: one that knows the zeros of matrices that are shared.
     fn solver_for(&self, numbers: &Numbers<'_>) -> Result<Solver, ModelError> {
         let maps = self.maps();
-        // Where theta reaches nothing, zeros have no place.
-        let is_looked_at = |at: usize| !numbers.varies[at] && maps[at].fixed().is_none();
+        // Where theta reaches nothing, zeros have no place. A call in which no parameter differs
+        // between samples shares nothing: in a loop of such calls zeros may come and go, and an
+        // analysis each time would take longer than the solve.
+        let is_batch = numbers.each.contains(&true);
+        let is_looked_at =
+            |at: usize| is_batch && !numbers.varies[at] && maps[at].fixed().is_none();
         if !is_looked_at(P) && !is_looked_at(A) {
             return Ok(self.solver.clone());
         }
