@@ -320,7 +320,9 @@ def test_ctrl_c_ends_a_solve_inside_of_jit(differentiate):
         import jax, jax.numpy as jnp, numpy as np
         jax.config.update("jax_enable_x64", True)
         from argrad.jax import qp
-        rng, n = np.random.default_rng(0), 3000
+        # A process in the background is born with Ctrl-C ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        rng, n = np.random.default_rng(0), 2000
         root = rng.normal(size=(n, n))
         Q, G = jnp.asarray(root @ root.T / n), jnp.asarray(rng.normal(size=(n, n)))
         p, h = jnp.asarray(rng.normal(size=n)), jnp.asarray(rng.uniform(0.1, 1.0, size=n))

@@ -225,7 +225,9 @@ impl Tile {
 
 #[cfg(test)]
 mod tests {
-    use super::{View, add_lower_product, add_product};
+    use pulp::{Scalar, WithSimd};
+
+    use super::{Part, Product, View, add_lower_product, add_product};
 
     /// Bit for bit, and so whatever the instruction set: the terms one after the other.
     #[test]
@@ -260,6 +262,11 @@ mod tests {
                 let mut out = start.clone();
                 add_product(a, b, inner, cols, &mut out);
                 assert_eq!(out, expected, "{rows} x {inner} x {cols}");
+                // The same without vector instructions.
+                let (sizes, part) = ([rows, inner, cols], Part::Whole);
+                let mut out = start.clone();
+                Product { a, b, sizes, part, out: &mut out }.with_simd(Scalar::new());
+                assert_eq!(out, expected, "{rows} x {inner} x {cols}, scalar");
                 if rows == cols {
                     let mut out = numbers(rows * (rows + 1) / 2, 0.4);
                     let all = (0..rows).flat_map(|r| (0..=r).map(move |c| (r, c)));
