@@ -25,6 +25,17 @@ class Attribute(NamedTuple):
     eigenvalues: float = 0.0
     """1 for a positive, -1 for a negative semidefinite matrix, else 0."""
 
+    def holds(self, values: np.ndarray) -> bool:
+        """Whether all entries are within the bounds: the usual case, in which nothing else has to
+        be looked at. False where it takes more to say."""
+        if self.eigenvalues or not values.size:
+            return False
+        for bound, extreme, sign in ((self.lower, values.min, 1.0), (self.upper, values.max, -1.0)):
+            # Not a comparison that NaN fulfils.
+            if bound is not None and not (np.ndim(bound) == 0 and sign * (extreme() - bound) >= 0):
+                return False
+        return True
+
     def violation(self, values: np.ndarray, rounding: float) -> tuple[tuple[int, ...], str] | None:
         """The index of the first entry (of the first matrix) of `values` that breaks the promise,
         and what is there; None if none does."""
@@ -95,6 +106,8 @@ def checked(
 
     Raises ValueError if they break one of its attributes: names the sample and the entry."""
     for attribute in attributes:
+        if attribute.holds(values):
+            continue
         found = attribute.violation(values, _SINGLE if single else _DOUBLE)
         if found is None:
             values = attribute.clipped(values)
