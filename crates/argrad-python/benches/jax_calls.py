@@ -10,32 +10,18 @@ turn, so that what else the machine does is the same for all:
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from turns import least
 
 from argrad import _core
 from argrad.jax import _ffi, qp
 
 CASES = ((10, 0), (10, 128), (50, 128))
-
-
-def least(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """The least time of each call, in microseconds."""
-    for call in calls.values():
-        call()
-    best = dict.fromkeys(calls, float("inf"))
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            best[name] = min(best[name], time.perf_counter() - start)
-    return {name: 1e6 * value for name, value in best.items()}
 
 
 def program(n: int, batch: int) -> list[np.ndarray]:

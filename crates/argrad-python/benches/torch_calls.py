@@ -11,11 +11,11 @@ microseconds, all kinds in turn, so that what else the machine does is the same 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from turns import least
 
 from argrad.torch import qp
 
@@ -96,15 +96,8 @@ def main(seconds: float) -> None:
         if "+" not in name:
             calls[f"{name}, forward + backward"] = both(function, tensors)
             calls[f"{name}, forward + backward"]()
-    best = dict.fromkeys(calls, float("inf"))
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            best[name] = min(best[name], time.perf_counter() - start)
-    for name, value in best.items():
-        print(f"{name:48} {1e6 * value:8.1f}")
+    for name, value in least(calls, seconds).items():
+        print(f"{name:48} {value:8.1f}")
 
 
 if __name__ == "__main__":

@@ -28,13 +28,10 @@ class Attribute(NamedTuple):
     def holds(self, values: np.ndarray) -> bool:
         """Whether all entries are within the bounds: the usual case, in which nothing else has to
         be looked at. False where it takes more to say."""
-        if self.eigenvalues or not values.size:
-            return False
-        for bound, extreme, sign in ((self.lower, values.min, 1.0), (self.upper, values.max, -1.0)):
-            # Not a comparison that NaN fulfils.
-            if bound is not None and not (np.ndim(bound) == 0 and sign * (extreme() - bound) >= 0):
-                return False
-        return True
+        # Not comparisons that NaN fulfils.
+        above = self.lower is None or (values >= self.lower).all()
+        below = self.upper is None or (values <= self.upper).all()
+        return not self.eigenvalues and bool(above and below)
 
     def violation(self, values: np.ndarray, rounding: float) -> tuple[tuple[int, ...], str] | None:
         """The index of the first entry (of the first matrix) of `values` that breaks the promise,
