@@ -10,11 +10,12 @@ use pulp::Simd;
 use super::scales::nearest_power_of_two;
 use crate::lanes::{Kernel, M, V, call};
 use crate::system::analysis::Analysis;
-use crate::system::gcr::largest;
+use crate::system::gcr::{dot, largest};
 use crate::system::memory::{Iterate, State, Work};
 
-/// s and z of a cone must be so many times what the residual at hand may hide: else one of them may
-/// be what is left of zero.
+/// s and z of a cone must be so many times what the residual at hand may hide, and as orthogonal as
+/// the root of that: else one of them may be what is left of zero. Where that is all that s is, and
+/// z is small, s is large beside the residual.
 const SEEN: f64 = 32.0;
 
 /// By what z, and by what x and s, are multiplied.
@@ -46,9 +47,12 @@ impl<S: Simd> Balance<S> {
         let least = (error * largest(one, state.s), error * largest(one, state.z));
         let (mut lowest, mut highest) = (V::splat(simd, f64::INFINITY), zero);
         for rows in analysis.cones.curved() {
-            let s = largest(zero, &state.s[rows.clone()]);
-            let z = largest(zero, &state.z[rows]);
-            let usable = lanes & s.gt(least.0) & z.gt(least.1);
+            let (own_s, own_z) = (&state.s[rows.clone()], &state.z[rows]);
+            let (s, z) = (largest(zero, own_s), largest(zero, own_z));
+            let product = dot(zero, own_s, own_z);
+            let squares = dot(zero, own_s, own_s) * dot(zero, own_z, own_z);
+            let orthogonal = (product * product).lt(V::splat(simd, residual) * squares);
+            let usable = lanes & s.gt(least.0) & z.gt(least.1) & orthogonal;
             let ratio = usable.select(s, one) / usable.select(z, one);
             highest = usable.select(ratio.max(highest), highest);
             lowest = usable.select(ratio.min(lowest), lowest);

@@ -1,7 +1,7 @@
 //! Where s over a curved cone is much larger than z, or much smaller, though the data are not, no
 //! digits of the smaller one are lost.
 
-use argrad_conformance::generators::normal_vector;
+use argrad_conformance::generators::{ConePrograms, KnownSolution, Objective, normal_vector};
 use argrad_conformance::{Numbers, ProgramBatch, relative_error};
 use argrad_solver::{Cone, Pattern, Status, Structure};
 
@@ -185,5 +185,27 @@ fn units_are_a_part_of_the_flat_tape() {
         let (_, restored) = solver.tape_from_flat(&case.batch.values(), &rows).unwrap();
         let [one, other] = [tape, restored].map(|tape| tape.vjp(&case.cotangent(), &NAN).unwrap());
         assert_eq!(format!("{one:?}"), format!("{other:?}"));
+    }
+}
+
+/// Where s is what is left of zero, the units are not chosen by it: a linear program whose slacks
+/// over exponential cones are all zero is polished like any other. (Of these, the first had been
+/// given units in which s was as large as z, and ended with an x that was called not unique.)
+#[test]
+fn what_is_left_of_zero_is_no_size() {
+    let cones = vec![Cone::Exponential, Cone::Zero(1), Cone::Exponential, Cone::Exponential];
+    let programs = ConePrograms {
+        objective: Objective::Linear,
+        ..ConePrograms::dense(cones, 10, 200, 36)
+    };
+    let KnownSolution { batch, x, .. } = programs.known_solution();
+    let batch = batch.select(&[155, 158, 183, 190]);
+    let solution = solver(&batch).solve(&batch.values()).unwrap();
+    for (row, sample) in [155, 158, 183, 190].into_iter().enumerate() {
+        let report = &solution.reports[row];
+        assert!(report.unique_x && report.residual <= 1e-14, "sample {sample}: {report:?}");
+        let (own, known) = (&solution.x[row * 10..][..10], &x[sample * 10..][..10]);
+        let error = own.iter().zip(known).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(error <= 1e-11, "sample {sample}: {error:e}");
     }
 }
