@@ -9,6 +9,7 @@ fn main() {
     let kernels = "../argrad-gpu/kernels";
     println!("cargo:rerun-if-changed={kernels}");
     println!("cargo:rerun-if-changed=src/launch.cpp");
+    println!("cargo:rerun-if-changed=src/three_dimensional.cpp");
     println!("cargo:rerun-if-env-changed=ARGRAD_GPU_SANITIZE");
     println!("cargo:rustc-check-cfg=cfg(host_kernels)");
     if !has_compiler() {
@@ -18,33 +19,40 @@ fn main() {
     println!("cargo:rustc-cfg=host_kernels");
     let sanitizers = env::var("ARGRAD_GPU_SANITIZE").ok().filter(|names| !names.is_empty());
     for order in ["0", "1", "2"] {
-        let mut build = cc::Build::new();
-        build
-            .cpp(true)
-            .std("c++17")
-            .opt_level(2)
-            .include(kernels)
-            .file("src/launch.cpp")
-            // Nothing is fused but what the text fuses.
-            .flag_if_supported("-ffp-contract=off")
-            .flag_if_supported("-Wno-unknown-pragmas")
-            .flag_if_supported("-Wno-unused-parameter")
-            .define("HOST_ORDER", order);
-        if cfg!(target_arch = "x86_64") {
-            build.flag_if_supported("-mfma"); // fma() without a call; every x86-64 since 2013
-        }
+        let mut build = builder(kernels, sanitizers.as_deref());
+        build.file("src/launch.cpp").define("HOST_ORDER", order);
         for name in ["solve", "adjoint", "tangent", "gradient", "launch", "lengths"] {
             let own = format!("argrad_{name}_{order}");
             build.define(&format!("argrad_{name}"), own.as_str());
         }
-        if let Some(names) = &sanitizers {
-            build.flag(format!("-fsanitize={names}")).flag("-fno-sanitize-recover=all").flag("-g");
-        }
         build.compile(&format!("argrad_kernels_{order}"));
     }
+    let mut build = builder(kernels, sanitizers.as_deref());
+    build.file("src/three_dimensional.cpp").compile("argrad_three_dimensional");
     for name in sanitizers.iter().flat_map(|names| names.split(',')) {
         link_sanitizer(name);
     }
+}
+
+/// A compiler of kernels in this folder.
+fn builder(kernels: &str, sanitizers: Option<&str>) -> cc::Build {
+    let mut build = cc::Build::new();
+    build
+        .cpp(true)
+        .std("c++17")
+        .opt_level(2)
+        .include(kernels)
+        // Nothing is fused but what the text fuses.
+        .flag_if_supported("-ffp-contract=off")
+        .flag_if_supported("-Wno-unknown-pragmas")
+        .flag_if_supported("-Wno-unused-parameter");
+    if cfg!(target_arch = "x86_64") {
+        build.flag_if_supported("-mfma"); // fma() without a call; every x86-64 since 2013
+    }
+    if let Some(names) = sanitizers {
+        build.flag(format!("-fsanitize={names}")).flag("-fno-sanitize-recover=all").flag("-g");
+    }
+    build
 }
 
 /// Whether there is a C++ compiler, and it runs.

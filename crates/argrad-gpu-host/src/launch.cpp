@@ -31,14 +31,17 @@ extern "C" void argrad_launch(int entry, const void* arguments, double* shared) 
     if (entry == 3) run<GradientArguments>(argrad_gradient, arguments, shared);
 }
 
-// Lengths that the kernels take for programs of this size, and sizes of what they are given.
-extern "C" void argrad_lengths(int n, int m, long long* out) {
+// Lengths that the kernels take for programs of this size, with so many curved cones, numbers of
+// their bases and data; and sizes of what they are given.
+extern "C" void argrad_lengths(int n, int m, const int* curved, long long* out) {
     Problem p = {};
     p.n = n;
     p.m = m;
+    p.cones = curved[0];
+    p.basis_len = curved[1];
     double base = 0.0; // nothing is read or written there
     Cursor resident = {&base, 0}, spare = {&base, 0};
-    place_resident(p, resident);
+    place_resident(p, resident, curved[2]);
     place_spare(p, spare);
     out[0] = resident.used;
     out[1] = spare.used;

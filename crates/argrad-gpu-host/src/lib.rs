@@ -1,12 +1,14 @@
 //! The kernels of [`argrad_gpu`] compiled for the host: a [`Machine`] without a card, for tests.
 #![deny(missing_docs)]
-#![cfg(host_kernels)]
+
+#[cfg(host_kernels)]
+pub mod three_dimensional;
 
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Mutex;
 
-use argrad_gpu::{Arguments, Entry, Error, Launch, Limits, Machine};
+use argrad_gpu::{Arguments, CurvedSizes, Entry, Error, Launch, Limits, Machine, Stream};
 
 /// How the loops of a block run, see `kernels/block.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +64,37 @@ impl Drop for Memory {
 
 type LaunchBlock = unsafe extern "C" fn(i32, *const c_void, *mut f64);
 
+/// Whether there was a C++ compiler, and so there are kernels.
+pub const fn are_compiled() -> bool {
+    cfg!(host_kernels)
+}
+
+#[cfg(host_kernels)]
 unsafe extern "C" {
     fn argrad_launch_0(entry: i32, arguments: *const c_void, shared: *mut f64);
     fn argrad_launch_1(entry: i32, arguments: *const c_void, shared: *mut f64);
     fn argrad_launch_2(entry: i32, arguments: *const c_void, shared: *mut f64);
-    fn argrad_lengths_0(n: i32, m: i32, out: *mut i64);
+    fn argrad_lengths_0(n: i32, m: i32, curved: *const i32, out: *mut i64);
+}
+
+#[cfg(not(host_kernels))]
+use without_kernels::{argrad_launch_0, argrad_launch_1, argrad_launch_2, argrad_lengths_0};
+
+/// What is called where there are none: nothing, as [`are_compiled`] said.
+#[cfg(not(host_kernels))]
+mod without_kernels {
+    use std::ffi::c_void;
+
+    pub(super) unsafe extern "C" fn argrad_launch_0(_: i32, _: *const c_void, _: *mut f64) {
+        unimplemented!("kernels: no C++ compiler was found")
+    }
+
+    pub(super) use argrad_launch_0 as argrad_launch_1;
+    pub(super) use argrad_launch_0 as argrad_launch_2;
+
+    pub(super) unsafe extern "C" fn argrad_lengths_0(_: i32, _: i32, _: *const i32, _: *mut i64) {
+        unimplemented!("kernels: no C++ compiler was found")
+    }
 }
 
 /// Only one block of threads has the barrier.
@@ -113,7 +141,23 @@ impl Machine for Host {
         memory.numbers.cast::<f64>().expose_provenance() as u64
     }
 
-    unsafe fn launch(&self, launch: Launch, arguments: &Arguments) -> Result<(), Error> {
+    fn wait(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    unsafe fn clear(&self, _stream: Stream, address: u64, len: usize) -> Result<(), Error> {
+        let numbers = ptr::with_exposed_provenance_mut::<f64>(address as usize);
+        // SAFETY: the caller's.
+        unsafe { ptr::write_bytes(numbers, 0, len) };
+        Ok(())
+    }
+
+    unsafe fn launch(
+        &self,
+        _stream: Stream,
+        launch: Launch,
+        arguments: &Arguments,
+    ) -> Result<(), Error> {
         let block: LaunchBlock = match self.order {
             Order::Ascending => argrad_launch_0,
             Order::Random => argrad_launch_1,
@@ -151,11 +195,13 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// For programs with `n` variables and `m` rows.
-    pub fn new(n: usize, m: usize) -> Self {
+    /// For programs with `n` variables and `m` rows, of which curved cones need so much.
+    pub fn new(n: usize, m: usize, curved: CurvedSizes) -> Self {
+        let CurvedSizes { cones, basis_len, data_len } = curved;
+        let curved = [cones, basis_len, data_len].map(|len| len as i32);
         let mut out = [0_i64; 7];
-        // SAFETY: it writes seven numbers.
-        unsafe { argrad_lengths_0(n as i32, m as i32, out.as_mut_ptr()) };
+        // SAFETY: it reads three numbers and writes seven.
+        unsafe { argrad_lengths_0(n as i32, m as i32, curved.as_ptr(), out.as_mut_ptr()) };
         let [resident, spare, fixed, solve, derivative, gradient, report] =
             out.map(|len| len as usize);
         Self { resident, spare, fixed, arguments: [solve, derivative, gradient], report }

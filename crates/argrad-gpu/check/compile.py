@@ -7,6 +7,7 @@ Run by `make gpu-check`; fails where a kernel spills registers or does not compi
 import argparse
 import ctypes
 import glob
+import itertools
 import pathlib
 import re
 import subprocess
@@ -58,12 +59,15 @@ def text() -> str:
     return read("kernels.cu")
 
 
-def compile_ptx(nvrtc: ctypes.CDLL, source: str, card: str, threads: int) -> bytes:
-    """PTX of the kernels for one card and number of threads."""
+def compile_ptx(
+    nvrtc: ctypes.CDLL, source: str, card: str, threads: int, is_curved: bool
+) -> bytes:
+    """PTX of the kernels for one card and number of threads, for programs with curved cones or
+    without."""
     program = ctypes.c_void_p()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"argrad.cu", 0, None, None)
     options = [f"--gpu-architecture=compute_{card[3:]}", f"-DTHREADS={threads}"]
-    options += ["-DRESIDENT=1", "-std=c++17"]
+    options += ["-DRESIDENT=1", f"-DCURVED={int(is_curved)}", "-std=c++17", "-default-device"]
     array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     status = nvrtc.nvrtcCompileProgram(program, len(options), array)
     if status != 0:
@@ -118,7 +122,7 @@ def blocks_by_registers(card: str, threads: int, used: int) -> int:
 def layout(n: int, m: int) -> tuple[int, int]:
     """Threads of a block and bytes of its shared memory: as in `src/layout.rs`."""
     matrices = ((n + 1) | 1) * n + (m | 1) * n + -(-n // 16) * 256
-    numbers = 114 + matrices + 8 * n + 15 * m + 2 * (n + 16) + 4 * (n + m)
+    numbers = 128 + matrices + 8 * n + 15 * m + 2 * (n + 16) + 4 * (n + m)
     largest = max(n, m)
     threads = 32 if largest <= 16 else 64 if largest <= 32 else 128 if largest <= 64 else 256
     return threads, 8 * numbers
@@ -149,19 +153,22 @@ def main() -> None:
     nvrtc = ctypes.CDLL(nvidia("**/libnvrtc.so.*"))
     source, failed, registers = text(), False, {}
     print(
-        "| card | threads | kernel | registers | spilled within | spilled around calls | blocks |"
+        "| card | threads | cones | kernel | registers | spilled within | spilled around calls "
+        "| blocks |"
     )
-    print("|---|---:|---|---:|---:|---:|---:|")
+    print("|---|---:|---|---|---:|---:|---:|---:|")
     for card in CARDS:
-        for threads in arguments.threads:
-            found = assemble(compile_ptx(nvrtc, source, card, threads), card)
+        for threads, is_curved in itertools.product(arguments.threads, [False, True]):
+            found = assemble(compile_ptx(nvrtc, source, card, threads, is_curved), card)
             for entry in ENTRIES:
                 used, inner, total = found[entry]
                 blocks = blocks_by_registers(card, threads, used)
-                row = [card, threads, entry, used, inner, total - inner, blocks]
+                cones = "curved" if is_curved else "flat"
+                row = [card, threads, cones, entry, used, inner, total - inner, blocks]
                 print("|", " | ".join(str(cell) for cell in row), "|", flush=True)
                 failed |= inner > 0
-            registers[card, threads] = found["argrad_solve"][0]
+            if not is_curved:
+                registers[card, threads] = found["argrad_solve"][0]
     if arguments.threads == [32, 64, 128, 256]:
         occupancy(registers)
     if failed:

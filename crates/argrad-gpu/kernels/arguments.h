@@ -6,16 +6,21 @@ struct Structure {
     int n, m;
     // Entries of the patterns of P (upper triangle) and A.
     int p_len, a_len;
-    // Nonnegative rows.
-    int inequalities;
+    // Nonnegative rows; the degree of the barrier of all cones.
+    int inequalities, degree;
     // Samples whose P is a matrix of their own to check: all, one, or none.
     int convexity_checks;
+    // Curved cones; whether all have a Nesterov-Todd scaling; numbers of their bases, and of what
+    // else they need.
+    int cones, is_symmetric, basis_len, data_len;
     const int *p_row, *p_column, *a_row, *a_column;
-    // Row by row, whether it is an inequality; variable by variable, whether it only helps to state
-    // the program.
-    const int *is_inequality, *is_auxiliary;
+    // Row by row, a RowKind; variable by variable, whether it only helps to state the program.
+    const int *row_kind, *is_auxiliary;
     // Entry by entry of P and A, whether its value is not looked at, being zero.
     const int *p_is_zero, *a_is_zero;
+    // Of each curved cone CONE_FIELDS numbers, see cone.h; and the exponent of a power cone.
+    const int* cone_list;
+    const double* exponents;
 };
 
 // Numbers of a batch; an argument of stride zero is shared. CPU: program/values.rs.
@@ -97,6 +102,14 @@ enum ReportField {
     UNIQUE_Z,
     CONVEXITY,
     REPORT_LEN,
+};
+
+// What a row says. Rust: src/patterns.rs.
+enum RowKind {
+    EQUALITY,
+    INEQUALITY,
+    // Something with the other rows of its cone only.
+    TOGETHER,
 };
 
 enum Status {

@@ -61,8 +61,10 @@ DEVICE double of_bits(long long bits) { return __longlong_as_double(bits); }
 #define BLOCKS 1
 #define FETCH_AND_ADD(counter) ((*(counter))++)
 #define INFINITE_NUMBER std::numeric_limits<double>::infinity()
+using std::exp;
 using std::fabs;
 using std::fma;
+using std::log;
 using std::sqrt;
 
 DEVICE long long bits_of(double x) {

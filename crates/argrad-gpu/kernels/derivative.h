@@ -1,6 +1,7 @@
 // The derivative of one solved problem, forward and adjoint: one solve with the factor that the
 // solve left behind, refined on the system without regularization,
-//   Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0.
+//   Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0,
+// turned into the bases of the cones (problem.h), where D is diagonal.
 // CPU counterparts: argrad-solver/src/derivative/system.rs, adjoint.rs, tangent.rs.
 #pragma once
 #include "least_norm.h"
@@ -11,14 +12,17 @@
 #define UNREFINED 1e-8
 #define INCONSISTENT 1e-12
 
-// Reads back what the solve left: the scaled P and A, the active set and the factor.
+// Reads back what the solve left: the scaled P and turned A, the derivative of the projection and
+// the factor.
 LARGE void read_tape(const Problem& p, const DerivativeArguments& of, long long sample) {
     const double* tape = of.tape + sample * of.tape_len;
     load(p, of.structure, of.values, sample);
     double cost_scale = tape[0];
     ONE p.cost_scale() = cost_scale;
     const double *x_scale = tape + 1, *pivot = x_scale + p.n, *row_scale = pivot + p.n;
-    const double *inside = row_scale + p.m, *weight = inside + p.m, *factor = weight + p.m;
+    const double *inside = row_scale + p.m, *weight = inside + p.m, *basis = weight + p.m;
+    const double* factor = basis + p.basis_len;
+    EACH(k, p.basis_len) p.basis[k] = basis[k];
     EACH(i, p.m) {
         p.row_scale[i] = row_scale[i];
         p.inside[i] = inside[i];
@@ -33,6 +37,8 @@ LARGE void read_tape(const Problem& p, const DerivativeArguments& of, long long 
         for (int i = 0; i < p.m; i++) p.at(i, j) *= x_scale[j] * row_scale[i];
     }
     SYNC();
+    copy_rows(p);
+    turn_rows(p);
     invert_diagonal_blocks(p);
 }
 
@@ -81,22 +87,29 @@ DEVICE void adjoint_of_sample(const DerivativeArguments& of, const Problem& p, l
         long long k = sample * p.m + i;
         double of_s = of.of_s != nullptr && !is_removed(p.b[i]) ? of.of_s[k] : 0.0;
         double of_z = of.of_z != nullptr ? of.of_z[k] : 0.0;
-        through_s[i] = p.inside[i] * (of_s * p.cost_scale() / p.row_scale[i]);
-        p.rhs[p.n + i] = of_z * p.row_scale[i] - through_s[i];
+        through_s[i] = of_s * p.cost_scale() / p.row_scale[i];
+        p.rhs[p.n + i] = of_z * p.row_scale[i];
+    }
+    turn(p, through_s);
+    turn(p, p.rhs + p.n);
+    EACH(i, p.m) {
+        through_s[i] *= p.inside[i];
+        p.rhs[p.n + i] -= through_s[i];
     }
     SYNC();
     EACH(j, p.n) {
         double of_x = of.of_x != nullptr ? of.of_x[sample * p.n + j] : 0.0;
         double scaled = of_x * (p.cost_scale() * p.x_scale[j]);
-        p.rhs[j] = of.of_s != nullptr ? scaled - a_column(p, through_s, j) : scaled;
+        p.rhs[j] = scaled;
+        if (of.of_s != nullptr) p.rhs[j] -= a_column(p, p.turned_rows(), through_s, j);
     }
     SYNC();
     solve_derivative(p, report, of.linear + 2 * sample);
     EACH(j, p.n) of.out_x[sample * p.n + j] = p.solution[j] * p.x_scale[j];
-    EACH(i, p.m) {
-        double l2 = p.solution[p.n + i] + through_s[i];
-        of.out_z[sample * p.m + i] = l2 * (p.row_scale[i] / p.cost_scale());
-    }
+    double* l2 = through_s;
+    EACH(i, p.m) l2[i] += p.solution[p.n + i];
+    turn_back(p, l2);
+    EACH(i, p.m) of.out_z[sample * p.m + i] = l2[i] * (p.row_scale[i] / p.cost_scale());
     SYNC();
 }
 
@@ -119,7 +132,7 @@ DEVICE void write_change(const Problem& p, const DerivativeArguments& of, long l
                 change.a[sample * change.a_stride + k];
         }
     }
-    multiply(p, of.x + sample * p.n, of.z + sample * p.m);
+    multiply(p, p.given_rows(), of.x + sample * p.n, of.z + sample * p.m);
     EACH(j, p.n) {
         double dq = change.q != nullptr ? change.q[sample * change.q_stride + j] : 0.0;
         p.rhs[j] = -(p.px[j] + dq + p.atz[j]);
@@ -146,15 +159,18 @@ DEVICE void tangent_of_sample(const DerivativeArguments& of, const Problem& p, l
             p.rhs[k] = is_removed(p.b[i]) ? 0.0 : p.rhs[k] * p.row_scale[i];
         }
     }
+    turn(p, p.rhs + p.n);
     SYNC();
     solve_derivative(p, report, of.linear + 2 * sample);
-    multiply(p, p.solution, p.solution + p.n);
+    double *dz = p.solution + p.n, *ds = p.ds;
+    multiply(p, p.turned_rows(), p.solution, dz);
+    EACH(i, p.m) ds[i] = p.inside[i] * (p.rhs[p.n + i] - p.ax[i] - dz[i]);
+    turn_back(p, ds);
+    turn_back(p, dz);
     EACH(j, p.n) of.out_x[sample * p.n + j] = p.solution[j] * p.x_scale[j];
     EACH(i, p.m) {
-        double dz = p.solution[p.n + i];
-        double ds = p.inside[i] * (p.rhs[p.n + i] - p.ax[i] - dz);
-        of.out_z[sample * p.m + i] = dz * p.row_scale[i] / p.cost_scale();
-        of.out_s[sample * p.m + i] = is_removed(p.b[i]) ? 0.0 : ds / p.row_scale[i];
+        of.out_z[sample * p.m + i] = dz[i] * p.row_scale[i] / p.cost_scale();
+        of.out_s[sample * p.m + i] = is_removed(p.b[i]) ? 0.0 : ds[i] / p.row_scale[i];
     }
     SYNC();
 }

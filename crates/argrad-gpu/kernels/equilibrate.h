@@ -4,6 +4,7 @@
 // With x = D x^, s = E^-1 s^, z = E z^ / c the scaled program has P^ = c D P D, q^ = c D q,
 // A^ = E A D, b^ = E b.
 #pragma once
+#include "cones.h"
 #include "scales.h"
 
 #define PASSES 12
@@ -136,6 +137,7 @@ LARGE void align(const Problem& p, const Norms& norms) {
         EACH(i, p.m) norms.row[i] = to_one_by_exponent(norms.row_mean[i]);
         EACH(j, p.n) norms.column[j] = 1.0;
         changed |= any_changed(p, p.m, norms.row);
+        unify_factors(p, norms.row);
         apply_factors(p, norms.column, norms.row);
         if (!changed) break;
     }
@@ -228,7 +230,9 @@ LARGE void equilibrate(const Problem& p) {
         bool changed = any_changed(p, p.n, norms.column);
         changed |= any_changed(p, p.m, norms.row);
         if (!changed) break;
+        unify_factors(p, norms.row);
         apply_factors(p, norms.column, norms.row);
     }
     set_units(p);
+    copy_rows(p);
 }

@@ -9,7 +9,7 @@
 // Steps between restarts.
 #define STEPS 5
 
-// Which system is solved: that of the projection,
+// Which system is solved, turned: that of the projection,
 //   Px + A'z = r1,   (I - D)(Ax - r2) - D z = 0,
 // or that of the interior point's scaling, Px + A'z = r1, Ax - Hz = r2.
 enum System { PROJECTION, SCALING };
@@ -43,7 +43,7 @@ struct Accuracy {
 // out = K direction.
 LARGE void multiply_system(const Problem& p, System system, const double* direction, double* out) {
     const double* z = direction + p.n;
-    multiply(p, direction, z);
+    multiply(p, p.turned_rows(), direction, z);
     EACH(k, p.n + p.m) {
         int i = k - p.n;
         if (i < 0) {
@@ -61,7 +61,7 @@ LARGE void multiply_system(const Problem& p, System system, const double* direct
 LARGE void write_error(const Problem& p, System system, const double* rhs, const double* solution,
                         double* error) {
     const double* z = solution + p.n;
-    multiply(p, solution, z);
+    multiply(p, p.turned_rows(), solution, z);
     EACH(k, p.n + p.m) {
         int i = k - p.n;
         if (i < 0) {
@@ -75,13 +75,13 @@ LARGE void write_error(const Problem& p, System system, const double* rhs, const
     SYNC();
 }
 
-// out = M^-1 error. `between` of n + m numbers is scratch: rows that are free have H = FREE, the
-// equation of the factor times 1 - D.
+// out = M^-1 error. `between` of n + m numbers is scratch: the equation of the factor times 1 - D.
 LARGE void precondition(const Problem& p, System system, const double* error, double* out,
                          double* between) {
     EACH(k, p.n + p.m) {
-        bool free = system == PROJECTION && k >= p.n && p.inside[k - p.n] > 0.0;
-        between[k] = free ? FREE * error[k] : error[k];
+        double d = system == PROJECTION && k >= p.n ? p.inside[k - p.n] : 0.0;
+        double inverse = d >= 1.0 ? FREE : d > 0.0 ? smaller(1.0 / (1.0 - d), FREE) : 1.0;
+        between[k] = inverse * error[k];
     }
     solve_system(p, 1, between, out);
 }

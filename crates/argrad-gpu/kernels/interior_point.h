@@ -65,11 +65,12 @@ DEVICE Embedding new_embedding() {
     return e;
 }
 
-// Adds to the entries of the inequalities what brings the smallest to a safe distance from zero.
+// Adds to the entries of the inequalities what brings the smallest to a safe distance from zero,
+// and the like in every curved cone.
 LARGE void shift_inside(const Problem& p, double* values) {
     double out[2];
     reduce<1, 1>(p.m, p.scratch, out, [&](int i, double* out) {
-        if (!p.is_inequality[i]) return;
+        if (!p.is_inequality(i)) return;
         out[0] = max_abs(out[0], larger(-values[i], 0.0));
         out[1] += larger(values[i], 0.0);
     });
@@ -78,7 +79,7 @@ LARGE void shift_inside(const Problem& p, double* values) {
     if (least == 0.0) {
         double inverse[1];
         reduce<1, 0>(p.m, p.scratch, inverse, [&](int i, double* out) {
-            if (p.is_inequality[i]) out[0] = max_abs(out[0], 1.0 / values[i]);
+            if (p.is_inequality(i)) out[0] = max_abs(out[0], 1.0 / values[i]);
         });
         least = 1.0 / inverse[0];
     }
@@ -86,13 +87,30 @@ LARGE void shift_inside(const Problem& p, double* values) {
     double target = 0.1 * larger(out[1] / degree, 1.0);
     double amount = least < 0.0 ? target - least : larger(target - least, 0.0);
     EACH(i, p.m) {
-        if (p.is_inequality[i]) values[i] += amount;
+        if (p.is_inequality(i)) values[i] += amount;
     }
+    if (CURVED && p.cones > 0) shift_cones(p, values);
 }
 
-// The least-squares-like solution of the program with H = 1, moved inside the cones.
+// The least-squares-like solution of the program with H = 1, moved inside the cones; the unit point
+// where a cone is not symmetric.
 LARGE Embedding start(const Problem& p) {
-    EACH(i, p.m) p.weight[i] = p.is_inequality[i] ? 1.0 : 0.0;
+    EACH(i, p.m) {
+        p.scaling[i] = p.is_inequality(i) ? 1.0 : 0.0;
+        p.iterate_s[i] = p.iterate_z[i] = p.scaling[i];
+    }
+    if (CURVED && p.cones > 0) {
+        SYNC();
+        write_units(p, p.iterate_s, p.iterate_z);
+        if (!p.is_symmetric) {
+            EACH(j, p.n) p.iterate_x[j] = 0.0;
+            SYNC();
+            return new_embedding();
+        }
+        scale_cones(p, p.iterate_s, p.iterate_z, 1.0, p.scaling);
+        turn_rows(p);
+    }
+    EACH(i, p.m) p.weight[i] = p.scaling[i];
     factor_system(p, of_interior_point());
     int len = p.n + p.m, count = p.p_len > 0 ? 1 : 2;
     // Without P: the smallest z for the objective, the smallest s for the constraints.
@@ -101,19 +119,23 @@ LARGE Embedding start(const Problem& p) {
         first[k] = k < p.n ? -p.q[k] : count == 1 ? p.b[k - p.n] : 0.0;
         second[k] = k < p.n ? 0.0 : p.b[k - p.n];
     }
+    turn(p, first + p.n);
+    if (count == 2) turn(p, second + p.n);
     if (count == 2) {
         // (-q, 0) gives z and (0, b) gives x and s.
         solve_system(p, 2, p.rhs, p.solution);
     } else {
         solve_system(p, 1, p.rhs, p.solution);
     }
-    const double* of_z = p.solution;
-    const double* of_x = count == 2 ? p.solution + len : p.solution;
+    double *of_z = p.solution, *of_x = count == 2 ? p.solution + len : p.solution;
+    turn_back(p, of_z + p.n);
+    if (count == 2) turn_back(p, of_x + p.n);
     EACH(j, p.n) p.iterate_x[j] = of_x[j];
     EACH(i, p.m) {
         p.iterate_z[i] = of_z[p.n + i];
-        p.iterate_s[i] = p.is_inequality[i] ? -of_x[p.n + i] : 0.0;
+        p.iterate_s[i] = p.row_kind[i] == EQUALITY ? 0.0 : -of_x[p.n + i];
     }
+    SYNC();
     shift_inside(p, p.iterate_s);
     shift_inside(p, p.iterate_z);
     SYNC();
@@ -122,7 +144,7 @@ LARGE Embedding start(const Problem& p) {
 
 // rx, rz and rtau at the iterate, with the norms of their terms.
 LARGE Residuals residuals_of(const Problem& p, const Embedding& e) {
-    multiply(p, p.iterate_x, p.iterate_z);
+    multiply(p, p.given_rows(), p.iterate_x, p.iterate_z);
     double of_x[4], of_z[4], tau = e.tau;
     reduce<2, 2>(p.n, p.scratch, of_x, [&](int j, double* out) {
         double q_tau = p.q[j] * tau, rx = -(p.px[j] + p.atz[j] + q_tau);
@@ -149,14 +171,16 @@ LARGE Residuals residuals_of(const Problem& p, const Embedding& e) {
     r.b_z = of_z[2];
     r.x_px_tau = of_x[2] / tau;
     r.gap = fabs(r.x_px_tau + r.q_x + r.b_z);
-    r.gap_scale = max_abs(max_abs(max_abs(tau, r.x_px_tau), r.q_x), r.b_z);
-    r.dual_scale = larger(r.dual_terms, tau);
-    r.primal_scale = larger(r.primal_terms, tau);
+    // Tau in the units that the data suggested, whatever the units are now.
+    double unit = p.dual_unit() * p.primal_unit();
+    r.gap_scale = max_abs(max_abs(max_abs(tau * unit, r.x_px_tau), r.q_x), r.b_z);
+    r.dual_scale = larger(r.dual_terms, tau * p.dual_unit());
+    r.primal_scale = larger(r.primal_terms, tau * p.primal_unit());
     r.largest =
         max_abs(max_abs(r.dual / r.dual_scale, r.primal / r.primal_scale), r.gap / r.gap_scale);
     r.r_tau = r.q_x + r.b_z + e.kappa + r.x_px_tau;
-    r.mu = fma(tau, e.kappa, of_z[3]) / (p.inequalities + 1.0);
-    r.departing = tau < e.kappa;
+    r.mu = fma(tau, e.kappa, of_z[3]) / (p.degree + 1.0);
+    r.departing = tau * unit < e.kappa;
     return r;
 }
 
@@ -315,9 +339,14 @@ LARGE void products_with(const Problem& p, const double* px, const double* solut
 LARGE Column solve_column_and_affine(const Problem& p, const Embedding& e, const Residuals& r,
                                      const Refinement& refinement, double* px) {
     EACH(i, p.m) {
-        p.scaling[i] = p.is_inequality[i] ? p.iterate_s[i] / p.iterate_z[i] : 0.0;
-        p.weight[i] = p.scaling[i];
+        p.scaling[i] = p.is_inequality(i) ? p.iterate_s[i] / p.iterate_z[i] : 0.0;
     }
+    if (CURVED && p.cones > 0) {
+        SYNC();
+        scale_cones(p, p.iterate_s, p.iterate_z, r.mu, p.scaling);
+        turn_rows(p);
+    }
+    EACH(i, p.m) p.weight[i] = p.scaling[i];
     EACH(j, p.n) px[j] = p.px[j];
     factor_system(p, of_interior_point());
     int len = p.n + p.m;
@@ -327,15 +356,19 @@ LARGE Column solve_column_and_affine(const Problem& p, const Embedding& e, const
         column[j] = -p.q[j];
     }
     EACH(i, p.m) {
-        p.constant[i] = p.is_inequality[i] ? p.iterate_s[i] : 0.0;
+        p.constant[i] = p.iterate_s[i];
         affine[p.n + i] = p.constant[i] - p.rz[i];
         column[p.n + i] = p.b[i];
     }
+    turn(p, affine + p.n);
+    turn(p, column + p.n);
     solve_system(p, 2, p.rhs, p.solution);
     double inverse_tau = 1.0 / e.tau;
     // The column counts times the change of tau, which is of the order of tau.
     refine(p, refinement, inverse_tau, 1);
     refine(p, refinement, 1.0, 0);
+    turn_back(p, p.solution + p.n);
+    turn_back(p, p.solution + len + p.n);
     double out[2];
     products_with(p, px, p.solution + len, out);
     double denominator =
@@ -352,18 +385,26 @@ LARGE double finish_direction(const Problem& p, const Embedding& e, double d_tau
     EACH(k, len) p.solution[k] = fma(column[k], d_tau, p.solution[k]);
     SYNC();
     const double* dz = p.solution + p.n;
-    double out[2];
+    double *h_dz = p.rows, out[2];
+    EACH(i, p.m) h_dz[i] = dz[i];
+    turn(p, h_dz);
+    EACH(i, p.m) h_dz[i] *= p.scaling[i];
+    turn_back(p, h_dz);
     reduce<1, 1>(p.m, p.scratch, out, [&](int i, double* out) {
-        double ds = -(p.scaling[i] * dz[i] + p.constant[i]);
+        double ds = -(h_dz[i] + p.constant[i]);
         p.ds[i] = ds;
-        out[1] += dz[i] * 0.0;
-        if (!p.is_inequality[i]) return;
-        out[1] += ds * 0.0;
+        out[1] += dz[i] * 0.0 + ds * 0.0;
+        if (!p.is_inequality(i)) return;
         double steepest = larger(-ds / p.iterate_s[i], -dz[i] / p.iterate_z[i]);
         if (steepest > 0.0) out[0] = max_abs(out[0], steepest);
     });
     double steepest = larger(larger(-d_tau / e.tau, -d_kappa / e.kappa), 1.0);
-    return 1.0 / larger(out[0], steepest) + out[1];
+    double longest = 1.0 / larger(out[0], steepest);
+    if (CURVED && p.cones > 0 && !is_nan(out[1])) {
+        SYNC();
+        longest = step_in_cones(p, p.iterate_s, p.iterate_z, p.ds, dz, longest);
+    }
+    return longest + out[1];
 }
 
 DEVICE Direction affine_direction(const Problem& p, const Embedding& e, const Residuals& r,
@@ -382,14 +423,21 @@ LARGE Direction combined_direction(const Problem& p, const Embedding& e, const R
                                    const Column& column, const Direction& affine, double keep,
                                    double target, const Refinement& refinement, const double* px) {
     SYNC();
+    const double* dz = p.solution + p.n;
     EACH(i, p.m) {
-        double product = fma(p.ds[i], p.solution[p.n + i], -target);
-        p.constant[i] = p.is_inequality[i] ? p.iterate_s[i] + product / p.iterate_z[i] : 0.0;
-        p.rhs[p.n + i] = fma(-keep, p.rz[i], p.constant[i]);
+        double product = fma(p.ds[i], dz[i], -target);
+        p.constant[i] = p.is_inequality(i) ? p.iterate_s[i] + product / p.iterate_z[i] : 0.0;
     }
+    if (CURVED && p.cones > 0) {
+        SYNC();
+        write_combined_constants(p, p.iterate_s, p.iterate_z, p.ds, dz, target, p.constant);
+    }
+    EACH(i, p.m) p.rhs[p.n + i] = fma(-keep, p.rz[i], p.constant[i]);
     EACH(j, p.n) p.rhs[j] = keep * p.rx[j];
+    turn(p, p.rhs + p.n);
     solve_system(p, 1, p.rhs, p.solution);
     refine(p, refinement, 1.0, 0);
+    turn_back(p, p.solution + p.n);
     double r_kappa = fma(e.tau, e.kappa, fma(affine.d_tau, affine.d_kappa, -target)), out[2];
     products_with(p, px, p.solution, out);
     double d_tau = (keep * r.r_tau - r_kappa * column.inverse_tau + out[0] +

@@ -1,5 +1,5 @@
 // LSQR (Paige and Saunders 1982) for the symmetric form of the derivative's system,
-//   [ P    A'E ]      E = 1 - D, D: zero or one
+//   [ P    A'E ]      E = (1 - D)^(1/2)
 //   [ EA   -D  ]
 // where it is singular and the right-hand side has no solution: the least-squares solution of least
 // norm. CPU counterparts: argrad-solver/src/derivative/lsqr.rs, linalg/lsqr.rs.
@@ -17,16 +17,19 @@ struct Iterated {
     bool is_unfinished;
 };
 
+// Entry i of E.
+DEVICE double root_complement(const Problem& p, int i) { return sqrt(1.0 - p.inside[i]); }
+
 // out = K xy - scale out. `between` of m numbers is scratch.
 DEVICE void multiply_symmetric(const Problem& p, const double* xy, double scale, double* out,
                                double* between) {
     SYNC();
-    EACH(i, p.m) between[i] = (1.0 - p.inside[i]) * xy[p.n + i];
-    multiply(p, xy, between);
+    EACH(i, p.m) between[i] = root_complement(p, i) * xy[p.n + i];
+    multiply(p, p.turned_rows(), xy, between);
     EACH(k, p.n + p.m) {
         int i = k - p.n;
         double row = i < 0 ? p.px[k] + p.atz[k]
-                           : (1.0 - p.inside[i]) * p.ax[i] - p.inside[i] * xy[k];
+                           : root_complement(p, i) * p.ax[i] - p.inside[i] * xy[k];
         out[k] = fma(-scale, out[k], row);
     }
     SYNC();
@@ -48,7 +51,7 @@ LARGE Iterated least_norm(const Problem& p, const double* rhs, double* solution)
     if (most > MOST_LEAST_NORM_ITERATIONS) most = MOST_LEAST_NORM_ITERATIONS;
     double *u = p.krylov, *v = u + len, *w = v + len, *between = w + len;
     EACH(k, len) {
-        u[k] = k < p.n ? rhs[k] : (1.0 - p.inside[k - p.n]) * rhs[k];
+        u[k] = k < p.n ? rhs[k] : root_complement(p, k - p.n) * rhs[k];
         v[k] = solution[k] = 0.0;
     }
     double beta_first = normalize_vector(p, u);
@@ -82,7 +85,7 @@ LARGE Iterated least_norm(const Problem& p, const double* rhs, double* solution)
     }
     // Entry p.n + i is another thread's.
     SYNC();
-    EACH(i, p.m) solution[p.n + i] *= 1.0 - p.inside[i];
+    EACH(i, p.m) solution[p.n + i] *= root_complement(p, i);
     SYNC();
     return {residual, iterations, is_live};
 }

@@ -1,9 +1,10 @@
-// Newton's method on the projection residual, for rows that are equalities or inequalities.
+// Newton's method on the projection residual.
 //
 // With v = s - z, s = P(v), z = P(v) - v, a solution is a zero of
 //   H(x, v) = [ Px + q + A'(P(v) - v);  Ax + P(v) - b ],
-// and a Newton step for it is a solve with the factor at the active set of v: exact once that is
-// right. CPU counterpart: argrad-solver/src/solve/polish.rs, whose constants these are.
+// and a Newton step for it is a solve with the factor at v: exact once the active set is right
+// where K is a polyhedron, and converging quadratically elsewhere. CPU counterpart:
+// argrad-solver/src/solve/polish.rs, whose constants these are.
 #pragma once
 #include "measure.h"
 
@@ -21,6 +22,13 @@
 // step before, one whose residual is this large.
 #define PATIENCE 3
 #define HOPELESS 0.5
+// A step that moves x by STRIDE of its size from near a solution, and yet reduces the residual, to
+// below NEAR_ZERO, only to between these shares, is one of a sequence without an end: the optimum
+// is not attained. Where K is curved.
+#define STRIDE 1e-3
+#define NEAR_ZERO 1e-8
+#define FAST_SHARE 1e-2
+#define SLOW_SHARE 0.9
 
 // What a polish aims at: the residual of a solved problem; the one at which it ends although
 // further steps would reduce it; whether nothing else will solve it, so that it goes back to its
@@ -33,18 +41,27 @@ struct Target {
 
 struct Polished {
     bool is_solved;
+    // Whether x runs away while the residual shrinks, and whether a step was made that tells.
+    bool escaping, informed;
     int steps, factorizations;
     double growth;
 };
 
+// s = P(v), into any array, and the derivative of the projection.
+DEVICE void project_to(const Problem& p, double* s) {
+    EACH(i, p.m) {
+        bool inside = p.is_inequality(i) && p.v[i] > 0.0;
+        p.inside[i] = inside ? 1.0 : 0.0;
+        s[i] = inside ? p.v[i] : 0.0;
+    }
+    SYNC();
+    if (CURVED && p.cones > 0) project_cones(p, p.v, s, p.inside);
+}
+
 // s, z and the derivative of the projection, from v.
 LARGE void project(const Problem& p) {
-    EACH(i, p.m) {
-        bool inside = p.is_inequality[i] && p.v[i] > 0.0;
-        p.inside[i] = inside ? 1.0 : 0.0;
-        p.s[i] = inside ? p.v[i] : 0.0;
-        p.z[i] = p.s[i] - p.v[i];
-    }
+    project_to(p, p.s);
+    EACH(i, p.m) p.z[i] = p.s[i] - p.v[i];
     SYNC();
 }
 
@@ -67,13 +84,20 @@ LARGE double newton_residual(const Problem& p) {
     return max_abs(of_x[0] / larger(of_x[1], floor.dual), of_z[0] / larger(of_z[1], floor.primal));
 }
 
-// Whether the factor is that of another active set.
-DEVICE bool is_stale(const Problem& p) {
+// How the v of the factor differs: in its active set, or so much that it does not serve to refine;
+// at all, as far as that makes another factor.
+DEVICE Moved moved_since_factored(const Problem& p) {
     double out[1];
     reduce<0, 1>(p.m, p.scratch, out, [&](int i, double* out) {
-        out[0] += p.inside[i] != p.scaling[i] ? 1.0 : 0.0;
+        bool differs = p.row_kind[i] != TOGETHER && p.inside[i] != p.scaling[i];
+        out[0] += differs ? 1.0 : 0.0;
     });
-    return out[0] > 0.0;
+    Moved moved = {out[0] > 0.0, out[0] > 0.0};
+    if (CURVED && p.cones > 0) {
+        Moved cones = moved_since_factor(p);
+        moved = {moved.far || cones.far, moved.at_all || cones.at_all};
+    }
+    return moved;
 }
 
 // Factors the system at v; whether the factor is doubtful.
@@ -87,32 +111,45 @@ LARGE bool factor_at_v(const Problem& p, bool is_close) {
 // Returns the growth of the probe.
 DEVICE double newton_direction(const Problem& p, bool is_slow, bool is_doubtful) {
     int len = p.n + p.m;
+    turn(p, p.rhs + p.n);
+    turn(p, p.rhs + len + p.n);
     solve_system(p, 2, p.rhs, p.solution);
     if (is_slow) solve_projection_system(p, false, p.rhs, p.solution);
+    turn_back(p, p.solution + p.n);
+    turn_back(p, p.solution + len + p.n);
     double *probe = p.rhs + len, *next = p.solution + len;
     double size = largest(p, len, next), inverse = 1.0 / size;
     EACH(k, len) probe[k] = next[k] * inverse;
     return is_doubtful ? HIDDEN * size : size;
 }
 
-// Moves x and v, and projects again.
-DEVICE void newton_step(const Problem& p) {
-    double *newton_s = p.ds, *newton_z = p.constant;
+// Moves x and v, and projects again. Returns how far x moved relative to its size, where K is
+// curved.
+DEVICE double newton_step(const Problem& p) {
+    double *newton_s = p.ds, *newton_z = p.constant, stride = 0.0;
     EACH(j, p.n) p.x[j] += p.solution[j];
     SYNC();
     EACH(i, p.m) newton_z[i] = p.z[i] + p.solution[p.n + i];
-    multiply(p, p.x, newton_z);
+    multiply(p, p.given_rows(), p.x, newton_z);
     EACH(i, p.m) {
         // The step made s or z zero in each row.
         newton_s[i] = p.b[i] - p.ax[i];
-        p.v[i] = p.inside[i] > 0.0 ? newton_s[i] : -newton_z[i];
+        if (p.row_kind[i] != TOGETHER) {
+            p.v[i] = p.inside[i] > 0.0 ? newton_s[i] : -newton_z[i];
+        }
+    }
+    if (CURVED && p.cones > 0) {
+        SYNC();
+        write_newton_points(p, newton_s, newton_z, p.v);
+        stride = largest(p, p.n, p.solution) / larger(largest(p, p.n, p.x), 1.0);
     }
     project(p);
     double moved[1];
     reduce<0, 1>(p.m, p.scratch, moved, [&](int i, double* out) {
         out[0] += newton_z[i] != p.z[i] ? 1.0 : 0.0;
     });
-    if (moved[0] > 0.0) multiply(p, p.x, p.z);
+    if (moved[0] > 0.0) multiply(p, p.given_rows(), p.x, p.z);
+    return stride;
 }
 
 // Number k of a sequence in [-1, 1] without any pattern (the mixing function of SplitMix64).
@@ -126,13 +163,22 @@ DEVICE double pseudo_random(int k) {
 
 // Where a polish stands.
 struct Newton {
-    double first, previous, best;
+    double first, previous, best, stride;
     bool is_slow, is_doubtful, is_live;
 };
 
+// Whether the last step, which has led to a residual of `size`, was one towards a solution, or one
+// of x on its way to infinity. One that does not reduce the residual tells nothing.
+DEVICE void look_for_escape(const Newton& newton, Polished& out, double size) {
+    bool near = newton.previous > ROUNDING && size < NEAR_ZERO;
+    if (!near || !(size < SLOW_SHARE * newton.previous)) return;
+    out.informed = true;
+    out.escaping = !(size < FAST_SHARE * newton.previous) && newton.stride > STRIDE;
+}
+
 // Whether the problem is solved or hopeless at a residual of `size` after `step` steps.
 DEVICE void check_polish(Newton& newton, Polished& out, const Target& target, int step, double size,
-                         bool stale) {
+                         bool stale, bool is_polyhedral) {
     if (stale) out.factorizations++;
     if (step == 0) {
         newton.first = newton.previous = size;
@@ -140,6 +186,7 @@ DEVICE void check_polish(Newton& newton, Polished& out, const Target& target, in
     }
     // Solved only with the factor of the own active set.
     bool stalled = !(size < GAIN * newton.previous);
+    if (!is_polyhedral) look_for_escape(newton, out, size);
     bool small = size <= FINE && out.growth < DELICATE;
     // The end where a stalled residual is small, or refined steps did not help.
     bool fine = size <= ROUNDING || (stalled && (small || newton.is_slow) && size <= FINE) ||
@@ -149,7 +196,7 @@ DEVICE void check_polish(Newton& newton, Polished& out, const Target& target, in
     newton.is_live = !out.is_solved && !is_nan(size);
     if (step >= PATIENCE) {
         newton.is_live = newton.is_live && size < newton.first;
-    } else if (step + 1 == PATIENCE) {
+    } else if (step + 1 == PATIENCE && is_polyhedral) {
         newton.is_live = newton.is_live && size < HOPELESS;
     }
     if (newton.is_live) newton.previous = size;
@@ -168,15 +215,18 @@ DEVICE void go_back(const Problem& p, Polished& out, const Target& target) {
 // belongs to v.
 LARGE Polished polish(const Problem& p, const Target& target) {
     Polished out = {};
-    Newton newton = {INFINITE_NUMBER, INFINITE_NUMBER, INFINITE_NUMBER, target.is_close, false,
-                     true};
+    Newton newton = {INFINITE_NUMBER, INFINITE_NUMBER, INFINITE_NUMBER, 0.0, target.is_close,
+                     false,           true};
+    bool is_polyhedral = !CURVED || p.cones == 0;
     EACH(k, p.n + p.m) p.rhs[p.n + p.m + k] = pseudo_random(k);
     project(p);
-    multiply(p, p.x, p.z);
+    multiply(p, p.given_rows(), p.x, p.z);
     for (int step = 0;; step++) {
         double size = newton_residual(p);
-        bool stale = step == 0 || is_stale(p);
-        check_polish(newton, out, target, step, size, stale);
+        Moved moved = {true, true};
+        if (step > 0) moved = moved_since_factored(p);
+        bool stale = moved.far;
+        check_polish(newton, out, target, step, size, stale, is_polyhedral);
         bool own = !stale || target.is_close;
         if (newton.is_live && target.is_last && own && size < newton.best) {
             newton.best = size;
@@ -184,14 +234,14 @@ LARGE Polished polish(const Problem& p, const Target& target) {
             EACH(i, p.m) p.kept_v[i] = p.v[i];
         }
         // Also at the end, so that the factor belongs to the final v.
-        if (stale) newton.is_doubtful = factor_at_v(p, target.is_close);
+        if (moved.at_all) newton.is_doubtful = factor_at_v(p, target.is_close);
         if (step == target.max_steps || !newton.is_live) {
             out.is_solved = out.is_solved || (newton.is_live && size <= target.residual);
             break;
         }
         out.growth = newton_direction(p, newton.is_slow, newton.is_doubtful);
         out.steps++;
-        newton_step(p);
+        newton.stride = newton_step(p);
     }
     if (target.is_last && !out.is_solved && newton.best <= target.residual) {
         go_back(p, out, target);

@@ -19,24 +19,47 @@ extern __shared__ double shared_numbers[];
 #define MATRIX(array) array
 #endif
 
-// Everything of one problem. P is the upper triangle of `square`, the factor its lower triangle one
-// row further down, so that both have a diagonal. Leading dimensions are odd: rows and columns are
-// read without conflicts of shared memory.
+// Whether there are curved cones. Kernels for programs without know that when they are compiled.
+#ifndef CURVED
+#define CURVED 1
+#endif
+
+// A matrix with the rows of A.
+struct Rows {
+    double* rows;
+    int rows_at, ld;
+    MEMBER double& at(int i, int j) const { return MATRIX(rows)[i + j * ld]; }
+};
+
+// Everything of one problem.
+//
+// P is the upper triangle of `square`, the factor its lower triangle one row further down, so that
+// both have a diagonal. Leading dimensions are odd: rows and columns are read without conflicts of
+// shared memory.
+//
+// The block H of a curved cone, and the derivative of its projection, are diagonal in an
+// orthonormal basis V of its rows. In the *turned* system, that of V'A and V'z, these matrices are
+// diagonal for every cone, so that one text eliminates the rows of all: see cone.h.
 struct Problem {
     int n, m, square_ld, a_ld;
-    int p_len, inequalities;
-    const int *is_inequality, *is_auxiliary;
-    double *square, *a;
+    int p_len, inequalities, degree, cones, is_symmetric, basis_len;
+    const int *row_kind, *is_auxiliary, *cone_list;
+    const double* exponents;
+    // `turned` is V'A, and A itself where no cone is curved.
+    double *square, *a, *turned;
     // Their places in shared memory, and that of `inverse`.
-    int square_at, a_at, inverse_at;
+    int square_at, a_at, turned_at, inverse_at;
     // Of the factor: inverse pivots, inverses of its diagonal blocks, weights of the rows.
     double *pivot, *inverse, *weight;
     // The scaled program beside P and A, and its scales.
     double *q, *b, *x_scale, *row_scale;
     // Scalars of the scaled program, see below.
     double* scalars;
-    // The point; v = s - z; the derivative of the projection, zero or one, at v.
+    // The point; v = s - z; the derivative of the projection at v: its eigenvalues, which are zero
+    // or one but for curved cones.
     double *x, *z, *s, *v, *inside;
+    // Of curved cones: bases, what else they need, the v of the factor, a vector on its way.
+    double *basis, *data, *factored_v, *turning;
     // Products with P, A and A'; a vector over the rows; scratch of solves and reductions.
     double *px, *ax, *atz, *rows, *work, *scratch;
     // Right-hand sides and solutions, two of n + m numbers each.
@@ -46,9 +69,17 @@ struct Problem {
     // Seldom used: the Krylov space of refinement, points that are kept.
     double *krylov, *best_x, *best_z, *best_s, *kept_x, *kept_v;
 
-    // The scale of the objective; the largest entry of the scaled P.
+    // The scale of the objective; the largest entry of the scaled P; the units that were chosen for
+    // z and for x and s since, see balance.h.
     MEMBER double& cost_scale() const { return scalars[0]; }
     MEMBER double& p_size() const { return scalars[1]; }
+    MEMBER double& dual_unit() const { return scalars[2]; }
+    MEMBER double& primal_unit() const { return scalars[3]; }
+    MEMBER bool is_inequality(int i) const { return row_kind[i] == INEQUALITY; }
+    MEMBER Rows given_rows() const { return {a, a_at, a_ld}; }
+    MEMBER Rows turned_rows() const {
+        return CURVED ? Rows{turned, turned_at, a_ld} : given_rows();
+    }
     MEMBER double& p(int i, int j) const { return MATRIX(square)[i + j * square_ld]; }
     MEMBER double& l(int i, int j) const {
         return MATRIX(square)[i + 1 + j * square_ld];
@@ -74,7 +105,7 @@ struct Cursor {
 DEVICE long long panels(int n) { return (n + PANEL - 1) / PANEL; }
 
 // Arrays that every step of a solve needs. Rust: `resident_len` in src/layout.rs.
-DEVICE void place_resident(Problem& p, Cursor& cursor) {
+DEVICE void place_resident(Problem& p, Cursor& cursor, long long data_len) {
     long long n = p.n, m = p.m;
     p.square_ld = (int)(n + 1) | 1;
     p.a_ld = p.m | 1;
@@ -90,6 +121,9 @@ DEVICE void place_resident(Problem& p, Cursor& cursor) {
     p.work = cursor.take(2 * (n + PANEL));
     p.rhs = cursor.take(2 * (n + m));
     p.solution = cursor.take(2 * (n + m));
+    p.turned = p.cones > 0 ? cursor.take(p.a_ld * n) : p.a;
+    p.basis = cursor.take(p.basis_len);
+    p.data = cursor.take(data_len);
 }
 
 // Those of refinement, and of points that are kept. Rust: `spare_len`.
@@ -101,12 +135,15 @@ DEVICE void place_spare(Problem& p, Cursor& cursor) {
     p.best_s = cursor.take(m);
     p.kept_x = cursor.take(n);
     p.kept_v = cursor.take(m);
+    p.factored_v = cursor.take(p.cones > 0 ? m : 0);
+    p.turning = cursor.take(p.cones > 0 ? m : 0);
 }
 
 // Numbers that are in shared memory whatever the size: the problem itself, scalars, scratch. Rust:
 // `FIXED_LEN` in src/layout.rs.
-#define PROBLEM_LEN 64
-#define FIXED_LEN (PROBLEM_LEN + 2 + REDUCTION_SCRATCH)
+#define PROBLEM_LEN 76
+#define SCALARS 4
+#define FIXED_LEN (PROBLEM_LEN + SCALARS + REDUCTION_SCRATCH)
 static_assert(sizeof(Problem) <= PROBLEM_LEN * sizeof(double), "a problem takes more");
 
 // The problem of a block, without numbers, at the beginning of its shared memory.
@@ -117,17 +154,24 @@ LARGE Problem& new_problem(const Structure& of, const Memory& memory, double* sh
         p.m = of.m;
         p.p_len = of.p_len;
         p.inequalities = of.inequalities;
-        p.is_inequality = of.is_inequality;
+        p.degree = of.degree;
+        p.cones = CURVED ? of.cones : 0;
+        p.is_symmetric = of.is_symmetric;
+        p.basis_len = of.basis_len;
+        p.row_kind = of.row_kind;
         p.is_auxiliary = of.is_auxiliary;
+        p.cone_list = of.cone_list;
+        p.exponents = of.exponents;
         p.scalars = shared + PROBLEM_LEN;
-        p.scratch = p.scalars + 2;
+        p.scratch = p.scalars + SCALARS;
         long long stride = memory.spare_len + (memory.is_resident ? 0 : memory.resident_len);
         Cursor own = {memory.workspace + block * stride, 0};
         Cursor resident = {shared + FIXED_LEN, 0};
         place_spare(p, own);
-        place_resident(p, memory.is_resident ? resident : own);
+        place_resident(p, memory.is_resident ? resident : own, of.data_len);
         p.square_at = (int)(p.square - shared);
         p.a_at = (int)(p.a - shared);
+        p.turned_at = (int)(p.turned - shared);
         p.inverse_at = (int)(p.inverse - shared);
     }
     SYNC();
@@ -151,7 +195,7 @@ LARGE void load(const Problem& p, const Structure& of, const Values& values, lon
     }
     EACH(k, of.a_len) {
         int row = of.a_row[k];
-        bool removed = of.is_inequality[row] && b[row] >= INFINITE_SIDE;
+        bool removed = p.is_inequality(row) && b[row] >= INFINITE_SIDE;
         if (!removed && !of.a_is_zero[k]) p.at(row, of.a_column[k]) = given_a[k];
     }
     EACH(j, p.n) {
@@ -159,9 +203,9 @@ LARGE void load(const Problem& p, const Structure& of, const Values& values, lon
         p.x_scale[j] = 1.0;
     }
     EACH(i, p.m) {
-        p.b[i] = of.is_inequality[i] && b[i] >= INFINITE_SIDE ? INFINITE_NUMBER : b[i];
+        p.b[i] = p.is_inequality(i) && b[i] >= INFINITE_SIDE ? INFINITE_NUMBER : b[i];
         p.row_scale[i] = 1.0;
     }
-    ONE p.cost_scale() = 1.0;
+    ONE p.cost_scale() = p.dual_unit() = p.primal_unit() = 1.0;
     SYNC();
 }

@@ -24,26 +24,31 @@ DEVICE double p_row(const Problem& p, const double* x, int j) {
     return above + below;
 }
 
+// x'y
+DEVICE double dot(int count, const double* x, const double* y) {
+    return sum_of(count, [&](int k, double sum) { return fma(x[k], y[k], sum); });
+}
+
 // Row i of Ax.
-DEVICE double a_row(const Problem& p, const double* x, int i) {
-    return sum_of(p.n, [&](int j, double sum) { return fma(p.at(i, j), x[j], sum); });
+DEVICE double a_row(const Problem& p, Rows a, const double* x, int i) {
+    return sum_of(p.n, [&](int j, double sum) { return fma(a.at(i, j), x[j], sum); });
 }
 
 // Row j of A'z.
-DEVICE double a_column(const Problem& p, const double* z, int j) {
-    return sum_of(p.m, [&](int i, double sum) { return fma(p.at(i, j), z[i], sum); });
+DEVICE double a_column(const Problem& p, Rows a, const double* z, int j) {
+    return sum_of(p.m, [&](int i, double sum) { return fma(a.at(i, j), z[i], sum); });
 }
 
-// px = Px, ax = Ax, atz = A'z.
-LARGE void multiply(const Problem& p, const double* x, const double* z) {
+// px = Px, ax = Ax, atz = A'z, with the A of the program or the turned one.
+LARGE void multiply(const Problem& p, Rows a, const double* x, const double* z) {
     SYNC();
     EACH(k, 2 * p.n + p.m) {
         if (k < p.n) {
             p.px[k] = p.p_len > 0 ? p_row(p, x, k) : 0.0;
         } else if (k < 2 * p.n) {
-            p.atz[k - p.n] = a_column(p, z, k - p.n);
+            p.atz[k - p.n] = a_column(p, a, z, k - p.n);
         } else {
-            p.ax[k - 2 * p.n] = a_row(p, x, k - 2 * p.n);
+            p.ax[k - 2 * p.n] = a_row(p, a, x, k - 2 * p.n);
         }
     }
     SYNC();

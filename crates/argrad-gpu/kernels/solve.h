@@ -1,8 +1,8 @@
 // One problem from values to solution: load, scale, interior point and polish in turn, report. CPU
 // counterparts: argrad-solver/src/solve/group.rs, convexity.rs, report.rs.
 #pragma once
+#include "balance.h"
 #include "equilibrate.h"
-#include "interior_point.h"
 #include "uniqueness.h"
 
 // Residual of a best point from which a last polish is tried.
@@ -14,6 +14,10 @@
 // A certificate whose b'z is this many roundings of its terms does not rest on them.
 #define CERTAIN 16.0
 #define ROUNDS 4
+// s and z of curved cones with a ratio from which on they get other units: when the interior point
+// hands over, and when the program is solved.
+#define APART_AT_HANDOVER 8.0
+#define APART_AT_END 128.0
 
 // Residuals of the scaled program at which the interior point hands over to the polish, and those
 // that a polish must reach then.
@@ -24,7 +28,7 @@ DEVICE double polished_to(int round) { return round == 0 ? 5e-12 : 1e-10; }
 
 // What became of the problem.
 struct Outcome {
-    bool is_pending, is_solved, is_factored, unique_x, unique_z;
+    bool is_pending, is_solved, is_factored, unique_x, unique_z, escaping;
     int polish_steps, factorizations;
     double growth, best;
 };
@@ -48,10 +52,7 @@ LARGE double least_pivot(const Problem& p, double share) {
     return factor_matrix(p, p.work, false).least;
 }
 
-// Keeps the point where its residual is the smallest so far.
-DEVICE void keep_best(const Problem& p, Outcome& o, double residual) {
-    if (!(residual < o.best)) return;
-    o.best = residual;
+DEVICE void keep_point(const Problem& p) {
     EACH(j, p.n) p.best_x[j] = p.x[j];
     EACH(i, p.m) {
         p.best_z[i] = p.z[i];
@@ -59,10 +60,14 @@ DEVICE void keep_best(const Problem& p, Outcome& o, double residual) {
     }
 }
 
-// Ends at the best point.
-LARGE void recall_best(const Problem& p, Outcome& o) {
-    keep_best(p, o, measure(p).residual());
-    if (!(o.best < INFINITE_NUMBER)) return;
+// Keeps the point where its residual is the smallest so far.
+DEVICE void keep_best(const Problem& p, Outcome& o, double residual) {
+    if (!(residual < o.best)) return;
+    o.best = residual;
+    keep_point(p);
+}
+
+LARGE void recall_point(const Problem& p) {
     EACH(j, p.n) p.x[j] = p.best_x[j];
     EACH(i, p.m) {
         p.z[i] = p.best_z[i];
@@ -70,6 +75,12 @@ LARGE void recall_best(const Problem& p, Outcome& o) {
         p.v[i] = p.s[i] - p.z[i];
     }
     SYNC();
+}
+
+// Ends at the best point.
+LARGE void recall_best(const Problem& p, Outcome& o) {
+    keep_best(p, o, measure(p).residual());
+    if (o.best < INFINITE_NUMBER) recall_point(p);
 }
 
 // Polishes; solved where the residual of the scaled program is at the goal and the one in the
@@ -82,14 +93,16 @@ LARGE void polish_and_judge(const Problem& p, const Settings& settings, Outcome&
     o.polish_steps += polished.steps;
     o.factorizations += polished.factorizations;
     o.growth = polished.growth;
+    if (polished.informed) o.escaping = polished.escaping;
     o.is_solved = polished.is_solved && found <= settings.tolerance;
     o.is_pending = !o.is_solved;
     if (o.is_pending) keep_best(p, o, found);
 }
 
-// A last polish from the best point, if that is near, with a factor for a nearly singular P.
+// A last polish from the best point, if that is near, with a factor for a nearly singular P. Not
+// where x runs away, which a closer factor would only do faster.
 LARGE void polish_closely(const Problem& p, const Settings& settings, Outcome& o) {
-    if (!(o.best < NEAR_SOLUTION)) return;
+    if (!(o.best < NEAR_SOLUTION) || (o.best <= settings.tolerance && o.escaping)) return;
     polish_and_judge(p, settings, o, {1e-10, 0.0, settings.max_polish_steps, true, true});
     if (!o.is_solved) recall_best(p, o);
 }
@@ -108,6 +121,7 @@ LARGE void solve_pending(const Problem& p, const Settings& settings, Embedding& 
             return;
         }
         publish(p, 1.0 / e.tau);
+        change_units_of_embedding(e, balance(p, handover(round), APART_AT_HANDOVER));
         bool is_last = e.stuck && !(measure(p).residual() <= settings.tolerance);
         polish_and_judge(p, settings, o,
                          {polished_to(round), enough, settings.max_polish_steps, is_last, false});
@@ -122,14 +136,32 @@ LARGE void solve_pending(const Problem& p, const Settings& settings, Embedding& 
     polish_closely(p, settings, o);
 }
 
-// Certificates and points that were not polished: v follows from s and z, and the factor from v.
-DEVICE void finish_unpolished(const Problem& p, Outcome& o) {
-    if (o.is_solved) return;
-    EACH(i, p.m) {
-        p.v[i] = p.s[i] - p.z[i];
-        p.inside[i] = p.is_inequality[i] && p.v[i] > 0.0 ? 1.0 : 0.0;
+// The derivative of the projection and its factor where v follows from s and z.
+LARGE void factor_at_point(const Problem& p, bool is_close) {
+    EACH(i, p.m) p.v[i] = p.s[i] - p.z[i];
+    SYNC();
+    project_to(p, p.rows);
+    factor_at_v(p, is_close);
+}
+
+// Polishes a solved point once more; goes back where it was within the tolerance and is no more.
+LARGE double polish_again(const Problem& p, const Settings& settings, Outcome& o, bool is_close) {
+    keep_point(p);
+    Polished polished = polish(p, {1e-10, 0.0, settings.max_polish_steps, true, is_close});
+    o.polish_steps += polished.steps;
+    o.factorizations += polished.factorizations;
+    if (!(measure(p).residual() <= settings.tolerance)) {
+        recall_point(p);
+        factor_at_point(p, is_close);
     }
-    factor_at_v(p, false);
+    return polished.growth;
+}
+
+// Polishes in other units where s and z of curved cones are so far apart that the smaller one has
+// lost as much to rounding.
+DEVICE void regain_digits(const Problem& p, const Settings& settings, Outcome& o) {
+    if (!o.is_solved || balance(p, STRICT, APART_AT_END).is_none()) return;
+    o.growth = polish_again(p, settings, o, false);
 }
 
 // Whether x and z are unique, where the factor leaves a doubt. An ill-conditioned system is looked
@@ -151,9 +183,7 @@ LARGE void look_for_others(const Problem& p, const Settings& settings, Outcome& 
     o.unique_x = true;
     o.unique_z = found.z;
     o.growth = found.growth;
-    if (!o.is_solved) return;
-    Polished polished = polish(p, {1e-10, 0.0, settings.max_polish_steps, true, true});
-    o.polish_steps += polished.steps;
+    if (o.is_solved) polish_again(p, settings, o, true);
 }
 
 // The report of a sample.
@@ -162,7 +192,7 @@ LARGE void write_report(const Problem& p, const Settings& settings, const Embedd
     Measure m = measure(p);
     double residual = m.residual();
     int weak = weakly_active(p, o.is_solved);
-    bool accurate = residual <= settings.tolerance;
+    bool accurate = residual <= settings.tolerance && !o.escaping;
     bool nearly = residual <= settings.reduced_tolerance;
     Status status = accurate ? SOLVED : nearly ? ALMOST_SOLVED : NUMERICAL_TROUBLE;
     if (e.primal_infeasible) {
@@ -173,6 +203,7 @@ LARGE void write_report(const Problem& p, const Settings& settings, const Embedd
         status = ITERATION_LIMIT;
     }
     bool has_solution = status == SOLVED || status == ALMOST_SOLVED;
+    bool unique_x = has_solution && o.unique_x && !o.escaping;
     ONE {
         report[STATUS] = status;
         report[ITERATIONS] = e.iterations;
@@ -186,7 +217,7 @@ LARGE void write_report(const Problem& p, const Settings& settings, const Embedd
         report[RESIDUAL] = residual;
         report[WEAKLY_ACTIVE] = weak;
         report[CONDITION] = o.growth;
-        report[UNIQUE_X] = has_solution && o.unique_x ? 1.0 : 0.0;
+        report[UNIQUE_X] = unique_x ? 1.0 : 0.0;
         report[UNIQUE_Z] = has_solution && o.unique_z ? 1.0 : 0.0;
         report[CONVEXITY] = 1.0;
     }
@@ -199,17 +230,19 @@ DEVICE void write_point(const Problem& p, const SolveArguments& of, long long sa
     EACH(j, p.n) x[j] = p.x[j] * p.x_scale[j];
     EACH(i, p.m) {
         z[i] = p.z[i] * p.row_scale[i] / p.cost_scale();
-        bool removed = p.is_inequality[i] && b[i] >= INFINITE_SIDE;
+        bool removed = p.is_inequality(i) && b[i] >= INFINITE_SIDE;
         s[i] = removed ? INFINITE_NUMBER : p.s[i] / p.row_scale[i];
     }
 }
 
-// What the derivative needs later: scales, active set and weights, the factor as a packed triangle.
-// Rust: `tape_len` in src/layout.rs.
+// What the derivative needs later: scales, the derivative of the projection, weights and bases, the
+// factor as a packed triangle. Rust: `tape_len` in src/layout.rs.
 DEVICE void write_tape(const Problem& p, double* tape) {
     ONE tape[0] = p.cost_scale();
     double *x_scale = tape + 1, *pivot = x_scale + p.n, *row_scale = pivot + p.n;
-    double *inside = row_scale + p.m, *weight = inside + p.m, *factor = weight + p.m;
+    double *inside = row_scale + p.m, *weight = inside + p.m, *basis = weight + p.m;
+    double* factor = basis + p.basis_len;
+    EACH(k, p.basis_len) basis[k] = p.basis[k];
     EACH(j, p.n) {
         x_scale[j] = p.x_scale[j];
         pivot[j] = p.pivot[j];
@@ -242,7 +275,8 @@ DEVICE void solve_sample(const SolveArguments& of, const Problem& p, long long s
     o.best = INFINITE_NUMBER;
     Embedding e = start(p);
     solve_pending(p, of.settings, e, o);
-    finish_unpolished(p, o);
+    regain_digits(p, of.settings, o);
+    if (!o.is_solved) factor_at_point(p, false);
     look_for_others(p, of.settings, o);
     write_report(p, of.settings, e, o, report);
     write_point(p, of, sample);

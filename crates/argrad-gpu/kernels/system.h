@@ -1,7 +1,10 @@
 // The linear system that interior point, polish and derivative share, condensed to the variables.
 //
-//   [ P   A' ] [dx]   [r1]       H: s / z, or zero for rows that hold and FREE for those that
-//   [ A  -H  ] [dz] = [r2]       do not
+//   [ P   A' ] [dx]   [r1]       H: s / z, or d / (1 - d) for the derivative d of the projection:
+//   [ A  -H  ] [dz] = [r2]       zero for rows that hold, FREE for those that do not
+//
+// All of this is the turned system (problem.h), in which H is diagonal also for curved cones: A is
+// V'A, and r2 and dz are in the bases of the cones.
 //
 // With `regularization` added to P and H, elimination of the rows leaves a positive definite matrix
 //   (P + e + A'W A) dx = r1 + A'W r2,   dz = W (A dx - r2),   W = (H + d)^-1.
@@ -9,7 +12,7 @@
 // system/shared/active.rs.
 #pragma once
 #include "cholesky.h"
-#include "products.h"
+#include "cone.h"
 
 #define FREE 1e30
 
@@ -34,8 +37,9 @@ LARGE Pivots factor_system(const Problem& p, Regularization regularization) {
         for (int i = j; i < p.n; i++) p.l(i, j) = p.p(j, i);
     }
     SYNC();
+    Rows a = p.turned_rows();
     add_outer_products(
-        p, 0, p.m, [&](int j, int i) { return p.at(i, j); },
+        p, 0, p.m, [&](int j, int i) { return a.at(i, j); },
         [&](int i) { return p.weight[i]; });
     SYNC();
     EACH(j, p.n) {
@@ -49,6 +53,7 @@ LARGE Pivots factor_system(const Problem& p, Regularization regularization) {
 // Solves for `count` right-hand sides, one or two, vectors over x and then z one after the other.
 LARGE void solve_system(const Problem& p, int count, const double* rhs, double* solution) {
     int len = p.n + p.m, stride = p.n + PANEL;
+    Rows a = p.turned_rows();
     SYNC();
     EACH(k, count * p.m) {
         int r = second(k, p.m), i = k - r * p.m;
@@ -58,7 +63,7 @@ LARGE void solve_system(const Problem& p, int count, const double* rhs, double* 
     EACH(k, count * p.n) {
         int r = second(k, p.n), j = k - r * p.n;
         const double* weighted = solution + r * len + p.n;
-        p.work[r * stride + j] = rhs[r * len + j] + a_column(p, weighted, j);
+        p.work[r * stride + j] = rhs[r * len + j] + a_column(p, a, weighted, j);
     }
     solve_matrix(p, count);
     EACH(k, count * len) {
@@ -67,14 +72,23 @@ LARGE void solve_system(const Problem& p, int count, const double* rhs, double* 
         if (i < 0) {
             solution[k] = x[i + p.n];
         } else {
-            solution[k] = p.weight[i] * (a_row(p, x, i) - rhs[k]);
+            solution[k] = p.weight[i] * (a_row(p, a, x, i) - rhs[k]);
         }
     }
     SYNC();
 }
 
-// The factor with the H of the projection at v: of rows whose `inside` is one, v is the slack.
+// H of a row where the derivative of the projection is d.
+DEVICE double block_of(double d) {
+    return d >= 1.0 ? FREE : d > 0.0 ? smaller(d / (1.0 - d), FREE) : 0.0;
+}
+
+// The factor with the H of the projection at v.
 DEVICE Pivots factor_at_projection(const Problem& p, Regularization regularization) {
-    EACH(i, p.m) p.weight[i] = p.inside[i] > 0.0 ? FREE : 0.0;
+    EACH(i, p.m) p.weight[i] = block_of(p.inside[i]);
+    if (CURVED && p.cones > 0) {
+        EACH(i, p.m) p.factored_v[i] = p.v[i];
+        turn_rows(p);
+    }
     return factor_system(p, regularization);
 }

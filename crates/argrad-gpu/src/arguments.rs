@@ -11,15 +11,22 @@ pub struct StructureArguments {
     pub p_len: i32,
     pub a_len: i32,
     pub inequalities: i32,
+    pub degree: i32,
     pub convexity_checks: i32,
+    pub cones: i32,
+    pub is_symmetric: i32,
+    pub basis_len: i32,
+    pub data_len: i32,
     pub p_row: u64,
     pub p_column: u64,
     pub a_row: u64,
     pub a_column: u64,
-    pub is_inequality: u64,
+    pub row_kind: u64,
     pub is_auxiliary: u64,
     pub p_is_zero: u64,
     pub a_is_zero: u64,
+    pub cone_list: u64,
+    pub exponents: u64,
 }
 
 /// Numbers of a batch; an argument of stride zero is shared.

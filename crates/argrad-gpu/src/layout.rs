@@ -1,9 +1,11 @@
 //! How much memory a problem takes, where it lies, and how many threads work on it: functions of
 //! the size alone.
 
+use crate::cones::CurvedSizes;
+
 /// Numbers of a block that are in shared memory whatever the size (`FIXED_LEN` of
 /// `kernels/problem.h`).
-const FIXED_LEN: usize = 114;
+const FIXED_LEN: usize = 128;
 /// Columns that are eliminated together (`PANEL`).
 const PANEL: usize = 16;
 /// Bytes of a number.
@@ -20,20 +22,27 @@ pub struct Layout {
     pub spare_len: usize,
     /// What the derivative needs later, per sample.
     pub tape_len: usize,
+    /// Whether there are curved cones: kernels that know of none are smaller.
+    pub is_curved: bool,
     /// Threads of a block, which works on one problem: enough for its rows and tiles, and one warp
     /// where that is enough, since a warp needs no barriers.
     pub threads: usize,
 }
 
 impl Layout {
-    /// That of programs with `n` variables and `m` rows.
-    pub fn new(n: usize, m: usize) -> Self {
+    /// That of programs with `n` variables and `m` rows, of which curved cones need so much.
+    pub fn new(n: usize, m: usize, curved: CurvedSizes) -> Self {
         let panels = n.div_ceil(PANEL);
-        let matrices = ((n + 1) | 1) * n + (m | 1) * n + panels * PANEL * PANEL;
+        let rows = (m | 1) * n;
+        let matrices = ((n + 1) | 1) * n + rows + panels * PANEL * PANEL;
+        // The turned rows; the v of the factor, and a vector on its way.
+        let (turned, vectors) = if curved.cones > 0 { (rows, 2 * m) } else { (0, 0) };
+        let of_cones = turned + curved.basis_len + curved.data_len;
         Self {
-            resident_len: matrices + 8 * n + 15 * m + 2 * (n + PANEL) + 4 * (n + m),
-            spare_len: 11 * (n + m) + 2 * n + 3 * m,
-            tape_len: 1 + 2 * n + 3 * m + n * (n + 1) / 2,
+            resident_len: matrices + 8 * n + 15 * m + 2 * (n + PANEL) + 4 * (n + m) + of_cones,
+            spare_len: 11 * (n + m) + 2 * n + 3 * m + vectors,
+            tape_len: 1 + 2 * n + 3 * m + curved.basis_len + n * (n + 1) / 2,
+            is_curved: curved.cones > 0,
             threads: match n.max(m) {
                 0..=16 => 32,
                 17..=32 => 64,

@@ -9,14 +9,19 @@
 //! same text compiled for the host is what the tests run, so nothing here needs a card but the
 //! [`cuda`] module, which is behind the feature of that name.
 //!
-//! What is served: every structure with zero and nonnegative cones. Matrices are dense on the
-//! device, whatever their patterns. See `docs/gpu.md`.
+//! A [`Solver`] takes numbers of the host and gives some back; a [`Plan`] solves and differentiates
+//! what is on the machine already, by its address, on the stream of whoever put it there.
+//!
+//! What is served: every cone of [`argrad_solver::Cone`], semidefinite ones up to a side of 16,
+//! power cones of three rows. Matrices are dense on the device, whatever their patterns. See
+//! `docs/gpu.md`.
 #![deny(missing_docs)]
 
 // In the order in which data flow; no module uses a later one.
 mod error;
 mod text;
 
+mod cones;
 mod layout;
 
 mod arguments;
@@ -24,7 +29,12 @@ mod machine;
 
 mod patterns;
 
+mod addresses;
+mod report;
+
 mod plan;
+
+mod transfer;
 
 mod tape;
 
@@ -33,13 +43,19 @@ mod solver;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 
+pub use addresses::{
+    AdjointAddresses, BatchAddresses, Lengths, Place, PointAddresses, TangentAddresses,
+};
 pub use arguments::{
     Arguments, DerivativeArguments, GradientArguments, MemoryArguments, SettingsArguments,
     SolveArguments, StructureArguments, ValuesArguments,
 };
+pub use cones::CurvedSizes;
 pub use error::Error;
 pub use layout::Layout;
-pub use machine::{Entry, Launch, Limits, Machine};
+pub use machine::{Entry, Launch, Limits, Machine, Stream, Variant};
+pub use plan::Plan;
+pub use report::LinearReports;
 pub use solver::Solver;
 pub use tape::Tape;
 pub use text::kernel_text;

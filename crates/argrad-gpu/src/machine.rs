@@ -44,17 +44,26 @@ impl Arguments {
     }
 }
 
+/// What kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// Threads of a block.
+    pub threads: usize,
+    /// Whether shared memory holds all of a problem: kernels that know it read it faster.
+    pub is_resident: bool,
+    /// Whether there are curved cones: kernels that know of none are smaller.
+    pub is_curved: bool,
+}
+
 /// The shape of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Launch {
     /// Blocks.
     pub blocks: usize,
-    /// Threads of each.
-    pub threads: usize,
     /// Bytes of shared memory of each.
     pub shared_bytes: usize,
-    /// Whether that holds all of a problem: kernels that know it read it faster.
-    pub is_resident: bool,
+    /// The kernels.
+    pub variant: Variant,
 }
 
 /// What a machine has.
@@ -66,7 +75,17 @@ pub struct Limits {
     pub free_bytes: u64,
 }
 
-/// Memory and launches. Work is done in the order in which it is asked for.
+/// Where work is queued. That of one stream is done in the order in which it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// The machine's own, on which memory is taken and copied.
+    Own,
+    /// That of the driver with this handle, of which somebody else takes care; zero is the driver's
+    /// default stream. A machine without streams takes it for its own.
+    Of(u64),
+}
+
+/// Memory and launches.
 pub trait Machine {
     /// A piece of the machine's memory; given back when dropped.
     type Memory;
@@ -110,13 +129,33 @@ pub trait Machine {
     /// Where the memory begins.
     fn address(&self, memory: &Self::Memory) -> u64;
 
-    /// Runs a kernel.
+    /// Waits until the machine's own stream is done: what was uploaded is there for other streams.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn wait(&self) -> Result<(), Error>;
+
+    /// Queues that `len` numbers from `address` on become zero.
     ///
     /// # Errors
     /// [`Error::Device`].
     ///
     /// # Safety
-    /// The addresses are those of memory of this machine, as long as the kernel reads and writes,
-    /// and that memory lives until the work is done.
-    unsafe fn launch(&self, launch: Launch, arguments: &Arguments) -> Result<(), Error>;
+    /// That of [`Self::launch`].
+    unsafe fn clear(&self, stream: Stream, address: u64, len: usize) -> Result<(), Error>;
+
+    /// Queues a kernel.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    ///
+    /// # Safety
+    /// The stream is one of this machine. The addresses are those of memory of this machine, as
+    /// long as the kernel reads and writes, and that memory lives until the work is done.
+    unsafe fn launch(
+        &self,
+        stream: Stream,
+        launch: Launch,
+        arguments: &Arguments,
+    ) -> Result<(), Error>;
 }

@@ -1,67 +1,55 @@
-//! A structure with its settings on a machine: from values to solutions.
+//! A structure with its settings on a machine: launches over batches that are there already.
 
 use std::sync::Arc;
 
-use argrad_solver::{Report, Settings, Slot, Solution, Status, Structure, Values};
+use argrad_solver::{Report, Settings, Structure};
 
-use crate::arguments::{
-    Arguments, MemoryArguments, SettingsArguments, SolveArguments, ValuesArguments,
+use crate::addresses::{
+    AdjointAddresses, BatchAddresses, Lengths, Place, PointAddresses, TangentAddresses,
 };
+use crate::arguments::{
+    Arguments, DerivativeArguments, GradientArguments, MemoryArguments, SettingsArguments,
+    SolveArguments, ValuesArguments,
+};
+use crate::cones::Cones;
 use crate::error::Error;
 use crate::layout::Layout;
-use crate::machine::{Entry, Launch, Machine};
+use crate::machine::{Entry, Launch, Machine, Stream, Variant};
 use crate::patterns::Patterns;
+use crate::report::{self, LINEAR_LEN, LinearReports, REPORT_LEN};
 
-/// Numbers of a report, in the order of `ReportField` in `kernels/arguments.h`.
-const REPORT_LEN: usize = 14;
 /// Bytes of a number.
 const NUMBER: u64 = size_of::<f64>() as u64;
 /// Most numbers of a problem, and most samples: kernels count them by `int`.
 const MOST: usize = i32::MAX as usize;
-/// Number of the status of a P that is not positive semidefinite, and its field.
-const NOT_CONVEX: f64 = 6.0;
-const CONVEXITY: usize = 13;
+/// Entries for each thread of the kernel that makes gradients, where they are not sums; and most
+/// blocks, which take one share after the other.
+const GRADIENT_ENTRIES: usize = 4;
+const MOST_BLOCKS: usize = 1 << 16;
 
-/// What solver and tapes share.
-pub(crate) struct Plan<M: Machine> {
-    pub(crate) machine: Arc<M>,
-    pub(crate) structure: Structure,
+/// Solves and differentiates batches of one structure whose numbers are on a machine already, by
+/// their addresses: for frameworks whose tensors are there. [`crate::Solver`] brings them there and
+/// back.
+///
+/// Nothing is allocated and nothing is waited for: whoever calls has room for what
+/// [`Self::lengths`] and [`Self::scratch_len`] say, and reads the numbers of reports when the
+/// stream is done.
+pub struct Plan<M: Machine> {
+    machine: Arc<M>,
+    structure: Structure,
     settings: Settings,
-    pub(crate) layout: Layout,
-    pub(crate) patterns: Patterns<M>,
-}
-
-/// The values of a batch on the machine.
-pub(crate) struct DeviceValues<M: Machine> {
-    _memory: [M::Memory; 4],
-    pub(crate) arguments: ValuesArguments,
-    /// Whether P, q, A, b are shared.
-    pub(crate) is_shared: [bool; 4],
-}
-
-/// A solved batch on the machine.
-pub(crate) struct DeviceSolution<M: Machine> {
-    pub(crate) x: M::Memory,
-    pub(crate) z: M::Memory,
-    pub(crate) s: M::Memory,
-    pub(crate) report: M::Memory,
-    pub(crate) tape: Option<M::Memory>,
-}
-
-/// Scratch of a launch that takes problem after problem.
-pub(crate) struct Scratch<M: Machine> {
-    _memory: [M::Memory; 2],
-    pub(crate) arguments: MemoryArguments,
-    pub(crate) launch: Launch,
+    layout: Layout,
+    patterns: Patterns<M>,
+    /// Whether shared memory holds all of a problem.
+    is_resident: bool,
 }
 
 impl<M: Machine> Plan<M> {
     /// Checks what is asked for, and uploads the patterns.
-    pub(crate) fn new(
-        structure: Structure,
-        settings: Settings,
-        machine: Arc<M>,
-    ) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// Those of [`crate::Solver::new`].
+    pub fn new(structure: Structure, settings: Settings, machine: Arc<M>) -> Result<Self, Error> {
         settings.check()?;
         if settings.time_limit.is_some() || settings.interrupt.is_some() {
             return Err(Error::Unsupported {
@@ -70,7 +58,8 @@ impl<M: Machine> Plan<M> {
                 found: "one of them".into(),
             });
         }
-        let layout = Layout::new(structure.variables(), structure.rows());
+        let cones = Cones::new(&structure)?;
+        let layout = Layout::new(structure.variables(), structure.rows(), cones.sizes);
         if layout.resident_len > MOST {
             return Err(Error::Unsupported {
                 argument: "structure",
@@ -78,38 +67,77 @@ impl<M: Machine> Plan<M> {
                 found: format!("{} variables, {} rows", structure.variables(), structure.rows()),
             });
         }
-        let patterns = Patterns::new(&*machine, &structure)?;
-        Ok(Self { machine, structure, settings, layout, patterns })
+        let patterns = Patterns::new(&*machine, &structure, &cones)?;
+        machine.wait()?;
+        let is_resident = layout.is_resident(machine.limits()?.shared_bytes);
+        Ok(Self { machine, structure, settings, layout, patterns, is_resident })
     }
 
-    pub(crate) fn sizes(&self) -> (usize, usize) {
-        (self.structure.variables(), self.structure.rows())
+    /// What it runs on.
+    pub fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// The structure.
+    pub fn structure(&self) -> &Structure {
+        &self.structure
+    }
+
+    /// How many numbers each part of a sample has.
+    pub fn lengths(&self) -> Lengths {
+        let (n, m) = (self.structure.variables(), self.structure.rows());
+        Lengths {
+            values: [self.structure.p().nnz(), n, self.structure.a().nnz(), m],
+            x: n,
+            z: m,
+            report: REPORT_LEN,
+            tape: self.layout.tape_len,
+            linear: LINEAR_LEN,
+        }
+    }
+
+    /// So many numbers of scratch a launch over a batch takes: work space, and the number of the
+    /// next problem. They need not be zero.
+    ///
+    /// # Errors
+    /// [`Error::Device`]: how many programs a card works on at once follows from the kernels, which
+    /// are compiled first.
+    pub fn scratch_len(&self, entry: Entry, batch: usize) -> Result<usize, Error> {
+        Ok(self.workspace_len(self.launch(entry, batch)?) + 1)
+    }
+
+    fn workspace_len(&self, launch: Launch) -> usize {
+        launch.blocks * self.layout.workspace_len(launch.variant.is_resident)
     }
 
     /// Bytes of a sample, without scratch.
     fn sample_bytes(&self, has_tape: bool) -> u64 {
-        let (n, m) = self.sizes();
-        let values = self.structure.p().nnz() + self.structure.a().nnz() + n + m;
-        let tape = if has_tape { self.layout.tape_len } else { 0 };
-        NUMBER * (values + n + 2 * m + REPORT_LEN + tape) as u64
+        let Lengths { values, x, z, report, tape, .. } = self.lengths();
+        let tape = if has_tape { tape } else { 0 };
+        NUMBER * (values.iter().sum::<usize>() + x + 2 * z + report + tape) as u64
     }
 
     /// Bytes of the scratch of a launch over a batch.
     fn scratch_bytes(&self, batch: usize) -> Result<u64, Error> {
-        let launch = self.launch(Entry::Solve, batch)?;
-        let len = self.layout.workspace_len(launch.is_resident);
-        Ok(NUMBER * (launch.blocks * len) as u64)
+        Ok(NUMBER * self.scratch_len(Entry::Solve, batch)? as u64)
     }
 
-    /// Bytes of a batch.
-    pub(crate) fn memory(&self, batch: usize, has_tape: bool) -> Result<u64, Error> {
+    /// Bytes of a batch: values, results and scratch, and what derivatives need where there is a
+    /// tape.
+    ///
+    /// # Errors
+    /// Those of [`Self::scratch_len`].
+    pub fn memory(&self, batch: usize, has_tape: bool) -> Result<u64, Error> {
         Ok(batch as u64 * self.sample_bytes(has_tape) + self.scratch_bytes(batch)?)
     }
 
-    /// Refuses a batch that does not fit.
-    fn check_memory(&self, batch: usize, has_tape: bool) -> Result<(), Error> {
+    /// Refuses a batch that does not fit into so many bytes, or into those that the settings allow.
+    ///
+    /// # Errors
+    /// [`Error::Memory`]; those of [`Self::scratch_len`].
+    pub fn check_memory(&self, batch: usize, has_tape: bool, free: u64) -> Result<(), Error> {
         let limit = self.settings.memory_limit.map_or(u64::MAX, |limit| limit as u64);
-        let free = self.machine.limits()?.free_bytes.min(limit);
+        let free = free.min(limit);
         let needed = self.memory(batch, has_tape)?;
         if needed <= free {
             return Ok(());
@@ -119,50 +147,57 @@ impl<M: Machine> Plan<M> {
         Err(Error::Memory { batch, needed, free, fits })
     }
 
-    fn upload(&self, values: &Values<'_>) -> Result<DeviceValues<M>, Error> {
-        let slots = [values.p, values.q, values.a, values.b];
-        let (n, m) = self.sizes();
-        let lens = [self.structure.p().nnz(), n, self.structure.a().nnz(), m];
-        let is_shared = slots.map(|slot| slot.is_shared());
-        let [p, q, a, b] = slots.map(|slot| self.machine.upload(slot.as_slice()));
-        let memory = [p?, q?, a?, b?];
-        let [p, q, a, b] = std::array::from_fn(|k| self.machine.address(&memory[k]));
-        let [p_stride, q_stride, a_stride, b_stride] =
-            std::array::from_fn(|k| if is_shared[k] { 0 } else { lens[k] as i64 });
-        let arguments = ValuesArguments { p, q, a, b, p_stride, q_stride, a_stride, b_stride };
-        Ok(DeviceValues { _memory: memory, arguments, is_shared })
+    /// Reports of a batch from their numbers.
+    ///
+    /// # Errors
+    /// That of a P that is not positive semidefinite, which all samples have where `p_is_shared`.
+    pub fn reports(&self, numbers: &[f64], p_is_shared: bool) -> Result<Vec<Report>, Error> {
+        report::reports(numbers, p_is_shared)
     }
 
-    /// Whether shared memory holds all of a problem.
-    pub(crate) fn is_resident(&self) -> Result<bool, Error> {
-        Ok(self.layout.is_resident(self.machine.limits()?.shared_bytes))
+    /// What the numbers of linear solves say, at these solutions.
+    pub fn linear_reports(&self, numbers: &[f64], reports: &[Report]) -> LinearReports {
+        LinearReports::new(numbers, reports)
+    }
+
+    /// The kernels.
+    fn variant(&self) -> Variant {
+        let Layout { threads, is_curved, .. } = self.layout;
+        Variant { threads, is_resident: self.is_resident, is_curved }
     }
 
     /// The shape of a launch over a batch.
     fn launch(&self, entry: Entry, batch: usize) -> Result<Launch, Error> {
-        let Self { machine, layout, .. } = self;
-        let is_resident = self.is_resident()?;
-        let shared_bytes = layout.shared_bytes(is_resident);
-        let mut launch = Launch { blocks: 1, threads: layout.threads, shared_bytes, is_resident };
-        launch.blocks = machine.blocks_at_once(entry, launch)?.clamp(1, batch.max(1));
+        let variant = self.variant();
+        let shared_bytes = self.layout.shared_bytes(variant.is_resident);
+        let mut launch = Launch { blocks: 1, shared_bytes, variant };
+        launch.blocks = self.machine.blocks_at_once(entry, launch)?.clamp(1, batch.max(1));
         Ok(launch)
     }
 
-    /// Scratch for a launch over a batch.
-    pub(crate) fn scratch(&self, entry: Entry, batch: usize) -> Result<Scratch<M>, Error> {
-        let Self { machine, layout, .. } = self;
+    /// The launch over a batch, with its scratch at this address, where it counts from zero.
+    ///
+    /// # Safety
+    /// That of [`Machine::launch`].
+    unsafe fn start(
+        &self,
+        stream: Stream,
+        entry: Entry,
+        batch: usize,
+        scratch: u64,
+    ) -> Result<(Launch, MemoryArguments), Error> {
         let launch = self.launch(entry, batch)?;
-        let is_resident = launch.is_resident;
-        let workspace = machine.zeros(launch.blocks * layout.workspace_len(is_resident))?;
-        let next = machine.zeros(1)?;
-        let arguments = MemoryArguments {
-            workspace: machine.address(&workspace),
-            resident_len: layout.resident_len as i64,
-            spare_len: layout.spare_len as i64,
-            is_resident: i32::from(is_resident),
-            next: machine.address(&next),
+        let next = scratch + NUMBER * self.workspace_len(launch) as u64;
+        // SAFETY: the caller's; the last of the numbers that the scratch has.
+        unsafe { self.machine.clear(stream, next, 1)? };
+        let memory = MemoryArguments {
+            workspace: scratch,
+            resident_len: self.layout.resident_len as i64,
+            spare_len: self.layout.spare_len as i64,
+            is_resident: i32::from(launch.variant.is_resident),
+            next,
         };
-        Ok(Scratch { _memory: [workspace, next], arguments, launch })
+        Ok((launch, memory))
     }
 
     fn settings(&self) -> SettingsArguments {
@@ -178,109 +213,188 @@ impl<M: Machine> Plan<M> {
         }
     }
 
-    /// Solves a batch, and keeps what derivatives need where `has_tape`.
-    pub(crate) fn solve(&self, values: &Values<'_>, has_tape: bool) -> Result<Solved<M>, Error> {
-        values.check(&self.structure)?;
-        let (machine, batch) = (&*self.machine, values.batch);
-        let (n, m) = self.sizes();
-        if batch > MOST {
-            let expected = "fewer than 2^31 samples";
-            let found = batch.to_string();
-            return Err(Error::Unsupported { argument: "batch", expected, found });
-        }
-        self.check_memory(batch, has_tape)?;
-        let device_values = self.upload(values)?;
-        let on_device = DeviceSolution::<M> {
-            x: machine.zeros(batch * n)?,
-            z: machine.zeros(batch * m)?,
-            s: machine.zeros(batch * m)?,
-            report: machine.zeros(batch * REPORT_LEN)?,
-            tape: has_tape.then(|| machine.zeros(batch * self.layout.tape_len)).transpose()?,
+    fn values(&self, places: [Option<Place>; 4]) -> ValuesArguments {
+        let lens = self.lengths().values;
+        let stride = |k: usize| match places[k] {
+            Some(Place::Each(_)) => lens[k] as i64,
+            _ => 0,
         };
+        let address = |k: usize| places[k].map_or(0, Place::address);
+        ValuesArguments {
+            p: address(0),
+            q: address(1),
+            a: address(2),
+            b: address(3),
+            p_stride: stride(0),
+            q_stride: stride(1),
+            a_stride: stride(2),
+            b_stride: stride(3),
+        }
+    }
+
+    /// Queues the solve of a batch.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for 2^31 samples or more; [`Error::Device`].
+    ///
+    /// # Safety
+    /// The stream is one of the machine. The addresses are those of memory of the machine, as long
+    /// as [`Self::lengths`] and [`Self::scratch_len`] say, which lives until the stream has done
+    /// what is queued here.
+    pub unsafe fn solve(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        scratch: u64,
+    ) -> Result<(), Error> {
+        let batch = count(of.batch)?;
         let mut structure = self.patterns.arguments();
-        let matrices = if values.p.is_shared() { batch.min(1) } else { batch };
+        let matrices = if of.values[0].is_shared() { batch.min(1) } else { batch };
         let is_checked = self.settings.check_convexity && structure.p_len > 0;
-        structure.convexity_checks = if is_checked { matrices as i32 } else { 0 };
-        let scratch = self.scratch(Entry::Solve, batch)?;
+        structure.convexity_checks = if is_checked { matrices } else { 0 };
+        // SAFETY: the caller's.
+        let (launch, memory) = unsafe { self.start(stream, Entry::Solve, of.batch, scratch)? };
         let arguments = SolveArguments {
             structure,
-            values: device_values.arguments,
+            values: self.values(of.values.map(Some)),
             settings: self.settings(),
-            memory: scratch.arguments,
-            batch: batch as i32,
-            x: machine.address(&on_device.x),
-            z: machine.address(&on_device.z),
-            s: machine.address(&on_device.s),
-            report: machine.address(&on_device.report),
-            tape: on_device.tape.as_ref().map_or(0, |tape| machine.address(tape)),
+            memory,
+            batch,
+            x: of.point.x,
+            z: of.point.z,
+            s: of.point.s,
+            report: of.report,
+            tape: of.tape,
             tape_len: self.layout.tape_len as i64,
         };
-        // SAFETY: all memory is of this machine, as long as the layout says, and lives until the
-        // download below, which waits for the kernel.
-        unsafe { machine.launch(scratch.launch, &Arguments::Solve(arguments))? };
-        let solution = self.download(values, &on_device)?;
-        Ok((solution, on_device, device_values))
+        // SAFETY: the caller's.
+        unsafe { self.machine.launch(stream, launch, &Arguments::Solve(arguments)) }
     }
 
-    fn download(
+    /// Queues the gradients of a scalar with respect to the values of a batch that was solved with
+    /// a tape, from those with respect to its solutions. Samples without a solution add nothing.
+    ///
+    /// # Errors
+    /// Those of [`Self::solve`].
+    ///
+    /// # Safety
+    /// That of [`Self::solve`].
+    pub unsafe fn vjp(
         &self,
-        values: &Values<'_>,
-        on_device: &DeviceSolution<M>,
-    ) -> Result<Solution, Error> {
-        let (machine, batch) = (&*self.machine, values.batch);
-        let (n, m) = self.sizes();
-        let mut fields = vec![0.0; batch * REPORT_LEN];
-        machine.download(&on_device.report, &mut fields)?;
-        let reports: Vec<&[f64]> = fields.chunks_exact(REPORT_LEN).collect();
-        if let Some(sample) = reports.iter().position(|report| report[0] == NOT_CONVEX) {
-            let pivot = reports[sample][CONVEXITY];
-            let sample = (!values.p.is_shared()).then_some(sample);
-            return Err(argrad_solver::Error::NotConvex { argument: "P", sample, pivot }.into());
-        }
-        let mut solution = Solution {
-            batch,
-            x: vec![0.0; batch * n],
-            z: vec![0.0; batch * m],
-            s: vec![0.0; batch * m],
-            reports: reports.iter().map(|fields| report(fields)).collect(),
+        stream: Stream,
+        of: &BatchAddresses,
+        adjoint: &AdjointAddresses,
+    ) -> Result<(), Error> {
+        let [out_x, out_z] = adjoint.adjoint;
+        let PointAddresses { x: of_x, z: of_z, s: of_s } = adjoint.cotangent;
+        // SAFETY: the caller's.
+        let (launch, memory) =
+            unsafe { self.start(stream, Entry::Adjoint, of.batch, adjoint.scratch)? };
+        let arguments = DerivativeArguments {
+            memory,
+            of_x,
+            of_z,
+            of_s,
+            out_x,
+            out_z,
+            linear: adjoint.linear,
+            ..self.derivative(of)?
         };
-        machine.download(&on_device.x, &mut solution.x)?;
-        machine.download(&on_device.z, &mut solution.z)?;
-        machine.download(&on_device.s, &mut solution.s)?;
-        Ok(solution)
+        // SAFETY: the caller's.
+        unsafe { self.machine.launch(stream, launch, &Arguments::Adjoint(arguments))? };
+        let is_shared = of.values.map(Place::is_shared);
+        let [p_is_shared, q_is_shared, a_is_shared, b_is_shared] = is_shared.map(i32::from);
+        let [dp, dq, da, db] = adjoint.gradients;
+        let arguments = GradientArguments {
+            structure: self.patterns.arguments(),
+            batch: count(of.batch)?,
+            x: of.point.x,
+            z: of.point.z,
+            l1: out_x,
+            l2: out_z,
+            dp,
+            dq,
+            da,
+            db,
+            p_is_shared,
+            q_is_shared,
+            a_is_shared,
+            b_is_shared,
+        };
+        let launch = self.gradient_launch(of.batch, is_shared);
+        // SAFETY: the caller's.
+        unsafe { self.machine.launch(stream, launch, &Arguments::Gradient(arguments)) }
+    }
+
+    /// Queues the directional derivative of the solutions of such a batch along a change of its
+    /// values. Samples without a solution do not move.
+    ///
+    /// # Errors
+    /// Those of [`Self::solve`].
+    ///
+    /// # Safety
+    /// That of [`Self::solve`].
+    pub unsafe fn jvp(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        tangent: &TangentAddresses,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        let (launch, memory) =
+            unsafe { self.start(stream, Entry::Tangent, of.batch, tangent.scratch)? };
+        let PointAddresses { x: out_x, z: out_z, s: out_s } = tangent.tangent;
+        let arguments = DerivativeArguments {
+            memory,
+            change: self.values(tangent.change),
+            out_x,
+            out_z,
+            out_s,
+            linear: tangent.linear,
+            ..self.derivative(of)?
+        };
+        // SAFETY: the caller's.
+        unsafe { self.machine.launch(stream, launch, &Arguments::Tangent(arguments)) }
+    }
+
+    /// What all derivatives of a solved batch are given.
+    fn derivative(&self, of: &BatchAddresses) -> Result<DerivativeArguments, Error> {
+        Ok(DerivativeArguments {
+            structure: self.patterns.arguments(),
+            values: self.values(of.values.map(Some)),
+            batch: count(of.batch)?,
+            x: of.point.x,
+            z: of.point.z,
+            s: of.point.s,
+            report: of.report,
+            tape: of.tape,
+            tape_len: self.layout.tape_len as i64,
+            ..DerivativeArguments::default()
+        })
+    }
+
+    /// The shape of the launch that makes gradients: a block an entry of what is shared, a thread
+    /// an entry of what is not. The kernels are those that are there already.
+    fn gradient_launch(&self, batch: usize, is_shared: [bool; 4]) -> Launch {
+        let threads = self.layout.threads;
+        let blocks_of = |(len, is_shared): (usize, bool)| match is_shared {
+            true => len,
+            false => (batch * len).div_ceil(threads * GRADIENT_ENTRIES),
+        };
+        let blocks = self.lengths().values.into_iter().zip(is_shared).map(blocks_of);
+        Launch {
+            blocks: blocks.sum::<usize>().clamp(1, MOST_BLOCKS),
+            shared_bytes: Layout::scratch_bytes(),
+            variant: self.variant(),
+        }
     }
 }
 
-/// A solution on the host and on the machine, with the values it belongs to.
-pub(crate) type Solved<M> = (Solution, DeviceSolution<M>, DeviceValues<M>);
-
-/// A report from its numbers.
-fn report(fields: &[f64]) -> Report {
-    let mut report = Report::default();
-    report.status = match fields[0] as u32 {
-        0 => Status::Solved,
-        1 => Status::AlmostSolved,
-        2 => Status::PrimalInfeasible,
-        3 => Status::DualInfeasible,
-        4 => Status::IterationLimit,
-        _ => Status::NumericalTrouble,
-    };
-    report.iterations = fields[1] as u32;
-    report.polish_steps = fields[2] as u32;
-    report.factorizations = fields[3] as u32;
-    report.objective = fields[4];
-    report.primal_residual = fields[5];
-    report.dual_residual = fields[6];
-    report.gap = fields[7];
-    report.residual = fields[8];
-    report.weakly_active = fields[9] as u32;
-    report.condition = fields[10];
-    report.unique_x = fields[11] > 0.0;
-    report.unique_z = fields[12] > 0.0;
-    report
-}
-
-/// Whether the numbers of `slot` are shared; its stride.
-pub(crate) fn stride(slot: Slot<'_>, len: usize) -> i64 {
-    if slot.is_shared() { 0 } else { len as i64 }
+/// Samples as kernels count them.
+fn count(batch: usize) -> Result<i32, Error> {
+    i32::try_from(batch).map_err(|_| Error::Unsupported {
+        argument: "batch",
+        expected: "fewer than 2^31 samples",
+        found: batch.to_string(),
+    })
 }

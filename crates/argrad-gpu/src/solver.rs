@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::tape::Tape;
+use crate::transfer::DeviceBatch;
 
 /// Solves batches of quadratic programs of one structure on a machine.
 pub struct Solver<M: Machine> {
@@ -27,7 +28,7 @@ impl<M: Machine> Solver<M> {
 
     /// The structure.
     pub fn structure(&self) -> &Structure {
-        &self.plan.structure
+        self.plan.structure()
     }
 
     /// Bytes of the machine's memory that a batch takes: values, results and scratch, and what
@@ -46,8 +47,7 @@ impl<M: Machine> Solver<M> {
     /// Malformed values; a P that is not positive semidefinite; [`Error::Memory`];
     /// [`Error::Device`].
     pub fn solve(&self, values: &Values<'_>) -> Result<Solution, Error> {
-        let (solution, ..) = self.plan.solve(values, false)?;
-        Ok(solution)
+        DeviceBatch::solve(&self.plan, values, false)?.download(&self.plan)
     }
 
     /// Solves a batch, and keeps on the machine what its derivatives need.
@@ -55,14 +55,9 @@ impl<M: Machine> Solver<M> {
     /// # Errors
     /// As [`Self::solve`].
     pub fn forward(&self, values: &Values<'_>) -> Result<(Solution, Tape<M>), Error> {
-        let (solution, on_device, device_values) = self.plan.solve(values, true)?;
-        let tape = Tape::new(
-            Arc::clone(&self.plan),
-            device_values,
-            on_device,
-            values,
-            solution.reports.clone(),
-        );
+        let solved = DeviceBatch::solve(&self.plan, values, true)?;
+        let solution = solved.download(&self.plan)?;
+        let tape = Tape::new(Arc::clone(&self.plan), solved, solution.reports.clone());
         Ok((solution, tape))
     }
 }

@@ -4,55 +4,30 @@ use std::sync::Arc;
 
 use argrad_solver::{
     Cotangent, Differentiation, Error as SolverError, Gradients, Method, Mode, OnFailure, Report,
-    Slot, SolutionTangent, Tangent, Values,
+    SolutionTangent, Tangent,
 };
 
-use crate::arguments::{Arguments, DerivativeArguments, GradientArguments, ValuesArguments};
+use crate::addresses::{AdjointAddresses, PointAddresses, TangentAddresses};
 use crate::error::Error;
-use crate::layout::Layout;
-use crate::machine::{Entry, Launch, Machine};
-use crate::plan::{DeviceSolution, DeviceValues, Plan, stride};
-
-/// Entries for each thread of the kernel that makes gradients, where they are not sums; and most
-/// blocks, which take one share after the other.
-const GRADIENT_ENTRIES: usize = 4;
-const MOST_BLOCKS: usize = 1 << 16;
-/// Growth of errors from which a point that was not polished to the end makes the derivative
-/// doubtful, and the residual of such a point: those of `argrad_solver`.
-const DELICATE: f64 = 1e4;
-const UNPOLISHED: f64 = 1e-11;
+use crate::machine::{Entry, Machine, Stream};
+use crate::plan::Plan;
+use crate::transfer::{DeviceBatch, download, upload, upload_slot};
 
 /// A solved batch, with its values, its solutions and its last factors in the machine's memory.
 pub struct Tape<M: Machine> {
     plan: Arc<Plan<M>>,
-    values: DeviceValues<M>,
-    solution: DeviceSolution<M>,
-    batch: usize,
+    solved: DeviceBatch<M>,
     reports: Vec<Report>,
 }
 
-/// How the linear solves of a batch went.
-struct LinearReports {
-    residual: Vec<f64>,
-    accuracy: Vec<f64>,
-    iterations: Vec<u32>,
-    unfinished: Vec<usize>,
-}
-
 impl<M: Machine> Tape<M> {
-    pub(crate) fn new(
-        plan: Arc<Plan<M>>,
-        values: DeviceValues<M>,
-        solution: DeviceSolution<M>,
-        of: &Values<'_>,
-        reports: Vec<Report>,
-    ) -> Self {
-        Self { plan, values, solution, batch: of.batch, reports }
+    pub(crate) fn new(plan: Arc<Plan<M>>, solved: DeviceBatch<M>, reports: Vec<Report>) -> Self {
+        Self { plan, solved, reports }
     }
 
     /// Number of samples.
     pub fn batch(&self) -> usize {
-        self.batch
+        self.reports.len()
     }
 
     /// Reports of the samples.
@@ -72,19 +47,39 @@ impl<M: Machine> Tape<M> {
         cotangent: &Cotangent<'_>,
         how: &Differentiation,
     ) -> Result<Gradients, Error> {
-        cotangent.check(&self.plan.structure, self.batch)?;
+        let (plan, batch) = (&*self.plan, self.batch());
+        cotangent.check(plan.structure(), batch)?;
         self.check(how)?;
-        let machine = &*self.plan.machine;
-        let (n, m) = self.plan.sizes();
-        let upload = |values: Option<&[f64]>| values.map(|v| machine.upload(v)).transpose();
-        let given = [upload(cotangent.x)?, upload(cotangent.z)?, upload(cotangent.s)?];
-        let [of_x, of_z, of_s] =
-            given.each_ref().map(|given| given.as_ref().map_or(0, |g| machine.address(g)));
-        let (l1, l2) = (machine.zeros(self.batch * n)?, machine.zeros(self.batch * m)?);
-        let out = [machine.address(&l1), machine.address(&l2), 0];
-        let base = DerivativeArguments { of_x, of_z, of_s, ..self.arguments(out) };
-        let linear = self.run(Entry::Adjoint, base, Arguments::Adjoint)?;
-        let mut gradients = self.gradients(&l1, &l2)?;
+        let (machine, lengths, of) = (plan.machine(), plan.lengths(), &self.solved.addresses);
+        let (_x, x) = upload(machine, cotangent.x)?;
+        let (_z, z) = upload(machine, cotangent.z)?;
+        let (_s, s) = upload(machine, cotangent.s)?;
+        let l1 = machine.zeros(batch * lengths.x)?;
+        let l2 = machine.zeros(batch * lengths.z)?;
+        let linear = machine.zeros(batch * lengths.linear)?;
+        let scratch = machine.zeros(plan.scratch_len(Entry::Adjoint, batch)?)?;
+        let lens: [usize; 4] = std::array::from_fn(|k| {
+            lengths.values[k] * if of.values[k].is_shared() { 1 } else { batch }
+        });
+        let [p, q, a, b] = lens.map(|len| machine.zeros(len));
+        let out = [p?, q?, a?, b?];
+        let adjoint = AdjointAddresses {
+            cotangent: PointAddresses { x, z, s },
+            adjoint: [machine.address(&l1), machine.address(&l2)],
+            linear: machine.address(&linear),
+            gradients: std::array::from_fn(|k| machine.address(&out[k])),
+            scratch: machine.address(&scratch),
+        };
+        // SAFETY: all memory is of this machine, as long as the plan says, and lives until the
+        // downloads below, which wait for the kernels.
+        unsafe { plan.vjp(Stream::Own, of, &adjoint)? };
+        let linear = download(machine, &linear, batch * lengths.linear)?;
+        let linear = plan.linear_reports(&linear, &self.reports);
+        let mut gradients = Gradients::default();
+        gradients.p = download(machine, &out[0], lens[0])?;
+        gradients.q = download(machine, &out[1], lens[1])?;
+        gradients.a = download(machine, &out[2], lens[2])?;
+        gradients.b = download(machine, &out[3], lens[3])?;
         gradients.adjoint_residual = linear.residual;
         gradients.accuracy = linear.accuracy;
         gradients.iterations = linear.iterations;
@@ -102,30 +97,35 @@ impl<M: Machine> Tape<M> {
         tangent: &Tangent<'_>,
         how: &Differentiation,
     ) -> Result<SolutionTangent, Error> {
-        tangent.check(&self.plan.structure, self.batch)?;
+        let (plan, batch) = (&*self.plan, self.batch());
+        tangent.check(plan.structure(), batch)?;
         self.check(how)?;
-        let machine = &*self.plan.machine;
-        let (n, m) = self.plan.sizes();
-        let slots = [tangent.p, tangent.q, tangent.a, tangent.b];
-        let upload = |slot: &Option<Slot<'_>>| slot.map(|s| machine.upload(s.as_slice()));
-        let given = slots.each_ref().map(|slot| upload(slot).transpose());
-        let [p, q, a, b] = given;
-        let given = [p?, q?, a?, b?];
-        let lens = [self.plan.structure.p().nnz(), n, self.plan.structure.a().nnz(), m];
-        let [p, q, a, b] =
-            given.each_ref().map(|given| given.as_ref().map_or(0, |g| machine.address(g)));
-        let [p_stride, q_stride, a_stride, b_stride] =
-            std::array::from_fn(|k| slots[k].map_or(0, |slot| stride(slot, lens[k])));
-        let change = ValuesArguments { p, q, a, b, p_stride, q_stride, a_stride, b_stride };
-        let [x, z, s] = [n, m, m].map(|len| machine.zeros(self.batch * len));
-        let (x, z, s) = (x?, z?, s?);
-        let out = [machine.address(&x), machine.address(&z), machine.address(&s)];
-        let base = DerivativeArguments { change, ..self.arguments(out) };
-        let linear = self.run(Entry::Tangent, base, Arguments::Tangent)?;
+        let (machine, lengths) = (plan.machine(), plan.lengths());
+        let (_p, p) = upload_slot(machine, tangent.p)?;
+        let (_q, q) = upload_slot(machine, tangent.q)?;
+        let (_a, a) = upload_slot(machine, tangent.a)?;
+        let (_b, b) = upload_slot(machine, tangent.b)?;
+        let x = machine.zeros(batch * lengths.x)?;
+        let z = machine.zeros(batch * lengths.z)?;
+        let s = machine.zeros(batch * lengths.z)?;
+        let linear = machine.zeros(batch * lengths.linear)?;
+        let scratch = machine.zeros(plan.scratch_len(Entry::Tangent, batch)?)?;
+        let [of_x, of_z, of_s] = [&x, &z, &s].map(|memory| machine.address(memory));
+        let addresses = TangentAddresses {
+            change: [p, q, a, b],
+            tangent: PointAddresses { x: of_x, z: of_z, s: of_s },
+            linear: machine.address(&linear),
+            scratch: machine.address(&scratch),
+        };
+        // SAFETY: all memory is of this machine, as long as the plan says, and lives until the
+        // downloads below, which wait for the kernel.
+        unsafe { plan.jvp(Stream::Own, &self.solved.addresses, &addresses)? };
+        let linear = download(machine, &linear, batch * lengths.linear)?;
+        let linear = plan.linear_reports(&linear, &self.reports);
         let mut out = SolutionTangent::default();
-        out.x = self.download(&x, self.batch * n)?;
-        out.z = self.download(&z, self.batch * m)?;
-        out.s = self.download(&s, self.batch * m)?;
+        out.x = download(machine, &x, batch * lengths.x)?;
+        out.z = download(machine, &z, batch * lengths.z)?;
+        out.s = download(machine, &s, batch * lengths.z)?;
         out.residual = linear.residual;
         out.accuracy = linear.accuracy;
         out.iterations = linear.iterations;
@@ -147,134 +147,12 @@ impl<M: Machine> Tape<M> {
         Ok(())
     }
 
-    /// Arguments of a derivative of this tape, which writes to `out`.
-    fn arguments(&self, [out_x, out_z, out_s]: [u64; 3]) -> DerivativeArguments {
-        let (machine, solution) = (&*self.plan.machine, &self.solution);
-        DerivativeArguments {
-            structure: self.plan.patterns.arguments(),
-            values: self.values.arguments,
-            batch: self.batch as i32,
-            x: machine.address(&solution.x),
-            z: machine.address(&solution.z),
-            s: machine.address(&solution.s),
-            report: machine.address(&solution.report),
-            tape: solution.tape.as_ref().map_or(0, |tape| machine.address(tape)),
-            tape_len: self.plan.layout.tape_len as i64,
-            out_x,
-            out_z,
-            out_s,
-            ..DerivativeArguments::default()
-        }
-    }
-
-    fn run(
-        &self,
-        entry: Entry,
-        arguments: DerivativeArguments,
-        of: fn(DerivativeArguments) -> Arguments,
-    ) -> Result<LinearReports, Error> {
-        let machine = &*self.plan.machine;
-        let scratch = self.plan.scratch(entry, self.batch)?;
-        let linear = machine.zeros(2 * self.batch)?;
-        let arguments = DerivativeArguments {
-            memory: scratch.arguments,
-            linear: machine.address(&linear),
-            ..arguments
-        };
-        // SAFETY: all memory is of this machine, as long as the layout says, and lives until the
-        // download below, which waits for the kernel.
-        unsafe { machine.launch(scratch.launch, &of(arguments))? };
-        Ok(self.linear_reports(&self.download(&linear, 2 * self.batch)?))
-    }
-
-    /// What the kernels say of the linear solves, with the estimates of the errors that
-    /// `argrad_solver` makes of it.
-    fn linear_reports(&self, linear: &[f64]) -> LinearReports {
-        let mut out = LinearReports {
-            residual: Vec::new(),
-            accuracy: Vec::new(),
-            iterations: Vec::new(),
-            unfinished: Vec::new(),
-        };
-        for (sample, (pair, report)) in linear.chunks_exact(2).zip(&self.reports).enumerate() {
-            let residual = if report.is_solved() { pair[0] } else { f64::NAN };
-            let is_doubtful = report.condition > DELICATE && report.residual > UNPOLISHED;
-            let of_point = if is_doubtful { report.residual } else { 0.0 };
-            let error = residual.max(of_point).max(f64::EPSILON);
-            let accuracy = report.condition.max(1.0) * error;
-            out.accuracy.push(if residual.is_nan() { f64::NAN } else { accuracy });
-            out.residual.push(residual);
-            out.iterations.push(pair[1].abs() as u32);
-            if pair[1] < 0.0 {
-                out.unfinished.push(sample);
-            }
-        }
-        out
-    }
-
-    fn download(&self, memory: &M::Memory, len: usize) -> Result<Vec<f64>, Error> {
-        let mut numbers = vec![0.0; len];
-        self.plan.machine.download(memory, &mut numbers)?;
-        Ok(numbers)
-    }
-
-    /// Gradients from the adjoints l1 and l2.
-    fn gradients(&self, l1: &M::Memory, l2: &M::Memory) -> Result<Gradients, Error> {
-        let (machine, structure) = (&*self.plan.machine, &self.plan.structure);
-        let (n, m) = self.plan.sizes();
-        let is_shared = self.values.is_shared;
-        let lens: [usize; 4] = std::array::from_fn(|k| {
-            let len = [structure.p().nnz(), n, structure.a().nnz(), m][k];
-            if is_shared[k] { len } else { self.batch * len }
-        });
-        let [dp, dq, da, db] = lens.map(|len| machine.zeros(len));
-        let out = [dp?, dq?, da?, db?];
-        let address = |k: usize| machine.address(&out[k]);
-        let [p_is_shared, q_is_shared, a_is_shared, b_is_shared] = is_shared.map(i32::from);
-        let arguments = GradientArguments {
-            structure: self.plan.patterns.arguments(),
-            batch: self.batch as i32,
-            x: machine.address(&self.solution.x),
-            z: machine.address(&self.solution.z),
-            l1: machine.address(l1),
-            l2: machine.address(l2),
-            dp: address(0),
-            dq: address(1),
-            da: address(2),
-            db: address(3),
-            p_is_shared,
-            q_is_shared,
-            a_is_shared,
-            b_is_shared,
-        };
-        let threads = self.plan.layout.threads;
-        // A block an entry of what is shared, a thread an entry of what is not.
-        let entries_of_block = |k: usize| if is_shared[k] { 1 } else { threads * GRADIENT_ENTRIES };
-        let blocks = (0..4).map(|k| lens[k].div_ceil(entries_of_block(k))).sum::<usize>();
-        let blocks = blocks.clamp(1, MOST_BLOCKS);
-        let shared_bytes = Layout::scratch_bytes();
-        // The kernels that are there already.
-        let is_resident = self.plan.is_resident()?;
-        let launch = Launch { blocks, threads, shared_bytes, is_resident };
-        // SAFETY: all memory is of this machine, as long as the patterns say, and lives until the
-        // downloads below, which wait for the kernel.
-        unsafe { machine.launch(launch, &Arguments::Gradient(arguments))? };
-        let mut gradients = Gradients::default();
-        gradients.p = self.download(&out[0], lens[0])?;
-        gradients.q = self.download(&out[1], lens[1])?;
-        gradients.a = self.download(&out[2], lens[2])?;
-        gradients.b = self.download(&out[3], lens[3])?;
-        Ok(gradients)
-    }
-
     /// NaN in the per-sample gradients of samples without a solution, where `how` asks for it.
     fn mark_failed_gradients(&self, gradients: &mut Gradients, how: &Differentiation) {
-        let structure = &self.plan.structure;
-        let (n, m) = self.plan.sizes();
-        let lens = [structure.p().nnz(), n, structure.a().nnz(), m];
+        let (lens, places) = (self.plan.lengths().values, self.solved.addresses.values);
         let Gradients { p, q, a, b, .. } = gradients;
         for (k, values) in [p, q, a, b].into_iter().enumerate() {
-            if !self.values.is_shared[k] {
+            if !places[k].is_shared() {
                 self.mark_failures(values, lens[k], how);
             }
         }
@@ -282,10 +160,10 @@ impl<M: Machine> Tape<M> {
 
     /// The same in tangents.
     fn mark_failed_tangents(&self, tangent: &mut SolutionTangent, how: &Differentiation) {
-        let (n, m) = self.plan.sizes();
-        self.mark_failures(&mut tangent.x, n, how);
-        self.mark_failures(&mut tangent.z, m, how);
-        self.mark_failures(&mut tangent.s, m, how);
+        let lengths = self.plan.lengths();
+        self.mark_failures(&mut tangent.x, lengths.x, how);
+        self.mark_failures(&mut tangent.z, lengths.z, how);
+        self.mark_failures(&mut tangent.s, lengths.z, how);
     }
 
     fn mark_failures(&self, values: &mut [f64], len: usize, how: &Differentiation) {

@@ -1,19 +1,28 @@
 //! The text of the kernels, as one.
 
 /// The files of `kernels/`, each after those that it includes.
-const FILES: [&str; 18] = [
+const FILES: [&str; 27] = [
     include_str!("../kernels/block.h"),
     include_str!("../kernels/arguments.h"),
     include_str!("../kernels/problem.h"),
     include_str!("../kernels/products.h"),
     include_str!("../kernels/cholesky.h"),
+    include_str!("../kernels/three_dimensional.h"),
+    include_str!("../kernels/cone.h"),
     include_str!("../kernels/system.h"),
     include_str!("../kernels/gcr.h"),
     include_str!("../kernels/least_norm.h"),
+    include_str!("../kernels/exponential.h"),
+    include_str!("../kernels/power.h"),
+    include_str!("../kernels/symmetric_eigen.h"),
+    include_str!("../kernels/psd_triangle.h"),
+    include_str!("../kernels/second_order.h"),
+    include_str!("../kernels/cones.h"),
     include_str!("../kernels/scales.h"),
     include_str!("../kernels/equilibrate.h"),
     include_str!("../kernels/measure.h"),
     include_str!("../kernels/interior_point.h"),
+    include_str!("../kernels/balance.h"),
     include_str!("../kernels/polish.h"),
     include_str!("../kernels/uniqueness.h"),
     include_str!("../kernels/solve.h"),

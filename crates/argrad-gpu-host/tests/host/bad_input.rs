@@ -62,13 +62,13 @@ fn what_is_not_served_on_a_card_is_said_before_anything_is_launched() {
     let batch = batch();
     let curved = Structure::new(
         Pattern::dense_upper(3),
-        Pattern::dense(5, 3),
-        vec![Cone::Nonnegative(2), Cone::SecondOrder(3)],
+        Pattern::dense(155, 3),
+        vec![Cone::Nonnegative(2), Cone::PsdTriangle(17)],
     )
     .unwrap();
     let machine = || Arc::new(in_order());
     let found = message(Solver::new(curved, Settings::default(), machine()));
-    assert!(found.contains("zero and nonnegative cones, found SecondOrder(3) at position 1"));
+    assert!(found.contains("semidefinite cones of side 16 at most, and power cones"));
     let settings = Settings { interrupt: Some(Interrupt::default()), ..Settings::default() };
     let found = message(Solver::new(batch.structure.clone(), settings, machine()));
     assert!(found.contains("a launch cannot be ended"), "{found}");

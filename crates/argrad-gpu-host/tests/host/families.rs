@@ -1,7 +1,12 @@
-//! Families of quadratic programs, and what can be asked of two engines that solve them.
+//! Families of programs, and what can be asked of two engines that solve them.
 
 use argrad_conformance::ProgramBatch;
-use argrad_conformance::generators::{self, Size, Units};
+use argrad_conformance::generators::{
+    self, ConePrograms, Objective, Penalty, Size, Units, entropy_softmax, logistic_regression,
+    portfolio, psd_projection,
+};
+use argrad_solver::Cone;
+use argrad_solver::Cone::{Exponential, Nonnegative, Power, PsdTriangle, SecondOrder, Zero};
 
 /// Programs of one structure.
 pub struct Family {
@@ -56,6 +61,69 @@ pub fn solvable(count: usize) -> Vec<Family> {
         not_unique("duplicate equalities", generators::duplicate_equalities(small, 14).batch),
         not_unique("redundant inequalities", generators::redundant_inequalities(small, 15).batch),
     ]
+}
+
+/// Cones of one kind each, then all of them.
+fn products_of_cones() -> Vec<(&'static str, Vec<Cone>)> {
+    vec![
+        ("second-order", vec![SecondOrder(2), SecondOrder(3), Zero(1), SecondOrder(6)]),
+        ("one second-order", vec![SecondOrder(17)]),
+        ("half lines", vec![SecondOrder(1), Zero(1), SecondOrder(1), PsdTriangle(1)]),
+        ("semidefinite", vec![PsdTriangle(2), Nonnegative(2), PsdTriangle(3)]),
+        ("one semidefinite", vec![PsdTriangle(5)]),
+        ("exponential", vec![Exponential, Zero(1), Exponential, Exponential]),
+        ("power", vec![Power(0.3), Power(0.5), Nonnegative(2), Power(0.9)]),
+        (
+            "all cones",
+            vec![
+                Zero(1),
+                Nonnegative(2),
+                SecondOrder(4),
+                Exponential,
+                PsdTriangle(3),
+                Power(0.7),
+                Nonnegative(1),
+            ],
+        ),
+    ]
+}
+
+/// Programs over curved cones with a solution, of which at most the multipliers are not unique;
+/// `count` of each.
+pub fn curved(count: usize) -> Vec<Family> {
+    let mut families = vec![
+        Family::new("portfolio", portfolio(8, 3, count, 21)),
+        Family::new("logistic", logistic_regression(6, 3, Penalty::Ridge(0.1), count, 22)),
+        Family::new("softmax", entropy_softmax(6, count, 23).batch),
+        Family::new("nearest semidefinite matrix", psd_projection(6, count, 24)),
+    ];
+    for (seed, (name, cones)) in (31..).zip(products_of_cones()) {
+        let rows: usize = cones.iter().map(Cone::dim).sum();
+        let full = ConePrograms::dense(cones.clone(), rows, count, seed);
+        families.push(Family::new(name, full.known_solution().batch));
+        let linear = ConePrograms { objective: Objective::Linear, ..full.clone() };
+        families.push(Family::new(name, linear.known_solution().batch));
+        families.push(Family::new(name, full.on_flat_faces().batch));
+        let known = full.known_solution().batch;
+        let units = Units::random(&known.structure, 3.0, seed);
+        families.push(Family::new(name, units.of_batch(&known)));
+        families
+            .push(Family { is_z_unique: false, ..Family::new(name, full.redundant_rows().batch) });
+    }
+    families
+}
+
+/// Programs over curved cones without a solution; `count` of each.
+pub fn curved_unsolvable(count: usize) -> Vec<Family> {
+    let mut families = Vec::new();
+    for (seed, (name, cones)) in (51..).zip(products_of_cones()) {
+        let programs = ConePrograms::dense(cones, 6, count, seed);
+        let programs = ConePrograms { objective: Objective::Full { rank: 3 }, ..programs };
+        for batch in [programs.infeasible(), programs.unbounded()] {
+            families.push(Family { is_solvable: false, ..Family::new(name, batch) });
+        }
+    }
+    families
 }
 
 /// Programs without a solution; `count` of each.

@@ -1,17 +1,21 @@
 //! What the host computes of memory is what the kernels take.
 
-use argrad_gpu::{DerivativeArguments, GradientArguments, Layout, SolveArguments};
+use argrad_gpu::{CurvedSizes, DerivativeArguments, GradientArguments, Layout, SolveArguments};
 use argrad_gpu_host::Lengths;
+
+const SIZES: [(usize, usize); 9] =
+    [(0, 0), (1, 0), (0, 3), (1, 1), (2, 7), (15, 16), (16, 17), (17, 3), (100, 200)];
 
 #[test]
 fn lengths_and_arguments_are_those_of_the_kernels() {
-    for (n, m) in [(0, 0), (1, 0), (0, 3), (1, 1), (2, 7), (15, 16), (16, 17), (17, 3), (100, 200)]
-    {
-        let (own, kernels) = (Layout::new(n, m), Lengths::new(n, m));
-        assert_eq!(own.resident_len, kernels.resident, "resident, n = {n}, m = {m}");
-        assert_eq!(own.spare_len, kernels.spare, "spare, n = {n}, m = {m}");
+    let curved = [CurvedSizes::default(), CurvedSizes { cones: 2, basis_len: 13, data_len: 40 }];
+    for ((n, m), curved) in SIZES.into_iter().flat_map(|size| curved.map(|curved| (size, curved))) {
+        let (own, kernels) = (Layout::new(n, m, curved), Lengths::new(n, m, curved));
+        let place = format!("n = {n}, m = {m}, {curved:?}");
+        assert_eq!(own.resident_len, kernels.resident, "resident, {place}");
+        assert_eq!(own.spare_len, kernels.spare, "spare, {place}");
         let shared = (kernels.fixed + kernels.resident) * size_of::<f64>();
-        assert_eq!(own.shared_bytes(true), shared, "shared, n = {n}, m = {m}");
+        assert_eq!(own.shared_bytes(true), shared, "shared, {place}");
         let arguments = [
             size_of::<SolveArguments>(),
             size_of::<DerivativeArguments>(),

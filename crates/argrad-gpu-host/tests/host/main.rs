@@ -10,4 +10,5 @@ mod layout;
 mod orders;
 mod removed_rows;
 mod threads;
+mod three_dimensional;
 mod unsolvable;

@@ -3,10 +3,11 @@
 use argrad_gpu_host::{Host, Order};
 
 use crate::case::{Directions, difference, in_order, of_host, solver, statuses};
-use crate::families::{Family, solvable, unsolvable};
+use crate::families::{Family, curved, curved_unsolvable, solvable, unsolvable};
 
 fn few() -> Vec<Family> {
-    solvable(12).into_iter().chain(unsolvable(6)).collect()
+    let flat = solvable(12).into_iter().chain(unsolvable(6));
+    flat.chain(curved(6)).chain(curved_unsolvable(6)).collect()
 }
 
 #[test]

@@ -4,11 +4,12 @@
 use argrad_gpu_host::{Host, Order};
 
 use crate::case::{Directions, difference, in_order, of_host, statuses};
-use crate::families::{solvable, unsolvable};
+use crate::families::{curved, curved_unsolvable, solvable, unsolvable};
 
 #[test]
 fn threads_with_barriers_give_the_same_answers() {
-    for family in solvable(2).into_iter().chain(unsolvable(1)) {
+    let flat = solvable(2).into_iter().chain(unsolvable(1));
+    for family in flat.chain(curved(2)).chain(curved_unsolvable(1)) {
         // The larger ones do the same with more barriers.
         if family.batch.variables() > 32 {
             continue;

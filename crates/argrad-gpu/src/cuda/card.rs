@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Known;
+use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::sys::{CUdevice_attribute as Attribute, CUevent_flags, CUfunction_attribute};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
-    DriverError, LaunchConfig, PushKernelArg, sys,
+    DriverError, LaunchConfig, PushKernelArg, result, sys,
 };
 
 use super::compile::compile;
 use crate::arguments::{Arguments, DerivativeArguments, GradientArguments, SolveArguments};
 use crate::error::Error;
-use crate::machine::{Entry, Launch, Limits, Machine};
+use crate::machine::{Entry, Launch, Limits, Machine, Stream, Variant};
 
 /// The oldest driver whose functions are used here, 12.0.
 const OLDEST_DRIVER: i32 = 12_000;
@@ -22,14 +23,16 @@ const OLD_DRIVER: &str = "update the driver of NVIDIA to one for CUDA 12 or late
 const WRONG_CARD: &str = "nvidia-smi lists the cards; CUDA_VISIBLE_DEVICES hides some";
 const FAILED: &str = "see the error of the driver; solve by argrad_solver::Solver meanwhile";
 
-/// An NVIDIA card with a stream of its own, and the kernels that were compiled for it.
+/// An NVIDIA card with a stream of its own, and the kernels that were compiled for it. It shares the
+/// primary context of the card with everything in the process that uses the runtime of CUDA, so
+/// streams and addresses of the others are good here; what is called here makes that context the
+/// current one of the thread.
 pub struct Card {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     capability: (i32, i32),
-    /// The kernels for blocks of so many threads, and whether for problems that shared memory
-    /// holds; compiled once.
-    kernels: Mutex<HashMap<(usize, bool), Kernels>>,
+    /// The kernels that were compiled already.
+    kernels: Mutex<HashMap<Variant, Kernels>>,
     /// The kernels that ran, with the events around them, where they are timed.
     timed: Mutex<Option<Vec<(Entry, CudaEvent, CudaEvent)>>>,
 }
@@ -62,7 +65,8 @@ impl Card {
             found: error.to_string(),
             remedy: WRONG_CARD,
         })?;
-        // SAFETY: all work is on one stream, and memory outlives it: `Solver` waits.
+        // SAFETY: memory that is taken here is used on one stream, and outlives its work: `Solver`
+        // waits. Who queues on a stream of his own takes care of his memory.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(failed("making a stream"))?;
         let capability =
@@ -96,6 +100,21 @@ impl Card {
         timed.take().unwrap_or_default().into_iter().map(of).collect()
     }
 
+    /// What work is queued on.
+    ///
+    /// # Safety
+    /// A stream of somebody else is one of this card, and lives as long as what is returned.
+    unsafe fn stream(&self, stream: Stream) -> Arc<CudaStream> {
+        match stream {
+            Stream::Own => Arc::clone(&self.stream),
+            Stream::Of(handle) => {
+                let handle = ptr::with_exposed_provenance_mut(handle as usize);
+                // SAFETY: the caller's.
+                unsafe { self.context.wrap_borrowed_stream(handle) }
+            }
+        }
+    }
+
     fn attribute(&self, attribute: Attribute) -> Result<usize, Error> {
         let value =
             self.context.attribute(attribute).map_err(failed("asking what the card has"))?;
@@ -104,10 +123,9 @@ impl Card {
 
     fn kernel(&self, entry: Entry, launch: Launch) -> Result<CudaFunction, Error> {
         let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (launch.threads, launch.is_resident);
-        let kernels = match kernels.entry(key) {
+        let kernels = match kernels.entry(launch.variant) {
             Known::Occupied(known) => known.into_mut(),
-            Known::Vacant(place) => place.insert(self.load(key)?),
+            Known::Vacant(place) => place.insert(self.load(launch.variant)?),
         };
         let kernel = &kernels[entry as usize];
         let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
@@ -117,8 +135,8 @@ impl Card {
         Ok(kernel.clone())
     }
 
-    fn load(&self, (threads, is_resident): (usize, bool)) -> Result<Kernels, Error> {
-        let code = compile(self.capability, threads, is_resident)?;
+    fn load(&self, variant: Variant) -> Result<Kernels, Error> {
+        let code = compile(self.capability, variant)?;
         let module = self.context.load_module(code).map_err(failed("loading the kernels"))?;
         let [solve, adjoint, tangent, gradient] = Entry::ALL.map(|entry| {
             module.load_function(entry.name()).map_err(failed("looking for a kernel"))
@@ -160,7 +178,7 @@ impl Machine for Card {
         let of_one = self
             .kernel(entry, launch)?
             .occupancy_max_active_blocks_per_multiprocessor(
-                launch.threads as u32,
+                launch.variant.threads as u32,
                 launch.shared_bytes,
                 None,
             )
@@ -202,16 +220,37 @@ impl Machine for Card {
         address
     }
 
-    unsafe fn launch(&self, launch: Launch, arguments: &Arguments) -> Result<(), Error> {
+    fn wait(&self) -> Result<(), Error> {
+        self.stream.synchronize().map_err(failed("waiting for the card"))
+    }
+
+    unsafe fn clear(&self, stream: Stream, address: u64, len: usize) -> Result<(), Error> {
+        self.context.bind_to_thread().map_err(failed("taking the card"))?;
+        // SAFETY: the caller's.
+        let stream = unsafe { self.stream(stream) };
+        let bytes = len * size_of::<f64>();
+        // SAFETY: the caller's.
+        unsafe { result::memset_d8_async(address, 0, bytes, stream.cu_stream()) }
+            .map_err(failed("clearing memory"))
+    }
+
+    unsafe fn launch(
+        &self,
+        stream: Stream,
+        launch: Launch,
+        arguments: &Arguments,
+    ) -> Result<(), Error> {
         let entry = arguments.entry();
         let kernel = self.kernel(entry, launch)?;
         let config = LaunchConfig {
             grid_dim: (launch.blocks as u32, 1, 1),
-            block_dim: (launch.threads as u32, 1, 1),
+            block_dim: (launch.variant.threads as u32, 1, 1),
             shared_mem_bytes: launch.shared_bytes as u32,
         };
         let mut timed = self.timed.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut builder = self.stream.launch_builder(&kernel);
+        // SAFETY: the caller's.
+        let stream = unsafe { self.stream(stream) };
+        let mut builder = stream.launch_builder(&kernel);
         match arguments {
             Arguments::Solve(given) => builder.arg(given),
             Arguments::Adjoint(given) | Arguments::Tangent(given) => builder.arg(given),

@@ -2,5 +2,6 @@
 
 mod card;
 mod compile;
+mod nvrtc;
 
 pub use card::Card;
