@@ -33,12 +33,13 @@ extern "C" void argrad_launch(int entry, const void* arguments, double* shared) 
 
 // Lengths that the kernels take for programs of this size, with so many curved cones, numbers of
 // their bases and data; and sizes of what they are given.
-extern "C" void argrad_lengths(int n, int m, const int* curved, long long* out) {
+extern "C" void argrad_lengths(int n, int m, int matrix_len, const int* curved, long long* out) {
     Problem p = {};
     p.n = n;
     p.m = m;
     p.cones = curved[0];
     p.basis_len = curved[1];
+    p.matrix_len = matrix_len;
     double base = 0.0; // nothing is read or written there
     Cursor resident = {&base, 0}, spare = {&base, 0};
     place_resident(p, resident, curved[2]);

@@ -74,7 +74,7 @@ unsafe extern "C" {
     fn argrad_launch_0(entry: i32, arguments: *const c_void, shared: *mut f64);
     fn argrad_launch_1(entry: i32, arguments: *const c_void, shared: *mut f64);
     fn argrad_launch_2(entry: i32, arguments: *const c_void, shared: *mut f64);
-    fn argrad_lengths_0(n: i32, m: i32, curved: *const i32, out: *mut i64);
+    fn argrad_lengths_0(n: i32, m: i32, matrix_len: i32, curved: *const i32, out: *mut i64);
 }
 
 #[cfg(not(host_kernels))]
@@ -92,7 +92,13 @@ mod without_kernels {
     pub(super) use argrad_launch_0 as argrad_launch_1;
     pub(super) use argrad_launch_0 as argrad_launch_2;
 
-    pub(super) unsafe extern "C" fn argrad_lengths_0(_: i32, _: i32, _: *const i32, _: *mut i64) {
+    pub(super) unsafe extern "C" fn argrad_lengths_0(
+        _: i32,
+        _: i32,
+        _: i32,
+        _: *const i32,
+        _: *mut i64,
+    ) {
         unimplemented!("kernels: no C++ compiler was found")
     }
 }
@@ -195,13 +201,22 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// For programs with `n` variables and `m` rows, of which curved cones need so much.
-    pub fn new(n: usize, m: usize, curved: CurvedSizes) -> Self {
+    /// For programs with `n` variables and `m` rows, whose A takes `matrix_len` numbers, and of
+    /// which curved cones need so much.
+    pub fn new(n: usize, m: usize, matrix_len: usize, curved: CurvedSizes) -> Self {
         let CurvedSizes { cones, basis_len, data_len } = curved;
         let curved = [cones, basis_len, data_len].map(|len| len as i32);
         let mut out = [0_i64; 7];
         // SAFETY: it reads three numbers and writes seven.
-        unsafe { argrad_lengths_0(n as i32, m as i32, curved.as_ptr(), out.as_mut_ptr()) };
+        unsafe {
+            argrad_lengths_0(
+                n as i32,
+                m as i32,
+                matrix_len as i32,
+                curved.as_ptr(),
+                out.as_mut_ptr(),
+            );
+        }
         let [resident, spare, fixed, solve, derivative, gradient, report] =
             out.map(|len| len as usize);
         Self { resident, spare, fixed, arguments: [solve, derivative, gradient], report }

@@ -5,9 +5,11 @@ Run by `make gpu-check`; fails where a kernel spills registers or does not compi
 """
 
 import argparse
+import concurrent.futures
 import ctypes
 import glob
 import itertools
+import os
 import pathlib
 import re
 import subprocess
@@ -23,9 +25,16 @@ CARDS = {
     "sm_100": (65536, 2048, 32, 233472, 232448),
 }
 ENTRIES = ["argrad_solve", "argrad_adjoint", "argrad_tangent", "argrad_gradient"]
+# Kinds of programs, and what their kernels know when they are compiled.
+KINDS = {
+    "dense": ["-DCURVED=0", "-DSPARSE=0"],
+    "dense, curved": ["-DCURVED=1", "-DSPARSE=0"],
+    "sparse": ["-DCURVED=0", "-DSPARSE=1"],
+    "sparse, curved": ["-DCURVED=1", "-DSPARSE=1"],
+}
 # The functions in which the time is spent: loops over matrices. Others keep some registers of their
 # callers in memory while they call these, which costs nothing that could be measured.
-INNER = ["factor_matrix", "factor_system", "solve_matrix", "multiply"]
+INNER = ["factor_matrix", "factor_system", "solve_matrix", "multiply", "symmetric_eigen"]
 # Sizes of programs, n = m, in the table of occupancy.
 SIZES = [10, 16, 32, 50, 64, 100, 110, 200]
 
@@ -59,15 +68,12 @@ def text() -> str:
     return read("kernels.cu")
 
 
-def compile_ptx(
-    nvrtc: ctypes.CDLL, source: str, card: str, threads: int, is_curved: bool
-) -> bytes:
-    """PTX of the kernels for one card and number of threads, for programs with curved cones or
-    without."""
+def compile_ptx(nvrtc: ctypes.CDLL, source: str, card: str, threads: int, kind: str) -> bytes:
+    """PTX of the kernels for one card, number of threads and kind of programs."""
     program = ctypes.c_void_p()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"argrad.cu", 0, None, None)
     options = [f"--gpu-architecture=compute_{card[3:]}", f"-DTHREADS={threads}"]
-    options += ["-DRESIDENT=1", f"-DCURVED={int(is_curved)}", "-std=c++17", "-default-device"]
+    options += ["-DRESIDENT=1", "-std=c++17", "-default-device", *KINDS[kind]]
     array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     status = nvrtc.nvrtcCompileProgram(program, len(options), array)
     if status != 0:
@@ -122,7 +128,7 @@ def blocks_by_registers(card: str, threads: int, used: int) -> int:
 def layout(n: int, m: int) -> tuple[int, int]:
     """Threads of a block and bytes of its shared memory: as in `src/layout.rs`."""
     matrices = ((n + 1) | 1) * n + (m | 1) * n + -(-n // 16) * 256
-    numbers = 128 + matrices + 8 * n + 15 * m + 2 * (n + 16) + 4 * (n + m)
+    numbers = 144 + matrices + 8 * n + 15 * m + 2 * (n + 16) + 4 * (n + m)
     largest = max(n, m)
     threads = 32 if largest <= 16 else 64 if largest <= 32 else 128 if largest <= 64 else 256
     return threads, 8 * numbers
@@ -153,21 +159,25 @@ def main() -> None:
     nvrtc = ctypes.CDLL(nvidia("**/libnvrtc.so.*"))
     source, failed, registers = text(), False, {}
     print(
-        "| card | threads | cones | kernel | registers | spilled within | spilled around calls "
+        "| card | threads | programs | kernel | registers | spilled within | spilled around calls "
         "| blocks |"
     )
     print("|---|---:|---|---|---:|---:|---:|---:|")
-    for card in CARDS:
-        for threads, is_curved in itertools.product(arguments.threads, [False, True]):
-            found = assemble(compile_ptx(nvrtc, source, card, threads, is_curved), card)
+    variants = list(itertools.product(CARDS, arguments.threads, KINDS))
+
+    def compiled(variant: tuple[str, int, str]) -> dict[str, tuple[int, int, int]]:
+        return assemble(compile_ptx(nvrtc, source, *variant), variant[0])
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for variant, found in zip(variants, pool.map(compiled, variants), strict=True):
+            card, threads, kind = variant
             for entry in ENTRIES:
                 used, inner, total = found[entry]
                 blocks = blocks_by_registers(card, threads, used)
-                cones = "curved" if is_curved else "flat"
-                row = [card, threads, cones, entry, used, inner, total - inner, blocks]
+                row = [*variant, entry, used, inner, total - inner, blocks]
                 print("|", " | ".join(str(cell) for cell in row), "|", flush=True)
                 failed |= inner > 0
-            if not is_curved:
+            if kind == "dense":
                 registers[card, threads] = found["argrad_solve"][0]
     if arguments.threads == [32, 64, 128, 256]:
         occupancy(registers)

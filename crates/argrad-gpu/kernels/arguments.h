@@ -1,6 +1,18 @@
 // What a launch is given. The same structs, field by field, are in `src/arguments.rs`.
 #pragma once
 
+// A, and A'WA, as lists of entries where A is sparse. Rust: src/matrix.rs.
+struct Lists {
+    // Column by column, the places of its entries, and their rows; the same row by row.
+    const int *column_start, *entry_row, *row_start, *row_entry, *row_column;
+    // Curved cone by curved cone, the place of the first entry of its rows in each column that they
+    // have.
+    const int *cone_start, *cone_first;
+    // Entry by entry of the lower triangle of A'WA: row, column and terms; term by term the row of
+    // the weight and the places of the two entries.
+    const int *fill_row, *fill_column, *fill_start, *term_row, *term_first, *term_second;
+};
+
 // The part of a program that never changes. CPU: argrad-solver/src/program/structure.rs.
 struct Structure {
     int n, m;
@@ -13,6 +25,8 @@ struct Structure {
     // Curved cones; whether all have a Nesterov-Todd scaling; numbers of their bases, and of what
     // else they need.
     int cones, is_symmetric, basis_len, data_len;
+    // Whether A is sparse, how many numbers it takes, and how many entries A'WA has.
+    int is_sparse, matrix_len, fill_len;
     const int *p_row, *p_column, *a_row, *a_column;
     // Row by row, a RowKind; variable by variable, whether it only helps to state the program.
     const int *row_kind, *is_auxiliary;
@@ -21,6 +35,9 @@ struct Structure {
     // Of each curved cone CONE_FIELDS numbers, see cone.h; and the exponent of a power cone.
     const int* cone_list;
     const double* exponents;
+    // Entry by entry of A, its place in memory.
+    const int* a_place;
+    Lists lists;
 };
 
 // Numbers of a batch; an argument of stride zero is shared. CPU: program/values.rs.

@@ -153,7 +153,7 @@ DEVICE void turn_back(const Problem& p, double* x) {
 // The rows of A that no basis changes, into the turned matrix.
 LARGE void copy_rows(const Problem& p) {
     if (!CURVED || p.cones == 0) return;
-    EACH(k, p.a_ld * p.n) p.turned[k] = p.a[k];
+    EACH(k, p.matrix_len) p.turned[k] = p.a[k];
     SYNC();
 }
 
@@ -164,9 +164,15 @@ LARGE void turn_rows(const Problem& p) {
     UNROLL(1)
     for (int c = 0; c < p.cones; c++) {
         Cone cone = cone_of(p, c);
-        int parts = turn_parts(cone);
-        EACH(k, parts * p.n) {
-            long long first = (long long)(k / parts) * p.a_ld + cone.row;
+        int parts = turn_parts(cone), columns = p.n;
+        const int* firsts = nullptr;
+        if (IS_SPARSE(p)) {
+            firsts = p.lists.cone_first + p.lists.cone_start[c];
+            columns = p.lists.cone_start[c + 1] - p.lists.cone_start[c];
+        }
+        EACH(k, parts * columns) {
+            int column = k / parts;
+            int first = IS_SPARSE(p) ? firsts[column] : column * p.a_ld + cone.row;
             turn_part(cone, false, p.a + first, p.turned + first, k % parts);
         }
     }

@@ -34,7 +34,7 @@ LARGE void read_tape(const Problem& p, const DerivativeArguments& of, long long 
         const double* column = factor + (long long)j * (2 * p.n - j + 1) / 2;
         for (int i = j; i < p.n; i++) p.l(i, j) = column[i - j];
         for (int i = 0; i <= j; i++) p.p(i, j) *= cost_scale * x_scale[j] * x_scale[i];
-        for (int i = 0; i < p.m; i++) p.at(i, j) *= x_scale[j] * row_scale[i];
+        for_column(p, j, [&](int i, double& entry) { entry *= x_scale[j] * row_scale[i]; });
     }
     SYNC();
     copy_rows(p);
@@ -119,7 +119,7 @@ DEVICE void write_change(const Problem& p, const DerivativeArguments& of, long l
     const Values& change = of.change;
     const Structure& structure = of.structure;
     EACH(k, p.square_ld * p.n) p.square[k] = 0.0;
-    EACH(k, p.a_ld * p.n) p.a[k] = 0.0;
+    EACH(k, p.matrix_len) p.a[k] = 0.0;
     SYNC();
     if (change.p != nullptr) {
         EACH(k, structure.p_len) {
@@ -128,8 +128,7 @@ DEVICE void write_change(const Problem& p, const DerivativeArguments& of, long l
     }
     if (change.a != nullptr) {
         EACH(k, structure.a_len) {
-            p.at(structure.a_row[k], structure.a_column[k]) =
-                change.a[sample * change.a_stride + k];
+            p.a[structure.a_place[k]] = change.a[sample * change.a_stride + k];
         }
     }
     multiply(p, p.given_rows(), of.x + sample * p.n, of.z + sample * p.m);

@@ -26,7 +26,7 @@ DEVICE Norms norms_of(const Problem& p) { return {p.px, p.ax, p.atz, p.rows}; }
 LARGE double largest_of_a(const Problem& p) {
     double out[1];
     reduce<1, 0>(p.n, p.scratch, out, [&](int j, double* out) {
-        for (int i = 0; i < p.m; i++) out[0] = max_abs(out[0], p.at(i, j));
+        out[0] = max_abs(out[0], column_norm(p, j));
     });
     return out[0];
 }
@@ -46,8 +46,7 @@ LARGE void write_norms(const Problem& p, const Norms& norms) {
     SYNC();
     double out[2];
     reduce<2, 0>(p.n, p.scratch, out, [&](int j, double* out) {
-        double norm = 0.0;
-        for (int i = 0; i < p.m; i++) norm = max_abs(norm, p.at(i, j));
+        double norm = column_norm(p, j);
         norms.column[j] = norm;
         out[0] = max_abs(out[0], norm);
         out[1] = max_abs(out[1], p.p(j, j));
@@ -56,29 +55,25 @@ LARGE void write_norms(const Problem& p, const Norms& norms) {
     EACH(j, p.n) {
         norms.column[j] = larger(norms.column[j], unit * sqrt(fabs(p.p(j, j))));
     }
-    EACH(i, p.m) {
-        double norm = 0.0;
-        for (int j = 0; j < p.n; j++) norm = max_abs(norm, p.at(i, j));
-        norms.row[i] = norm;
-    }
+    EACH(i, p.m) norms.row[i] = row_norm(p, i);
     SYNC();
 }
 
-// The exponent of the geometric mean of the entries whose sizes `size(k)`, k < count, are not
-// faint beside both norms; that of `norm` where there are none.
-template <class Size>
-DEVICE double mean_exponent(int count, double norm, const double* others, Size size) {
-    double sum = 0.0, weight = 0.0;
-    for (int k = 0; k < count; k++) {
-        double entry = size(k);
-        if (entry > FAINT * smaller(norm, others[k])) {
-            sum += exponent_of(entry);
-            weight += 1.0;
-        }
+// The geometric mean of entries that are not faint beside both of their norms.
+struct Mean {
+    double norm, sum, weight;
+    MEMBER void add(double entry, double other) {
+        double size = fabs(entry);
+        if (!(size > FAINT * smaller(norm, other))) return;
+        sum += exponent_of(size);
+        weight += 1.0;
     }
-    if (weight > 0.0) return sum / weight;
-    return exponent_of(norm > 0.0 ? norm : 1.0);
-}
+    // Its exponent; that of the norm where there are none.
+    MEMBER double exponent() const {
+        if (weight > 0.0) return sum / weight;
+        return exponent_of(norm > 0.0 ? norm : 1.0);
+    }
+};
 
 // Means of rows and columns. Where P has all of its diagonal, the columns have those of their
 // norms: there the objective sees each variable.
@@ -89,14 +84,16 @@ LARGE void write_means(const Problem& p, const Norms& norms) {
     });
     bool all_seen = seen[0] >= (double)p.n;
     EACH(j, p.n) {
-        double norm = norms.column[j];
-        auto size = [&](int i) { return fabs(p.at(i, j)); };
-        norms.column_mean[j] =
-            all_seen ? exponent_of(norm) : mean_exponent(p.m, norm, norms.row, size);
+        Mean mean = {norms.column[j], 0.0, 0.0};
+        if (!all_seen) {
+            for_column(p, j, [&](int i, double entry) { mean.add(entry, norms.row[i]); });
+        }
+        norms.column_mean[j] = all_seen ? exponent_of(mean.norm) : mean.exponent();
     }
     EACH(i, p.m) {
-        auto size = [&](int j) { return fabs(p.at(i, j)); };
-        norms.row_mean[i] = mean_exponent(p.n, norms.row[i], norms.column, size);
+        Mean mean = {norms.row[i], 0.0, 0.0};
+        for_row(p, i, [&](int j, double entry) { mean.add(entry, norms.column[j]); });
+        norms.row_mean[i] = mean.exponent();
     }
     SYNC();
 }
@@ -147,9 +144,7 @@ LARGE void align(const Problem& p, const Norms& norms) {
 // one: what follows does not depend on units that all variables, all rows or the objective share.
 DEVICE void normalize(const Problem& p, const Norms& norms) {
     double unit = to_one(largest_of_a(p));
-    EACH(j, p.n) {
-        for (int i = 0; i < p.m; i++) p.at(i, j) *= unit;
-    }
+    EACH(j, p.n) for_column(p, j, [&](int, double& entry) { entry *= unit; });
     EACH(i, p.m) {
         p.row_scale[i] = unit;
         p.b[i] *= unit;
@@ -179,13 +174,11 @@ DEVICE void write_factors(const Problem& p, const Norms& norms) {
         double norm = 0.0;
         for (int i = 0; i < j; i++) norm = max_abs(norm, p.p(i, j));
         for (int i = j; i < p.n; i++) norm = max_abs(norm, p.p(j, i));
-        for (int i = 0; i < p.m; i++) norm = max_abs(norm, p.at(i, j));
+        norm = max_abs(norm, column_norm(p, j));
         norms.column[j] = to_factor(norm, p.x_scale[j]);
     }
     EACH(i, p.m) {
-        double norm = 0.0;
-        for (int j = 0; j < p.n; j++) norm = max_abs(norm, p.at(i, j));
-        norms.row[i] = to_factor(norm, p.row_scale[i]);
+        norms.row[i] = to_factor(row_norm(p, i), p.row_scale[i]);
     }
 }
 

@@ -24,11 +24,19 @@ extern __shared__ double shared_numbers[];
 #define CURVED 1
 #endif
 
-// A matrix with the rows of A.
+// Whether A is sparse. Kernels know it when they are compiled.
+#ifdef SPARSE
+#define IS_SPARSE(p) SPARSE
+#else
+#define IS_SPARSE(p) (p).is_sparse
+#endif
+
+// A matrix with the entries of A: where dense, entry (i, j) is number i + j ld.
 struct Rows {
     double* rows;
     int rows_at, ld;
-    MEMBER double& at(int i, int j) const { return MATRIX(rows)[i + j * ld]; }
+    MEMBER double& entry(int k) const { return MATRIX(rows)[k]; }
+    MEMBER double& at(int i, int j) const { return entry(i + j * ld); }
 };
 
 // Everything of one problem.
@@ -43,6 +51,8 @@ struct Rows {
 struct Problem {
     int n, m, square_ld, a_ld;
     int p_len, inequalities, degree, cones, is_symmetric, basis_len;
+    int is_sparse, matrix_len, fill_len;
+    Lists lists;
     const int *row_kind, *is_auxiliary, *cone_list;
     const double* exponents;
     // `turned` is V'A, and A itself where no cone is curved.
@@ -84,7 +94,6 @@ struct Problem {
     MEMBER double& l(int i, int j) const {
         return MATRIX(square)[i + 1 + j * square_ld];
     }
-    MEMBER double& at(int i, int j) const { return MATRIX(a)[i + j * a_ld]; }
     // Entry (i, j), i >= j, of the inverse of the unit lower triangle of a diagonal block.
     MEMBER double& block(int panel, int i, int j) const {
         return MATRIX(inverse)[(panel * PANEL + j) * PANEL + i];
@@ -110,7 +119,7 @@ DEVICE void place_resident(Problem& p, Cursor& cursor, long long data_len) {
     p.square_ld = (int)(n + 1) | 1;
     p.a_ld = p.m | 1;
     p.square = cursor.take(p.square_ld * n);
-    p.a = cursor.take(p.a_ld * n);
+    p.a = cursor.take(p.matrix_len);
     p.inverse = cursor.take(panels(p.n) * PANEL * PANEL);
     double** of_n[] = {&p.pivot, &p.q, &p.x_scale, &p.x, &p.px, &p.atz, &p.iterate_x, &p.rx};
     for (double** array : of_n) *array = cursor.take(n);
@@ -121,7 +130,7 @@ DEVICE void place_resident(Problem& p, Cursor& cursor, long long data_len) {
     p.work = cursor.take(2 * (n + PANEL));
     p.rhs = cursor.take(2 * (n + m));
     p.solution = cursor.take(2 * (n + m));
-    p.turned = p.cones > 0 ? cursor.take(p.a_ld * n) : p.a;
+    p.turned = p.cones > 0 ? cursor.take(p.matrix_len) : p.a;
     p.basis = cursor.take(p.basis_len);
     p.data = cursor.take(data_len);
 }
@@ -141,7 +150,7 @@ DEVICE void place_spare(Problem& p, Cursor& cursor) {
 
 // Numbers that are in shared memory whatever the size: the problem itself, scalars, scratch. Rust:
 // `FIXED_LEN` in src/layout.rs.
-#define PROBLEM_LEN 76
+#define PROBLEM_LEN 92
 #define SCALARS 4
 #define FIXED_LEN (PROBLEM_LEN + SCALARS + REDUCTION_SCRATCH)
 static_assert(sizeof(Problem) <= PROBLEM_LEN * sizeof(double), "a problem takes more");
@@ -158,6 +167,10 @@ LARGE Problem& new_problem(const Structure& of, const Memory& memory, double* sh
         p.cones = CURVED ? of.cones : 0;
         p.is_symmetric = of.is_symmetric;
         p.basis_len = of.basis_len;
+        p.is_sparse = of.is_sparse;
+        p.matrix_len = of.matrix_len;
+        p.fill_len = of.fill_len;
+        p.lists = of.lists;
         p.row_kind = of.row_kind;
         p.is_auxiliary = of.is_auxiliary;
         p.cone_list = of.cone_list;
@@ -188,7 +201,7 @@ LARGE void load(const Problem& p, const Structure& of, const Values& values, lon
     const double* q = values.q + sample * values.q_stride;
     const double* b = values.b + sample * values.b_stride;
     EACH(k, p.square_ld * p.n) p.square[k] = 0.0;
-    EACH(k, p.a_ld * p.n) p.a[k] = 0.0;
+    EACH(k, p.matrix_len) p.a[k] = 0.0;
     SYNC();
     EACH(k, of.p_len) {
         if (!of.p_is_zero[k]) p.p(of.p_row[k], of.p_column[k]) = given_p[k];
@@ -196,7 +209,7 @@ LARGE void load(const Problem& p, const Structure& of, const Values& values, lon
     EACH(k, of.a_len) {
         int row = of.a_row[k];
         bool removed = p.is_inequality(row) && b[row] >= INFINITE_SIDE;
-        if (!removed && !of.a_is_zero[k]) p.at(row, of.a_column[k]) = given_a[k];
+        if (!removed && !of.a_is_zero[k]) p.a[of.a_place[k]] = given_a[k];
     }
     EACH(j, p.n) {
         p.q[j] = q[j];

@@ -1,6 +1,6 @@
 // Products with P, A and A'. CPU counterpart: argrad-solver/src/linalg/lanes/blocks.rs.
 #pragma once
-#include "problem.h"
+#include "rows.h"
 
 // The sum of `count` products, four at a time.
 template <class Product>
@@ -31,11 +31,26 @@ DEVICE double dot(int count, const double* x, const double* y) {
 
 // Row i of Ax.
 DEVICE double a_row(const Problem& p, Rows a, const double* x, int i) {
+    if (IS_SPARSE(p)) {
+        const int *start = p.lists.row_start + i, *entry = p.lists.row_entry + start[0];
+        const int* column = p.lists.row_column + start[0];
+        return sum_of(start[1] - start[0], [&](int k, double sum) {
+            return fma(a.entry(entry[k]), x[column[k]], sum);
+        });
+    }
     return sum_of(p.n, [&](int j, double sum) { return fma(a.at(i, j), x[j], sum); });
 }
 
 // Row j of A'z.
 DEVICE double a_column(const Problem& p, Rows a, const double* z, int j) {
+    if (IS_SPARSE(p)) {
+        const int* start = p.lists.column_start + j;
+        int first = start[0];
+        const int* row = p.lists.entry_row + first;
+        return sum_of(start[1] - first, [&](int k, double sum) {
+            return fma(a.entry(first + k), z[row[k]], sum);
+        });
+    }
     return sum_of(p.m, [&](int i, double sum) { return fma(a.at(i, j), z[i], sum); });
 }
 

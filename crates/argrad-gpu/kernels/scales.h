@@ -1,7 +1,7 @@
 // Powers of two as factors, which round nothing. CPU counterpart: argrad-solver/src/solve/scales.rs
 // and the functions of exponents in lanes/vector.rs.
 #pragma once
-#include "problem.h"
+#include "rows.h"
 
 // Smallest unit, and reciprocal of the largest; largest exponent of a factor.
 #define SMALLEST_UNIT 1e-60
@@ -51,7 +51,7 @@ LARGE void apply_factors(const Problem& p, const double* column, const double* r
         for (int i = 0; i <= j; i++) p.p(i, j) *= column[i] * column[j];
         p.q[j] *= column[j];
         p.x_scale[j] *= column[j];
-        for (int i = 0; i < p.m; i++) p.at(i, j) *= row[i] * column[j];
+        for_column(p, j, [&](int i, double& entry) { entry *= row[i] * column[j]; });
     }
     EACH(i, p.m) {
         p.b[i] *= row[i];

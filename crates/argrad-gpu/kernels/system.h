@@ -29,6 +29,20 @@ DEVICE Regularization of_interior_point() { return {1e-8, 1e-6}; }
 // For systems that are regular, though P (with what the rows add to it) nearly is not.
 DEVICE Regularization close_in_x() { return {1e-12, 1e-5}; }
 
+// Adds A'W A to the lower triangle, where A is sparse: a thread an entry.
+DEVICE void add_listed_products(const Problem& p, Rows a) {
+    const Lists& lists = p.lists;
+    EACH(k, p.fill_len) {
+        double sum = 0.0;
+        UNROLL(2)
+        for (int t = lists.fill_start[k]; t < lists.fill_start[k + 1]; t++) {
+            double first = p.weight[lists.term_row[t]] * a.entry(lists.term_first[t]);
+            sum = fma(first, a.entry(lists.term_second[t]), sum);
+        }
+        p.l(lists.fill_row[k], lists.fill_column[k]) += sum;
+    }
+}
+
 // Assembles the matrix and factors it. `p.weight` holds the H of the rows, and then their weights.
 LARGE Pivots factor_system(const Problem& p, Regularization regularization) {
     SYNC();
@@ -38,9 +52,13 @@ LARGE Pivots factor_system(const Problem& p, Regularization regularization) {
     }
     SYNC();
     Rows a = p.turned_rows();
-    add_outer_products(
-        p, 0, p.m, [&](int j, int i) { return a.at(i, j); },
-        [&](int i) { return p.weight[i]; });
+    if (IS_SPARSE(p)) {
+        add_listed_products(p, a);
+    } else {
+        add_outer_products(
+            p, 0, p.m, [&](int j, int i) { return a.at(i, j); },
+            [&](int i) { return p.weight[i]; });
+    }
     SYNC();
     EACH(j, p.n) {
         p.l(j, j) += regularization.of_x;

@@ -1,6 +1,26 @@
 //! What a launch is given: the structs of `kernels/arguments.h`, field by field. Addresses are
 //! those of the machine, zero for none.
 
+/// A and A'WA as lists.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "kernels/arguments.h says what the fields are")]
+pub struct ListsArguments {
+    pub column_start: u64,
+    pub entry_row: u64,
+    pub row_start: u64,
+    pub row_entry: u64,
+    pub row_column: u64,
+    pub cone_start: u64,
+    pub cone_first: u64,
+    pub fill_row: u64,
+    pub fill_column: u64,
+    pub fill_start: u64,
+    pub term_row: u64,
+    pub term_first: u64,
+    pub term_second: u64,
+}
+
 /// The part of a program that never changes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +37,9 @@ pub struct StructureArguments {
     pub is_symmetric: i32,
     pub basis_len: i32,
     pub data_len: i32,
+    pub is_sparse: i32,
+    pub matrix_len: i32,
+    pub fill_len: i32,
     pub p_row: u64,
     pub p_column: u64,
     pub a_row: u64,
@@ -27,6 +50,8 @@ pub struct StructureArguments {
     pub a_is_zero: u64,
     pub cone_list: u64,
     pub exponents: u64,
+    pub a_place: u64,
+    pub lists: ListsArguments,
 }
 
 /// Numbers of a batch; an argument of stride zero is shared.

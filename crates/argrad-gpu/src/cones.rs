@@ -1,6 +1,8 @@
 //! The cones as the kernels see them: what each row says, and where each curved cone has its
 //! numbers.
 
+use std::ops::Range;
+
 use argrad_solver::{Cone, Structure};
 
 use crate::error::Error;
@@ -52,6 +54,8 @@ pub(crate) struct Cones {
     /// Whether every cone has a Nesterov-Todd scaling.
     pub(crate) is_symmetric: bool,
     pub(crate) sizes: CurvedSizes,
+    /// The rows of each curved cone.
+    pub(crate) blocks: Vec<Range<usize>>,
 }
 
 impl Cones {
@@ -68,6 +72,7 @@ impl Cones {
             degree: 0,
             is_symmetric: true,
             sizes: CurvedSizes::default(),
+            blocks: Vec::new(),
         };
         for (index, cone) in structure.cones().iter().enumerate() {
             cones.add(index, cone)?;
@@ -127,6 +132,8 @@ impl Cones {
         let fields = [kind as usize, self.row_kinds.len(), size, basis, data];
         self.list.extend(fields.map(|field| field as i32));
         self.exponents.push(exponent);
+        let first = self.row_kinds.len();
+        self.blocks.push(first..first + rows);
         self.add_rows(RowKind::Together, rows);
         self.degree += degree;
         self.is_symmetric &= !matches!(kind, ConeKind::Exponential | ConeKind::Power);

@@ -5,7 +5,7 @@ use crate::cones::CurvedSizes;
 
 /// Numbers of a block that are in shared memory whatever the size (`FIXED_LEN` of
 /// `kernels/problem.h`).
-const FIXED_LEN: usize = 128;
+const FIXED_LEN: usize = 144;
 /// Columns that are eliminated together (`PANEL`).
 const PANEL: usize = 16;
 /// Bytes of a number.
@@ -30,13 +30,13 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// That of programs with `n` variables and `m` rows, of which curved cones need so much.
-    pub fn new(n: usize, m: usize, curved: CurvedSizes) -> Self {
+    /// That of programs with `n` variables and `m` rows, whose A takes `matrix_len` numbers, and of
+    /// which curved cones need so much.
+    pub fn new(n: usize, m: usize, matrix_len: usize, curved: CurvedSizes) -> Self {
         let panels = n.div_ceil(PANEL);
-        let rows = (m | 1) * n;
-        let matrices = ((n + 1) | 1) * n + rows + panels * PANEL * PANEL;
+        let matrices = ((n + 1) | 1) * n + matrix_len + panels * PANEL * PANEL;
         // The turned rows; the v of the factor, and a vector on its way.
-        let (turned, vectors) = if curved.cones > 0 { (rows, 2 * m) } else { (0, 0) };
+        let (turned, vectors) = if curved.cones > 0 { (matrix_len, 2 * m) } else { (0, 0) };
         let of_cones = turned + curved.basis_len + curved.data_len;
         Self {
             resident_len: matrices + 8 * n + 15 * m + 2 * (n + PANEL) + 4 * (n + m) + of_cones,

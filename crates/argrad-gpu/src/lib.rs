@@ -22,6 +22,8 @@ mod error;
 mod text;
 
 mod cones;
+mod matrix;
+
 mod layout;
 
 mod arguments;
@@ -47,8 +49,8 @@ pub use addresses::{
     AdjointAddresses, BatchAddresses, Lengths, Place, PointAddresses, TangentAddresses,
 };
 pub use arguments::{
-    Arguments, DerivativeArguments, GradientArguments, MemoryArguments, SettingsArguments,
-    SolveArguments, StructureArguments, ValuesArguments,
+    Arguments, DerivativeArguments, GradientArguments, ListsArguments, MemoryArguments,
+    SettingsArguments, SolveArguments, StructureArguments, ValuesArguments,
 };
 pub use cones::CurvedSizes;
 pub use error::Error;

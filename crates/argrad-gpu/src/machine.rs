@@ -53,6 +53,8 @@ pub struct Variant {
     pub is_resident: bool,
     /// Whether there are curved cones: kernels that know of none are smaller.
     pub is_curved: bool,
+    /// Whether A is held as a list of entries.
+    pub is_sparse: bool,
 }
 
 /// The shape of a launch.

@@ -15,6 +15,7 @@ use crate::cones::Cones;
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::machine::{Entry, Launch, Machine, Stream, Variant};
+use crate::matrix::Matrix;
 use crate::patterns::Patterns;
 use crate::report::{self, LINEAR_LEN, LinearReports, REPORT_LEN};
 
@@ -42,6 +43,8 @@ pub struct Plan<M: Machine> {
     patterns: Patterns<M>,
     /// Whether shared memory holds all of a problem.
     is_resident: bool,
+    /// Whether A is held as a list of entries.
+    is_sparse: bool,
 }
 
 impl<M: Machine> Plan<M> {
@@ -59,7 +62,9 @@ impl<M: Machine> Plan<M> {
             });
         }
         let cones = Cones::new(&structure)?;
-        let layout = Layout::new(structure.variables(), structure.rows(), cones.sizes);
+        let matrix = Matrix::new(&structure, &cones.blocks);
+        let (n, m) = (structure.variables(), structure.rows());
+        let layout = Layout::new(n, m, matrix.len, cones.sizes);
         if layout.resident_len > MOST {
             return Err(Error::Unsupported {
                 argument: "structure",
@@ -67,10 +72,11 @@ impl<M: Machine> Plan<M> {
                 found: format!("{} variables, {} rows", structure.variables(), structure.rows()),
             });
         }
-        let patterns = Patterns::new(&*machine, &structure, &cones)?;
+        let patterns = Patterns::new(&*machine, &structure, &cones, &matrix)?;
         machine.wait()?;
         let is_resident = layout.is_resident(machine.limits()?.shared_bytes);
-        Ok(Self { machine, structure, settings, layout, patterns, is_resident })
+        let is_sparse = matrix.is_sparse;
+        Ok(Self { machine, structure, settings, layout, patterns, is_resident, is_sparse })
     }
 
     /// What it runs on.
@@ -163,7 +169,8 @@ impl<M: Machine> Plan<M> {
     /// The kernels.
     fn variant(&self) -> Variant {
         let Layout { threads, is_curved, .. } = self.layout;
-        Variant { threads, is_resident: self.is_resident, is_curved }
+        let (is_resident, is_sparse) = (self.is_resident, self.is_sparse);
+        Variant { threads, is_resident, is_curved, is_sparse }
     }
 
     /// The shape of a launch over a batch.

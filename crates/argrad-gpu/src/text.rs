@@ -1,10 +1,11 @@
 //! The text of the kernels, as one.
 
 /// The files of `kernels/`, each after those that it includes.
-const FILES: [&str; 27] = [
+const FILES: [&str; 28] = [
     include_str!("../kernels/block.h"),
     include_str!("../kernels/arguments.h"),
     include_str!("../kernels/problem.h"),
+    include_str!("../kernels/rows.h"),
     include_str!("../kernels/products.h"),
     include_str!("../kernels/cholesky.h"),
     include_str!("../kernels/three_dimensional.h"),

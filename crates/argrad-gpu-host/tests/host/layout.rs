@@ -10,7 +10,7 @@ const SIZES: [(usize, usize); 9] =
 fn lengths_and_arguments_are_those_of_the_kernels() {
     let curved = [CurvedSizes::default(), CurvedSizes { cones: 2, basis_len: 13, data_len: 40 }];
     for ((n, m), curved) in SIZES.into_iter().flat_map(|size| curved.map(|curved| (size, curved))) {
-        let (own, kernels) = (Layout::new(n, m, curved), Lengths::new(n, m, curved));
+        let (own, kernels) = (Layout::new(n, m, 7 * n, curved), Lengths::new(n, m, 7 * n, curved));
         let place = format!("n = {n}, m = {m}, {curved:?}");
         assert_eq!(own.resident_len, kernels.resident, "resident, {place}");
         assert_eq!(own.spare_len, kernels.spare, "spare, {place}");
