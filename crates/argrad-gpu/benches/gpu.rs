@@ -1,12 +1,12 @@
-//! Batches of dense quadratic programs on a card: milliseconds of each kernel, of a call with its
-//! copies, and of the CPU engine, and programs a second. `cargo bench -p argrad-gpu --features cuda
-//! -- --sizes 10,100 --batches 128,4096 --no-cpu`.
+//! Batches of dense quadratic programs, and of programs over curved cones, on a card: milliseconds
+//! of each kernel, of a call with its copies, and of the CPU engine, and programs a second. `cargo
+//! bench -p argrad-gpu --features cuda -- --sizes 10,100 --batches 128,4096 --no-cpu`.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use argrad_conformance::ProgramBatch;
-use argrad_conformance::generators::{self, Size, normal_vector};
+use argrad_conformance::generators::{self, Penalty, Size, normal_vector};
 use argrad_gpu::cuda::Card;
 use argrad_gpu::{Entry, Error, Solver};
 use argrad_solver::{Cotangent, Differentiation, OnFailure, Settings};
@@ -156,4 +156,25 @@ fn main() {
         }
     }
     row(&card, "sudoku", &generators::sudoku_layer(150, 1), options.has_cpu);
+    for (name, drawn) in curved() {
+        for &count in &options.batches {
+            let numbers = drawn.structure.a().nnz() + drawn.structure.p().nnz();
+            if count * numbers * 3 <= MOST_NUMBERS {
+                row(&card, name, &repeated(&drawn, count), options.has_cpu);
+            }
+        }
+    }
+}
+
+/// Programs over curved cones, of the sizes that the CPU engine is raced with.
+fn curved() -> Vec<(&'static str, ProgramBatch)> {
+    vec![
+        ("portfolio, 50 assets", generators::portfolio(50, 5, DRAWN, 1)),
+        (
+            "logistic, 50 samples, 10 features",
+            generators::logistic_regression(50, 10, Penalty::Ridge(0.1), DRAWN, 1),
+        ),
+        ("softmax of 20", generators::entropy_softmax(20, DRAWN, 1).batch),
+        ("nearest semidefinite matrix, 6 x 6", generators::psd_projection(6, DRAWN, 1)),
+    ]
 }

@@ -1,12 +1,12 @@
-// Eigenvalues and eigenvectors of a small symmetric matrix by Jacobi rotations. The pairs of a round
-// of a tournament are disjoint, so that the block makes the rotations of a round at once (Brent and
-// Luk, 1985). CPU counterpart: argrad-solver/src/linalg/dense/symmetric_eigen.rs.
+// Eigenvalues and eigenvectors of a small symmetric matrix by Jacobi rotations. The pairs of a
+// round of a tournament are disjoint, so that the block makes the rotations of a round at once
+// (Brent and Luk, 1985). CPU counterpart: argrad-solver/src/linalg/dense/symmetric_eigen.rs.
 #pragma once
 #include "problem.h"
 
 #define MOST_SWEEPS 30
-// Of two diagonal entries: the share of their geometric mean, and of the largest of all, below which
-// an entry is negligible.
+// Of two diagonal entries: the share of their geometric mean, and of the largest of all, below
+// which an entry is negligible.
 #define NEGLIGIBLE_SHARE 1.1102230246251565e-16
 #define VANISHING_SHARE 1e-20
 
@@ -82,9 +82,9 @@ DEVICE void rotate_pairs(double* a, double* u, int n, int round, const double* r
     SYNC();
 }
 
-// The matrix `a` of n columns becomes diagonal: its eigenvalues; `u`, where it is not null, gets the
-// eigenvectors as its rows, of n numbers each. `rotations` has n + 1 numbers. Where the matrix is
-// not finite, neither are the results.
+// The matrix `a` of n columns becomes diagonal: its eigenvalues; `u`, where it is not null, gets
+// the eigenvectors as its rows, of n numbers each. `rotations` has n + 1 numbers. Where the matrix
+// is not finite, neither are the results.
 LARGE void symmetric_eigen(const Problem& p, int n, double* a, double* u, double* rotations) {
     if (u != nullptr) {
         EACH(k, n * n) u[k] = k % (n + 1) == 0 ? 1.0 : 0.0;

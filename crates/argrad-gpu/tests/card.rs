@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use argrad_conformance::ProgramBatch;
-use argrad_conformance::generators::{self, Size, normal_vector};
+use argrad_conformance::generators::{self, ConePrograms, Objective, Penalty, Size, normal_vector};
 use argrad_gpu::cuda::Card;
 use argrad_gpu::{Error, Solver};
-use argrad_solver::{Cotangent, Differentiation, OnFailure, Settings, Slot, Tangent};
+use argrad_solver::{Cone, Cotangent, Differentiation, OnFailure, Settings, Slot, Tangent};
 
 /// A card, or `None` after a line that says why the test is skipped.
 fn card() -> Option<Arc<Card>> {
@@ -39,7 +39,31 @@ fn batches() -> Vec<(&'static str, ProgramBatch)> {
         ("total variation", generators::total_variation(12, 0.3, 100, 9)),
         ("no solution", generators::conflicting_inequalities(size(6, 8, 2, 100), 10)),
         ("unbounded", generators::unbounded(size(20, 30, 8, 100), 11)),
+        ("portfolio", generators::portfolio(20, 5, 100, 12)),
+        ("logistic", generators::logistic_regression(20, 5, Penalty::Ridge(0.1), 100, 13)),
+        ("softmax", generators::entropy_softmax(20, 100, 14).batch),
+        ("nearest semidefinite matrix", generators::psd_projection(6, 100, 15)),
+        ("all cones", all_cones().known_solution().batch),
+        ("all cones, no solution", all_cones().infeasible()),
+        ("all cones, unbounded", all_cones().unbounded()),
     ]
+}
+
+/// Programs over every cone, in which A has few entries.
+fn all_cones() -> ConePrograms {
+    use Cone::{Exponential, Nonnegative, Power, PsdTriangle, SecondOrder, Zero};
+    let cones = vec![
+        Zero(2),
+        Nonnegative(8),
+        SecondOrder(9),
+        Exponential,
+        PsdTriangle(3),
+        Power(0.7),
+        SecondOrder(3),
+        Nonnegative(8),
+    ];
+    let objective = Objective::Sparse { density: 0.05 };
+    ConePrograms { density: 0.08, objective, ..ConePrograms::dense(cones, 40, 100, 16) }
 }
 
 /// All that is said of a batch, as numbers: x, z, s, gradients of P, q, A, b, tangents.

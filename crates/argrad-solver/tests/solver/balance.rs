@@ -194,10 +194,8 @@ fn units_are_a_part_of_the_flat_tape() {
 #[test]
 fn what_is_left_of_zero_is_no_size() {
     let cones = vec![Cone::Exponential, Cone::Zero(1), Cone::Exponential, Cone::Exponential];
-    let programs = ConePrograms {
-        objective: Objective::Linear,
-        ..ConePrograms::dense(cones, 10, 200, 36)
-    };
+    let programs =
+        ConePrograms { objective: Objective::Linear, ..ConePrograms::dense(cones, 10, 200, 36) };
     let KnownSolution { batch, x, .. } = programs.known_solution();
     let batch = batch.select(&[155, 158, 183, 190]);
     let solution = solver(&batch).solve(&batch.values()).unwrap();
