@@ -72,6 +72,9 @@ struct SolveArguments {
     // x: n, z and s: m, report: REPORT_LEN, tape: tape_len numbers a sample; no tape where null.
     double *x, *z, *s, *report, *tape;
     long long tape_len;
+    // Points to start from, null for none; or, where they are given, that are the solutions.
+    const double *start_x, *start_z, *start_s;
+    int is_given;
 };
 
 // An adjoint or a tangent. CPU: derivative/adjoint.rs, derivative/tangent.rs.
@@ -118,6 +121,7 @@ enum ReportField {
     UNIQUE_X,
     UNIQUE_Z,
     CONVEXITY,
+    WARM_STARTED,
     REPORT_LEN,
 };
 

@@ -14,6 +14,8 @@
 // A certificate whose b'z is this many roundings of its terms does not rest on them.
 #define CERTAIN 16.0
 #define ROUNDS 4
+// Residual that accepts a warm start.
+#define WARM 1e-11
 // s and z of curved cones with a ratio from which on they get other units: when the interior point
 // hands over, and when the program is solved.
 #define APART_AT_HANDOVER 8.0
@@ -28,7 +30,7 @@ DEVICE double polished_to(int round) { return round == 0 ? 5e-12 : 1e-10; }
 
 // What became of the problem.
 struct Outcome {
-    bool is_pending, is_solved, is_factored, unique_x, unique_z, escaping;
+    bool is_pending, is_solved, is_factored, unique_x, unique_z, escaping, warm;
     int polish_steps, factorizations;
     double growth, best;
 };
@@ -186,9 +188,45 @@ LARGE void look_for_others(const Problem& p, const Settings& settings, Outcome& 
     if (o.is_solved) polish_again(p, settings, o, true);
 }
 
+// A point of the caller, scaled. The slack of a removed row is infinite; inside it is 0 x <= 1.
+LARGE void load_point(const Problem& p, const SolveArguments& of, long long sample) {
+    const double *x = of.start_x + sample * p.n, *z = of.start_z + sample * p.m;
+    const double* s = of.start_s + sample * p.m;
+    EACH(j, p.n) p.x[j] = x[j] / p.x_scale[j];
+    EACH(i, p.m) {
+        double scaled = s[i] * p.row_scale[i];
+        p.z[i] = z[i] * p.cost_scale() / p.row_scale[i];
+        p.s[i] = scaled >= INFINITE_NUMBER ? 1.0 : scaled;
+        p.v[i] = p.s[i] - p.z[i];
+    }
+    SYNC();
+}
+
+// Back to the units from before any balance.
+DEVICE void take_back_units(const Problem& p) {
+    Balance back = {1.0 / p.dual_unit(), 1.0 / p.primal_unit()};
+    SYNC();
+    if (!back.is_none()) change_units(p, back);
+}
+
+// Newton's method from the caller's point; where it does not reach a solution, it is as if nothing
+// had been tried.
+LARGE void warm_start(const Problem& p, const SolveArguments& of, Outcome& o, long long sample) {
+    const Settings& settings = of.settings;
+    load_point(p, of, sample);
+    balance(p, STRICT, APART_AT_HANDOVER);
+    double enough = settings.tolerance > STRICT ? MARGIN * settings.tolerance : 0.0;
+    Outcome untried = o;
+    polish_and_judge(p, settings, o, {WARM, enough, settings.max_polish_steps, false, false});
+    o.warm = o.is_solved;
+    if (o.warm) return;
+    o = untried;
+    take_back_units(p);
+}
+
 // The report of a sample.
 LARGE void write_report(const Problem& p, const Settings& settings, const Embedding& e,
-                        const Outcome& o, double* report) {
+                        const Outcome& o, bool of_interior_point, double* report) {
     Measure m = measure(p);
     double residual = m.residual();
     int weak = weakly_active(p, o.is_solved);
@@ -208,8 +246,9 @@ LARGE void write_report(const Problem& p, const Settings& settings, const Embedd
         report[STATUS] = status;
         report[ITERATIONS] = e.iterations;
         report[POLISH_STEPS] = o.polish_steps;
-        // One for the starting point.
-        report[FACTORIZATIONS] = o.factorizations + e.iterations + 1;
+        // One for the starting point of the interior point.
+        int started = e.iterations + (of_interior_point ? 1 : 0);
+        report[FACTORIZATIONS] = o.factorizations + started;
         report[OBJECTIVE] = m.objective;
         report[PRIMAL_RESIDUAL] = m.primal;
         report[DUAL_RESIDUAL] = m.dual;
@@ -220,6 +259,7 @@ LARGE void write_report(const Problem& p, const Settings& settings, const Embedd
         report[UNIQUE_X] = unique_x ? 1.0 : 0.0;
         report[UNIQUE_Z] = has_solution && o.unique_z ? 1.0 : 0.0;
         report[CONVEXITY] = 1.0;
+        report[WARM_STARTED] = o.warm ? 1.0 : 0.0;
     }
 }
 
@@ -273,12 +313,25 @@ DEVICE void solve_sample(const SolveArguments& of, const Problem& p, long long s
     Outcome o = {};
     o.is_pending = o.unique_x = o.unique_z = true;
     o.best = INFINITE_NUMBER;
-    Embedding e = start(p);
-    solve_pending(p, of.settings, e, o);
+    Embedding e = new_embedding();
+    if (of.is_given) {
+        load_point(p, of, sample);
+        balance(p, STRICT, APART_AT_HANDOVER);
+        o.is_pending = false;
+        // No polish has estimated it: to be looked at.
+        o.growth = INFINITE_NUMBER;
+    } else if (of.start_x != nullptr) {
+        warm_start(p, of, o, sample);
+    }
+    bool of_interior_point = o.is_pending;
+    if (of_interior_point) {
+        e = start(p);
+        solve_pending(p, of.settings, e, o);
+    }
     regain_digits(p, of.settings, o);
     if (!o.is_solved) factor_at_point(p, false);
     look_for_others(p, of.settings, o);
-    write_report(p, of.settings, e, o, report);
+    write_report(p, of.settings, e, o, of_interior_point, report);
     write_point(p, of, sample);
     if (of.tape != nullptr) write_tape(p, of.tape + sample * of.tape_len);
     SYNC();

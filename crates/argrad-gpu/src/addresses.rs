@@ -39,6 +39,19 @@ pub struct PointAddresses {
     pub s: u64,
 }
 
+/// Where a solve begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// From scratch.
+    #[default]
+    Cold,
+    /// At these points, as far as Newton's method from there reaches a proven residual; else from
+    /// scratch.
+    From(PointAddresses),
+    /// Nowhere: these points are the solutions.
+    At(PointAddresses),
+}
+
 /// A solved batch, or one that is to be solved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchAddresses {

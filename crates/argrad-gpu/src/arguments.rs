@@ -111,6 +111,10 @@ pub struct SolveArguments {
     pub report: u64,
     pub tape: u64,
     pub tape_len: i64,
+    pub start_x: u64,
+    pub start_z: u64,
+    pub start_s: u64,
+    pub is_given: i32,
 }
 
 /// Of [`crate::Entry::Adjoint`] and [`crate::Entry::Tangent`].

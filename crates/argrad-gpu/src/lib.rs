@@ -46,7 +46,7 @@ mod solver;
 pub mod cuda;
 
 pub use addresses::{
-    AdjointAddresses, BatchAddresses, Lengths, Place, PointAddresses, TangentAddresses,
+    AdjointAddresses, BatchAddresses, Lengths, Place, PointAddresses, Start, TangentAddresses,
 };
 pub use arguments::{
     Arguments, DerivativeArguments, GradientArguments, ListsArguments, MemoryArguments,

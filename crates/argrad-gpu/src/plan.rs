@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argrad_solver::{Report, Settings, Structure};
 
 use crate::addresses::{
-    AdjointAddresses, BatchAddresses, Lengths, Place, PointAddresses, TangentAddresses,
+    AdjointAddresses, BatchAddresses, Lengths, Place, PointAddresses, Start, TangentAddresses,
 };
 use crate::arguments::{
     Arguments, DerivativeArguments, GradientArguments, MemoryArguments, SettingsArguments,
@@ -254,6 +254,29 @@ impl<M: Machine> Plan<M> {
         of: &BatchAddresses,
         scratch: u64,
     ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { self.solve_from(stream, of, Start::Cold, scratch) }
+    }
+
+    /// [`Self::solve`] from points that are known.
+    ///
+    /// # Errors
+    /// Those of [`Self::solve`].
+    ///
+    /// # Safety
+    /// That of [`Self::solve`].
+    pub unsafe fn solve_from(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        start: Start,
+        scratch: u64,
+    ) -> Result<(), Error> {
+        let (from, is_given) = match start {
+            Start::Cold => (PointAddresses::default(), false),
+            Start::From(point) => (point, false),
+            Start::At(point) => (point, true),
+        };
         let batch = count(of.batch)?;
         let mut structure = self.patterns.arguments();
         let matrices = if of.values[0].is_shared() { batch.min(1) } else { batch };
@@ -273,6 +296,10 @@ impl<M: Machine> Plan<M> {
             report: of.report,
             tape: of.tape,
             tape_len: self.layout.tape_len as i64,
+            start_x: from.x,
+            start_z: from.z,
+            start_s: from.s,
+            is_given: i32::from(is_given),
         };
         // SAFETY: the caller's.
         unsafe { self.machine.launch(stream, launch, &Arguments::Solve(arguments)) }

@@ -5,7 +5,7 @@ use argrad_solver::{Report, Status};
 use crate::error::Error;
 
 /// Numbers of a report, in the order of `ReportField` in `kernels/arguments.h`.
-pub(crate) const REPORT_LEN: usize = 14;
+pub(crate) const REPORT_LEN: usize = 15;
 /// Numbers that say how a linear solve went.
 pub(crate) const LINEAR_LEN: usize = 2;
 /// Number of the status of a P that is not positive semidefinite, and its field.
@@ -52,6 +52,7 @@ fn report(fields: &[f64]) -> Report {
     report.condition = fields[10];
     report.unique_x = fields[11] > 0.0;
     report.unique_z = fields[12] > 0.0;
+    report.warm_started = fields[14] > 0.0;
     report
 }
 

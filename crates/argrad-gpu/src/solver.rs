@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::tape::Tape;
-use crate::transfer::DeviceBatch;
+use crate::transfer::{DeviceBatch, Origin};
 
 /// Solves batches of quadratic programs of one structure on a machine.
 pub struct Solver<M: Machine> {
@@ -47,7 +47,16 @@ impl<M: Machine> Solver<M> {
     /// Malformed values; a P that is not positive semidefinite; [`Error::Memory`];
     /// [`Error::Device`].
     pub fn solve(&self, values: &Values<'_>) -> Result<Solution, Error> {
-        DeviceBatch::solve(&self.plan, values, false)?.download(&self.plan)
+        DeviceBatch::solve(&self.plan, values, Origin::Cold, false)?.download(&self.plan)
+    }
+
+    /// Solves a batch, each sample from its point in `start` where the Newton steps from there
+    /// reach a proven residual, from scratch otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::solve`]; also when `start` is not a solution of the same shape.
+    pub fn solve_from(&self, values: &Values<'_>, start: &Solution) -> Result<Solution, Error> {
+        DeviceBatch::solve(&self.plan, values, Origin::From(start), false)?.download(&self.plan)
     }
 
     /// Solves a batch, and keeps on the machine what its derivatives need.
@@ -55,7 +64,40 @@ impl<M: Machine> Solver<M> {
     /// # Errors
     /// As [`Self::solve`].
     pub fn forward(&self, values: &Values<'_>) -> Result<(Solution, Tape<M>), Error> {
-        let solved = DeviceBatch::solve(&self.plan, values, true)?;
+        self.record(values, Origin::Cold)
+    }
+
+    /// [`Self::solve_from`], and what derivatives of the solutions need.
+    ///
+    /// # Errors
+    /// As [`Self::solve_from`].
+    pub fn forward_from(
+        &self,
+        values: &Values<'_>,
+        start: &Solution,
+    ) -> Result<(Solution, Tape<M>), Error> {
+        self.record(values, Origin::From(start))
+    }
+
+    /// A tape at solutions found elsewhere: nothing is solved, but `point` is measured, and
+    /// reported as solved where its residual is below the tolerance of the settings.
+    ///
+    /// # Errors
+    /// As [`Self::solve_from`].
+    pub fn tape_at(
+        &self,
+        values: &Values<'_>,
+        point: &Solution,
+    ) -> Result<(Solution, Tape<M>), Error> {
+        self.record(values, Origin::At(point))
+    }
+
+    fn record(
+        &self,
+        values: &Values<'_>,
+        origin: Origin<'_>,
+    ) -> Result<(Solution, Tape<M>), Error> {
+        let solved = DeviceBatch::solve(&self.plan, values, origin, true)?;
         let solution = solved.download(&self.plan)?;
         let tape = Tape::new(Arc::clone(&self.plan), solved, solution.reports.clone());
         Ok((solution, tape))

@@ -1,11 +1,57 @@
 //! Batches that come from the host: their numbers on the machine, and back.
 
-use argrad_solver::{Slot, Solution, Values};
+use argrad_solver::{Error as SolverError, Slot, Solution, Values};
 
-use crate::addresses::{BatchAddresses, Place, PointAddresses};
+use crate::addresses::{BatchAddresses, Lengths, Place, PointAddresses, Start};
 use crate::error::Error;
 use crate::machine::{Entry, Machine, Stream};
 use crate::plan::Plan;
+
+/// Where solutions come from, as [`Start`] says of addresses.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    Cold,
+    From(&'a Solution),
+    At(&'a Solution),
+}
+
+impl Origin<'_> {
+    /// Refuses points of another shape.
+    fn check(self, batch: usize, lengths: Lengths) -> Result<(), Error> {
+        let (Self::From(point) | Self::At(point)) = self else { return Ok(()) };
+        for (argument, numbers, len) in [
+            ("start.x", &point.x, lengths.x),
+            ("start.z", &point.z, lengths.z),
+            ("start.s", &point.s, lengths.z),
+        ] {
+            let (expected, found) = (batch * len, numbers.len());
+            if expected != found {
+                let meaning = format!("a solution of a batch of {batch} with this structure");
+                return Err(SolverError::Length { argument, expected, found, meaning }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that its points take.
+    fn bytes(self) -> u64 {
+        let (Self::From(point) | Self::At(point)) = self else { return 0 };
+        let numbers = point.x.len() + point.z.len() + point.s.len();
+        (numbers * size_of::<f64>()) as u64
+    }
+
+    fn upload<M: Machine>(self, machine: &M) -> Result<(Vec<M::Memory>, Start), Error> {
+        let (Self::From(point) | Self::At(point)) = self else {
+            return Ok((Vec::new(), Start::Cold));
+        };
+        let parts = [&point.x, &point.z, &point.s].map(|numbers| machine.upload(numbers));
+        let memory = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let address = |k: usize| machine.address(&memory[k]);
+        let start = PointAddresses { x: address(0), z: address(1), s: address(2) };
+        let start = if matches!(self, Self::At(_)) { Start::At(start) } else { Start::From(start) };
+        Ok((memory, start))
+    }
+}
 
 /// A solved batch in memory of the machine that lives as long as this.
 pub(crate) struct DeviceBatch<M: Machine> {
@@ -23,11 +69,14 @@ impl<M: Machine> DeviceBatch<M> {
     pub(crate) fn solve(
         plan: &Plan<M>,
         values: &Values<'_>,
+        origin: Origin<'_>,
         has_tape: bool,
     ) -> Result<Self, Error> {
         values.check(plan.structure())?;
         let (machine, batch, lengths) = (plan.machine(), values.batch, plan.lengths());
-        plan.check_memory(batch, has_tape, machine.limits()?.free_bytes)?;
+        origin.check(batch, lengths)?;
+        let free = machine.limits()?.free_bytes;
+        plan.check_memory(batch, has_tape, free.saturating_sub(origin.bytes()))?;
         let slots = [values.p, values.q, values.a, values.b];
         let [p, q, a, b] = slots.map(|slot| machine.upload(slot.as_slice()));
         let memory = [p?, q?, a?, b?];
@@ -47,9 +96,11 @@ impl<M: Machine> DeviceBatch<M> {
             tape: tape.as_ref().map_or(0, |tape| machine.address(tape)),
         };
         let scratch = machine.zeros(plan.scratch_len(Entry::Solve, batch)?)?;
-        // SAFETY: all memory is of this machine and as long as the plan says. The scratch lives
-        // until the stream on which it was taken is done with it, the rest as long as this.
-        unsafe { plan.solve(Stream::Own, &addresses, machine.address(&scratch))? };
+        let (_start, start) = origin.upload(machine)?;
+        // SAFETY: all memory is of this machine and as long as the plan says. The scratch and the
+        // start live until the stream on which they were taken is done with them, the rest as long
+        // as this.
+        unsafe { plan.solve_from(Stream::Own, &addresses, start, machine.address(&scratch))? };
         Ok(Self { _values: memory, x, z, s, report, _tape: tape, addresses })
     }
 

@@ -22,6 +22,6 @@ fn lengths_and_arguments_are_those_of_the_kernels() {
             size_of::<GradientArguments>(),
         ];
         assert_eq!(arguments, kernels.arguments);
-        assert_eq!(kernels.report, 14);
+        assert_eq!(kernels.report, 15);
     }
 }

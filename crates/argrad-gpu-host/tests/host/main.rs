@@ -12,3 +12,4 @@ mod removed_rows;
 mod threads;
 mod three_dimensional;
 mod unsolvable;
+mod warm;
