@@ -21,7 +21,7 @@ fn main() {
     for order in ["0", "1", "2"] {
         let mut build = builder(kernels, sanitizers.as_deref());
         build.file("src/launch.cpp").define("HOST_ORDER", order);
-        for name in ["solve", "adjoint", "tangent", "gradient", "launch", "lengths"] {
+        for name in ["solve", "adjoint", "tangent", "gradient", "smooth", "launch", "lengths"] {
             let own = format!("argrad_{name}_{order}");
             build.define(&format!("argrad_{name}"), own.as_str());
         }

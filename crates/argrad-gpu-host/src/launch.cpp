@@ -29,6 +29,7 @@ extern "C" void argrad_launch(int entry, const void* arguments, double* shared) 
     if (entry == 1) run<DerivativeArguments>(argrad_adjoint, arguments, shared);
     if (entry == 2) run<DerivativeArguments>(argrad_tangent, arguments, shared);
     if (entry == 3) run<GradientArguments>(argrad_gradient, arguments, shared);
+    if (entry == 4) run<SmoothArguments>(argrad_smooth, arguments, shared);
 }
 
 // Lengths that the kernels take for programs of this size, with so many curved cones, numbers of

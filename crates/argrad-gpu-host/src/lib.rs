@@ -178,6 +178,7 @@ impl Machine for Host {
             Arguments::Solve(given) => ptr::from_ref(given).cast(),
             Arguments::Adjoint(given) | Arguments::Tangent(given) => ptr::from_ref(given).cast(),
             Arguments::Gradient(given) => ptr::from_ref(given).cast(),
+            Arguments::Smooth(given) => ptr::from_ref(given).cast(),
         };
         // SAFETY: the caller's; the structs are those of the kernels.
         unsafe { block(number, given, shared.as_mut_ptr()) };

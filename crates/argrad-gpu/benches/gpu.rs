@@ -78,7 +78,7 @@ fn on_card(card: &Arc<Card>, batch: &ProgramBatch, of_x: &[f64]) -> Result<Times
         for (entry, ms) in card.take_timings()? {
             let kernel = match entry {
                 Entry::Solve => &mut times.solve,
-                Entry::Adjoint | Entry::Tangent => &mut times.adjoint,
+                Entry::Adjoint | Entry::Tangent | Entry::Smooth => &mut times.adjoint,
                 Entry::Gradient => &mut times.gradient,
             };
             *kernel += f64::from(ms);

@@ -24,7 +24,13 @@ CARDS = {
     "sm_90": (65536, 2048, 32, 233472, 232448),
     "sm_100": (65536, 2048, 32, 233472, 232448),
 }
-ENTRIES = ["argrad_solve", "argrad_adjoint", "argrad_tangent", "argrad_gradient"]
+ENTRIES = [
+    "argrad_solve",
+    "argrad_adjoint",
+    "argrad_tangent",
+    "argrad_gradient",
+    "argrad_smooth",
+]
 # Kinds of programs, and what their kernels know when they are compiled.
 KINDS = {
     "dense": ["-DCURVED=0", "-DSPARSE=0"],
@@ -128,7 +134,7 @@ def blocks_by_registers(card: str, threads: int, used: int) -> int:
 def layout(n: int, m: int) -> tuple[int, int]:
     """Threads of a block and bytes of its shared memory: as in `src/layout.rs`."""
     matrices = ((n + 1) | 1) * n + (m | 1) * n + -(-n // 16) * 256
-    numbers = 144 + matrices + 8 * n + 15 * m + 2 * (n + 16) + 4 * (n + m)
+    numbers = 145 + matrices + 8 * n + 15 * m + 2 * (n + 16) + 4 * (n + m)
     largest = max(n, m)
     threads = 32 if largest <= 16 else 64 if largest <= 32 else 128 if largest <= 64 else 256
     return threads, 8 * numbers

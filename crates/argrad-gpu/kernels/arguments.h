@@ -95,6 +95,19 @@ struct DerivativeArguments {
     double* linear;
 };
 
+// From solutions to the points of the central path at mu. CPU: derivative/smoothed.rs.
+struct SmoothArguments {
+    Structure structure;
+    Values values;
+    Memory memory;
+    int batch;
+    const double *x, *z, *s, *report, *tape;
+    long long tape_len;
+    double mu;
+    // The points, tapes there, and whether each was reached: one, or zero.
+    double *out_x, *out_z, *out_tape, *reached;
+};
+
 // Gradients of P and A from adjoints: outer products, summed where shared. CPU:
 // derivative/gradient.rs.
 struct GradientArguments {

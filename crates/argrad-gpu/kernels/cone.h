@@ -81,6 +81,22 @@ DEVICE void turn_back_triple(const Cone& cone, const double* from, double* to) {
     }
 }
 
+// The part of an eigenvalue a of v that is s: its positive part, or s with s - mu / s = a, without
+// cancellation; s + z; and the derivative.
+struct Share {
+    double s, size, d;
+};
+
+DEVICE Share share_of(double a, double mu) {
+    if (mu > 0.0) {
+        double root = sqrt(fma(a, a, 4.0 * mu)), large = 0.5 * (fabs(a) + root);
+        double s = a >= 0.0 ? large : mu / large;
+        return {s, root, s / root};
+    }
+    // Not a comparison that NaN fulfils: it stays.
+    return {a <= 0.0 ? 0.0 : a, fabs(a), a > 0.0 ? 1.0 : 0.0};
+}
+
 // Place of entry (i, j), i <= j, of a symmetric matrix in the vector of its cone, which has
 // off-diagonal entries times sqrt 2.
 DEVICE int place_of(int i, int j) { return j * (j + 1) / 2 + i; }

@@ -2,8 +2,7 @@
 // of the whole block, each other one that of a thread. CPU counterpart:
 // argrad-solver/src/cones/product.rs.
 #pragma once
-#include "exponential.h"
-#include "power.h"
+#include "central.h"
 #include "psd_triangle.h"
 #include "second_order.h"
 
@@ -138,14 +137,16 @@ LARGE double step_in_cones(const Problem& p, const double* s, const double* z, c
 
 // s = P(v), the bases and the eigenvalues of D.
 LARGE void project_cones(const Problem& p, const double* v, double* s, double* d) {
+    double mu = p.mu();
     EACH_SMALL_CONE(cone, p) {
         int row = cone.row;
         if (cone.kind == SECOND_ORDER) {
-            project_second_order(cone, v + row, s + row, d + row);
+            project_second_order(cone, v + row, mu, s + row, d + row);
             continue;
         }
         with_three_dimensional(cone, [&](auto of) {
             Projected found = of.project(triple_at(v + row));
+            if (mu > 0.0) found = project_on_path(of, triple_at(v + row), mu, found);
             write_triple(found.point, s + row);
             write_triple(found.spectrum.d, d + row);
             for (int k = 0; k < 3; k++) {
@@ -153,7 +154,7 @@ LARGE void project_cones(const Problem& p, const double* v, double* s, double* d
             }
         });
     }
-    EVERY_PSD_CONE(cone, p) project_psd(p, cone, v + cone.row, s + cone.row, d + cone.row);
+    EVERY_PSD_CONE(cone, p) project_psd(p, cone, v + cone.row, mu, s + cone.row, d + cone.row);
     SYNC();
 }
 
@@ -163,7 +164,7 @@ LARGE void write_newton_points(const Problem& p, const double* s, const double* 
     for (int c = 0; c < p.cones; c++) {
         Cone cone = cone_of(p, c);
         int row = cone.row;
-        if (cone.kind == SECOND_ORDER) {
+        if (cone.kind == SECOND_ORDER && p.mu() <= 0.0) {
             ONE newton_second_order(cone, p.inside + row, s + row, z + row, v + row);
         } else {
             EACH(k, cone.dim) v[row + k] = s[row + k] - z[row + k];

@@ -14,12 +14,14 @@
 
 // Reads back what the solve left: the scaled P and turned A, the derivative of the projection and
 // the factor.
-LARGE void read_tape(const Problem& p, const DerivativeArguments& of, long long sample) {
-    const double* tape = of.tape + sample * of.tape_len;
-    load(p, of.structure, of.values, sample);
+LARGE void read_tape(const Problem& p, const Structure& structure, const Values& values,
+                     const double* tape, long long sample) {
+    load(p, structure, values, sample);
     double cost_scale = tape[0];
-    ONE p.cost_scale() = cost_scale;
-    const double *x_scale = tape + 1, *pivot = x_scale + p.n, *row_scale = pivot + p.n;
+    ONE {
+        for (int k = 0; k < SCALARS; k++) p.scalars[k] = tape[k];
+    }
+    const double *x_scale = tape + SCALARS, *pivot = x_scale + p.n, *row_scale = pivot + p.n;
     const double *inside = row_scale + p.m, *weight = inside + p.m, *basis = weight + p.m;
     const double* factor = basis + p.basis_len;
     EACH(k, p.basis_len) p.basis[k] = basis[k];
@@ -44,7 +46,9 @@ LARGE void read_tape(const Problem& p, const DerivativeArguments& of, long long 
 
 // Solves for the first right-hand side. A solution that is not unique is that of least norm.
 LARGE void solve_derivative(const Problem& p, const double* report, double* linear) {
-    bool is_singular = report[UNIQUE_X] == 0.0 || report[UNIQUE_Z] == 0.0;
+    bool is_unique = report[UNIQUE_X] != 0.0 && report[UNIQUE_Z] != 0.0;
+    // A point of the central path is unique.
+    bool is_singular = !is_unique && !(p.mu() > 0.0);
     auto is_left = [](Accuracy a) { return a.residual > UNREFINED && a.backward > INCONSISTENT; };
     Accuracy found = solve_projection_system(p, is_singular, p.rhs, p.solution);
     if (is_left(found) && is_singular) {
@@ -79,7 +83,7 @@ DEVICE void write_nothing(const Problem& p, const DerivativeArguments& of, long 
 DEVICE void adjoint_of_sample(const DerivativeArguments& of, const Problem& p, long long sample) {
     const double* report = of.report + sample * REPORT_LEN;
     if (!is_solved(report)) return write_nothing(p, of, sample);
-    read_tape(p, of, sample);
+    read_tape(p, of.structure, of.values, of.tape + sample * of.tape_len, sample);
     // The cotangent in the units of the scaled program; that of the slack goes through b - Ax. The
     // slack of a removed row is constant.
     double* through_s = p.ds;
@@ -148,7 +152,7 @@ DEVICE void tangent_of_sample(const DerivativeArguments& of, const Problem& p, l
     const double* report = of.report + sample * REPORT_LEN;
     if (!is_solved(report)) return write_nothing(p, of, sample);
     write_change(p, of, sample);
-    read_tape(p, of, sample);
+    read_tape(p, of.structure, of.values, of.tape + sample * of.tape_len, sample);
     EACH(k, p.n + p.m) {
         if (k < p.n) {
             p.rhs[k] *= p.cost_scale() * p.x_scale[k];

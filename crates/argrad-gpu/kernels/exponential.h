@@ -273,9 +273,14 @@ struct Exponential {
         return u < 0.0 && w > 0.0 && psi_of(-u, z.at[1], log(w / -u)) > 0.0;
     }
 
-    MEMBER ExponentialPoint local(Triple z) const {
+    MEMBER ExponentialPoint local(Triple z) const { return local_with(z, 0.0, 0.0); }
+
+    // The same where the second component of s = -mu grad f*, mu / psi, is known, unless that is
+    // small; both have the rounding error of v.
+    MEMBER ExponentialPoint local_with(Triple z, double s, double mu) const {
         double minus_u = -z.at[0], w = z.at[2], log_ratio = log(w / minus_u);
-        double by_psi = 1.0 / psi_of(minus_u, z.at[1], log_ratio);
+        double psi = psi_of(minus_u, z.at[1], log_ratio);
+        double by_psi = 1.0 / (mu > 0.0 && s > psi ? mu / s : psi);
         double by_u = 1.0 / minus_u, by_w = 1.0 / w;
         return {{{-log_ratio, 1.0, minus_u * by_w}}, minus_u * by_psi, by_psi, by_u, by_w};
     }

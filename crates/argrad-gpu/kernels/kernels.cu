@@ -1,7 +1,7 @@
 // The entry points. A launch has as many blocks as the card runs at once; each fetches one problem
 // after the other. The host launches the same text, one block after the other.
-#include "derivative.h"
 #include "gradient.h"
+#include "smooth.h"
 
 // Every problem that this block gets, by its sample.
 #define PROBLEMS(sample, p, of)                                               \
@@ -37,6 +37,13 @@ KERNEL argrad_tangent(ARGUMENTS(DerivativeArguments)) {
     SHARED(shared);
     const Problem& p = new_problem(of.structure, of.memory, shared, BLOCK);
     PROBLEMS(sample, p, of) tangent_of_sample(of, p, sample);
+}
+
+// From solutions to points of the central path.
+KERNEL argrad_smooth(ARGUMENTS(SmoothArguments)) {
+    SHARED(shared);
+    const Problem& p = new_problem(of.structure, of.memory, shared, BLOCK);
+    PROBLEMS(sample, p, of) smooth_sample(of, p, sample);
 }
 
 // From adjoints to gradients.

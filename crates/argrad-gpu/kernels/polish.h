@@ -50,9 +50,10 @@ struct Polished {
 // s = P(v), into any array, and the derivative of the projection.
 DEVICE void project_to(const Problem& p, double* s) {
     EACH(i, p.m) {
-        bool inside = p.is_inequality(i) && p.v[i] > 0.0;
-        p.inside[i] = inside ? 1.0 : 0.0;
-        s[i] = inside ? p.v[i] : 0.0;
+        Share share = {0.0, 0.0, 0.0};
+        if (p.is_inequality(i)) share = share_of(p.v[i], p.mu());
+        p.inside[i] = share.d;
+        s[i] = share.s;
     }
     SYNC();
     if (CURVED && p.cones > 0) project_cones(p, p.v, s, p.inside);
@@ -61,7 +62,11 @@ DEVICE void project_to(const Problem& p, double* s) {
 // s, z and the derivative of the projection, from v.
 LARGE void project(const Problem& p) {
     project_to(p, p.s);
-    EACH(i, p.m) p.z[i] = p.s[i] - p.v[i];
+    EACH(i, p.m) {
+        // A small z of the central path has digits that the difference has not.
+        bool small = p.mu() > 0.0 && p.is_inequality(i) && p.v[i] > 0.0;
+        p.z[i] = small ? p.mu() / p.s[i] : p.s[i] - p.v[i];
+    }
     SYNC();
 }
 
@@ -135,7 +140,8 @@ DEVICE double newton_step(const Problem& p) {
         // The step made s or z zero in each row.
         newton_s[i] = p.b[i] - p.ax[i];
         if (p.row_kind[i] != TOGETHER) {
-            p.v[i] = p.inside[i] > 0.0 ? newton_s[i] : -newton_z[i];
+            double on_face = p.inside[i] > 0.0 ? newton_s[i] : -newton_z[i];
+            p.v[i] = p.mu() > 0.0 ? newton_s[i] - newton_z[i] : on_face;
         }
     }
     if (CURVED && p.cones > 0) {
@@ -178,7 +184,7 @@ DEVICE void look_for_escape(const Newton& newton, Polished& out, double size) {
 
 // Whether the problem is solved or hopeless at a residual of `size` after `step` steps.
 DEVICE void check_polish(Newton& newton, Polished& out, const Target& target, int step, double size,
-                         bool stale, bool is_polyhedral) {
+                         bool stale, bool is_polyhedral, bool is_smooth) {
     if (stale) out.factorizations++;
     if (step == 0) {
         newton.first = newton.previous = size;
@@ -192,14 +198,44 @@ DEVICE void check_polish(Newton& newton, Polished& out, const Target& target, in
     bool fine = size <= ROUNDING || (stalled && (small || newton.is_slow) && size <= FINE) ||
                 (stalled && newton.is_slow && newton.previous <= size);
     if (stalled && size < NEAR && !small) newton.is_slow = true;
-    out.is_solved = (!stale && fine && size <= target.residual) || size < target.enough;
+    bool settled = is_smooth || !stale;
+    out.is_solved = (settled && fine && size <= target.residual) || size < target.enough;
     newton.is_live = !out.is_solved && !is_nan(size);
     if (step >= PATIENCE) {
         newton.is_live = newton.is_live && size < newton.first;
-    } else if (step + 1 == PATIENCE && is_polyhedral) {
+    } else if (step + 1 == PATIENCE && is_polyhedral && !is_smooth) {
         newton.is_live = newton.is_live && size < HOPELESS;
     }
     if (newton.is_live) newton.previous = size;
+}
+
+// Most halvings of a step towards a smooth point.
+#define HALVINGS 40
+
+// Keeps where a step begins.
+DEVICE void keep_step(const Problem& p) {
+    EACH(j, p.n) p.kept_x[j] = p.x[j];
+    EACH(i, p.m) p.kept_v[i] = p.v[i];
+    SYNC();
+}
+
+// Halves a step that made the residual larger. Smooth systems need no more than that; kinked ones
+// must be free to cross kinks.
+LARGE void halve_step(const Problem& p, double previous, double enough) {
+    double *step_v = p.rz, length = 1.0;
+    EACH(i, p.m) step_v[i] = p.v[i] - p.kept_v[i];
+    UNROLL(1)
+    for (int halving = 0; halving < HALVINGS; halving++) {
+        double size = newton_residual(p);
+        if (!(previous > enough) || size < previous) return;
+        length *= 0.5;
+        SYNC();
+        EACH(j, p.n) p.x[j] = fma(length, p.solution[j], p.kept_x[j]);
+        EACH(i, p.m) p.v[i] = fma(length, step_v[i], p.kept_v[i]);
+        SYNC();
+        project(p);
+        multiply(p, p.given_rows(), p.x, p.z);
+    }
 }
 
 // Solves by the point that is kept.
@@ -217,7 +253,7 @@ LARGE Polished polish(const Problem& p, const Target& target) {
     Polished out = {};
     Newton newton = {INFINITE_NUMBER, INFINITE_NUMBER, INFINITE_NUMBER, 0.0, target.is_close,
                      false,           true};
-    bool is_polyhedral = !CURVED || p.cones == 0;
+    bool is_polyhedral = !CURVED || p.cones == 0, is_smooth = p.mu() > 0.0;
     EACH(k, p.n + p.m) p.rhs[p.n + p.m + k] = pseudo_random(k);
     project(p);
     multiply(p, p.given_rows(), p.x, p.z);
@@ -226,7 +262,7 @@ LARGE Polished polish(const Problem& p, const Target& target) {
         Moved moved = {true, true};
         if (step > 0) moved = moved_since_factored(p);
         bool stale = moved.far;
-        check_polish(newton, out, target, step, size, stale, is_polyhedral);
+        check_polish(newton, out, target, step, size, stale, is_polyhedral, is_smooth);
         bool own = !stale || target.is_close;
         if (newton.is_live && target.is_last && own && size < newton.best) {
             newton.best = size;
@@ -241,7 +277,9 @@ LARGE Polished polish(const Problem& p, const Target& target) {
         }
         out.growth = newton_direction(p, newton.is_slow, newton.is_doubtful);
         out.steps++;
+        if (is_smooth) keep_step(p);
         newton.stride = newton_step(p);
+        if (is_smooth) halve_step(p, newton.previous, target.residual);
     }
     if (target.is_last && !out.is_solved && newton.best <= target.residual) {
         go_back(p, out, target);

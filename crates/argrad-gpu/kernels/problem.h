@@ -80,11 +80,13 @@ struct Problem {
     double *krylov, *best_x, *best_z, *best_s, *kept_x, *kept_v;
 
     // The scale of the objective; the largest entry of the scaled P; the units that were chosen for
-    // z and for x and s since, see balance.h.
+    // z and for x and s since, see balance.h; zero, or the parameter of the central path whose
+    // projection is meant.
     MEMBER double& cost_scale() const { return scalars[0]; }
     MEMBER double& p_size() const { return scalars[1]; }
     MEMBER double& dual_unit() const { return scalars[2]; }
     MEMBER double& primal_unit() const { return scalars[3]; }
+    MEMBER double& mu() const { return scalars[4]; }
     MEMBER bool is_inequality(int i) const { return row_kind[i] == INEQUALITY; }
     MEMBER Rows given_rows() const { return {a, a_at, a_ld}; }
     MEMBER Rows turned_rows() const {
@@ -151,7 +153,7 @@ DEVICE void place_spare(Problem& p, Cursor& cursor) {
 // Numbers that are in shared memory whatever the size: the problem itself, scalars, scratch. Rust:
 // `FIXED_LEN` in src/layout.rs.
 #define PROBLEM_LEN 92
-#define SCALARS 4
+#define SCALARS 5
 #define FIXED_LEN (PROBLEM_LEN + SCALARS + REDUCTION_SCRATCH)
 static_assert(sizeof(Problem) <= PROBLEM_LEN * sizeof(double), "a problem takes more");
 
@@ -219,6 +221,9 @@ LARGE void load(const Problem& p, const Structure& of, const Values& values, lon
         p.b[i] = p.is_inequality(i) && b[i] >= INFINITE_SIDE ? INFINITE_NUMBER : b[i];
         p.row_scale[i] = 1.0;
     }
-    ONE p.cost_scale() = p.dual_unit() = p.primal_unit() = 1.0;
+    ONE {
+        p.cost_scale() = p.dual_unit() = p.primal_unit() = 1.0;
+        p.mu() = 0.0;
+    }
     SYNC();
 }

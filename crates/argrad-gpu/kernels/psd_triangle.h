@@ -219,13 +219,14 @@ LARGE double step_psd(const Problem& p, const Cone& cone, const double* ds, cons
 }
 
 // s = P(v), the basis, the eigenvalues of D; those of v stay in the data.
-LARGE void project_psd(const Problem& p, const Cone& cone, const double* v, double* s, double* d) {
+LARGE void project_psd(const Problem& p, const Cone& cone, const double* v, double mu, double* s,
+                       double* d) {
     PsdData data = psd_data(cone);
     int side = cone.side;
     double *a = data.work[0], *u = cone.basis;
     unpack(side, v, a);
     symmetric_eigen(p, side, a, u, data.rotations);
-    bool inside = true, polar = true;
+    bool inside = mu <= 0.0, polar = mu <= 0.0;
     UNROLL(1)
     for (int k = 0; k < side; k++) {
         double value = a[k * (side + 1)];
@@ -240,15 +241,12 @@ LARGE void project_psd(const Problem& p, const Cone& cone, const double* v, doub
         double sum = 0.0;
         UNROLL(1)
         for (int c = 0; c < side; c++) {
-            double value = data.lambda[c];
-            // Not a comparison that NaN fulfils: it stays.
-            double positive = value <= 0.0 ? 0.0 : value;
+            double positive = share_of(data.lambda[c], mu).s;
             sum = fma(positive * u[c * side + i], u[c * side + j], sum);
         }
         s[at] = inside ? v[at] : i == j ? sum : sum / ROOT_HALF;
-        double first = data.lambda[i], second = data.lambda[j];
-        double of_s = larger(first, 0.0) + larger(second, 0.0);
-        double both = fabs(first) + fabs(second);
+        Share first = share_of(data.lambda[i], mu), second = share_of(data.lambda[j], mu);
+        double of_s = first.s + second.s, both = first.size + second.size;
         d[at] = both <= 0.0 ? 0.0 : of_s >= both ? 1.0 : of_s / both;
     }
     SYNC();

@@ -149,18 +149,17 @@ DEVICE double step_second_order(const Cone& cone, const double* s, const double*
 }
 
 // s = P(v), the basis and the eigenvalues of D.
-LARGE void project_second_order(const Cone& cone, const double* v, double* s, double* d) {
+LARGE void project_second_order(const Cone& cone, const double* v, double mu, double* s,
+                                double* d) {
     int n = cone.dim - 1;
     double t = v[0], norm = sqrt(dot(n, v + 1, v + 1));
     write_axis(cone, v + 1, norm);
     if (norm < 1e-140) norm = 0.0;
-    double plus = t + norm, minus = t - norm;
-    // Not a comparison that NaN fulfils: it stays.
-    double s_plus = plus <= 0.0 ? 0.0 : plus, s_minus = minus <= 0.0 ? 0.0 : minus;
-    double sum = fabs(plus) + fabs(minus);
-    double rest = sum <= 0.0 ? 0.0 : (s_plus + s_minus) / sum;
-    write_eigenvalues(cone, plus > 0.0 ? 1.0 : 0.0, minus > 0.0 ? 1.0 : 0.0, rest, d);
-    s[0] = minus > 0.0 ? t : 0.5 * (s_plus + s_minus);
+    Share plus = share_of(t + norm, mu), minus = share_of(t - norm, mu);
+    double sum = plus.size + minus.size;
+    double rest = sum <= 0.0 ? 0.0 : (plus.s + minus.s) / sum;
+    write_eigenvalues(cone, plus.d, minus.d, rest, d);
+    s[0] = mu <= 0.0 && minus.s > 0.0 ? t : 0.5 * (plus.s + minus.s);
     UNROLL(1)
     for (int k = 1; k <= n; k++) s[k] = rest * v[k];
 }

@@ -275,11 +275,13 @@ DEVICE void write_point(const Problem& p, const SolveArguments& of, long long sa
     }
 }
 
-// What the derivative needs later: scales, the derivative of the projection, weights and bases, the
-// factor as a packed triangle. Rust: `tape_len` in src/layout.rs.
+// What the derivative needs later: scalars and scales, the derivative of the projection, weights
+// and bases, the factor as a packed triangle. Rust: `tape_len` in src/layout.rs.
 DEVICE void write_tape(const Problem& p, double* tape) {
-    ONE tape[0] = p.cost_scale();
-    double *x_scale = tape + 1, *pivot = x_scale + p.n, *row_scale = pivot + p.n;
+    ONE {
+        for (int k = 0; k < SCALARS; k++) tape[k] = p.scalars[k];
+    }
+    double *x_scale = tape + SCALARS, *pivot = x_scale + p.n, *row_scale = pivot + p.n;
     double *inside = row_scale + p.m, *weight = inside + p.m, *basis = weight + p.m;
     double* factor = basis + p.basis_len;
     EACH(k, p.basis_len) basis[k] = p.basis[k];

@@ -95,6 +95,21 @@ pub struct TangentAddresses {
     pub scratch: u64,
 }
 
+/// Where points of the central path go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CentralAddresses {
+    /// The points; s is not needed.
+    pub x: u64,
+    /// Their multipliers.
+    pub z: u64,
+    /// Tapes there.
+    pub tape: u64,
+    /// A number for each sample: one where its point was reached, else zero.
+    pub reached: u64,
+    /// Scratch of [`crate::Entry::Smooth`].
+    pub scratch: u64,
+}
+
 /// So many numbers each of these has in one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lengths {

@@ -142,6 +142,28 @@ pub struct DerivativeArguments {
     pub linear: u64,
 }
 
+/// Of [`crate::Entry::Smooth`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "kernels/arguments.h says what the fields are")]
+pub struct SmoothArguments {
+    pub structure: StructureArguments,
+    pub values: ValuesArguments,
+    pub memory: MemoryArguments,
+    pub batch: i32,
+    pub x: u64,
+    pub z: u64,
+    pub s: u64,
+    pub report: u64,
+    pub tape: u64,
+    pub tape_len: i64,
+    pub mu: f64,
+    pub out_x: u64,
+    pub out_z: u64,
+    pub out_tape: u64,
+    pub reached: u64,
+}
+
 /// Of [`crate::Entry::Gradient`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -174,4 +196,6 @@ pub enum Arguments {
     Tangent(DerivativeArguments),
     /// Of [`crate::Entry::Gradient`].
     Gradient(GradientArguments),
+    /// Of [`crate::Entry::Smooth`].
+    Smooth(SmoothArguments),
 }

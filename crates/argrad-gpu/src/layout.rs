@@ -5,7 +5,9 @@ use crate::cones::CurvedSizes;
 
 /// Numbers of a block that are in shared memory whatever the size (`FIXED_LEN` of
 /// `kernels/problem.h`).
-const FIXED_LEN: usize = 144;
+const FIXED_LEN: usize = 145;
+/// Scalars of a problem (`SCALARS`), which a tape keeps.
+const SCALARS: usize = 5;
 /// Columns that are eliminated together (`PANEL`).
 const PANEL: usize = 16;
 /// Bytes of a number.
@@ -41,7 +43,7 @@ impl Layout {
         Self {
             resident_len: matrices + 8 * n + 15 * m + 2 * (n + PANEL) + 4 * (n + m) + of_cones,
             spare_len: 11 * (n + m) + 2 * n + 3 * m + vectors,
-            tape_len: 1 + 2 * n + 3 * m + curved.basis_len + n * (n + 1) / 2,
+            tape_len: SCALARS + 2 * n + 3 * m + curved.basis_len + n * (n + 1) / 2,
             is_curved: curved.cones > 0,
             threads: match n.max(m) {
                 0..=16 => 32,

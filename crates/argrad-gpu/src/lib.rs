@@ -46,11 +46,12 @@ mod solver;
 pub mod cuda;
 
 pub use addresses::{
-    AdjointAddresses, BatchAddresses, Lengths, Place, PointAddresses, Start, TangentAddresses,
+    AdjointAddresses, BatchAddresses, CentralAddresses, Lengths, Place, PointAddresses, Start,
+    TangentAddresses,
 };
 pub use arguments::{
     Arguments, DerivativeArguments, GradientArguments, ListsArguments, MemoryArguments,
-    SettingsArguments, SolveArguments, StructureArguments, ValuesArguments,
+    SettingsArguments, SmoothArguments, SolveArguments, StructureArguments, ValuesArguments,
 };
 pub use cones::CurvedSizes;
 pub use error::Error;

@@ -15,11 +15,14 @@ pub enum Entry {
     Tangent,
     /// From adjoints to gradients.
     Gradient,
+    /// From solutions to points of the central path.
+    Smooth,
 }
 
 impl Entry {
     /// All of them.
-    pub const ALL: [Entry; 4] = [Entry::Solve, Entry::Adjoint, Entry::Tangent, Entry::Gradient];
+    pub const ALL: [Entry; 5] =
+        [Entry::Solve, Entry::Adjoint, Entry::Tangent, Entry::Gradient, Entry::Smooth];
 
     /// Its name in `kernels/kernels.cu`.
     pub fn name(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Entry {
             Entry::Adjoint => "argrad_adjoint",
             Entry::Tangent => "argrad_tangent",
             Entry::Gradient => "argrad_gradient",
+            Entry::Smooth => "argrad_smooth",
         }
     }
 }
@@ -40,6 +44,7 @@ impl Arguments {
             Arguments::Adjoint(_) => Entry::Adjoint,
             Arguments::Tangent(_) => Entry::Tangent,
             Arguments::Gradient(_) => Entry::Gradient,
+            Arguments::Smooth(_) => Entry::Smooth,
         }
     }
 }

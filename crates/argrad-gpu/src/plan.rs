@@ -5,11 +5,12 @@ use std::sync::Arc;
 use argrad_solver::{Report, Settings, Structure};
 
 use crate::addresses::{
-    AdjointAddresses, BatchAddresses, Lengths, Place, PointAddresses, Start, TangentAddresses,
+    AdjointAddresses, BatchAddresses, CentralAddresses, Lengths, Place, PointAddresses, Start,
+    TangentAddresses,
 };
 use crate::arguments::{
     Arguments, DerivativeArguments, GradientArguments, MemoryArguments, SettingsArguments,
-    SolveArguments, ValuesArguments,
+    SmoothArguments, SolveArguments, ValuesArguments,
 };
 use crate::cones::Cones;
 use crate::error::Error;
@@ -303,6 +304,46 @@ impl<M: Machine> Plan<M> {
         };
         // SAFETY: the caller's.
         unsafe { self.machine.launch(stream, launch, &Arguments::Solve(arguments)) }
+    }
+
+    /// Queues the way from the solutions of a batch that was solved with a tape to the points of
+    /// the central path at `mu`. Derivatives at these are those of the batch with the points and
+    /// tapes that this writes in place of its own.
+    ///
+    /// # Errors
+    /// Those of [`Self::solve`].
+    ///
+    /// # Safety
+    /// That of [`Self::solve`].
+    pub unsafe fn smooth(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        mu: f64,
+        central: &CentralAddresses,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        let (launch, memory) =
+            unsafe { self.start(stream, Entry::Smooth, of.batch, central.scratch)? };
+        let arguments = SmoothArguments {
+            structure: self.patterns.arguments(),
+            values: self.values(of.values.map(Some)),
+            memory,
+            batch: count(of.batch)?,
+            x: of.point.x,
+            z: of.point.z,
+            s: of.point.s,
+            report: of.report,
+            tape: of.tape,
+            tape_len: self.layout.tape_len as i64,
+            mu,
+            out_x: central.x,
+            out_z: central.z,
+            out_tape: central.tape,
+            reached: central.reached,
+        };
+        // SAFETY: the caller's.
+        unsafe { self.machine.launch(stream, launch, &Arguments::Smooth(arguments)) }
     }
 
     /// Queues the gradients of a scalar with respect to the values of a batch that was solved with

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use argrad_solver::{
     Cotangent, Differentiation, Error as SolverError, Gradients, Method, Mode, OnFailure, Report,
-    SolutionTangent, Tangent,
+    SolutionTangent, Status, Tangent,
 };
 
-use crate::addresses::{AdjointAddresses, PointAddresses, TangentAddresses};
+use crate::addresses::{
+    AdjointAddresses, BatchAddresses, CentralAddresses, PointAddresses, TangentAddresses,
+};
 use crate::error::Error;
 use crate::machine::{Entry, Machine, Stream};
 use crate::plan::Plan;
@@ -18,6 +20,12 @@ pub struct Tape<M: Machine> {
     plan: Arc<Plan<M>>,
     solved: DeviceBatch<M>,
     reports: Vec<Report>,
+}
+
+/// Points of the central path, with their tapes, in memory that lives as long as this.
+struct CentralPoints<M: Machine> {
+    _memory: [M::Memory; 3],
+    addresses: CentralAddresses,
 }
 
 impl<M: Machine> Tape<M> {
@@ -50,7 +58,9 @@ impl<M: Machine> Tape<M> {
         let (plan, batch) = (&*self.plan, self.batch());
         cotangent.check(plan.structure(), batch)?;
         self.check(how)?;
-        let (machine, lengths, of) = (plan.machine(), plan.lengths(), &self.solved.addresses);
+        let (machine, lengths) = (plan.machine(), plan.lengths());
+        let central = self.central_points(how.mode)?;
+        let of = &self.point(central.as_ref());
         let (_x, x) = upload(machine, cotangent.x)?;
         let (_z, z) = upload(machine, cotangent.z)?;
         let (_s, s) = upload(machine, cotangent.s)?;
@@ -81,7 +91,7 @@ impl<M: Machine> Tape<M> {
         gradients.a = download(machine, &out[2], lens[2])?;
         gradients.b = download(machine, &out[3], lens[3])?;
         gradients.adjoint_residual = linear.residual;
-        gradients.accuracy = linear.accuracy;
+        gradients.accuracy = self.accuracy(linear.accuracy, how.mode);
         gradients.iterations = linear.iterations;
         gradients.unfinished = linear.unfinished;
         self.mark_failed_gradients(&mut gradients, how);
@@ -101,6 +111,8 @@ impl<M: Machine> Tape<M> {
         tangent.check(plan.structure(), batch)?;
         self.check(how)?;
         let (machine, lengths) = (plan.machine(), plan.lengths());
+        let central = self.central_points(how.mode)?;
+        let of = &self.point(central.as_ref());
         let (_p, p) = upload_slot(machine, tangent.p)?;
         let (_q, q) = upload_slot(machine, tangent.q)?;
         let (_a, a) = upload_slot(machine, tangent.a)?;
@@ -119,7 +131,7 @@ impl<M: Machine> Tape<M> {
         };
         // SAFETY: all memory is of this machine, as long as the plan says, and lives until the
         // downloads below, which wait for the kernel.
-        unsafe { plan.jvp(Stream::Own, &self.solved.addresses, &addresses)? };
+        unsafe { plan.jvp(Stream::Own, of, &addresses)? };
         let linear = download(machine, &linear, batch * lengths.linear)?;
         let linear = plan.linear_reports(&linear, &self.reports);
         let mut out = SolutionTangent::default();
@@ -127,7 +139,7 @@ impl<M: Machine> Tape<M> {
         out.z = download(machine, &z, batch * lengths.z)?;
         out.s = download(machine, &s, batch * lengths.z)?;
         out.residual = linear.residual;
-        out.accuracy = linear.accuracy;
+        out.accuracy = self.accuracy(linear.accuracy, how.mode);
         out.iterations = linear.iterations;
         out.unfinished = linear.unfinished;
         self.mark_failed_tangents(&mut out, how);
@@ -138,13 +150,58 @@ impl<M: Machine> Tape<M> {
         how.check(&self.reports)?;
         let unsupported =
             |argument, expected, found| Err(Error::Unsupported { argument, expected, found });
-        if how.mode != Mode::Exact {
-            return unsupported("mode", "Mode::Exact", format!("{:?}", how.mode));
+        if matches!(how.mode, Mode::Lpgd(_)) {
+            let expected = "Mode::Exact or Mode::Smoothed";
+            return unsupported("mode", expected, format!("{:?}", how.mode));
         }
         if how.method != Method::Direct {
             return unsupported("method", "Method::Direct", format!("{:?}", how.method));
         }
         Ok(())
+    }
+
+    /// The points of the central path that the mode differentiates, where it does.
+    fn central_points(&self, mode: Mode) -> Result<Option<CentralPoints<M>>, Error> {
+        let Mode::Smoothed(mu) = mode else { return Ok(None) };
+        let (plan, batch) = (&*self.plan, self.batch());
+        let (machine, lengths) = (plan.machine(), plan.lengths());
+        let [x, z, tape] =
+            [lengths.x, lengths.z, lengths.tape].map(|len| machine.zeros(batch * len));
+        let (x, z, tape, reached) = (x?, z?, tape?, machine.zeros(batch)?);
+        let scratch = machine.zeros(plan.scratch_len(Entry::Smooth, batch)?)?;
+        let addresses = CentralAddresses {
+            x: machine.address(&x),
+            z: machine.address(&z),
+            tape: machine.address(&tape),
+            reached: machine.address(&reached),
+            scratch: machine.address(&scratch),
+        };
+        // SAFETY: all memory is of this machine, as long as the plan says, and lives until the
+        // download below, which waits for the kernel.
+        unsafe { plan.smooth(Stream::Own, &self.solved.addresses, mu, &addresses)? };
+        let reached = download(machine, &reached, batch)?;
+        let is_lost = |&sample: &usize| reached[sample] == 0.0;
+        let failures: Vec<_> =
+            (0..batch).filter(is_lost).map(|i| (i, Status::NumericalTrouble)).collect();
+        if !failures.is_empty() {
+            return Err(SolverError::Unsolved { batch, failures }.into());
+        }
+        Ok(Some(CentralPoints { _memory: [x, z, tape], addresses }))
+    }
+
+    /// The estimates are of exact derivatives.
+    fn accuracy(&self, of_exact: Vec<f64>, mode: Mode) -> Vec<f64> {
+        if mode == Mode::Exact { of_exact } else { vec![f64::NAN; self.batch()] }
+    }
+
+    /// What is differentiated: the solutions, or points of the central path.
+    fn point(&self, central: Option<&CentralPoints<M>>) -> BatchAddresses {
+        let of = self.solved.addresses;
+        let Some(CentralPoints { addresses: CentralAddresses { x, z, tape, .. }, .. }) = central
+        else {
+            return of;
+        };
+        BatchAddresses { point: PointAddresses { x: *x, z: *z, ..of.point }, tape: *tape, ..of }
     }
 
     /// NaN in the per-sample gradients of samples without a solution, where `how` asks for it.

@@ -1,7 +1,7 @@
 //! The text of the kernels, as one.
 
 /// The files of `kernels/`, each after those that it includes.
-const FILES: [&str; 28] = [
+const FILES: [&str; 30] = [
     include_str!("../kernels/block.h"),
     include_str!("../kernels/arguments.h"),
     include_str!("../kernels/problem.h"),
@@ -15,6 +15,7 @@ const FILES: [&str; 28] = [
     include_str!("../kernels/least_norm.h"),
     include_str!("../kernels/exponential.h"),
     include_str!("../kernels/power.h"),
+    include_str!("../kernels/central.h"),
     include_str!("../kernels/symmetric_eigen.h"),
     include_str!("../kernels/psd_triangle.h"),
     include_str!("../kernels/second_order.h"),
@@ -28,6 +29,7 @@ const FILES: [&str; 28] = [
     include_str!("../kernels/uniqueness.h"),
     include_str!("../kernels/solve.h"),
     include_str!("../kernels/derivative.h"),
+    include_str!("../kernels/smooth.h"),
     include_str!("../kernels/gradient.h"),
     include_str!("../kernels/kernels.cu"),
 ];

@@ -9,6 +9,7 @@ use argrad_solver::Cone;
 use argrad_solver::Cone::{Exponential, Nonnegative, Power, PsdTriangle, SecondOrder, Zero};
 
 /// Programs of one structure.
+#[derive(Clone)]
 pub struct Family {
     pub name: &'static str,
     pub batch: ProgramBatch,

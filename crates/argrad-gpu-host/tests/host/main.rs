@@ -9,6 +9,7 @@ mod families;
 mod layout;
 mod orders;
 mod removed_rows;
+mod smoothed;
 mod threads;
 mod three_dimensional;
 mod unsolvable;

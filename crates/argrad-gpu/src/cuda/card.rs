@@ -12,7 +12,9 @@ use cudarc::driver::{
 };
 
 use super::compile::compile;
-use crate::arguments::{Arguments, DerivativeArguments, GradientArguments, SolveArguments};
+use crate::arguments::{
+    Arguments, DerivativeArguments, GradientArguments, SmoothArguments, SolveArguments,
+};
 use crate::error::Error;
 use crate::machine::{Entry, Launch, Limits, Machine, Stream, Variant};
 
@@ -23,10 +25,11 @@ const OLD_DRIVER: &str = "update the driver of NVIDIA to one for CUDA 12 or late
 const WRONG_CARD: &str = "nvidia-smi lists the cards; CUDA_VISIBLE_DEVICES hides some";
 const FAILED: &str = "see the error of the driver; solve by argrad_solver::Solver meanwhile";
 
-/// An NVIDIA card with a stream of its own, and the kernels that were compiled for it. It shares the
-/// primary context of the card with everything in the process that uses the runtime of CUDA, so
-/// streams and addresses of the others are good here; what is called here makes that context the
-/// current one of the thread.
+/// An NVIDIA card with a stream of its own, and the kernels that were compiled for it.
+///
+/// It shares the primary context of the card with everything in the process that uses the runtime
+/// of CUDA, so streams and addresses of the others are good here. What is called here makes that
+/// context the current one of the thread.
 pub struct Card {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
@@ -38,7 +41,7 @@ pub struct Card {
 }
 
 /// Kernels in the order of [`Entry::ALL`].
-type Kernels = [CudaFunction; 4];
+type Kernels = [CudaFunction; 5];
 
 // SAFETY: numbers and addresses, laid out as in `kernels/arguments.h`.
 unsafe impl DeviceRepr for SolveArguments {}
@@ -46,6 +49,8 @@ unsafe impl DeviceRepr for SolveArguments {}
 unsafe impl DeviceRepr for DerivativeArguments {}
 // SAFETY: as above.
 unsafe impl DeviceRepr for GradientArguments {}
+// SAFETY: as above.
+unsafe impl DeviceRepr for SmoothArguments {}
 
 /// The error of a driver that was asked for something.
 fn failed(doing: &str) -> impl Fn(DriverError) -> Error {
@@ -138,10 +143,10 @@ impl Card {
     fn load(&self, variant: Variant) -> Result<Kernels, Error> {
         let code = compile(self.capability, variant)?;
         let module = self.context.load_module(code).map_err(failed("loading the kernels"))?;
-        let [solve, adjoint, tangent, gradient] = Entry::ALL.map(|entry| {
+        let [solve, adjoint, tangent, gradient, smooth] = Entry::ALL.map(|entry| {
             module.load_function(entry.name()).map_err(failed("looking for a kernel"))
         });
-        Ok([solve?, adjoint?, tangent?, gradient?])
+        Ok([solve?, adjoint?, tangent?, gradient?, smooth?])
     }
 }
 
@@ -255,6 +260,7 @@ impl Machine for Card {
             Arguments::Solve(given) => builder.arg(given),
             Arguments::Adjoint(given) | Arguments::Tangent(given) => builder.arg(given),
             Arguments::Gradient(given) => builder.arg(given),
+            Arguments::Smooth(given) => builder.arg(given),
         };
         if timed.is_some() {
             builder.record_kernel_launch(CUevent_flags::CU_EVENT_DEFAULT);
