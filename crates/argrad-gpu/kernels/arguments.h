@@ -114,6 +114,8 @@ struct GradientArguments {
     Structure structure;
     int batch;
     const double *x, *z, *l1, *l2;
+    // In place of adjoints: weights of the optimal values, zero for samples without a solution.
+    const double* weights;
     double *dp, *dq, *da, *db;
     int p_is_shared, q_is_shared, a_is_shared, b_is_shared;
 };

@@ -1,6 +1,7 @@
 // From adjoints to gradients: dq = -l1, db = l2, dA = -(l2 x' + z l1'), dP = -sym(l1 x') on the
-// patterns; sums over the batch where the batch shares the value. CPU counterpart:
-// argrad-solver/src/derivative/gradient.rs.
+// patterns; sums over the batch where the batch shares the value. Or from weights w of the optimal
+// values, by the envelope theorem: dq = w x, db = -w z, dA = w z x', dP = w x x' / 2. CPU
+// counterparts: argrad-solver/src/derivative/gradient.rs, value.rs.
 #pragma once
 #include "arguments.h"
 #include "block.h"
@@ -9,21 +10,25 @@
 DEVICE double gradient_of_p(const GradientArguments& of, long long sample, int k) {
     int i = of.structure.p_row[k], j = of.structure.p_column[k];
     const double *x = of.x + sample * of.structure.n, *l1 = of.l1 + sample * of.structure.n;
+    if (of.weights != nullptr) return of.weights[sample] * (i == j ? 0.5 : 1.0) * (x[i] * x[j]);
     return i == j ? -(l1[j] * x[j]) : -(l1[i] * x[j] + x[i] * l1[j]);
 }
 
 DEVICE double gradient_of_a(const GradientArguments& of, long long sample, int k) {
     int i = of.structure.a_row[k], j = of.structure.a_column[k];
     long long first = sample * of.structure.n, row = sample * of.structure.m + i;
+    if (of.weights != nullptr) return of.weights[sample] * (of.z[row] * of.x[first + j]);
     return -(of.l2[row] * of.x[first + j] + of.z[row] * of.l1[first + j]);
 }
 
 DEVICE double gradient_of_q(const GradientArguments& of, long long sample, int j) {
-    return -of.l1[sample * of.structure.n + j];
+    long long at = sample * of.structure.n + j;
+    return of.weights != nullptr ? of.weights[sample] * of.x[at] : -of.l1[at];
 }
 
 DEVICE double gradient_of_b(const GradientArguments& of, long long sample, int i) {
-    return of.l2[sample * of.structure.m + i];
+    long long at = sample * of.structure.m + i;
+    return of.weights != nullptr ? -(of.weights[sample] * of.z[at]) : of.l2[at];
 }
 
 // Writes a gradient with `len` entries a sample: a thread an entry. Or their sums: a block an

@@ -175,6 +175,7 @@ pub struct GradientArguments {
     pub z: u64,
     pub l1: u64,
     pub l2: u64,
+    pub weights: u64,
     pub dp: u64,
     pub dq: u64,
     pub da: u64,

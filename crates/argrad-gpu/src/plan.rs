@@ -377,16 +377,49 @@ impl<M: Machine> Plan<M> {
         };
         // SAFETY: the caller's.
         unsafe { self.machine.launch(stream, launch, &Arguments::Adjoint(arguments))? };
+        let adjoints = GradientArguments { l1: out_x, l2: out_z, ..GradientArguments::default() };
+        // SAFETY: the caller's.
+        unsafe { self.gradients(stream, of, adjoints, adjoint.gradients) }
+    }
+
+    /// Queues the gradient of the sum over the batch of weights times optimal values (envelope
+    /// theorem). The weights of samples without a solution are zero.
+    ///
+    /// # Errors
+    /// Those of [`Self::solve`].
+    ///
+    /// # Safety
+    /// That of [`Self::solve`].
+    pub unsafe fn value_gradient(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        weights: u64,
+        gradients: [u64; 4],
+    ) -> Result<(), Error> {
+        let arguments = GradientArguments { weights, ..GradientArguments::default() };
+        // SAFETY: the caller's.
+        unsafe { self.gradients(stream, of, arguments, gradients) }
+    }
+
+    /// Gradients of P, q, A, b from what `arguments` has of them.
+    ///
+    /// # Safety
+    /// That of [`Self::solve`].
+    unsafe fn gradients(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        arguments: GradientArguments,
+        [dp, dq, da, db]: [u64; 4],
+    ) -> Result<(), Error> {
         let is_shared = of.values.map(Place::is_shared);
         let [p_is_shared, q_is_shared, a_is_shared, b_is_shared] = is_shared.map(i32::from);
-        let [dp, dq, da, db] = adjoint.gradients;
         let arguments = GradientArguments {
             structure: self.patterns.arguments(),
             batch: count(of.batch)?,
             x: of.point.x,
             z: of.point.z,
-            l1: out_x,
-            l2: out_z,
             dp,
             dq,
             da,
@@ -395,6 +428,7 @@ impl<M: Machine> Plan<M> {
             q_is_shared,
             a_is_shared,
             b_is_shared,
+            ..arguments
         };
         let launch = self.gradient_launch(of.batch, is_shared);
         // SAFETY: the caller's.

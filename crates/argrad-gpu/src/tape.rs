@@ -28,6 +28,37 @@ struct CentralPoints<M: Machine> {
     addresses: CentralAddresses,
 }
 
+/// Gradients of P, q, A, b in memory that lives as long as this.
+struct DeviceGradients<M: Machine> {
+    memory: [M::Memory; 4],
+    lens: [usize; 4],
+}
+
+impl<M: Machine> DeviceGradients<M> {
+    fn new(plan: &Plan<M>, of: &BatchAddresses) -> Result<Self, Error> {
+        let values = plan.lengths().values;
+        let lens: [usize; 4] = std::array::from_fn(|k| {
+            values[k] * if of.values[k].is_shared() { 1 } else { of.batch }
+        });
+        let [p, q, a, b] = lens.map(|len| plan.machine().zeros(len));
+        Ok(Self { memory: [p?, q?, a?, b?], lens })
+    }
+
+    fn addresses(&self, machine: &M) -> [u64; 4] {
+        std::array::from_fn(|k| machine.address(&self.memory[k]))
+    }
+
+    fn download(&self, machine: &M) -> Result<Gradients, Error> {
+        let part = |k: usize| download(machine, &self.memory[k], self.lens[k]);
+        let mut gradients = Gradients::default();
+        gradients.p = part(0)?;
+        gradients.q = part(1)?;
+        gradients.a = part(2)?;
+        gradients.b = part(3)?;
+        Ok(gradients)
+    }
+}
+
 impl<M: Machine> Tape<M> {
     pub(crate) fn new(plan: Arc<Plan<M>>, solved: DeviceBatch<M>, reports: Vec<Report>) -> Self {
         Self { plan, solved, reports }
@@ -68,16 +99,12 @@ impl<M: Machine> Tape<M> {
         let l2 = machine.zeros(batch * lengths.z)?;
         let linear = machine.zeros(batch * lengths.linear)?;
         let scratch = machine.zeros(plan.scratch_len(Entry::Adjoint, batch)?)?;
-        let lens: [usize; 4] = std::array::from_fn(|k| {
-            lengths.values[k] * if of.values[k].is_shared() { 1 } else { batch }
-        });
-        let [p, q, a, b] = lens.map(|len| machine.zeros(len));
-        let out = [p?, q?, a?, b?];
+        let out = DeviceGradients::new(plan, of)?;
         let adjoint = AdjointAddresses {
             cotangent: PointAddresses { x, z, s },
             adjoint: [machine.address(&l1), machine.address(&l2)],
             linear: machine.address(&linear),
-            gradients: std::array::from_fn(|k| machine.address(&out[k])),
+            gradients: out.addresses(machine),
             scratch: machine.address(&scratch),
         };
         // SAFETY: all memory is of this machine, as long as the plan says, and lives until the
@@ -85,15 +112,48 @@ impl<M: Machine> Tape<M> {
         unsafe { plan.vjp(Stream::Own, of, &adjoint)? };
         let linear = download(machine, &linear, batch * lengths.linear)?;
         let linear = plan.linear_reports(&linear, &self.reports);
-        let mut gradients = Gradients::default();
-        gradients.p = download(machine, &out[0], lens[0])?;
-        gradients.q = download(machine, &out[1], lens[1])?;
-        gradients.a = download(machine, &out[2], lens[2])?;
-        gradients.b = download(machine, &out[3], lens[3])?;
+        let mut gradients = out.download(machine)?;
         gradients.adjoint_residual = linear.residual;
         gradients.accuracy = self.accuracy(linear.accuracy, how.mode);
         gradients.iterations = linear.iterations;
         gradients.unfinished = linear.unfinished;
+        self.mark_failed_gradients(&mut gradients, how);
+        Ok(gradients)
+    }
+
+    /// Gradient of the sum over the batch of `weights[i]` times the optimal value of sample i
+    /// (envelope theorem). Of `how` only `on_failure` matters.
+    ///
+    /// # Errors
+    /// As [`Self::vjp`].
+    pub fn value_gradient(
+        &self,
+        weights: &[f64],
+        how: &Differentiation,
+    ) -> Result<Gradients, Error> {
+        let (plan, batch) = (&*self.plan, self.batch());
+        if weights.len() != batch {
+            let meaning = "a weight for each sample".into();
+            let (argument, expected, found) = ("weights", batch, weights.len());
+            return Err(SolverError::Length { argument, expected, found, meaning }.into());
+        }
+        how.check(&self.reports)?;
+        let machine = plan.machine();
+        let of_solved = |(weight, report): (&f64, &Report)| match report.is_solved() {
+            true => *weight,
+            false => 0.0,
+        };
+        let weights: Vec<f64> = weights.iter().zip(&self.reports).map(of_solved).collect();
+        let (_weights, weights) = upload(machine, Some(&weights))?;
+        let of = &self.solved.addresses;
+        let out = DeviceGradients::new(plan, of)?;
+        // SAFETY: all memory is of this machine, as long as the plan says, and lives until the
+        // downloads below, which wait for the kernel.
+        unsafe { plan.value_gradient(Stream::Own, of, weights, out.addresses(machine))? };
+        let mut gradients = out.download(machine)?;
+        gradients.adjoint_residual = vec![0.0; batch];
+        gradients.accuracy = vec![f64::NAN; batch];
+        gradients.iterations = vec![0; batch];
         self.mark_failed_gradients(&mut gradients, how);
         Ok(gradients)
     }

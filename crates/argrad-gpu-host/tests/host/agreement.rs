@@ -1,9 +1,12 @@
 //! Solutions and derivatives are those of the CPU engine.
 
-use argrad_solver::Report;
+use argrad_conformance::generators::normal_vector;
+use argrad_solver::{Report, Settings};
 
-use crate::case::{Answer, Directions, difference, in_order, of_host, of_lanes, statuses};
-use crate::families::{Family, count, curved, solvable};
+use crate::case::{
+    Answer, Directions, HOW, difference, in_order, of_host, of_lanes, solver, statuses,
+};
+use crate::families::{Family, count, curved, solvable, unsolvable};
 
 /// What rounding errors may be magnified to, in units of the condition number: those of points, and
 /// those of derivatives, in which that of the point is magnified again.
@@ -136,6 +139,33 @@ fn reports_say_what_those_of_the_cpu_engine_say() {
             let terms = expected.objective.abs().max(1.0);
             assert!((own.objective - expected.objective).abs() <= 1e-10 * terms, "{place}");
             assert!(own.residual <= 1e-11, "{place}");
+        }
+    }
+}
+
+#[test]
+fn gradients_of_optimal_values_are_those_of_the_cpu_engine() {
+    let families = solvable(20).into_iter().chain(curved(20)).chain(unsolvable(5));
+    for family in families {
+        let batch = &family.batch;
+        let weights = normal_vector(batch.batch, 1, 9);
+        let (_, own) = solver(batch, in_order()).forward(&batch.values()).unwrap();
+        let cpu = argrad_solver::Solver::new(batch.structure.clone(), Settings::default()).unwrap();
+        let (_, other) = cpu.forward(&batch.values()).unwrap();
+        let own = own.value_gradient(&weights, &HOW).unwrap();
+        let other = other.value_gradient(&weights, &HOW).unwrap();
+        for (what, own, other) in
+            [("dP", &own.p, &other.p), ("dq", &own.q, &other.q), ("db", &own.b, &other.b)]
+        {
+            // Where there are many z, each engine has one.
+            if what != "db" || family.is_z_unique {
+                let difference = difference(other, own, own.len());
+                assert!(difference <= 1e-8, "{}: {what} by {difference:e}", family.name);
+            }
+        }
+        if family.is_z_unique {
+            let difference = difference(&other.a, &own.a, own.a.len());
+            assert!(difference <= 1e-8, "{}: dA by {difference:e}", family.name);
         }
     }
 }
