@@ -1,4 +1,5 @@
-//! Batches of convex quadratic programs, solved and differentiated on a GPU.
+//! Batches of convex programs over cones, with a quadratic objective, solved and differentiated on
+//! a GPU.
 //!
 //! One launch solves a batch: each block of threads takes one program after the other from values
 //! to solution (equilibration, interior point, polish, report), and leaves the factor on the
@@ -13,8 +14,7 @@
 //! what is on the machine already, by its address, on the stream of whoever put it there.
 //!
 //! What is served: every cone of [`argrad_solver::Cone`], semidefinite ones up to a side of 16,
-//! power cones of three rows. Matrices are dense on the device, whatever their patterns. See
-//! `docs/gpu.md`.
+//! power cones of three rows. See `docs/gpu.md`.
 #![deny(missing_docs)]
 
 // In the order in which data flow; no module uses a later one.

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::tape::Tape;
 use crate::transfer::{DeviceBatch, Origin};
 
-/// Solves batches of quadratic programs of one structure on a machine.
+/// Solves batches of programs of one structure on a machine.
 pub struct Solver<M: Machine> {
     plan: Arc<Plan<M>>,
 }
@@ -19,7 +19,7 @@ impl<M: Machine> Solver<M> {
     /// A solver for programs of this structure on `machine`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for cones other than zero and nonnegative, and for a time limit or an
+    /// [`Error::Unsupported`] for a cone that is not served, and for a time limit or an
     /// interrupt, since a launch cannot be ended; a setting that is out of its range;
     /// [`Error::Device`].
     pub fn new(structure: Structure, settings: Settings, machine: Arc<M>) -> Result<Self, Error> {

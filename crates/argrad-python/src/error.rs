@@ -27,6 +27,21 @@ create_exception!(
     "A problem does not follow the rules of argrad's modelling language; the message says where."
 );
 
+create_exception!(
+    argrad,
+    DeviceError,
+    PyRuntimeError,
+    "A card, its driver or its compiler is absent or reports an error; the message says which and \
+     what to do."
+);
+
+create_exception!(
+    argrad,
+    NotOnDevice,
+    PyValueError,
+    "A program has something that is not solved on a card; the message names it."
+);
+
 pub(crate) fn solver_error(error: argrad::Error) -> PyErr {
     match error {
         argrad::Error::Unsolved { .. } | argrad::Error::NotSmooth { .. } => {

@@ -1,14 +1,18 @@
 //! Programs whose numbers are affine functions of parameters.
 
+use std::ops::Range;
+
 use argrad::Slot;
+use argrad::atom::Bilinear;
 use argrad::model::{
-    AffineMap, AffineOutput, AffineProgram, LayerTape, Outputs, Relaxation, ViolationNorm,
+    AffineMap, AffineOutput, AffineProgram, ExportedMap, ExportedStep, LayerTape, Outputs,
+    Relaxation, ViolationNorm,
 };
 use argrad_solver::{Interrupt, KktLabel};
-use numpy::PyReadonlyArray1;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::arrays::{Numbers, like, matrix};
 use crate::conditions::{Table, tables};
@@ -111,6 +115,46 @@ fn numbers<'py>(parameters: &[Bound<'py, PyAny>]) -> PyResult<Vec<Numbers<'py>>>
     parameters.iter().map(|array| Numbers::new("parameter", array)).collect()
 }
 
+/// (indptr, indices, data, base) as arrays.
+type MapArrays<'py> = (
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray1<f64>>,
+);
+
+fn arrays_of(py: Python<'_>, map: ExportedMap) -> MapArrays<'_> {
+    (
+        map.indptr.into_pyarray(py),
+        map.indices.into_pyarray(py),
+        map.data.into_pyarray(py),
+        map.base.into_pyarray(py),
+    )
+}
+
+/// (kind, what it is made of): places in theta are (start, end).
+fn step(py: Python<'_>, step: ExportedStep) -> PyResult<Bound<'_, PyTuple>> {
+    let ends = |range: Range<usize>| (range.start, range.end);
+    match step {
+        ExportedStep::Affine(map) => ("affine", arrays_of(py, map)).into_pyobject(py),
+        ExportedStep::Product { kind: Bilinear::MatMul { rows, inner, cols }, a, b } => {
+            ("matmul", ends(a), ends(b), (rows, inner, cols)).into_pyobject(py)
+        }
+        // A scalar is broadcast.
+        ExportedStep::Product {
+            kind: Bilinear::Elementwise { .. } | Bilinear::Scale { .. },
+            a,
+            b,
+        } => ("times", ends(a), ends(b)).into_pyobject(py),
+        ExportedStep::Product { kind, .. } => ("other", format!("{kind:?}")).into_pyobject(py),
+        ExportedStep::Gram { columns, matrix, weights } => {
+            ("gram", ends(matrix), weights.map(ends), columns).into_pyobject(py)
+        }
+        ExportedStep::Function(name) => ("other", name).into_pyobject(py),
+        _ => ("other", "a function of parameters").into_pyobject(py),
+    }
+}
+
 #[pymethods]
 impl Layer {
     #[new]
@@ -200,6 +244,18 @@ impl Layer {
         let (variables, rows) = (structure.variables(), structure.rows());
         let derived = self.layer.derived_parameters();
         (variables, rows, structure.p().nnz(), structure.a().nnz(), derived)
+    }
+
+    /// The functions around the solve, for those who evaluate them elsewhere: how derived
+    /// parameters are made, the maps from theta to P, q, A, b and the constant of the objective,
+    /// and those from x or z to outputs.
+    fn maps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let maps = self.layer.export_maps();
+        let steps = maps.steps.into_iter().map(|step| self::step(py, step));
+        let steps = steps.collect::<PyResult<Vec<_>>>()?;
+        let program = maps.program.map(|map| arrays_of(py, map));
+        let outputs = maps.outputs.into_iter().map(|(is_dual, map)| (is_dual, arrays_of(py, map)));
+        (steps, program, outputs.collect::<Vec<_>>()).into_pyobject(py)
     }
 
     /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size). No tape is

@@ -23,6 +23,8 @@ mod layer;
 mod qp;
 mod solver;
 
+mod device;
+
 mod model;
 
 mod ffi;
@@ -36,7 +38,9 @@ mod _core {
     #[pymodule_export]
     use super::argmin::{Argmin, ArgminSolved};
     #[pymodule_export]
-    use super::error::{MemoryLimitError, NotModelled, SolverError};
+    use super::device::{DeviceReports, DeviceSolver};
+    #[pymodule_export]
+    use super::error::{DeviceError, MemoryLimitError, NotModelled, NotOnDevice, SolverError};
     #[pymodule_export]
     use super::ffi::{ffi_handlers, ffi_register_layer, ffi_register_qp};
     #[pymodule_export]

@@ -22,14 +22,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from argrad._conditions import KktConditions, KktRow, conditions
-    from argrad._core import MemoryLimitError, SolverError, __version__
+    from argrad._core import (
+        DeviceError,
+        MemoryLimitError,
+        NotOnDevice,
+        SolverError,
+        __version__,
+    )
     from argrad._errors import SolverWarning
     from argrad._standard import Solution, Solver, solve
 
 __all__ = [
+    "DeviceError",
     "KktConditions",
     "KktRow",
     "MemoryLimitError",
+    "NotOnDevice",
     "Solution",
     "Solver",
     "SolverError",
@@ -40,9 +48,11 @@ __all__ = [
 ]
 
 _MODULES = {
+    "DeviceError": "_core",
     "KktConditions": "_conditions",
     "KktRow": "_conditions",
     "MemoryLimitError": "_core",
+    "NotOnDevice": "_core",
     "Solution": "_standard",
     "Solver": "_standard",
     "SolverError": "_core",

@@ -36,8 +36,7 @@ class Attribute(NamedTuple):
     def violation(self, values: np.ndarray, rounding: float) -> tuple[tuple[int, ...], str] | None:
         """The index of the first entry (of the first matrix) of `values` that breaks the promise,
         and what is there; None if none does."""
-        size = float(np.max(np.abs(values), initial=0.0))
-        slack = _ROUNDINGS * rounding * size
+        slack = slack_of(float(np.max(np.abs(values), initial=0.0)), rounding)
         if self.eigenvalues:
             return self._indefinite(self.eigenvalues * values, slack)
         bad = np.zeros(values.shape, bool)
@@ -76,6 +75,16 @@ class Attribute(NamedTuple):
         return None
 
 
+def slack_of(size: Any, rounding: float) -> Any:
+    """The deviation that passes for rounding in numbers of which the largest is `size`."""
+    return _ROUNDINGS * rounding * size
+
+
+def rounding_of(single: bool) -> float:
+    """The rounding of single or of double precision."""
+    return _SINGLE if single else _DOUBLE
+
+
 def attributes_of(parameter: Any) -> tuple[Attribute, ...]:
     """What the attributes of a CVXPY parameter promise, as far as values can break it: a symmetric
     or diagonal matrix is made of any."""
@@ -105,7 +114,7 @@ def checked(
     for attribute in attributes:
         if attribute.holds(values):
             continue
-        found = attribute.violation(values, _SINGLE if single else _DOUBLE)
+        found = attribute.violation(values, rounding_of(single))
         if found is None:
             values = attribute.clipped(values)
             continue

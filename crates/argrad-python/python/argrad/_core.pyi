@@ -15,6 +15,9 @@ _Mode = Literal["exact"] | tuple[Literal["smoothed", "lpgd"], float]
 _OnFailure = Literal["raise", "nan", "zero"]
 _Method = Literal["direct"] | tuple[Literal["lsqr"], float, int]
 
+# Addresses of x, z and s.
+_Point = tuple[int, ...]
+
 _Table = tuple[list[tuple[str, str, int | None, float, float]], bool, str, str]
 
 __all__ = [
@@ -22,10 +25,14 @@ __all__ = [
     "STATUS",
     "Argmin",
     "ArgminSolved",
+    "DeviceError",
+    "DeviceReports",
+    "DeviceSolver",
     "Layer",
     "LayerSolved",
     "MemoryLimitError",
     "NotModelled",
+    "NotOnDevice",
     "Qp",
     "QpSolved",
     "Solved",
@@ -63,8 +70,10 @@ def ffi_register_qp(
 ) -> None: ...
 def held_tapes() -> int: ...
 
+class DeviceError(RuntimeError): ...
 class MemoryLimitError(MemoryError): ...
 class NotModelled(ValueError): ...
+class NotOnDevice(ValueError): ...
 
 class SolverError(RuntimeError):
     indices: list[int]
@@ -212,6 +221,9 @@ class Layer:
         constraints: list[tuple[str, list[int]]] | None = None,
     ) -> Layer: ...
     def with_settings(self, settings: dict[str, Any] | None) -> Layer: ...
+    def maps(
+        self,
+    ) -> tuple[list[tuple[Any, ...]], Sequence[_Map], list[tuple[bool, _Map]]]: ...
     def explain(self) -> str: ...
     @property
     def sizes(self) -> tuple[int, int, int, int, int]: ...
@@ -283,6 +295,59 @@ class LayerSolved:
     def value_gradient(
         self, weights: _Array, on_failure: _OnFailure | None = None
     ) -> list[_Array]: ...
+
+@final
+class DeviceSolver:
+    @staticmethod
+    def of_layer(layer: Layer, card: int | None) -> DeviceSolver: ...
+    @staticmethod
+    def of_qp(qp: Qp, card: int | None) -> DeviceSolver: ...
+    @property
+    def lengths(self) -> tuple[Sequence[int], int, int, int, int, int]: ...
+    def scratch_len(self, of: Literal["solve", "smooth", "vjp", "jvp"], batch: int) -> int: ...
+    def check_memory(self, batch: int, has_tape: bool, free: int | None) -> None: ...
+    def solve(self, stream: int, of: Any, start: _Point | None, scratch: int) -> None: ...
+    def smooth(
+        self,
+        stream: int,
+        of: Any,
+        mu: float,
+        point: Sequence[int],
+        tape: int,
+        reached: int,
+        scratch: int,
+    ) -> None: ...
+    @staticmethod
+    def check_reached(reached: _Array) -> None: ...
+    def vjp(
+        self,
+        stream: int,
+        of: Any,
+        cotangent: _Point,
+        adjoint: Sequence[int],
+        linear: int,
+        gradients: Sequence[int],
+        scratch: int,
+    ) -> None: ...
+    def jvp(
+        self,
+        stream: int,
+        of: Any,
+        change: Sequence[tuple[int, bool] | None],
+        tangent: _Point,
+        linear: int,
+        scratch: int,
+    ) -> None: ...
+    def reports(self, numbers: _Array, p_is_shared: bool) -> DeviceReports: ...
+    def warn_of(self, numbers: _Array, reports: DeviceReports) -> None: ...
+
+@final
+class DeviceReports:
+    @property
+    def reports(self) -> dict[str, NDArray[Any]]: ...
+    @property
+    def all_solved(self) -> bool: ...
+    def check_derivative(self, on_failure: _OnFailure) -> None: ...
 
 @final
 class Qp:

@@ -22,6 +22,9 @@ Method = str | tuple[str, float, int]
 OnFailure = Literal["raise", "nan", "zero"]
 """What becomes of samples without a solution."""
 
+Device = Literal["auto", "cpu", "cuda"]
+"""Where programs are solved."""
+
 OnInfeasible = str | tuple[str, str, float]
 """``"fail"``, ``"elastic"`` or ``("elastic", norm, weight)``."""
 
@@ -255,6 +258,15 @@ def on_failure(value: Any) -> OnFailure:
     if value in ("raise", "nan", "zero"):
         return value
     raise ValueError(f'on_failure must be "raise", "nan" or "zero"; found {value!r}')
+
+
+def device(value: Any) -> Device:
+    """Checks where programs are solved: "auto", "cpu" or "cuda"."""
+    if isinstance(value, str) and value in ("auto", "cpu", "cuda"):
+        return value  # type: ignore[return-value]
+    raise ValueError(
+        f'device must be "auto", "cpu" or "cuda" (which card: that of the tensors); found {value!r}'
+    )
 
 
 def on_infeasible(value: Any) -> Elastic | None:

@@ -27,7 +27,7 @@ impl ThetaBlock {
 
 /// One block of derived parameters from entries of theta that come before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum Step {
+pub(crate) enum Step {
     /// `map theta + constant`.
     Affine {
         map: LinearMap,
@@ -67,6 +67,11 @@ impl Derivation {
     /// Numbers of the parameters.
     pub fn inputs(&self) -> usize {
         self.inputs
+    }
+
+    /// How derived parameters are made, block after block.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().map(|(step, _)| step)
     }
 
     /// Length of theta.

@@ -19,7 +19,7 @@ mod stored;
 
 pub use affine::Affine;
 pub(crate) use affine::Term;
-pub(crate) use derivation::{Derivation, ThetaBlock};
+pub(crate) use derivation::{Derivation, Step, ThetaBlock};
 pub(crate) use differences::derivative;
 pub(crate) use graph::Block;
 pub use graph::Graph;

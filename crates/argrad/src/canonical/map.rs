@@ -138,6 +138,22 @@ impl ParameterMap {
             || self.runs.iter().any(|run| (0..run.len).any(|k| marked[run.theta(k) as usize]))
     }
 
+    /// The constant part.
+    pub fn base(&self) -> &[f64] {
+        &self.base
+    }
+
+    /// All terms: slot, theta, coefficient; in no order.
+    pub fn terms(&self) -> impl Iterator<Item = (usize, usize, f64)> {
+        let of_run = |run: &'_ Run| {
+            let run = *run;
+            (0..run.len).map(move |k| ((run.slot + k) as usize, run.theta(k) as usize, run.coef))
+        };
+        let alone = self.slots.iter().zip(&self.thetas).zip(&self.coefs);
+        let alone = alone.map(|((slot, theta), coef)| (*slot as usize, *theta as usize, *coef));
+        self.runs.iter().flat_map(of_run).chain(alone)
+    }
+
     /// Cost of an application, in entries.
     pub fn cost(&self) -> usize {
         self.base.len()

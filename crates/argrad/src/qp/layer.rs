@@ -92,6 +92,11 @@ impl QpLayer {
         &self.maps.shape
     }
 
+    /// The program that is solved: patterns and cones.
+    pub fn structure(&self) -> &Structure {
+        self.solver.structure()
+    }
+
     /// Settings of the solver.
     pub fn settings(&self) -> &Settings {
         self.solver.settings()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from argrad._core import STATUS
+from argrad._options import Device
 from argrad._policy import Policy
 
 Arrays = list[np.ndarray | None]
@@ -138,10 +139,12 @@ class Call:
     """One call of a layer: its program, its policy, and the solves that it led to.
 
     `differentiable` says whether anything can ask for a derivative; if not, no tape is made.
+    `device` says where it is to be solved.
     """
 
     __slots__ = (
         "_lock",
+        "device",
         "differentiable",
         "like",
         "observe",
@@ -158,12 +161,14 @@ class Call:
         like: torch.Tensor,
         start: Any = None,
         observe: Callable[[Any], None] | None = None,
+        device: Device = "cpu",
     ) -> None:
         self.program = program
         self.policy = policy
         self.like = like
         self.start = start
         self.observe = observe
+        self.device = device
         self.solutions: dict[int, Solution] = {}
         self.differentiable = True
         self._lock = threading.Lock()
@@ -171,12 +176,17 @@ class Call:
     def solve(self, batch: int, arrays: Arrays) -> Solution:
         """Solves, reports to whoever observes, and does what is to be done about failures."""
         solution = self.program.solve(batch, arrays, self.policy, self.start, self.differentiable)
+        self.report(solution)
+        if not solution.all_solved:
+            solution.outputs = self.policy.mask(solution.outputs, solution)
+        return solution
+
+    def report(self, solution: Any) -> None:
+        """Shows a solution to whoever observes; raises or warns where a sample has none."""
         if self.observe is not None:
             self.observe(solution)
         if not solution.all_solved:
             self.policy.check(solution)
-            solution.outputs = self.policy.mask(solution.outputs, solution)
-        return solution
 
     def keep(self, solution: Solution) -> int:
         """Files a solution; returns its number."""

@@ -16,6 +16,7 @@ from argrad._elastic import NO_VIOLATION
 from argrad._policy import Policy, settings_key
 from argrad.torch import _operator
 from argrad.torch._call import Call, constant, named_reports, opaque
+from argrad.torch._device import Summary
 from argrad.torch._elastic import elastic_reports
 from argrad.torch._function import evaluate
 from argrad.torch._layer_program import LayerProgram
@@ -63,6 +64,7 @@ class CvxpyLayer(torch.nn.Module):
         warm_start: bool = False,
         check_attributes: bool = True,
         on_infeasible: _options.OnInfeasible = "fail",
+        device: _options.Device = "auto",
     ) -> None:
         """Compiles the problem.
 
@@ -101,6 +103,9 @@ class CvxpyLayer(torch.nn.Module):
           norm, weight)`` chooses how violations are measured, ``"l2"`` or ``"l1"``, and how much
           more they count than the objective, both in the units of the program (``"elastic"`` is
           ``("elastic", "l2", 1e4)``). All other samples are bitwise what they are without it
+        - `device`: ``"auto"`` solves tensors on a CUDA device there, without a copy through the
+          host, where a card serves the program and the options, else on the CPU with a warning;
+          ``"cuda"`` raises an error instead, ``"cpu"`` always copies. docs/python.md says more
 
         Raises ValueError if the problem is not DCP with its parameters held fixed, has boolean or
         integer variables, or the lists do not match it; NotImplementedError for complex variables.
@@ -126,7 +131,8 @@ class CvxpyLayer(torch.nn.Module):
         self._program = LayerProgram(self._compiled, self._compiled.layer())
         self.warm_start = bool(warm_start)
         self._how_elastic = _options.on_infeasible(on_infeasible)
-        self._last: _core.LayerSolved | None = None
+        self._device = _options.device(device)
+        self._last: _core.LayerSolved | Summary | None = None
         self._elastic: dict[str, Any] | None = None
 
     def forward(
@@ -141,8 +147,8 @@ class CvxpyLayer(torch.nn.Module):
         Each of `params` has the shape of its parameter, or that with one leading batch dimension;
         batched and unbatched ones mix, and gradients of unbatched ones are summed over the batch.
         All have one dtype, float32 or float64, which is that of the results (all is computed in
-        double), and one device; tensors of another device than the CPU are copied there and the
-        results back. If any is batched, so are the results; a batch of 0 is allowed.
+        double), and one device, which is that of the results too. If any is batched, so are the
+        results; a batch of 0 is allowed.
 
         `solver_args` override those of the constructor for this call. `warm_start` (default: that
         of the constructor) begins at the solution of the previous call where the batch sizes agree.
@@ -155,9 +161,9 @@ class CvxpyLayer(torch.nn.Module):
         TypeError for dtypes, `argrad.SolverError` for samples without a solution.
         """
         if torch.compiler.is_compiling():
-            if not composes() or not params:
-                # The operator does not compose with the derivatives of torch.func, and its outputs
-                # are like its arguments.
+            if not composes() or not params or self._device == "cuda":
+                # The operator does not compose with the derivatives of torch.func, its outputs are
+                # like its arguments, and it solves on the CPU.
                 return _opaque_forward(self, params, solver_args, warm_start, violation)
             self._check_tensors(params)
             return _operator.solve(_spec(self, solver_args, warm_start, violation), params)
@@ -187,7 +193,8 @@ class CvxpyLayer(torch.nn.Module):
             program = elastic_layer(program, key, self._how_elastic, violation)
         elif violation:
             raise ValueError(NO_VIOLATION)
-        call = Call(program, policy, like, self._last if warm else None, self._observe)
+        start = self._last if warm else None
+        call = Call(program, policy, like, start, self._observe, self._device)
         return evaluate(call, params, batch)
 
     def _check_tensors(self, params: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -280,7 +287,7 @@ def _spec(
     if violation and elastic is None:
         raise ValueError(NO_VIOLATION)
     problem, observer = problem_of(layer._compiled), observer_of(layer)
-    how = (observer, warm, elastic, violation)
+    how = (observer, warm, elastic, violation, layer._device)
     return spec_of(Target(problem, (), False, settings, policy, *how))
 
 

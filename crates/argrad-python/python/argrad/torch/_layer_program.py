@@ -11,6 +11,8 @@ from argrad import _core
 from argrad._compiled import Compiled, Output
 from argrad._policy import Policy
 from argrad.torch._call import Arrays, Solution, check_second
+from argrad.torch._device import DeviceProgram
+from argrad.torch._device_programs import layer_on_device
 
 
 class _LayerSolution:
@@ -188,7 +190,7 @@ class LayerProgram:
         given = [array for array in arrays if array is not None]
         given = compiled.check_attributes(given, self.single)
         values = self._values(given)
-        if start is not None and start.batch != batch:
+        if not isinstance(start, _core.LayerSolved) or start.batch != batch:
             start = None
         try:
             solved = self.core.forward(batch, values, start=start, differentiable=differentiable)
@@ -199,6 +201,10 @@ class LayerProgram:
             compiled.check_values(given, batched)
             raise
         return _LayerSolution(solved, compiled, self._outputs, given, policy)
+
+    def on_device(self, device: Any) -> DeviceProgram:
+        """The same on a device. Raises `NotOnDevice` or `DeviceError`."""
+        return layer_on_device(self.core, self.compiled, self.single, device)
 
     @property
     def tape_len(self) -> int:

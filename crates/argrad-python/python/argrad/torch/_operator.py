@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from argrad.torch._call import optional_array, to_array, to_results, to_tensor
+from argrad.torch._device import fall_back
 from argrad.torch._samples import flatten, unflatten
 from argrad.torch._targets import Target, target_of
 
@@ -47,6 +48,8 @@ _LIBRARY.define(
 def _solve(spec: str, taped: bool, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
     target = target_of(spec)
     like = tensors[0]
+    if like.is_cuda and target.device != "cpu":
+        fall_back("a graph that was compiled or exported is not served on a card")
     program, batch, absent = _plan(target, tensors)
     call = target.call(program, like, taped)
     solution: Any = call.solve(1 if batch is None else batch, _arrays(target, tensors, absent))

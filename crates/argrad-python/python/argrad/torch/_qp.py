@@ -62,6 +62,7 @@ class _Options(TypedDict, total=False):
     method: _options.Method
     solver_args: Mapping[str, Any] | None
     on_infeasible: _options.OnInfeasible
+    device: _options.Device
 
 
 class QpOptions(NamedTuple):
@@ -74,6 +75,7 @@ class QpOptions(NamedTuple):
     solver_args: Mapping[str, Any] | None = None
     on_infeasible: Any = "fail"
     violation: bool = False
+    device: Any = "auto"
 
 
 _Optional = torch.Tensor | None
@@ -144,6 +146,7 @@ def qp(
     solver_args: Mapping[str, Any] | None = None,
     on_infeasible: _options.OnInfeasible = "fail",
     violation: bool = False,
+    device: _options.Device = "auto",
 ) -> torch.Tensor | tuple[torch.Tensor, ...]:
     """Solves a batch of quadratic programs, differentiably in all arguments.
 
@@ -174,10 +177,14 @@ def qp(
       without it
     - `violation`: also return, last, the size of each sample's violation, zero where it is
       feasible; with its gradient a network learns to be feasible
+    - `device`: ``"auto"`` solves tensors on a CUDA device there, without a copy through the host,
+      where the options are those that a card serves (``"exact"``, ``"direct"``, ``"fail"``), else
+      on the CPU with a warning; ``"cuda"`` raises an error instead, ``"cpu"`` always copies.
+      docs/python.md says more
 
     Returns z, or (z, nu, lam) with `duals`: with a leading batch dimension if any argument has one,
     in the arguments' dtype (float32 or float64, one for all; computed in double) and on their
-    device (tensors of another device than the CPU are copied there and back). Gradients of
+    device. Gradients of
     arguments without batch dimension are summed over the batch; that of Q is symmetric. Zeros in
     matrices without batch dimension (a diagonal Q, bounds as G = -I) are left out of the work, and
     have gradients like all other entries. Forward
@@ -189,7 +196,7 @@ def qp(
     convex; TypeError for dtypes; `argrad.SolverError` for samples without a solution.
     """
     options = QpOptions(
-        duals, derivative, on_failure, method, solver_args, on_infeasible, violation
+        duals, derivative, on_failure, method, solver_args, on_infeasible, violation, device
     )
     if torch.compiler.is_compiling():
         return compiled_qp((Q, p, G, h, A, b), options)
@@ -203,8 +210,8 @@ def compiled_qp(
     warm: bool = False,
 ) -> Any:
     """`qp` in a graph that is being traced; `module` keeps the solution."""
-    if not composes():
-        # The operator does not compose with the derivatives of torch.func.
+    if not composes() or options.device == "cuda":
+        # The operator does not compose with the derivatives of torch.func, and solves on the CPU.
         return _opaque_qp(tensors, options, module, warm)
     check_tensors(tensors)
     present = tuple([tensor is not None for tensor in tensors])
@@ -220,6 +227,7 @@ def compiled_qp(
         warm,
         options.on_infeasible,
         options.violation,
+        options.device,
     )
     results = _operator.solve(spec, tensors)
     return results if options.duals or options.violation else results[0]
@@ -237,15 +245,16 @@ def _spec(
     warm: bool,
     on_infeasible: Any = "fail",
     violation: bool = False,
+    device: Any = "auto",
 ) -> str:
     """What the graph says of a call. Runs when the graph is made."""
     options = QpOptions(
-        duals, derivative, on_failure, method, solver_args, on_infeasible, violation
+        duals, derivative, on_failure, method, solver_args, on_infeasible, violation, device
     )
     policy, settings = _policy_of(options)
     observer = "" if module is None else observer_of(module)
     elastic = _elastic_of(options)
-    how = (observer, warm, elastic, violation)
+    how = (observer, warm, elastic, violation, _options.device(device))
     return spec_of(Target("qp", present, duals, settings, policy, *how))
 
 
@@ -304,7 +313,9 @@ def run_qp(
     if elastic is not None:
         program = elastic_qp(program, settings, single, elastic, options.violation)
     start = module._last if warm else None
-    call = Call(program, policy, like, start, None if module is None else module._observe)
+    device = options.device if options.device == "auto" else _options.device(options.device)
+    observe = None if module is None else module._observe
+    call = Call(program, policy, like, start, observe, device)
     results = evaluate(call, tensors, plan.batch)
     return results if options.duals or options.violation else results[0]
 

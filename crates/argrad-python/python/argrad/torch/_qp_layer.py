@@ -12,6 +12,7 @@ from argrad._elastic import NO_VIOLATION
 from argrad._policy import settings_key
 from argrad._shapes import transpose_hint
 from argrad.torch._call import named_reports
+from argrad.torch._device import Summary
 from argrad.torch._elastic import elastic_reports
 from argrad.torch._qp import QpOptions, compiled_qp, run_qp
 from argrad.torch._qp_conditions import qp_conditions
@@ -58,6 +59,7 @@ class QpLayer(torch.nn.Module):
         warm_start: bool = False,
         on_infeasible: _options.OnInfeasible = "fail",
         violation: bool = False,
+        device: _options.Device = "auto",
     ) -> None:
         super().__init__()
         for name, count in (("n", n), ("inequalities", inequalities), ("equalities", equalities)):
@@ -91,9 +93,10 @@ class QpLayer(torch.nn.Module):
         self.warm_start = bool(warm_start)
         self.on_infeasible = on_infeasible
         self.violation = bool(violation)
+        self.device = _options.device(device)
         if _options.on_infeasible(on_infeasible) is None and self.violation:
             raise ValueError(NO_VIOLATION)
-        self._last: _core.QpSolved | None = None
+        self._last: _core.QpSolved | Summary | None = None
         self._elastic: dict[str, Any] | None = None
 
     def forward(
@@ -115,6 +118,7 @@ class QpLayer(torch.nn.Module):
             self.solver_args,
             self.on_infeasible,
             self.violation,
+            self.device,
         )
         run = compiled_qp if torch.compiler.is_compiling() else run_qp
         return run(tensors, options, self, warm)

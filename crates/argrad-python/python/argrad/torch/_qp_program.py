@@ -12,6 +12,8 @@ from argrad import _core, _options
 from argrad._policy import Policy
 from argrad._shapes import transpose_hint
 from argrad.torch._call import Arrays, Solution, check_second
+from argrad.torch._device import DeviceProgram
+from argrad.torch._device_programs import qp_on_device
 
 NAMES = ("Q", "p", "G", "h", "A", "b")
 
@@ -84,10 +86,28 @@ class _Lazy(Mapping):
 class QpProgram:
     """All quadratic programs of one size, with one set of solver settings."""
 
-    __slots__ = ("arguments", "core", "duals", "equalities", "inequalities", "n", "results")
+    __slots__ = (
+        "arguments",
+        "core",
+        "duals",
+        "equalities",
+        "inequalities",
+        "n",
+        "results",
+        "single",
+    )
 
-    def __init__(self, core: _core.Qp, n: int, equalities: int, inequalities: int, duals: bool):
+    def __init__(
+        self,
+        core: _core.Qp,
+        n: int,
+        equalities: int,
+        inequalities: int,
+        duals: bool,
+        single: bool,
+    ) -> None:
         self.core = core
+        self.single = single
         self.n, self.equalities, self.inequalities = n, equalities, inequalities
         self.duals = duals
         k, e = inequalities, equalities
@@ -99,7 +119,7 @@ class QpProgram:
     def solve(
         self, batch: int, arrays: Arrays, policy: Policy, start: Any, differentiable: bool
     ) -> Solution:
-        if start is not None and start.batch != batch:
+        if not isinstance(start, _core.QpSolved) or start.batch != batch:
             start = None
         Q, p, G, h, A, b = arrays
         assert Q is not None and p is not None
@@ -107,6 +127,11 @@ class QpProgram:
             batch, Q, p, G, h, A, b, start=start, differentiable=differentiable
         )
         return _QpSolution(solved, self.duals, policy)
+
+    def on_device(self, device: Any) -> DeviceProgram:
+        """The same on a device. Raises `NotOnDevice` or `DeviceError`."""
+        sizes = (self.n, self.equalities, self.inequalities)
+        return qp_on_device(self.core, *sizes, self.duals, self.single, device)
 
     @property
     def tape_len(self) -> int:
@@ -169,7 +194,7 @@ def plan_of(
             f"size, but got: {said}"
         )
     core = core_qp(n, equalities, inequalities, settings, single)
-    program = QpProgram(core, n, equalities, inequalities, duals)
+    program = QpProgram(core, n, equalities, inequalities, duals, single)
     absent = (False, False, *(inequalities == 0,) * 2, *(equalities == 0,) * 2)
     return Plan(program, sizes.pop() if sizes else None, absent)
 

@@ -54,6 +54,8 @@ class Target(NamedTuple):
     """How infeasible samples are relaxed; None: not at all."""
     violation: bool = False
     """Whether the last output is the size of the violation."""
+    device: str = "auto"
+    """Where it was to be solved; it is on the CPU."""
 
     @property
     def ranks(self) -> list[int]:
@@ -104,11 +106,11 @@ def spec_of(target: Target) -> str:
 def target_of(spec: str) -> Target:
     """The target of a string."""
     problem, present, duals, settings, policy, *rest = json.loads(spec)
-    observer, warm, elastic, violation = rest
+    observer, warm, elastic, violation, device = rest
     derivative, on_failure, method, *limits = policy
     policy = Policy(_tuple(derivative), on_failure, _tuple(method), *limits)
     settings = tuple((key, value) for key, value in settings)
-    how = (observer, warm, _tuple(elastic), violation)
+    how = (observer, warm, _tuple(elastic), violation, device)
     return Target(problem, tuple(present), duals, settings, policy, *how)
 
 

@@ -1,0 +1,146 @@
+"""The programs of the front end on a device: what is checked of their arguments there, and how
+arguments become vectors.
+
+What fails a check here is looked at again on the CPU, which says what is wrong in its own words.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+import torch
+
+from argrad import _core, _options
+from argrad._attributes import Attribute, rounding_of, slack_of
+from argrad._compiled import Compiled
+from argrad._quadratic import quadratic
+from argrad.torch._device import DeviceProgram, Tensors, Vectors, card_of
+from argrad.torch._device_maps import Maps
+
+_ASYMMETRY = 1e-12
+"""Largest difference of a matrix to its transpose, relative to its largest entry."""
+
+
+@functools.lru_cache(maxsize=64)
+def qp_on_device(
+    core: _core.Qp,
+    n: int,
+    equalities: int,
+    inequalities: int,
+    duals: bool,
+    single: bool,
+    device: torch.device,
+) -> DeviceProgram:
+    """Quadratic programs of one size. Raises `NotOnDevice` or `DeviceError`."""
+    solver = _core.DeviceSolver.of_qp(core, card_of(device))
+    compiled = quadratic(n, equalities, inequalities, duals)
+    maps = Maps(compiled.layer(), [p.size for p in compiled.parameters], device)
+    vectors = _qp_vectors(_options.SINGLE if single else _ASYMMETRY)
+    shapes = [(output.shape, False) for output in compiled.outputs]
+    return DeviceProgram(solver, maps, vectors, (2, 1, 2, 1, 2, 1), shapes)
+
+
+def _qp_vectors(tolerance: float) -> Callable[[Tensors], Vectors]:
+    def vectors(leaves: Tensors) -> Vectors:
+        found, fine = [], []
+        for name, leaf in zip("QpGhAb", leaves, strict=True):
+            if leaf is None:
+                continue
+            numbers = leaf.detach()
+            # From 1e19 on, an entry of h is no constraint.
+            fine.append((numbers > -math.inf if name == "h" else torch.isfinite(numbers)).all())
+            found.append(leaf.flatten(-2) if name in "QGA" else leaf)
+        matrix = leaves[0]
+        assert matrix is not None
+        matrix = matrix.detach()
+        skew = (matrix - matrix.mT).abs().amax((-2, -1))
+        fine.append((skew <= tolerance * matrix.abs().amax((-2, -1))).all())
+        return found, fine
+
+    return vectors
+
+
+@functools.lru_cache(maxsize=64)
+def layer_on_device(
+    core: _core.Layer, compiled: Compiled, single: bool, device: torch.device
+) -> DeviceProgram:
+    """A CVXPY problem with the settings of `core`. Raises `NotOnDevice` or `DeviceError`."""
+    solver = _core.DeviceSolver.of_layer(core, card_of(device))
+    sizes = [compiled.parameters[number].size for number, _ in compiled.inputs]
+    maps = Maps(core, sizes, device)
+    ranks = [len(parameter.shape) for parameter in compiled.parameters]
+    shapes = [(output.shape, output.exp) for output in compiled.outputs]
+    maximize = bool(compiled.program.get("maximize", False))
+    vectors = _layer_vectors(compiled, single, device)
+    has_logarithms = any(is_log for _, is_log in compiled.inputs)
+    return DeviceProgram(solver, maps, vectors, ranks, shapes, maximize, has_logarithms)
+
+
+def _layer_vectors(
+    compiled: Compiled, single: bool, device: torch.device
+) -> Callable[[Tensors], Vectors]:
+    parameters = compiled.parameters
+    promises = [[_Promise(a, single, device) for a in p.attributes] for p in parameters]
+
+    def vectors(leaves: Tensors) -> Vectors:
+        fine, given = [], []
+        for leaf, parameter, promised in zip(leaves, parameters, promises, strict=True):
+            assert leaf is not None
+            numbers = leaf.detach()
+            fine.append(torch.isfinite(numbers).all())
+            if parameter.positive:
+                fine.append((numbers > 0.0).all())
+            for promise in promised:
+                fine.append(promise.holds(numbers))
+                # What a rounding mends has the derivative that it would have without.
+                leaf = leaf + (promise.clipped(numbers) - numbers)
+            given.append(leaf)
+        found = []
+        for number, is_log in compiled.inputs:
+            parameter = parameters[number]
+            one = given[number]
+            lead = one.shape[: one.dim() - len(parameter.shape)]
+            one = one.reshape(*lead, parameter.size)
+            found.append(one.log() if is_log else one)
+        return found, fine
+
+    return vectors
+
+
+class _Promise:
+    """What an attribute of a parameter promises, looked at on a device."""
+
+    def __init__(self, attribute: Attribute, single: bool, device: torch.device) -> None:
+        self._rounding = rounding_of(single)
+        self._sign = attribute.eigenvalues
+        bounds = (attribute.lower, attribute.upper)
+        self._lower, self._upper = (
+            None if bound is None else torch.as_tensor(bound, dtype=torch.float64, device=device)
+            for bound in bounds
+        )
+
+    def holds(self, numbers: torch.Tensor) -> torch.Tensor:
+        """Whether it is kept, up to rounding; never true where it is not."""
+        if numbers.numel() == 0:
+            return numbers.new_ones((), dtype=torch.bool)
+        slack = slack_of(numbers.abs().amax(), self._rounding)
+        if self._sign:
+            order = numbers.shape[-1]
+            shift = (slack * order).clamp(min=torch.finfo(torch.float64).tiny)
+            one = shift * torch.eye(order, dtype=torch.float64, device=numbers.device)
+            moved = self._sign * 0.5 * (numbers + numbers.mT) + one
+            return (torch.linalg.cholesky_ex(moved).info == 0).all()
+        kept = numbers.new_ones((), dtype=torch.bool)
+        if self._lower is not None:
+            kept = kept & (numbers >= self._lower - slack).all()
+        if self._upper is not None:
+            kept = kept & (numbers <= self._upper + slack).all()
+        return kept
+
+    def clipped(self, numbers: torch.Tensor) -> torch.Tensor:
+        """The numbers, those outside of bounds on them."""
+        if self._lower is None and self._upper is None:
+            return numbers
+        return numbers.clamp(self._lower, self._upper)

@@ -1,0 +1,494 @@
+//! Programs whose numbers are on a card already: launches by address, for frameworks whose tensors
+//! are there.
+
+use argrad::Report;
+use argrad_gpu::{
+    AdjointAddresses, BatchAddresses, CentralAddresses, Entry, Error, Lengths, LinearReports, Machine, Place, Plan,
+    PointAddresses, Start, Stream, TangentAddresses,
+};
+use argrad_solver::{Differentiation, Engine, Settings, Status, Structure};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays::Numbers;
+use crate::doubt;
+use crate::error::{DeviceError, MemoryLimitError, NotOnDevice, solver_error};
+use crate::layer::Layer;
+use crate::options::on_failure;
+use crate::qp::{Qp, qp_error};
+use crate::report;
+
+/// An address, and whether all samples share what is there.
+type Value = (u64, bool);
+/// Addresses of x, z, s; zero for none.
+type Point = (u64, u64, u64);
+
+/// What a plan does, on whatever machine.
+trait Batches: Send + Sync {
+    fn lengths(&self) -> Lengths;
+    fn scratch_len(&self, entry: Entry, batch: usize) -> Result<usize, Error>;
+    /// As much as there is in the machine's own words where `free` says nothing.
+    fn check_memory(&self, batch: usize, has_tape: bool, free: Option<u64>) -> Result<(), Error>;
+    fn reports(&self, numbers: &[f64], p_is_shared: bool) -> Result<Vec<Report>, Error>;
+    fn linear_reports(&self, numbers: &[f64], reports: &[Report]) -> LinearReports;
+    /// # Safety
+    /// That of [`Plan::solve`].
+    unsafe fn solve(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        start: Start,
+        scratch: u64,
+    ) -> Result<(), Error>;
+    /// # Safety
+    /// That of [`Plan::solve`].
+    unsafe fn smooth(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        mu: f64,
+        central: &CentralAddresses,
+    ) -> Result<(), Error>;
+    /// # Safety
+    /// That of [`Plan::solve`].
+    unsafe fn vjp(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        adjoint: &AdjointAddresses,
+    ) -> Result<(), Error>;
+    /// # Safety
+    /// That of [`Plan::solve`].
+    unsafe fn jvp(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        tangent: &TangentAddresses,
+    ) -> Result<(), Error>;
+}
+
+impl<M> Batches for Plan<M>
+where
+    M: Machine + Send + Sync,
+    M::Memory: Send + Sync,
+{
+    fn lengths(&self) -> Lengths {
+        Plan::lengths(self)
+    }
+
+    fn scratch_len(&self, entry: Entry, batch: usize) -> Result<usize, Error> {
+        Plan::scratch_len(self, entry, batch)
+    }
+
+    fn check_memory(&self, batch: usize, has_tape: bool, free: Option<u64>) -> Result<(), Error> {
+        let free = match free {
+            Some(free) => free,
+            None => self.machine().limits()?.free_bytes,
+        };
+        Plan::check_memory(self, batch, has_tape, free)
+    }
+
+    fn reports(&self, numbers: &[f64], p_is_shared: bool) -> Result<Vec<Report>, Error> {
+        Plan::reports(self, numbers, p_is_shared)
+    }
+
+    fn linear_reports(&self, numbers: &[f64], reports: &[Report]) -> LinearReports {
+        Plan::linear_reports(self, numbers, reports)
+    }
+
+    unsafe fn solve(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        start: Start,
+        scratch: u64,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { Plan::solve_from(self, stream, of, start, scratch) }
+    }
+
+    unsafe fn smooth(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        mu: f64,
+        central: &CentralAddresses,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { Plan::smooth(self, stream, of, mu, central) }
+    }
+
+    unsafe fn vjp(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        adjoint: &AdjointAddresses,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { Plan::vjp(self, stream, of, adjoint) }
+    }
+
+    unsafe fn jvp(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        tangent: &TangentAddresses,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { Plan::jvp(self, stream, of, tangent) }
+    }
+}
+
+/// A plan on the card with this number, or on the host where there is none.
+fn plan(
+    structure: Structure,
+    settings: Settings,
+    card: Option<usize>,
+) -> Result<Box<dyn Batches>, Error> {
+    match card {
+        Some(number) => on_card(structure, settings, number),
+        None => on_host(structure, settings),
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn on_card(
+    structure: Structure,
+    settings: Settings,
+    number: usize,
+) -> Result<Box<dyn Batches>, Error> {
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use argrad_gpu::cuda::Card;
+
+    // Cards keep the kernels that were compiled for them.
+    static CARDS: Mutex<Option<HashMap<usize, Arc<Card>>>> = Mutex::new(None);
+    let card = {
+        let mut cards = CARDS.lock().unwrap_or_else(PoisonError::into_inner);
+        let cards = cards.get_or_insert_default();
+        match cards.get(&number) {
+            Some(card) => Arc::clone(card),
+            None => Arc::clone(cards.entry(number).or_insert(Card::new(number)?)),
+        }
+    };
+    Ok(Box::new(Plan::new(structure, settings, card)?))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn on_card(_: Structure, _: Settings, number: usize) -> Result<Box<dyn Batches>, Error> {
+    Err(absent(format!("taking card {number}"), "cuda"))
+}
+
+#[cfg(feature = "host-kernels")]
+fn on_host(structure: Structure, settings: Settings) -> Result<Box<dyn Batches>, Error> {
+    use std::sync::Arc;
+
+    use argrad_gpu_host::{Host, Order, are_compiled};
+    if !are_compiled() {
+        return Err(Error::Device {
+            doing: "taking the host for a card".into(),
+            found: "no C++ compiler was found when argrad was built".into(),
+            remedy: "install one, and build argrad again",
+        });
+    }
+    Ok(Box::new(Plan::new(structure, settings, Arc::new(Host::new(Order::Ascending)))?))
+}
+
+#[cfg(not(feature = "host-kernels"))]
+fn on_host(_: Structure, _: Settings) -> Result<Box<dyn Batches>, Error> {
+    Err(absent("taking the host for a card".into(), "host-kernels"))
+}
+
+#[cfg(not(all(feature = "cuda", feature = "host-kernels")))]
+fn absent(doing: String, feature: &str) -> Error {
+    let found = format!("argrad was built without the feature {feature}");
+    Error::Device { doing, found, remedy: "build it with that feature" }
+}
+
+/// Which exception.
+fn device_error(error: Error, of_program: fn(argrad_solver::Error) -> PyErr) -> PyErr {
+    match error {
+        Error::Solver(error) => of_program(error),
+        Error::Unsupported { argument, expected, found } => {
+            NotOnDevice::new_err(format!("{argument}: expected {expected}, found {found}"))
+        }
+        Error::Memory { .. } => MemoryLimitError::new_err(error.to_string()),
+        // In the words of Python.
+        error => DeviceError::new_err(
+            error.to_string().replace("by argrad_solver::Solver", "with device=\"cpu\""),
+        ),
+    }
+}
+
+fn entry(name: &str) -> PyResult<Entry> {
+    match name {
+        "solve" => Ok(Entry::Solve),
+        "vjp" => Ok(Entry::Adjoint),
+        "jvp" => Ok(Entry::Tangent),
+        "smooth" => Ok(Entry::Smooth),
+        other => {
+            let message = format!("entry: expected solve, smooth, vjp or jvp, found {other:?}");
+            Err(PyValueError::new_err(message))
+        }
+    }
+}
+
+fn place((address, is_shared): Value) -> Place {
+    if is_shared { Place::Shared(address) } else { Place::Each(address) }
+}
+
+fn point((x, z, s): Point) -> PointAddresses {
+    PointAddresses { x, z, s }
+}
+
+/// A batch by addresses.
+#[derive(FromPyObject)]
+struct Batch {
+    batch: usize,
+    values: [Value; 4],
+    point: Point,
+    report: u64,
+    tape: u64,
+}
+
+impl Batch {
+    fn addresses(&self) -> BatchAddresses {
+        BatchAddresses {
+            batch: self.batch,
+            values: self.values.map(place),
+            point: point(self.point),
+            report: self.report,
+            tape: self.tape,
+        }
+    }
+}
+
+/// Programs of one structure on a card. Whoever calls says where numbers are, of which each part
+/// has as many as `lengths` says, and on which stream they are used.
+#[pyclass(frozen, module = "argrad._core")]
+pub(crate) struct DeviceSolver {
+    plan: Box<dyn Batches>,
+    of_program: fn(argrad_solver::Error) -> PyErr,
+}
+
+impl DeviceSolver {
+    fn new(
+        py: Python<'_>,
+        structure: &Structure,
+        settings: &Settings,
+        card: Option<usize>,
+        of_program: fn(argrad_solver::Error) -> PyErr,
+    ) -> PyResult<Self> {
+        if settings.engine != Engine::Auto {
+            let found = format!("{:?}", settings.engine);
+            let message = format!("engine: expected \"auto\", found {found}, an engine of the CPU");
+            return Err(NotOnDevice::new_err(message));
+        }
+        // Every layer of Python has an interrupt, which a launch does not look at.
+        let settings = Settings { interrupt: None, ..settings.clone() };
+        let make = || {
+            let plan = plan(structure.clone(), settings, card)?;
+            // Compiles the kernels, so that what is missing is said here.
+            plan.scratch_len(Entry::Solve, 1)?;
+            Ok(plan)
+        };
+        let plan = py.detach(make).map_err(|error| device_error(error, of_program))?;
+        Ok(Self { plan, of_program })
+    }
+
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&dyn Batches) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        let plan = &*self.plan;
+        py.detach(|| work(plan)).map_err(|error| device_error(error, self.of_program))
+    }
+}
+
+#[pymethods]
+impl DeviceSolver {
+    /// For the programs of a layer, on the card with this number, or, in tests, on the host.
+    #[staticmethod]
+    #[pyo3(signature = (layer, card))]
+    fn of_layer(py: Python<'_>, layer: &Layer, card: Option<usize>) -> PyResult<Self> {
+        let (layer, ..) = layer.parts();
+        Self::new(py, layer.structure(), layer.settings(), card, solver_error)
+    }
+
+    /// For dense quadratic programs.
+    #[staticmethod]
+    #[pyo3(signature = (qp, card))]
+    fn of_qp(py: Python<'_>, qp: &Qp, card: Option<usize>) -> PyResult<Self> {
+        let (layer, ..) = qp.parts();
+        Self::new(py, layer.structure(), layer.settings(), card, qp_error)
+    }
+
+    /// How many numbers a sample has of P, q, A, b; of x; of z and s; of a report; of a tape; of
+    /// what linear solves say.
+    #[getter]
+    fn lengths(&self) -> ([usize; 4], usize, usize, usize, usize, usize) {
+        let Lengths { values, x, z, report, tape, linear } = self.plan.lengths();
+        (values, x, z, report, tape, linear)
+    }
+
+    /// So many numbers of scratch "solve", "smooth", "vjp" or "jvp" of a batch takes.
+    fn scratch_len(&self, py: Python<'_>, of: &str, batch: usize) -> PyResult<usize> {
+        let entry = entry(of)?;
+        self.run(py, |plan| plan.scratch_len(entry, batch))
+    }
+
+    /// Raises `MemoryLimitError` for a batch that does not fit into `free` bytes; where that is
+    /// None, into those that the machine says are free.
+    fn check_memory(
+        &self,
+        py: Python<'_>,
+        batch: usize,
+        has_tape: bool,
+        free: Option<u64>,
+    ) -> PyResult<()> {
+        self.run(py, |plan| plan.check_memory(batch, has_tape, free))
+    }
+
+    /// Queues a solve, from the points `start` where there are some.
+    #[pyo3(signature = (stream, of, start, scratch))]
+    fn solve(
+        &self,
+        py: Python<'_>,
+        stream: u64,
+        of: Batch,
+        start: Option<Point>,
+        scratch: u64,
+    ) -> PyResult<()> {
+        let start = start.map_or(Start::Cold, |start| Start::From(point(start)));
+        let stream = Stream::Of(stream);
+        // SAFETY: `argrad.torch._device` allocates what the plan says, and keeps it.
+        self.run(py, |plan| unsafe { plan.solve(stream, &of.addresses(), start, scratch) })
+    }
+
+    /// Queues the way to points of the central path at `mu`, with their x, z and tapes, and, for
+    /// each sample, whether it was reached.
+    #[expect(clippy::too_many_arguments, reason = "one for each kind of memory")]
+    fn smooth(
+        &self,
+        py: Python<'_>,
+        stream: u64,
+        of: Batch,
+        mu: f64,
+        point: [u64; 2],
+        tape: u64,
+        reached: u64,
+        scratch: u64,
+    ) -> PyResult<()> {
+        let [x, z] = point;
+        let central = CentralAddresses { x, z, tape, reached, scratch };
+        // SAFETY: as above.
+        self.run(py, |plan| unsafe {
+            plan.smooth(Stream::Of(stream), &of.addresses(), mu, &central)
+        })
+    }
+
+    /// Raises `SolverError` where a point of the central path was not reached.
+    #[staticmethod]
+    fn check_reached(reached: &Bound<'_, PyAny>) -> PyResult<()> {
+        let reached = Numbers::new("reached", reached)?;
+        let batch = reached.shape().first().copied().unwrap_or(0);
+        let reached = reached.exactly(&[batch])?;
+        let lost = (0..batch).filter(|&sample| reached[sample] == 0.0);
+        let failures: Vec<_> = lost.map(|i| (i, Status::NumericalTrouble)).collect();
+        if failures.is_empty() {
+            return Ok(());
+        }
+        Err(solver_error(argrad_solver::Error::Unsolved { batch, failures }))
+    }
+
+    /// Queues gradients.
+    #[expect(clippy::too_many_arguments, reason = "one for each kind of memory")]
+    fn vjp(
+        &self,
+        py: Python<'_>,
+        stream: u64,
+        of: Batch,
+        cotangent: Point,
+        adjoint: [u64; 2],
+        linear: u64,
+        gradients: [u64; 4],
+        scratch: u64,
+    ) -> PyResult<()> {
+        let cotangent = point(cotangent);
+        let given = AdjointAddresses { cotangent, adjoint, linear, gradients, scratch };
+        // SAFETY: as above.
+        self.run(py, |plan| unsafe { plan.vjp(Stream::Of(stream), &of.addresses(), &given) })
+    }
+
+    /// Queues tangents.
+    #[expect(clippy::too_many_arguments, reason = "one for each kind of memory")]
+    fn jvp(
+        &self,
+        py: Python<'_>,
+        stream: u64,
+        of: Batch,
+        change: [Option<Value>; 4],
+        tangent: Point,
+        linear: u64,
+        scratch: u64,
+    ) -> PyResult<()> {
+        let change = change.map(|value| value.map(place));
+        let given = TangentAddresses { change, tangent: point(tangent), linear, scratch };
+        // SAFETY: as above.
+        self.run(py, |plan| unsafe { plan.jvp(Stream::Of(stream), &of.addresses(), &given) })
+    }
+
+    /// What the numbers of reports say, (batch, report).
+    fn reports(&self, numbers: &Bound<'_, PyAny>, p_is_shared: bool) -> PyResult<DeviceReports> {
+        let numbers = Numbers::new("numbers", numbers)?;
+        let batch = numbers.shape().first().copied().unwrap_or(0);
+        let numbers = numbers.exactly(&[batch, self.plan.lengths().report])?;
+        let reports = self.plan.reports(numbers, p_is_shared);
+        let reports = reports.map_err(|error| device_error(error, self.of_program))?;
+        Ok(DeviceReports { reports })
+    }
+
+    /// Warns where what linear solves say, (batch, linear), makes their results doubtful.
+    fn warn_of(
+        &self,
+        py: Python<'_>,
+        numbers: &Bound<'_, PyAny>,
+        reports: &DeviceReports,
+    ) -> PyResult<()> {
+        let numbers = Numbers::new("numbers", numbers)?;
+        let shape = [reports.reports.len(), self.plan.lengths().linear];
+        let found = self.plan.linear_reports(numbers.exactly(&shape)?, &reports.reports);
+        doubt::warn_of(py, &found.accuracy, &found.unfinished)
+    }
+}
+
+/// Reports on a batch that was solved on a card.
+#[pyclass(frozen, module = "argrad._core")]
+pub(crate) struct DeviceReports {
+    reports: Vec<Report>,
+}
+
+#[pymethods]
+impl DeviceReports {
+    /// Diagnostics, one array per name.
+    #[getter]
+    fn reports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        report::dict(py, &self.reports)
+    }
+
+    /// Whether every sample is solved.
+    #[getter]
+    fn all_solved(&self) -> bool {
+        report::all_solved(&self.reports)
+    }
+
+    /// Raises `SolverError` where a sample has no derivative, unless `on_failure` says otherwise.
+    fn check_derivative(&self, on_failure: &str) -> PyResult<()> {
+        let on_failure = self::on_failure(Some(on_failure))?;
+        let how = Differentiation { on_failure, ..Differentiation::default() };
+        how.check(&self.reports).map_err(solver_error)
+    }
+}
