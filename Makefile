@@ -10,6 +10,9 @@ PYTHON ?= python3
 PACKAGE := crates/argrad-python
 VENV := .venv
 RUFF := $(VENV)/bin/ruff
+# The kernels of cards compiled for the host, by which the tests of the package see the way of tensors
+# on a card. A wheel has none.
+MATURIN_ARGS ?= --features host-kernels
 
 # Debug assertions are the kernels' only guard, and the release profile has none. Same profile
 # otherwise, so that no dependency is compiled again; the solver in units and hardly optimized, so
@@ -22,6 +25,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 .PHONY: bench accuracy cones units problems large model argmin decision miri
 .PHONY: gpu-check gpu-sanitize bench-gpu
 .PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow test-ray
+.PHONY: bench-gpu-peers
 .NOTPARALLEL:
 
 ## Everything that is checked before a change is accepted.
@@ -195,6 +199,13 @@ wheel: venv
 bench-peers: python
 	$(VENV)/bin/python $(PACKAGE)/benches/peers/install.py .venv-peers
 	.venv-peers/bin/python $(PACKAGE)/benches/peers $(BENCH_ARGS)
+
+## The race on a card, installed into .venv-peers-gpu. Without a card it ends at once, by code 2.
+bench-gpu-peers:
+	$(PYTHON) $(PACKAGE)/benches/peers/card.py
+	$(MAKE) python
+	$(VENV)/bin/python $(PACKAGE)/benches/peers/install.py .venv-peers-gpu --device cuda
+	.venv-peers-gpu/bin/python $(PACKAGE)/benches/peers --device cuda $(BENCH_ARGS)
 
 ## The TensorFlow layer, in an environment of its own: a large install.
 test-tensorflow: python

@@ -3,8 +3,8 @@
 
 use argrad::Report;
 use argrad_gpu::{
-    AdjointAddresses, BatchAddresses, CentralAddresses, Entry, Error, Lengths, LinearReports, Machine, Place, Plan,
-    PointAddresses, Start, Stream, TangentAddresses,
+    AdjointAddresses, BatchAddresses, CentralAddresses, Entry, Error, Lengths, LinearReports,
+    Machine, Place, Plan, PointAddresses, Start, Stream, TangentAddresses,
 };
 use argrad_solver::{Differentiation, Engine, Settings, Status, Structure};
 use pyo3::exceptions::PyValueError;

@@ -1,4 +1,4 @@
-"""`python crates/argrad-python/benches/peers [--quick] [--cases ...] [--peers ...]`."""
+"""`python crates/argrad-python/benches/peers [--device cuda] [--quick] [--cases ...]`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def main() -> None:
     options = arguments.parse()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(cores()))
-    processes = {name: Process(name, options.limit) for name in options.entrants}
-    facts, results, batches = report.machine(), {}, {}
+    processes = {name: Process(name, options.limit, options.device) for name in options.entrants}
+    facts, results, batches = report.machine(options.device), {}, {}
     options.json.parent.mkdir(parents=True, exist_ok=True)
 
     def versions() -> dict[str, str]:
@@ -41,12 +41,14 @@ def main() -> None:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
 
     constructed = [
-        name for name in options.cases if name in _CONSTRUCTED or not name.startswith("qp-")
+        name
+        for name in options.cases
+        if options.device == "cpu" and (name in _CONSTRUCTED or not name.startswith("qp-"))
     ]
     try:
         with tqdm(total=len(options.cases) + 1, unit="case", disable=None) as bar:
             for name in options.cases:
-                batches[name] = cases.build(name, options.quick).batch
+                batches[name] = cases.size(name, options.quick)
                 results[name] = race.run_case(name, options, processes, bar)
                 # The whole takes long: nothing that was measured is lost.
                 save({})
@@ -58,7 +60,8 @@ def main() -> None:
         for process in processes.values():
             process.close()
     print(report.heading(facts, versions(), options.quick))
-    print(f"\n{report.speed(results, batches)}\n\n{report.targets(results)}\n")
+    reached = report.targets(results, options.device)
+    print(f"\n{report.speed(results, batches)}\n\n{reached}\n")
     if times:
         print(f"Construction:\n\n{report.construction(times)}\n")
     save(times)

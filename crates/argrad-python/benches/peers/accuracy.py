@@ -17,16 +17,16 @@ WRONG_GRADIENT = 1e-2
 
 @dataclass(frozen=True)
 class Exact:
-    """Solutions and gradients of a case; gradients of shared arguments are summed."""
+    """Solutions and gradients of the samples that differ; those of shared arguments are summed."""
 
     solution: np.ndarray
     gradients: dict[str, np.ndarray]
 
 
 def exact(case: Case, progress=iter) -> Exact:
-    """The reference of every sample of a case; `progress` wraps the iteration."""
+    """The reference of every sample that differs; `progress` wraps the iteration."""
     solutions, gradients = [], []
-    for index in progress(range(case.batch)):
+    for index in progress(range(case.draws)):
         data = {
             name: value if name in case.shared else value[index]
             for name, value in case.data.items()
@@ -41,7 +41,9 @@ def exact(case: Case, progress=iter) -> Exact:
     collected = {}
     for name in gradients[0]:
         column = np.array([gradient[name] for gradient in gradients])
-        collected[name] = column.sum(axis=0) if name in case.shared else column
+        if name in case.shared:
+            column = column.sum(axis=0) * len(case.parts)
+        collected[name] = column
     return Exact(np.array(solutions), collected)
 
 
@@ -75,17 +77,24 @@ def errors(case: Case, reference: Exact, found: dict) -> Errors:
     """Compares what an entrant found: `solution`, `gradients` (may be empty), `failed` indices."""
     solution = np.asarray(found["solution"], float)
     failed = sorted(set(found.get("failed", ())))
-    error = _per_sample(solution, reference.solution) / _scale(reference.solution)
+    scale = _scale(reference.solution)
+    # Part by part: large batches in extended precision are many gigabytes.
+    error = np.concatenate(
+        [_per_sample(solution[part], reference.solution) / scale for part in case.parts]
+    )
     error[failed] = np.nan
     gradients = {name: np.asarray(value, float) for name, value in found["gradients"].items()}
-    for name in ("Q", "C"):
-        if name in gradients:
-            # Both places of an off-diagonal entry are one number: only their sum is defined.
-            gradients[name] = (gradients[name] + np.swapaxes(gradients[name], -1, -2)) / 2
     each = [name for name in gradients if name not in case.shared]
     worst = np.zeros(0)
     if each:
-        worst = _gradient_error(gradients, reference.gradients, each)
+        worst = np.concatenate(
+            [
+                _gradient_error(
+                    {name: gradients[name][part] for name in each}, reference.gradients, each
+                )
+                for part in case.parts
+            ]
+        )
         worst[failed] = np.nan
     together = [name for name in gradients if name in case.shared]
     if together:
@@ -95,12 +104,21 @@ def errors(case: Case, reference: Exact, found: dict) -> Errors:
     return Errors(error, worst, len(failed))
 
 
+#: Symmetric arguments: both places of an off-diagonal entry are one number, and only the sum of
+#: their gradients is defined.
+_SYMMETRIC = ("Q", "C")
+
+
 def _gradient_error(found: dict, expected: dict, names: list[str]) -> np.ndarray:
     """The largest relative error over the arguments, for each sample.
 
     Relative to the argument's largest entry, or to a thousandth of that of all arguments, if that
     is larger: gradients that vanish are not relative to themselves.
     """
+    found = {
+        name: (value + np.swapaxes(value, -1, -2)) / 2 if name in _SYMMETRIC else value
+        for name, value in found.items()
+    }
     scales = {name: _scale(expected[name]) for name in names}
     floor = 1e-3 * np.max([scales[name] for name in names], axis=0)
     return np.max(

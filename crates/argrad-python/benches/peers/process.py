@@ -21,10 +21,11 @@ class Process:
     Args:
         name: of the entrant.
         limit: seconds that an answer may take.
+        device: where it is to run.
     """
 
-    def __init__(self, name: str, limit: float) -> None:
-        self.name, self._limit = name, limit
+    def __init__(self, name: str, limit: float, device: str = "cpu") -> None:
+        self.name, self._limit, self._device = name, limit, device
         self._process = self._connection = None
         #: Set when the library cannot be loaded at all.
         self.absent: str | None = None
@@ -43,6 +44,17 @@ class Process:
             raise EntrantFailed(self.absent)
         return self._exchange(what, *arguments)
 
+    def release(self) -> None:
+        """Gives back what it holds of a card; by its end, if nothing less does that."""
+        if self._process is None:
+            return
+        try:
+            is_free = self._exchange("release")
+        except EntrantFailed:
+            is_free = False
+        if not is_free:
+            self.close()
+
     def close(self) -> None:
         """Ends the process."""
         if self._process is not None:
@@ -56,7 +68,8 @@ class Process:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=worker.serve, args=(self.name, theirs), daemon=True)
+        arguments = self.name, self._device, theirs
+        self._process = context.Process(target=worker.serve, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import cases
+from . import card, cases
 from .accuracy import WRONG_GRADIENT, WRONG_SOLUTION
 from .entrants import OWN
 from .entrants.base import cores
@@ -107,7 +107,7 @@ def best_peer(rows: list[Row]) -> Row | None:
     return min(peers, key=lambda row: row.both, default=None)
 
 
-def targets(results: dict[str, list[Row]]) -> str:
+def targets(results: dict[str, list[Row]], device: str = "cpu") -> str:
     """What was set out to reach, and what was."""
     header = [
         "case",
@@ -124,7 +124,7 @@ def targets(results: dict[str, list[Row]]) -> str:
         if ours is None or ours.both is None:
             lines.append([case, "-", "-", "-", "-", "-" if ours is None else ours.note])
             continue
-        target = cases.build(case, quick=True).target
+        target = cases.target(case, device)
         if best is None:
             lines.append([case, milliseconds(ours.both), "none", "-", f"{target:.0f}x", "-"])
         else:
@@ -157,7 +157,7 @@ def construction(found: dict[str, dict[str, float | str]]) -> str:
     return table(header, lines)
 
 
-def machine() -> dict[str, object]:
+def machine(device: str = "cpu") -> dict[str, object]:
     """What the numbers depend on."""
     info = Path("/proc/cpuinfo")
     model, flags = platform.processor(), ""
@@ -169,7 +169,8 @@ def machine() -> dict[str, object]:
             if key.strip() == "flags":
                 flags = value
     vector = next((name for name in ("avx512f", "avx2", "avx") if name in flags.split()), "")
-    return {
+    on = {"card": card.description()} if device == "cuda" else {}
+    return on | {
         "date": date.today().isoformat(),
         "processor": model,
         "vectors": vector,
@@ -182,9 +183,10 @@ def machine() -> dict[str, object]:
 def heading(facts: dict, versions: dict[str, str], quick: bool) -> str:
     """What stands above the tables."""
     libraries = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    on = f"on {facts['card']}, with " if "card" in facts else ""
     lines = [
-        f"{facts['date']}, {facts['cores']} cores of {facts['processor']} ({facts['vectors']}), "
-        f"Python {facts['python']}.",
+        f"{facts['date']}, {on}{facts['cores']} cores of {facts['processor']} "
+        f"({facts['vectors']}), Python {facts['python']}.",
         f"{libraries}.",
         f"Wrong: the solution is off by more than {WRONG_SOLUTION:.0e}, or a gradient by more than "
         f"{WRONG_GRADIENT:.0e}. Failed: the library says so itself. Medians of interleaved turns.",

@@ -15,10 +15,22 @@ ENTRANTS = {
     "cvxpylayers-moreau": "cvxpylayers_layer:Moreau",
     "diffcp": "diffcp_solver:Diffcp",
     "clarabel": "clarabel_solver:Clarabel",
+    "qpax": "qpax_function:Qpax",
+    "cupiqp": "cupiqp_layer:Cupiqp",
 }
+
+_ON_CUDA = ("argrad", "moreau", "qpth", "qpax", "cupiqp")
+_ON_CUDA_ONLY = ("cupiqp",)
 
 #: What is not a peer: argrad itself, by its other door.
 OWN = ("argrad", "argrad-cvxpy")
+
+
+def names(device: str) -> list[str]:
+    """Of those that run on a device, in the order of the table."""
+    if device == "cuda":
+        return [name for name in ENTRANTS if name in _ON_CUDA]
+    return [name for name in ENTRANTS if name not in _ON_CUDA_ONLY]
 
 
 def load(name: str):

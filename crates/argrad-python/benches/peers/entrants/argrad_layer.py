@@ -13,9 +13,14 @@ from .base import TorchRun, Unsupported
 def _cvxpy_run(case: Case) -> TorchRun:
     model, numbers = problems.modelled(case), problems.values(case)
     layer = argrad.torch.CvxpyLayer(
-        model.problem, [model.parameters[name] for name in numbers], [model.variable]
+        model.problem,
+        [model.parameters[name] for name in numbers],
+        [model.variable],
+        device=case.device,
     )
-    return TorchRun(lambda leaves: layer(*leaves.values())[0], numbers, case.cotangent)
+    return TorchRun(
+        lambda leaves: layer(*leaves.values())[0], numbers, case.cotangent, device=case.device
+    )
 
 
 class Argrad:
@@ -38,9 +43,9 @@ class Argrad:
         names = [name if name in case.data else None for name in ("Q", "p", "G", "h", "A", "b")]
 
         def call(leaves):
-            return argrad.torch.qp(*(name and leaves[name] for name in names))
+            return argrad.torch.qp(*(name and leaves[name] for name in names), device=case.device)
 
-        return TorchRun(call, case.data, case.cotangent)
+        return TorchRun(call, case.data, case.cotangent, device=case.device)
 
     def builder(self, case: Case):
         """Of the `CvxpyLayer`, which is what its peers build."""

@@ -69,6 +69,7 @@ class TorchRun:
         arguments: numbers by name; each becomes a leaf that requires a gradient.
         cotangent: of the solution.
         failed: indices of the samples that the library gave up in the last call.
+        device: where the tensors are; on "cuda" each pass ends when the card is done.
     """
 
     def __init__(
@@ -77,32 +78,41 @@ class TorchRun:
         arguments: dict[str, np.ndarray],
         cotangent: np.ndarray,
         failed: Callable[[], Iterable[int]] = tuple,
+        device: str = "cpu",
     ) -> None:
         import torch
 
         self._grad = torch.autograd.grad
         self._call, self._failed = call, failed
-        self._leaves = {
-            name: torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        self._is_on_card = device == "cuda"
+        self._wait = torch.cuda.synchronize if self._is_on_card else lambda: None
+        self.leaves = {
+            name: torch.tensor(value, dtype=torch.float64, device=device, requires_grad=True)
             for name, value in arguments.items()
         }
-        self._inputs = tuple(self._leaves.values())
-        self._cotangent = torch.tensor(cotangent, dtype=torch.float64)
+        self._inputs = tuple(self.leaves.values())
+        self._cotangent = torch.tensor(cotangent, dtype=torch.float64, device=device)
         self._solution = self._gradients = None
 
     def forward(self) -> None:
         """Solves."""
-        self._solution = self._call(self._leaves)
+        if self._is_on_card:
+            # Its memory is short, and a training has let go of the last gradients, too.
+            self._solution = self._gradients = None
+        self._solution = self._call(self.leaves)
+        self._wait()
 
     def backward(self) -> None:
         """Differentiates."""
         self._gradients = self._grad(self._solution, self._inputs, self._cotangent)
+        self._wait()
 
     def results(self) -> dict:
         """As arrays."""
+        gradients = (gradient.cpu().numpy() for gradient in self._gradients)
         return {
-            "solution": self._solution.detach().numpy(),
-            "gradients": dict(zip(self._leaves, (g.numpy() for g in self._gradients), strict=True)),
+            "solution": self._solution.detach().cpu().numpy(),
+            "gradients": dict(zip(self.leaves, gradients, strict=True)),
             "failed": list(self._failed()),
         }
 

@@ -31,13 +31,16 @@ class Moreau:
         return moreau.__version__
 
     def variants(self, case: Case) -> list[str]:
-        """Its own choice (an active-set method for small quadratic programs), and the others."""
-        return list(_METHODS)
+        """Its own choice (an active-set method for small quadratic programs), and the others.
+
+        On a card there is one method, and nothing to tune.
+        """
+        return ["ipm"] if case.device == "cuda" else list(_METHODS)
 
     def prepare(self, case: Case, variant: str) -> TorchRun:
         """The solver and its tensors."""
         settings = moreau.Settings(
-            device="cpu", batch_size=case.batch, enable_grad=True, **_METHODS[variant]
+            device=case.device, batch_size=case.batch, enable_grad=True, **_METHODS[variant]
         )
         return _qp(case, settings) if case.form == "qp" else _cone(case, settings)
 
@@ -69,15 +72,15 @@ def _failed(solver):
 class _StandardRun(TorchRun):
     """A run whose leaves are the values of P, A, q and b, in that order."""
 
-    def __init__(self, solver, arguments, cotangent, batch, restore) -> None:
+    def __init__(self, solver, arguments, cotangent, case: Case, restore) -> None:
         def call(leaves):
             of = {
-                name: value.expand(batch, -1) if value.dim() == 1 else value
+                name: value.expand(case.batch, -1) if value.dim() == 1 else value
                 for name, value in leaves.items()
             }
             return solver.solve(of["P"], of["A"], of["q"], of["b"]).x
 
-        super().__init__(call, arguments, cotangent, _failed(solver))
+        super().__init__(call, arguments, cotangent, _failed(solver), case.device)
         self._restore = restore
 
     def results(self) -> dict:
@@ -129,7 +132,7 @@ def _qp(case: Case, settings) -> TorchRun:
             split |= {"A": a[..., :equalities, :], "b": gradients["b"][..., :equalities]}
         return {"solution": found["solution"], "gradients": split}
 
-    return _StandardRun(solver, arguments, case.cotangent, case.batch, restore)
+    return _StandardRun(solver, arguments, case.cotangent, case, restore)
 
 
 def _cone(case: Case, settings) -> TorchRun:
@@ -168,4 +171,4 @@ def _cone(case: Case, settings) -> TorchRun:
             "gradients": form.gradients(gradients["P"], gradients["q"], by_a, gradients["b"]),
         }
 
-    return _StandardRun(solver, arguments, form.cotangent(), case.batch, restore)
+    return _StandardRun(solver, arguments, form.cotangent(), case, restore)

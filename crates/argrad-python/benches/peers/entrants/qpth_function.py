@@ -24,7 +24,9 @@ class Qpth:
         """With and without its check of Q."""
         qp_only(case)
         quick_only(case)
-        return ["default", "check_Q_spd=False"]
+        unchecked = "check_Q_spd=False"
+        # The check is one by one: minutes for the batches of a card.
+        return [unchecked] if case.device == "cuda" else ["default", unchecked]
 
     def prepare(self, case: Case, variant: str) -> TorchRun:
         """The function and its tensors.
@@ -33,13 +35,13 @@ class Qpth:
         """
         # verbose = -1: otherwise it prints, in the time that is measured.
         function = QPFunction(verbose=-1, check_Q_spd=variant == "default")
-        none = torch.empty(0, dtype=torch.float64)
+        none = torch.empty(0, dtype=torch.float64, device=case.device)
 
         def call(leaves):
             of = with_batch(leaves, case)
             return function(*(of.get(name, none) for name in ("Q", "p", "G", "h", "A", "b")))
 
-        return TorchRun(call, case.data, case.cotangent)
+        return TorchRun(call, case.data, case.cotangent, device=case.device)
 
     def builder(self, case: Case):
         """None: there is nothing to construct."""

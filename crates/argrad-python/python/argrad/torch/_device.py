@@ -347,9 +347,9 @@ class Solved:
         """What is differentiated: the solutions, or points of the central path, with the tensors
         that hold these. Raises `SolverError` where such a point was not reached."""
         of = self.addresses()
-        if derivative == "exact":
+        if isinstance(derivative, str):
             return of, []
-        solver, device, (_, mu) = self._program.solver, self.device, derivative
+        solver, device, mu = self._program.solver, self.device, derivative[1]
         _, x, z, _, tape, _ = solver.lengths
         parts = [_empty(device, self._batch, length) for length in (x, z, tape)]
         reached = _empty(device, self._batch)
