@@ -51,5 +51,6 @@ extern "C" void argrad_lengths(int n, int m, int matrix_len, const int* curved, 
     out[3] = sizeof(SolveArguments);
     out[4] = sizeof(DerivativeArguments);
     out[5] = sizeof(GradientArguments);
-    out[6] = REPORT_LEN;
+    out[6] = sizeof(SmoothArguments);
+    out[7] = REPORT_LEN;
 }

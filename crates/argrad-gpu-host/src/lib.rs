@@ -195,8 +195,8 @@ pub struct Lengths {
     pub spare: usize,
     /// Those in shared memory whatever the size.
     pub fixed: usize,
-    /// Bytes of the arguments of solve, derivative and gradient.
-    pub arguments: [usize; 3],
+    /// Bytes of the arguments of solve, derivative, gradient and smooth.
+    pub arguments: [usize; 4],
     /// Numbers of a report.
     pub report: usize,
 }
@@ -207,8 +207,8 @@ impl Lengths {
     pub fn new(n: usize, m: usize, matrix_len: usize, curved: CurvedSizes) -> Self {
         let CurvedSizes { cones, basis_len, data_len } = curved;
         let curved = [cones, basis_len, data_len].map(|len| len as i32);
-        let mut out = [0_i64; 7];
-        // SAFETY: it reads three numbers and writes seven.
+        let mut out = [0_i64; 8];
+        // SAFETY: it reads three numbers and writes eight.
         unsafe {
             argrad_lengths_0(
                 n as i32,
@@ -218,8 +218,8 @@ impl Lengths {
                 out.as_mut_ptr(),
             );
         }
-        let [resident, spare, fixed, solve, derivative, gradient, report] =
+        let [resident, spare, fixed, solve, derivative, gradient, smooth, report] =
             out.map(|len| len as usize);
-        Self { resident, spare, fixed, arguments: [solve, derivative, gradient], report }
+        Self { resident, spare, fixed, arguments: [solve, derivative, gradient, smooth], report }
     }
 }

@@ -63,28 +63,26 @@ struct Memory {
     int* next;
 };
 
-struct SolveArguments {
+// A batch, solved or to solve: what every launch over its problems is given.
+struct Batch {
     Structure structure;
     Values values;
-    Settings settings;
     Memory memory;
     int batch;
     // x: n, z and s: m, report: REPORT_LEN, tape: tape_len numbers a sample; no tape where null.
     double *x, *z, *s, *report, *tape;
     long long tape_len;
+};
+
+struct SolveArguments : Batch {
+    Settings settings;
     // Points to start from, null for none; or, where they are given, that are the solutions.
     const double *start_x, *start_z, *start_s;
     int is_given;
 };
 
 // An adjoint or a tangent. CPU: derivative/adjoint.rs, derivative/tangent.rs.
-struct DerivativeArguments {
-    Structure structure;
-    Values values;
-    Memory memory;
-    int batch;
-    const double *x, *z, *s, *report, *tape;
-    long long tape_len;
+struct DerivativeArguments : Batch {
     // Adjoint: cotangents of x, z, s; null for zero. Tangent: null.
     const double *of_x, *of_z, *of_s;
     // Tangent: changes of the values, null for zero. Adjoint: null.
@@ -96,13 +94,7 @@ struct DerivativeArguments {
 };
 
 // From solutions to the points of the central path at mu. CPU: derivative/smoothed.rs.
-struct SmoothArguments {
-    Structure structure;
-    Values values;
-    Memory memory;
-    int batch;
-    const double *x, *z, *s, *report, *tape;
-    long long tape_len;
+struct SmoothArguments : Batch {
     double mu;
     // The points, tapes there, and whether each was reached: one, or zero.
     double *out_x, *out_z, *out_tape, *reached;

@@ -95,14 +95,13 @@ pub struct MemoryArguments {
     pub next: u64,
 }
 
-/// Of [`crate::Entry::Solve`].
+/// A batch, solved or to solve: what every launch over its problems is given.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(missing_docs, reason = "kernels/arguments.h says what the fields are")]
-pub struct SolveArguments {
+pub struct BatchArguments {
     pub structure: StructureArguments,
     pub values: ValuesArguments,
-    pub settings: SettingsArguments,
     pub memory: MemoryArguments,
     pub batch: i32,
     pub x: u64,
@@ -111,6 +110,15 @@ pub struct SolveArguments {
     pub report: u64,
     pub tape: u64,
     pub tape_len: i64,
+}
+
+/// Of [`crate::Entry::Solve`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "kernels/arguments.h says what the fields are")]
+pub struct SolveArguments {
+    pub batch: BatchArguments,
+    pub settings: SettingsArguments,
     pub start_x: u64,
     pub start_z: u64,
     pub start_s: u64,
@@ -122,16 +130,7 @@ pub struct SolveArguments {
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(missing_docs, reason = "kernels/arguments.h says what the fields are")]
 pub struct DerivativeArguments {
-    pub structure: StructureArguments,
-    pub values: ValuesArguments,
-    pub memory: MemoryArguments,
-    pub batch: i32,
-    pub x: u64,
-    pub z: u64,
-    pub s: u64,
-    pub report: u64,
-    pub tape: u64,
-    pub tape_len: i64,
+    pub batch: BatchArguments,
     pub of_x: u64,
     pub of_z: u64,
     pub of_s: u64,
@@ -147,16 +146,7 @@ pub struct DerivativeArguments {
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(missing_docs, reason = "kernels/arguments.h says what the fields are")]
 pub struct SmoothArguments {
-    pub structure: StructureArguments,
-    pub values: ValuesArguments,
-    pub memory: MemoryArguments,
-    pub batch: i32,
-    pub x: u64,
-    pub z: u64,
-    pub s: u64,
-    pub report: u64,
-    pub tape: u64,
-    pub tape_len: i64,
+    pub batch: BatchArguments,
     pub mu: f64,
     pub out_x: u64,
     pub out_z: u64,

@@ -50,8 +50,9 @@ pub use addresses::{
     TangentAddresses,
 };
 pub use arguments::{
-    Arguments, DerivativeArguments, GradientArguments, ListsArguments, MemoryArguments,
-    SettingsArguments, SmoothArguments, SolveArguments, StructureArguments, ValuesArguments,
+    Arguments, BatchArguments, DerivativeArguments, GradientArguments, ListsArguments,
+    MemoryArguments, SettingsArguments, SmoothArguments, SolveArguments, StructureArguments,
+    ValuesArguments,
 };
 pub use cones::CurvedSizes;
 pub use error::Error;

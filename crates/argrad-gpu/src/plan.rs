@@ -9,8 +9,8 @@ use crate::addresses::{
     TangentAddresses,
 };
 use crate::arguments::{
-    Arguments, DerivativeArguments, GradientArguments, MemoryArguments, SettingsArguments,
-    SmoothArguments, SolveArguments, ValuesArguments,
+    Arguments, BatchArguments, DerivativeArguments, GradientArguments, MemoryArguments,
+    SettingsArguments, SmoothArguments, SolveArguments, ValuesArguments,
 };
 use crate::cones::Cones;
 use crate::error::Error;
@@ -183,7 +183,8 @@ impl<M: Machine> Plan<M> {
         Ok(launch)
     }
 
-    /// The launch over a batch, with its scratch at this address, where it counts from zero.
+    /// The launch over a batch, with its scratch at this address, where it counts from zero, and
+    /// what it is given of the batch.
     ///
     /// # Safety
     /// That of [`Machine::launch`].
@@ -191,10 +192,11 @@ impl<M: Machine> Plan<M> {
         &self,
         stream: Stream,
         entry: Entry,
-        batch: usize,
+        of: &BatchAddresses,
         scratch: u64,
-    ) -> Result<(Launch, MemoryArguments), Error> {
-        let launch = self.launch(entry, batch)?;
+    ) -> Result<(Launch, BatchArguments), Error> {
+        let batch = count(of.batch)?;
+        let launch = self.launch(entry, of.batch)?;
         let next = scratch + NUMBER * self.workspace_len(launch) as u64;
         // SAFETY: the caller's; the last of the numbers that the scratch has.
         unsafe { self.machine.clear(stream, next, 1)? };
@@ -205,7 +207,19 @@ impl<M: Machine> Plan<M> {
             is_resident: i32::from(launch.variant.is_resident),
             next,
         };
-        Ok((launch, memory))
+        let arguments = BatchArguments {
+            structure: self.patterns.arguments(),
+            values: self.values(of.values.map(Some)),
+            memory,
+            batch,
+            x: of.point.x,
+            z: of.point.z,
+            s: of.point.s,
+            report: of.report,
+            tape: of.tape,
+            tape_len: self.layout.tape_len as i64,
+        };
+        Ok((launch, arguments))
     }
 
     fn settings(&self) -> SettingsArguments {
@@ -278,25 +292,14 @@ impl<M: Machine> Plan<M> {
             Start::From(point) => (point, false),
             Start::At(point) => (point, true),
         };
-        let batch = count(of.batch)?;
-        let mut structure = self.patterns.arguments();
-        let matrices = if of.values[0].is_shared() { batch.min(1) } else { batch };
-        let is_checked = self.settings.check_convexity && structure.p_len > 0;
-        structure.convexity_checks = if is_checked { matrices } else { 0 };
         // SAFETY: the caller's.
-        let (launch, memory) = unsafe { self.start(stream, Entry::Solve, of.batch, scratch)? };
+        let (launch, mut batch) = unsafe { self.start(stream, Entry::Solve, of, scratch)? };
+        let matrices = if of.values[0].is_shared() { batch.batch.min(1) } else { batch.batch };
+        let is_checked = self.settings.check_convexity && batch.structure.p_len > 0;
+        batch.structure.convexity_checks = if is_checked { matrices } else { 0 };
         let arguments = SolveArguments {
-            structure,
-            values: self.values(of.values.map(Some)),
-            settings: self.settings(),
-            memory,
             batch,
-            x: of.point.x,
-            z: of.point.z,
-            s: of.point.s,
-            report: of.report,
-            tape: of.tape,
-            tape_len: self.layout.tape_len as i64,
+            settings: self.settings(),
             start_x: from.x,
             start_z: from.z,
             start_s: from.s,
@@ -323,19 +326,9 @@ impl<M: Machine> Plan<M> {
         central: &CentralAddresses,
     ) -> Result<(), Error> {
         // SAFETY: the caller's.
-        let (launch, memory) =
-            unsafe { self.start(stream, Entry::Smooth, of.batch, central.scratch)? };
+        let (launch, batch) = unsafe { self.start(stream, Entry::Smooth, of, central.scratch)? };
         let arguments = SmoothArguments {
-            structure: self.patterns.arguments(),
-            values: self.values(of.values.map(Some)),
-            memory,
-            batch: count(of.batch)?,
-            x: of.point.x,
-            z: of.point.z,
-            s: of.point.s,
-            report: of.report,
-            tape: of.tape,
-            tape_len: self.layout.tape_len as i64,
+            batch,
             mu,
             out_x: central.x,
             out_z: central.z,
@@ -363,17 +356,16 @@ impl<M: Machine> Plan<M> {
         let [out_x, out_z] = adjoint.adjoint;
         let PointAddresses { x: of_x, z: of_z, s: of_s } = adjoint.cotangent;
         // SAFETY: the caller's.
-        let (launch, memory) =
-            unsafe { self.start(stream, Entry::Adjoint, of.batch, adjoint.scratch)? };
+        let (launch, batch) = unsafe { self.start(stream, Entry::Adjoint, of, adjoint.scratch)? };
         let arguments = DerivativeArguments {
-            memory,
+            batch,
             of_x,
             of_z,
             of_s,
             out_x,
             out_z,
             linear: adjoint.linear,
-            ..self.derivative(of)?
+            ..DerivativeArguments::default()
         };
         // SAFETY: the caller's.
         unsafe { self.machine.launch(stream, launch, &Arguments::Adjoint(arguments))? };
@@ -450,36 +442,19 @@ impl<M: Machine> Plan<M> {
         tangent: &TangentAddresses,
     ) -> Result<(), Error> {
         // SAFETY: the caller's.
-        let (launch, memory) =
-            unsafe { self.start(stream, Entry::Tangent, of.batch, tangent.scratch)? };
+        let (launch, batch) = unsafe { self.start(stream, Entry::Tangent, of, tangent.scratch)? };
         let PointAddresses { x: out_x, z: out_z, s: out_s } = tangent.tangent;
         let arguments = DerivativeArguments {
-            memory,
+            batch,
             change: self.values(tangent.change),
             out_x,
             out_z,
             out_s,
             linear: tangent.linear,
-            ..self.derivative(of)?
+            ..DerivativeArguments::default()
         };
         // SAFETY: the caller's.
         unsafe { self.machine.launch(stream, launch, &Arguments::Tangent(arguments)) }
-    }
-
-    /// What all derivatives of a solved batch are given.
-    fn derivative(&self, of: &BatchAddresses) -> Result<DerivativeArguments, Error> {
-        Ok(DerivativeArguments {
-            structure: self.patterns.arguments(),
-            values: self.values(of.values.map(Some)),
-            batch: count(of.batch)?,
-            x: of.point.x,
-            z: of.point.z,
-            s: of.point.s,
-            report: of.report,
-            tape: of.tape,
-            tape_len: self.layout.tape_len as i64,
-            ..DerivativeArguments::default()
-        })
     }
 
     /// The shape of the launch that makes gradients: a block an entry of what is shared, a thread

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use argrad_conformance::ProgramBatch;
-use argrad_conformance::generators::{self, ConePrograms, Objective, Penalty, Size, normal_vector};
+use argrad_conformance::generators::{self, ConePrograms, Penalty, Size, normal_vector};
 use argrad_gpu::cuda::Card;
 use argrad_gpu::{Error, Solver};
-use argrad_solver::{Cone, Cotangent, Differentiation, OnFailure, Settings, Slot, Tangent};
+use argrad_solver::{Cotangent, Differentiation, OnFailure, Settings, Slot, Tangent};
 
 /// A card, or `None` after a line that says why the test is skipped.
 fn card() -> Option<Arc<Card>> {
@@ -51,19 +51,7 @@ fn batches() -> Vec<(&'static str, ProgramBatch)> {
 
 /// Programs over every cone, in which A has few entries.
 fn all_cones() -> ConePrograms {
-    use Cone::{Exponential, Nonnegative, Power, PsdTriangle, SecondOrder, Zero};
-    let cones = vec![
-        Zero(2),
-        Nonnegative(8),
-        SecondOrder(9),
-        Exponential,
-        PsdTriangle(3),
-        Power(0.7),
-        SecondOrder(3),
-        Nonnegative(8),
-    ];
-    let objective = Objective::Sparse { density: 0.05 };
-    ConePrograms { density: 0.08, objective, ..ConePrograms::dense(cones, 40, 100, 16) }
+    ConePrograms::sparse_over_every_cone(100, 16)
 }
 
 /// All that is said of a batch, as numbers: x, z, s, gradients of P, q, A, b, tangents.

@@ -117,26 +117,12 @@ pub fn curved(count: usize) -> Vec<Family> {
 
 /// Programs with few entries, in A also within the rows of a cone; `count` of each.
 fn sparse(count: usize) -> Vec<Family> {
-    let flat = vec![Zero(4), Nonnegative(40)];
-    let curved = vec![
-        Zero(2),
-        Nonnegative(8),
-        SecondOrder(9),
-        Exponential,
-        PsdTriangle(3),
-        Power(0.7),
-        SecondOrder(3),
-        Nonnegative(8),
-    ];
-    let draw = |name, cones, seed| {
-        let programs = ConePrograms {
-            density: 0.08,
-            objective: Objective::Sparse { density: 0.05 },
-            ..ConePrograms::dense(cones, 40, count, seed)
-        };
-        Family::new(name, programs.known_solution().batch)
-    };
-    vec![draw("sparse, flat", flat, 61), draw("sparse, curved", curved, 62)]
+    let curved = ConePrograms::sparse_over_every_cone(count, 62);
+    let flat = ConePrograms { cones: vec![Zero(4), Nonnegative(40)], seed: 61, ..curved.clone() };
+    vec![
+        Family::new("sparse, flat", flat.known_solution().batch),
+        Family::new("sparse, curved", curved.known_solution().batch),
+    ]
 }
 
 /// Programs over curved cones without a solution; `count` of each.

@@ -1,6 +1,8 @@
 //! What the host computes of memory is what the kernels take.
 
-use argrad_gpu::{CurvedSizes, DerivativeArguments, GradientArguments, Layout, SolveArguments};
+use argrad_gpu::{
+    CurvedSizes, DerivativeArguments, GradientArguments, Layout, SmoothArguments, SolveArguments,
+};
 use argrad_gpu_host::Lengths;
 
 const SIZES: [(usize, usize); 9] =
@@ -20,6 +22,7 @@ fn lengths_and_arguments_are_those_of_the_kernels() {
             size_of::<SolveArguments>(),
             size_of::<DerivativeArguments>(),
             size_of::<GradientArguments>(),
+            size_of::<SmoothArguments>(),
         ];
         assert_eq!(arguments, kernels.arguments);
         assert_eq!(kernels.report, 15);

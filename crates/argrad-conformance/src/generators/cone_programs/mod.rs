@@ -92,6 +92,23 @@ impl ConePrograms {
         Self { cones, variables, density: 1.0, objective, batch, seed }
     }
 
+    /// Programs of 40 variables over a cone of every kind and some more, in which A and P have few
+    /// entries.
+    pub fn sparse_over_every_cone(batch: usize, seed: u64) -> Self {
+        let cones = vec![
+            Cone::Zero(2),
+            Cone::Nonnegative(8),
+            Cone::SecondOrder(9),
+            Cone::Exponential,
+            Cone::PsdTriangle(3),
+            Cone::Power(0.7),
+            Cone::SecondOrder(3),
+            Cone::Nonnegative(8),
+        ];
+        let objective = Objective::Sparse { density: 0.05 };
+        Self { density: 0.08, objective, ..Self::dense(cones, 40, batch, seed) }
+    }
+
     /// Number of rows, m.
     pub fn rows(&self) -> usize {
         self.cones.iter().map(Cone::dim).sum()
