@@ -151,6 +151,13 @@ impl Machine for Host {
         Ok(())
     }
 
+    unsafe fn read(&self, _stream: Stream, address: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        let from = ptr::with_exposed_provenance::<u8>(address as usize);
+        // SAFETY: the caller's; no launch is under way.
+        unsafe { ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+
     unsafe fn clear(&self, _stream: Stream, address: u64, len: usize) -> Result<(), Error> {
         let numbers = ptr::with_exposed_provenance_mut::<f64>(address as usize);
         // SAFETY: the caller's.

@@ -142,6 +142,15 @@ pub trait Machine {
     /// [`Error::Device`].
     fn wait(&self) -> Result<(), Error>;
 
+    /// Copies what begins at an address to the host, once all work before on the stream is done.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    ///
+    /// # Safety
+    /// That of [`Self::launch`], of as many bytes.
+    unsafe fn read(&self, stream: Stream, address: u64, bytes: &mut [u8]) -> Result<(), Error>;
+
     /// Queues that `len` numbers from `address` on become zero.
     ///
     /// # Errors

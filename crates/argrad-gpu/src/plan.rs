@@ -62,17 +62,7 @@ impl<M: Machine> Plan<M> {
                 found: "one of them".into(),
             });
         }
-        let cones = Cones::new(&structure)?;
-        let matrix = Matrix::new(&structure, &cones.blocks);
-        let (n, m) = (structure.variables(), structure.rows());
-        let layout = Layout::new(n, m, matrix.len, cones.sizes);
-        if layout.resident_len > MOST {
-            return Err(Error::Unsupported {
-                argument: "structure",
-                expected: "dense matrices of fewer than 2^31 entries together",
-                found: format!("{} variables, {} rows", structure.variables(), structure.rows()),
-            });
-        }
+        let (cones, matrix, layout) = laid_out(&structure)?;
         let patterns = Patterns::new(&*machine, &structure, &cones, &matrix)?;
         machine.wait()?;
         let is_resident = layout.is_resident(machine.limits()?.shared_bytes);
@@ -92,15 +82,7 @@ impl<M: Machine> Plan<M> {
 
     /// How many numbers each part of a sample has.
     pub fn lengths(&self) -> Lengths {
-        let (n, m) = (self.structure.variables(), self.structure.rows());
-        Lengths {
-            values: [self.structure.p().nnz(), n, self.structure.a().nnz(), m],
-            x: n,
-            z: m,
-            report: REPORT_LEN,
-            tape: self.layout.tape_len,
-            linear: LINEAR_LEN,
-        }
+        lengths_of(&self.structure, &self.layout)
     }
 
     /// So many numbers of scratch a launch over a batch takes: work space, and the number of the
@@ -472,6 +454,45 @@ impl<M: Machine> Plan<M> {
             variant: self.variant(),
         }
     }
+}
+
+impl Lengths {
+    /// Those of every plan of a structure, wherever it runs.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a structure that no plan takes.
+    pub fn new(structure: &Structure) -> Result<Self, Error> {
+        let (_, _, layout) = laid_out(structure)?;
+        Ok(lengths_of(structure, &layout))
+    }
+}
+
+fn lengths_of(structure: &Structure, layout: &Layout) -> Lengths {
+    let (n, m) = (structure.variables(), structure.rows());
+    Lengths {
+        values: [structure.p().nnz(), n, structure.a().nnz(), m],
+        x: n,
+        z: m,
+        report: REPORT_LEN,
+        tape: layout.tape_len,
+        linear: LINEAR_LEN,
+    }
+}
+
+/// Where the numbers of a problem of this structure go.
+fn laid_out(structure: &Structure) -> Result<(Cones, Matrix, Layout), Error> {
+    let cones = Cones::new(structure)?;
+    let matrix = Matrix::new(structure, &cones.blocks);
+    let (n, m) = (structure.variables(), structure.rows());
+    let layout = Layout::new(n, m, matrix.len, cones.sizes);
+    if layout.resident_len > MOST {
+        return Err(Error::Unsupported {
+            argument: "structure",
+            expected: "dense matrices of fewer than 2^31 entries together",
+            found: format!("{n} variables, {m} rows"),
+        });
+    }
+    Ok((cones, matrix, layout))
 }
 
 /// Samples as kernels count them.

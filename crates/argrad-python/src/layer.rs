@@ -248,14 +248,23 @@ impl Layer {
 
     /// The functions around the solve, for those who evaluate them elsewhere: how derived
     /// parameters are made, the maps from theta to P, q, A, b and the constant of the objective,
-    /// and those from x or z to outputs.
+    /// and those from x or z to outputs; of a relaxed layer, the price of violations: norm, weight
+    /// and columns (`ExportedPrice`).
     fn maps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let maps = self.layer.export_maps();
         let steps = maps.steps.into_iter().map(|step| self::step(py, step));
         let steps = steps.collect::<PyResult<Vec<_>>>()?;
         let program = maps.program.map(|map| arrays_of(py, map));
         let outputs = maps.outputs.into_iter().map(|(is_dual, map)| (is_dual, arrays_of(py, map)));
-        (steps, program, outputs.collect::<Vec<_>>()).into_pyobject(py)
+        let price = maps.price.map(|price| {
+            let Relaxation { norm, weight } = price.relaxation;
+            let norm = match norm {
+                ViolationNorm::L1 => "l1",
+                ViolationNorm::L2 => "l2",
+            };
+            (norm, weight, price.columns)
+        });
+        (steps, program, outputs.collect::<Vec<_>>(), price).into_pyobject(py)
     }
 
     /// Solves a batch; each parameter is 1-D (shared by the batch) or (batch, size). No tape is

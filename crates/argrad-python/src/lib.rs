@@ -42,7 +42,9 @@ mod _core {
     #[pymodule_export]
     use super::error::{DeviceError, MemoryLimitError, NotModelled, NotOnDevice, SolverError};
     #[pymodule_export]
-    use super::ffi::{ffi_handlers, ffi_register_layer, ffi_register_qp};
+    use super::ffi::{
+        ffi_device_handlers, ffi_handlers, ffi_register_layer, ffi_register_qp, ffi_take_exception,
+    };
     #[pymodule_export]
     use super::layer::{Layer, LayerSolved};
     #[pymodule_export]

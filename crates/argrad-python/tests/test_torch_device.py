@@ -13,6 +13,8 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck  # noqa: E402
 
 import argrad  # noqa: E402
 from argrad import _core, _options  # noqa: E402
+from argrad._card import load_compiler  # noqa: E402
+from argrad._maps import Matrix  # noqa: E402
 from argrad.torch import QpLayer, _call, _device, qp  # noqa: E402
 from argrad.torch._device_maps import Rows  # noqa: E402
 
@@ -410,7 +412,7 @@ def test_products_with_sparse_matrices_are_those_of_dense_ones(shape):
     dense = rng.normal(size=shape) * (rng.random(size=shape) < 0.4)
     dense[0] = 0.0
     row, column = np.nonzero(dense)
-    rows = Rows(row, column, dense[row, column], shape, torch.device("cpu"))
+    rows = Rows(Matrix(row, column, dense[row, column], shape), torch.device("cpu"))
     vectors = torch.tensor(rng.normal(size=(3, shape[1])), requires_grad=True)
     torch.testing.assert_close(rows(vectors), vectors @ torch.tensor(dense).T)
     assert gradcheck(rows, vectors) and gradgradcheck(rows, vectors)
@@ -419,7 +421,7 @@ def test_products_with_sparse_matrices_are_those_of_dense_ones(shape):
 @pytest.mark.parametrize("entry", [1.0, 2.0])
 def test_a_product_with_a_diagonal_is_a_copy_where_it_is_the_identity(entry):
     at = np.arange(4)
-    rows = Rows(at, at, np.full(4, entry), (4, 4), torch.device("cpu"))
+    rows = Rows(Matrix(at, at, np.full(4, entry), (4, 4)), torch.device("cpu"))
     vectors = torch.arange(12.0, dtype=DOUBLE).reshape(3, 4)
     found = rows(vectors)
     assert torch.equal(found, entry * vectors) and found.data_ptr() != vectors.data_ptr()
@@ -576,7 +578,7 @@ def test_products_of_parameters_stay_on_the_device(card):
 
 
 def test_the_compiler_that_came_with_pytorch_is_found_by_its_name():
-    file = _device.load_compiler()
+    file = load_compiler()
     if file is None:
         pytest.skip("PyTorch came without NVRTC")
     ctypes.CDLL(file.name)

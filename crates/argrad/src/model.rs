@@ -106,7 +106,7 @@ pub use crate::error::{Issue, ModelError};
 pub use crate::expression::{Dense, Expr, Key, Model, Operand, dense};
 pub use crate::layer::{
     AffineMap, AffineOutput, AffineProgram, Answer, Call, ElasticLayer, ElasticOutputs,
-    ElasticTape, ExportedMap, ExportedMaps, ExportedStep, Layer, LayerDerivative, LayerTape,
-    OutputValues, Outputs, ParameterInfo, PickedOutput, Relaxation, ViolationNorm,
+    ElasticTape, ExportedMap, ExportedMaps, ExportedPrice, ExportedStep, Layer, LayerDerivative,
+    LayerTape, OutputValues, Outputs, ParameterInfo, PickedOutput, Relaxation, ViolationNorm,
 };
 pub use crate::problem::Problem;

@@ -229,6 +229,16 @@ impl Machine for Card {
         self.stream.synchronize().map_err(failed("waiting for the card"))
     }
 
+    unsafe fn read(&self, stream: Stream, address: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        self.context.bind_to_thread().map_err(failed("taking the card"))?;
+        // SAFETY: the caller's.
+        let stream = unsafe { self.stream(stream) };
+        // SAFETY: the caller's; the host's memory outlives the copy, for which the next line waits.
+        unsafe { result::memcpy_dtoh_async(bytes, address, stream.cu_stream()) }
+            .map_err(failed("copying from the card"))?;
+        stream.synchronize().map_err(failed("waiting for the card"))
+    }
+
     unsafe fn clear(&self, stream: Stream, address: u64, len: usize) -> Result<(), Error> {
         self.context.bind_to_thread().map_err(failed("taking the card"))?;
         // SAFETY: the caller's.

@@ -52,10 +52,11 @@ class CvxpyProgram:
     @property
     def outputs(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the variables."""
-        return tuple(output.shape for output in self._outputs)
+        return tuple(output.shape for output in self.all_outputs)
 
     @functools.cached_property
-    def _outputs(self) -> tuple[Output, ...]:
+    def all_outputs(self) -> tuple[Output, ...]:
+        """The variables, and last the violation of a relaxed program."""
         if self.elastic is None:
             return self.compiled.outputs
         rows = sum(count for _, count in self.relaxed_constraints)
@@ -79,14 +80,15 @@ class CvxpyProgram:
         self.compiled.check_values(values, each)
 
     @functools.cached_property
-    def _layer(self) -> _core.Layer:
+    def core_layer(self) -> _core.Layer:
+        """What solves it."""
         layer = self.compiled.layer(dict(self.settings))
         return layer if self.elastic is None else layer.relaxed(*self.elastic[1:])
 
     @property
     def flat_tape_len(self) -> int:
         """Numbers of one sample in a flat tape."""
-        return self._layer.flat_tape_len
+        return self.core_layer.flat_tape_len
 
     def _vectors(self, values: list[np.ndarray]) -> list[np.ndarray]:
         """What the core layer takes."""
@@ -102,7 +104,7 @@ class CvxpyProgram:
         values = self.compiled.check_attributes(values, False)
         vectors = self._vectors(values)
         try:
-            core = self._layer.forward(batch, vectors, differentiable=differentiable)
+            core = self.core_layer.forward(batch, vectors, differentiable=differentiable)
         except ValueError:
             self._explain(values)
             raise
@@ -112,7 +114,7 @@ class CvxpyProgram:
     def restore(self, batch: int, values: list[np.ndarray], flat_tape: np.ndarray) -> _Solved:
         """The result of a differentiable `forward` at these values, from its flat tape."""
         values = self.compiled.check_attributes(values, False)
-        core = self._layer.restore(batch, flat_tape, self._vectors(values))
+        core = self.core_layer.restore(batch, flat_tape, self._vectors(values))
         return self._solved(batch, core, values)
 
     def flat_tape(self, solved: _Solved) -> np.ndarray:
@@ -123,14 +125,14 @@ class CvxpyProgram:
         with np.errstate(over="ignore"):  # where there is no solution
             outputs = [
                 np.exp(array) if output.exp else array
-                for array, output in zip(core.outputs, self._outputs, strict=True)
+                for array, output in zip(core.outputs, self.all_outputs, strict=True)
             ]
         return _Solved(batch, core, values, outputs)
 
     def _slopes(self, solved: _Solved) -> list[np.ndarray | None]:
         """The derivatives of the exponentials among the outputs; zero without a solution."""
         slopes: list[np.ndarray | None] = []
-        for value, output in zip(solved.outputs, self._outputs, strict=True):
+        for value, output in zip(solved.outputs, self.all_outputs, strict=True):
             if output.exp and not solved.core.all_solved:
                 value = np.array(value)
                 value[np.flatnonzero(failed(solved.core.reports))] = 0.0
@@ -164,7 +166,7 @@ class CvxpyProgram:
         """Cotangents of what the core layer returns; None is zero."""
         weights: list[np.ndarray | None] = []
         for cotangent, slope, output in zip(
-            cotangents, self._slopes(solved), self._outputs, strict=True
+            cotangents, self._slopes(solved), self.all_outputs, strict=True
         ):
             if cotangent is not None:
                 cotangent = np.ascontiguousarray(cotangent.reshape((solved.batch, output.size)))
@@ -243,10 +245,10 @@ class CvxpyProgram:
         compiled = self.compiled
         _core.ffi_register_layer(
             key,
-            self._layer,
+            self.core_layer,
             compiled.inputs,
             [parameter.size for parameter in compiled.parameters],
-            [output.exp for output in self._outputs],
+            [output.exp for output in self.all_outputs],
             any(parameter.attributes for parameter in compiled.parameters),
             self.policy.derivative_options,
             self,

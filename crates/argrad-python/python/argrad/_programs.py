@@ -26,6 +26,9 @@ class Program(Protocol):
     and cotangents have the shapes `outputs` with a leading batch axis. Equality is identity.
     """
 
+    def __hash__(self) -> int:
+        """It is looked up in tables."""
+
     @property
     def policy(self) -> Policy:
         """What is done about derivatives and failures."""

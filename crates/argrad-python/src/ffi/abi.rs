@@ -1,4 +1,4 @@
-//! The part of the C interface of the XLA FFI that a handler on the host needs, version 0.3
+//! The part of the C interface of the XLA FFI that handlers need, version 0.3
 //! (`xla/ffi/api/c_api.h` of jaxlib). Names are those of the header without `XLA_FFI_`.
 
 use std::ffi::{c_char, c_int, c_void};
@@ -13,6 +13,7 @@ pub(super) const STAGE_EXECUTE: c_int = 3;
 
 pub(super) const ERROR_INVALID_ARGUMENT: c_int = 3;
 pub(super) const ERROR_CANCELLED: c_int = 1;
+pub(super) const ERROR_RESOURCE_EXHAUSTED: c_int = 8;
 pub(super) const ERROR_INTERNAL: c_int = 13;
 
 pub(super) const ARG_BUFFER: c_int = 1;
@@ -67,14 +68,76 @@ pub(super) struct ErrorCreateArgs {
     pub(super) code: c_int,
 }
 
-/// The functions of the runtime, as far as they are called here: the first.
+/// To ask for, or to destroy, an error.
+#[repr(C)]
+pub(super) struct ErrorDestroyArgs {
+    pub(super) struct_size: usize,
+    pub(super) extension_start: *mut ExtensionBase,
+    pub(super) error: *mut Error,
+}
+
+#[repr(C)]
+pub(super) struct StreamGetArgs {
+    pub(super) struct_size: usize,
+    pub(super) extension_start: *mut ExtensionBase,
+    pub(super) context: *mut c_void,
+    pub(super) stream: *mut c_void,
+}
+
+#[repr(C)]
+pub(super) struct MemoryAllocateArgs {
+    pub(super) struct_size: usize,
+    pub(super) extension_start: *mut ExtensionBase,
+    pub(super) context: *mut c_void,
+    pub(super) size: usize,
+    pub(super) alignment: usize,
+    pub(super) data: *mut c_void,
+}
+
+#[repr(C)]
+pub(super) struct MemoryFreeArgs {
+    pub(super) struct_size: usize,
+    pub(super) extension_start: *mut ExtensionBase,
+    pub(super) context: *mut c_void,
+    pub(super) size: usize,
+    pub(super) data: *mut c_void,
+}
+
+#[repr(C)]
+pub(super) struct DeviceOrdinalGetArgs {
+    pub(super) struct_size: usize,
+    pub(super) extension_start: *mut ExtensionBase,
+    pub(super) context: *mut c_void,
+    pub(super) ordinal: i32,
+}
+
+/// A function of the runtime; what it returns is null where nothing went wrong.
+pub(super) type Function<Args> = Option<unsafe extern "C" fn(*mut Args) -> *mut Error>;
+/// One that is not called here.
+type Unused = *const c_void;
+
+/// The functions of the runtime.
 #[repr(C)]
 pub(super) struct Api {
     pub(super) struct_size: usize,
     pub(super) extension_start: *mut ExtensionBase,
     pub(super) api_version: ApiVersion,
     pub(super) internal: *const c_void,
-    pub(super) error_create: Option<unsafe extern "C" fn(*mut ErrorCreateArgs) -> *mut Error>,
+    pub(super) error_create: Function<ErrorCreateArgs>,
+    pub(super) error_get_message: Unused,
+    pub(super) error_destroy: Function<ErrorDestroyArgs>,
+    pub(super) handler_register: Unused,
+    pub(super) stream_get: Function<StreamGetArgs>,
+    pub(super) type_register: Unused,
+    pub(super) execution_context_get: Unused,
+    pub(super) state_set: Unused,
+    pub(super) state_get: Unused,
+    pub(super) memory_allocate: Function<MemoryAllocateArgs>,
+    pub(super) memory_free: Function<MemoryFreeArgs>,
+    pub(super) thread_pool: [Unused; 2],
+    pub(super) future: [Unused; 3],
+    pub(super) run_id_get: Unused,
+    pub(super) device_ordinal_get: Function<DeviceOrdinalGetArgs>,
 }
 
 #[repr(C)]

@@ -20,7 +20,7 @@ impl Failure {
 }
 
 /// A call, borrowed for as long as the handler runs.
-pub(super) struct Frame<'a>(&'a CallFrame);
+pub(super) struct Frame<'a>(pub(super) &'a CallFrame);
 
 impl<'a> Frame<'a> {
     /// # Safety
@@ -36,7 +36,8 @@ impl<'a> Frame<'a> {
         [self.0.arguments.size as usize, self.0.results.size as usize]
     }
 
-    fn buffer(&self, of: &'a Buffers, at: usize) -> Result<&'a Buffer, Failure> {
+    /// A buffer by its position.
+    pub(super) fn buffer(&self, of: &'a Buffers, at: usize) -> Result<&'a Buffer, Failure> {
         if at >= of.size as usize {
             return Err(Failure::bad(format!("expected more than {at} arrays, found {}", of.size)));
         }
@@ -170,11 +171,16 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn wrong_type(what: &str, at: usize, expected: &str, found: c_int) -> Failure {
+pub(super) fn wrong_type(what: &str, at: usize, expected: &str, found: c_int) -> Failure {
     Failure::bad(format!("{what} {at}: expected {expected}, found the type number {found}"))
 }
 
-fn check_len(buffer: &Buffer, what: &str, at: usize, expected: usize) -> Result<(), Failure> {
+pub(super) fn check_len(
+    buffer: &Buffer,
+    what: &str,
+    at: usize,
+    expected: usize,
+) -> Result<(), Failure> {
     let found = count(buffer);
     if found == expected {
         return Ok(());
@@ -183,7 +189,7 @@ fn check_len(buffer: &Buffer, what: &str, at: usize, expected: usize) -> Result<
 }
 
 /// Number of its entries.
-fn count(buffer: &Buffer) -> usize {
+pub(super) fn count(buffer: &Buffer) -> usize {
     // SAFETY: `dims` has `rank` entries.
     (0..buffer.rank as usize).map(|at| unsafe { *buffer.dims.add(at) } as usize).product()
 }
@@ -230,9 +236,14 @@ unsafe fn bytes<'a>(span: *const abi::ByteSpan) -> &'a [u8] {
 /// # Safety
 /// `frame` must come from a runtime of the XLA FFI, of any version.
 pub(super) unsafe fn known_version(frame: *const CallFrame) -> Option<[c_int; 2]> {
-    // SAFETY: in every version the frame begins with these fields, and so does the table of
-    // functions.
-    let version = unsafe { &(*(*frame).api).api_version };
+    // SAFETY: in every version the frame begins with these fields.
+    let api = unsafe { (*frame).api };
+    if api.is_null() {
+        // Minor version 1 asks for metadata without it, and never calls so.
+        return Some([abi::MAJOR, *abi::MINORS.start()]);
+    }
+    // SAFETY: so does the table of functions.
+    let version = unsafe { &(*api).api_version };
     let is_known = version.major == abi::MAJOR && abi::MINORS.contains(&version.minor);
     is_known.then_some([version.major, version.minor])
 }

@@ -29,7 +29,8 @@ use crate::interruptible::{derivative_size, is_long, message, watched};
 use crate::report;
 use crate::sigint::Watch;
 
-type Handler = unsafe extern "C" fn(*const CallFrame) -> *mut abi::Error;
+/// What XLA is given: the address of a function.
+pub(super) type Handler = unsafe extern "C" fn(*const CallFrame) -> *mut abi::Error;
 
 /// The handlers as capsules, by their names in JAX.
 #[pyfunction]
@@ -40,9 +41,17 @@ pub(crate) fn ffi_handlers(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         ("argrad_cotangents", cotangents),
         ("argrad_second", second),
     ];
+    capsules(py, &handlers)
+}
+
+/// Handlers by their names.
+pub(super) fn capsules<'py>(
+    py: Python<'py>,
+    handlers: &[(&str, Handler)],
+) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     for (name, handler) in handlers {
-        dict.set_item(name, capsule(py, handler)?)?;
+        dict.set_item(name, capsule(py, *handler)?)?;
     }
     Ok(dict)
 }
@@ -82,7 +91,7 @@ unsafe extern "C" fn second(frame: *const CallFrame) -> *mut abi::Error {
 ///
 /// # Safety
 /// `frame` must come from a runtime of the XLA FFI.
-unsafe fn run(
+pub(super) unsafe fn run(
     frame: *const CallFrame,
     work: fn(&Frame<'_>) -> Result<(), Failure>,
 ) -> *mut abi::Error {

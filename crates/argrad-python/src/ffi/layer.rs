@@ -6,12 +6,12 @@ use std::borrow::Cow;
 
 use argrad::Slot;
 use argrad::model::{Layer, LayerDerivative, LayerTape, Outputs};
-use argrad_solver::Interrupt;
-use pyo3::PyResult;
+use argrad_solver::{Error, Interrupt, Settings, Structure};
 use pyo3::exceptions::PyValueError;
+use pyo3::{PyErr, PyResult};
 
 use super::program::{Derivative, Found, Program, Solved, like};
-use crate::error::model_error;
+use crate::error::{model_error, solver_error};
 
 pub(super) struct LayerProgram {
     layer: Layer,
@@ -87,6 +87,18 @@ impl Program for LayerProgram {
 
     fn flat_tape_len(&self) -> usize {
         self.layer.flat_tape_len()
+    }
+
+    fn structure(&self) -> &Structure {
+        self.layer.structure()
+    }
+
+    fn settings(&self) -> &Settings {
+        self.layer.settings()
+    }
+
+    fn error(&self) -> fn(Error) -> PyErr {
+        solver_error
     }
 
     fn interrupt(&self) -> &Interrupt {

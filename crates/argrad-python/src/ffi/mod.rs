@@ -8,11 +8,13 @@
 //! parameter whose attributes have to be checked.
 //!
 //! [`abi`] is the C interface, [`frame`] reads a call, [`program`] is what can be solved, with
-//! [`qp`] and [`layer`]; [`registry`] finds it, [`handlers`] are what XLA calls.
+//! [`qp`] and [`layer`]; [`registry`] finds it, [`handlers`] are what XLA calls. On a card it calls
+//! [`device`], which reads its calls by [`device_frame`].
 //! `python/argrad/jax` registers them, and goes another way where the version of the interface is
 //! not known.
 
 mod abi;
+mod device_frame;
 mod frame;
 mod program;
 
@@ -23,5 +25,8 @@ mod registry;
 
 mod handlers;
 
+mod device;
+
+pub(crate) use device::ffi_device_handlers;
 pub(crate) use handlers::ffi_handlers;
-pub(crate) use registry::{ffi_register_layer, ffi_register_qp};
+pub(crate) use registry::{ffi_register_layer, ffi_register_qp, ffi_take_exception};

@@ -1,8 +1,8 @@
 //! What a handler solves, as functions of slices.
 
 use argrad::{Report, Slot};
-use argrad_solver::Interrupt;
-use pyo3::PyResult;
+use argrad_solver::{Error, Interrupt, Settings, Structure};
+use pyo3::{PyErr, PyResult};
 
 /// A program that is solved for batches of values, one slot for each of its inputs.
 pub(super) trait Program: Send + Sync {
@@ -14,6 +14,15 @@ pub(super) trait Program: Send + Sync {
 
     /// Numbers of one sample in a flat tape.
     fn flat_tape_len(&self) -> usize;
+
+    /// What is solved, in the end.
+    fn structure(&self) -> &Structure;
+
+    /// How.
+    fn settings(&self) -> &Settings;
+
+    /// An error of the solver, in words of the front end.
+    fn error(&self) -> fn(Error) -> PyErr;
 
     /// What ends its solves.
     fn interrupt(&self) -> &Interrupt;

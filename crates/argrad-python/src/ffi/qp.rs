@@ -2,8 +2,8 @@
 //! z and, where they are wanted, nu and lam.
 
 use argrad::{QpCotangent, QpGradients, QpLayer, QpSolution, QpTangent, QpTape, QpValues, Slot};
-use argrad_solver::Interrupt;
-use pyo3::PyResult;
+use argrad_solver::{Error, Interrupt, Settings, Structure};
+use pyo3::{PyErr, PyResult};
 
 use super::program::{Derivative, Found, Program, Solved, like};
 use crate::qp::qp_error;
@@ -57,6 +57,18 @@ impl Program for QpProgram {
 
     fn flat_tape_len(&self) -> usize {
         self.layer.flat_tape_len()
+    }
+
+    fn structure(&self) -> &Structure {
+        self.layer.structure()
+    }
+
+    fn settings(&self) -> &Settings {
+        self.layer.settings()
+    }
+
+    fn error(&self) -> fn(Error) -> PyErr {
+        qp_error
     }
 
     fn interrupt(&self) -> &Interrupt {

@@ -1,11 +1,11 @@
 //! The programs that handlers find by their keys.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use argrad::{Differentiation, Report};
 use numpy::IntoPyArray;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -13,6 +13,7 @@ use super::frame::Failure;
 use super::layer::LayerProgram;
 use super::program::Program;
 use super::qp::QpProgram;
+use crate::device::{Batches, device_error, plan};
 use crate::layer::Layer;
 use crate::options::differentiation;
 use crate::qp::Qp;
@@ -27,6 +28,9 @@ pub(super) struct Registered {
     checks: bool,
     /// The program in Python: what raises and warns, in words of the front end.
     python: Py<PyAny>,
+    /// How it is solved on the devices where it was solved already: by their numbers, none for the
+    /// host in tests.
+    plans: Mutex<HashMap<Option<usize>, Arc<dyn Batches>>>,
 }
 
 /// Programs live as long as compiled functions may: until the process ends.
@@ -65,8 +69,42 @@ pub(super) fn find(key: i64, description: Option<&[u8]>) -> Result<Arc<Registere
 
 /// Calls Python from a thread of XLA; what it raises becomes the failure.
 pub(super) fn with_python<T>(work: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T, Failure> {
-    Python::try_attach(|py| work(py).map_err(|error| Failure::bad(text(py, &error))))
+    let failed = |py: Python<'_>, error: PyErr| {
+        let failure = Failure::bad(text(py, &error));
+        let raised = error.into_value(py);
+        // Without the frames that it came through, which hold arrays.
+        if raised.call_method1(py, "with_traceback", (py.None(),)).is_ok() {
+            let raised = Raised { text: failure.message.clone(), raised };
+            *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(raised);
+        }
+        failure
+    };
+    Python::try_attach(|py| work(py).map_err(|error| failed(py, error)))
         .unwrap_or_else(|| Err(Failure::bad("the Python interpreter is shutting down")))
+}
+
+/// An exception of which XLA has the text only.
+struct Raised {
+    text: String,
+    raised: Py<PyBaseException>,
+}
+
+/// The one that was raised last.
+static LAST: Mutex<Option<Raised>> = Mutex::new(None);
+
+/// The exception behind an error of JAX with this text, once: if it was the last.
+#[pyfunction]
+pub(crate) fn ffi_take_exception(error: &str) -> Option<Py<PyBaseException>> {
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    last.take_if(|last| error.contains(&last.text)).map(|last| last.raised)
+}
+
+/// An exception as a failure.
+pub(super) fn failure(error: PyErr) -> Failure {
+    match with_python(|_| Err::<(), _>(error)) {
+        Err(failure) => failure,
+        Ok(()) => Failure::bad("an exception without text"),
+    }
 }
 
 /// An exception as "SolverError: what it says".
@@ -76,6 +114,32 @@ fn text(py: Python<'_>, error: &PyErr) -> String {
 }
 
 impl Registered {
+    fn new(
+        program: Box<dyn Program>,
+        how: Differentiation,
+        checks: bool,
+        python: Py<PyAny>,
+    ) -> Self {
+        Self { program, how, checks, python, plans: Mutex::default() }
+    }
+
+    /// How it is solved on a device.
+    pub(super) fn plan(&self, card: Option<usize>) -> Result<Arc<dyn Batches>, Failure> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = plans.get(&card) {
+            return Ok(Arc::clone(known));
+        }
+        let made = plan(self.program.structure(), self.program.settings(), card);
+        let made: Arc<dyn Batches> = made.map_err(|error| self.device_failure(error))?.into();
+        plans.insert(card, Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// An error of a device, in words of the front end.
+    pub(super) fn device_failure(&self, error: argrad_gpu::Error) -> Failure {
+        failure(device_error(error, self.program.error()))
+    }
+
     /// What this program says to values: those to be solved, where they have to be moved by a
     /// rounding, else none.
     pub(super) fn prepare(
@@ -149,7 +213,7 @@ pub(crate) fn ffi_register_qp(
     }
     sizes.truncate(outputs);
     let own = QpProgram::new(layer.with_differentiation(how), interrupt, lens, sizes);
-    register(key, Registered { program: Box::new(own), how, checks: false, python: program });
+    register(key, Registered::new(Box::new(own), how, false, program));
     Ok(())
 }
 
@@ -180,6 +244,6 @@ pub(crate) fn ffi_register_layer(
         (inputs, outputs),
         exponentials,
     );
-    register(key, Registered { program: Box::new(own), how, checks, python: program });
+    register(key, Registered::new(Box::new(own), how, checks, program));
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::Layer;
 use super::data::{OutputSpec, Source};
+use super::price::Relaxation;
 use crate::algebra::{Bilinear, LinearMap};
 use crate::atom::{Step, ThetaBlock};
 use crate::canonical::ParameterMap;
@@ -60,6 +61,21 @@ pub struct ExportedMaps {
     pub program: [ExportedMap; 5],
     /// Outputs: whether of z instead of x, and how.
     pub outputs: Vec<(bool, ExportedMap)>,
+    /// Of a [relaxed](Layer::relaxed) layer.
+    pub price: Option<ExportedPrice>,
+}
+
+/// What violations cost. Behind the maps, the last `columns` numbers of P (of q for
+/// [`L1`](super::ViolationNorm::L1)) are multiplied by `weight` times a power of two, the one next to the
+/// larger of `p / a^2` and `q / (a b)` (times `b` for L1) in logarithms; one where that is zero.
+/// Here p, q, a, b are the largest sizes below 1e19 of P, q, A, b without what belongs to
+/// violations: the last `columns` numbers of P, q, A, for L1 of q and twice as many of A.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExportedPrice {
+    /// How they are measured, and the weight.
+    pub relaxation: Relaxation,
+    /// Variables that are violations.
+    pub columns: usize,
 }
 
 impl ExportedMap {
@@ -103,7 +119,7 @@ impl ExportedStep {
 }
 
 impl Layer {
-    /// The functions around the solve. Those of a relaxed layer lack the prices of violations.
+    /// The functions around the solve.
     pub fn export_maps(&self) -> ExportedMaps {
         let output = |spec: &OutputSpec| {
             let map = ExportedMap::linear(&spec.map, &spec.constant);
@@ -113,6 +129,10 @@ impl Layer {
             steps: self.data.program.steps().map(ExportedStep::new).collect(),
             program: self.maps().map(ExportedMap::of_parameters),
             outputs: self.data.outputs.iter().map(output).collect(),
+            price: self.data.price.map(|price| ExportedPrice {
+                relaxation: price.relaxation,
+                columns: price.count(self.data.assembled.variables),
+            }),
         }
     }
 }

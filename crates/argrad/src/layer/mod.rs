@@ -28,7 +28,7 @@ pub(crate) use check::check_slices;
 pub use derivative::LayerDerivative;
 pub use describe::ParameterInfo;
 pub use elastic::{ElasticLayer, ElasticOutputs, ElasticTape};
-pub use exported::{ExportedMap, ExportedMaps, ExportedStep};
+pub use exported::{ExportedMap, ExportedMaps, ExportedPrice, ExportedStep};
 pub use forward::{Layer, LayerTape};
 pub use outputs::{OutputValues, Outputs};
 pub use picked::PickedOutput;

@@ -13,17 +13,8 @@ import numpy as np
 
 from argrad._programs import Flags, Program, Shape, bits_of, double, recall
 from argrad._programs import solve as solve_program
-
-
-def lead(batch: int | None) -> Shape:
-    """The leading axis of a batch, or of several right-hand sides."""
-    return () if batch is None else (batch,)
-
-
-def spread(flags: Flags, arrays: Sequence[Any]) -> list[Any]:
-    """Puts the arrays in the places where `flags` is true, None in the others."""
-    source = iter(arrays)
-    return [next(source) if flag else None for flag in flags]
+from argrad.jax._arguments import lead, spread
+from argrad.jax._device import tape_len
 
 
 def _cast(array: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
@@ -47,9 +38,19 @@ def solve(
     ]
     results.append(_cast(status, lead(batch), np.dtype(np.int32)))
     if differentiable:
-        length = 2 * program.flat_tape_len
-        results.append(bits_of(program, solved).reshape((*lead(batch), length)))
+        bits = bits_of(program, solved)
+        spare = 2 * (tape_len(program) - program.flat_tape_len)
+        if spare:
+            bits = np.pad(bits, ((0, 0), (0, spare)))
+        results.append(bits.reshape((*lead(batch), bits.shape[-1])))
     return tuple(results)
+
+
+def _recall(program: Program, batch: int | None, arrays: Sequence[Any]) -> Any:
+    """The solution at the values, with which the arrays begin, from the flat tape behind them."""
+    k = len(program.inputs)
+    bits = np.asarray(arrays[k])[..., : 2 * program.flat_tape_len]
+    return recall(program, 1 if batch is None else batch, arrays[:k], bits)
 
 
 def tangents(
@@ -62,9 +63,8 @@ def tangents(
     dtype: np.dtype,
 ) -> tuple[np.ndarray, ...]:
     """Tangents of the outputs. Arrays are the values, the flat tape, and the tangents given."""
-    count = 1 if batch is None else batch
     k = len(program.inputs)
-    solved = recall(program, count, arrays[:k], arrays[k])
+    solved = _recall(program, batch, arrays)
     rows = [double(array) for array in arrays[k + 1 :]]
     shapes = [(*lead(batch), *shape) for shape in program.outputs]
 
@@ -90,7 +90,7 @@ def cotangents(
     """Cotangents of the wanted values. Arrays are the values, the flat tape, and those given."""
     count = 1 if batch is None else batch
     k = len(program.inputs)
-    solved = recall(program, count, arrays[:k], arrays[k])
+    solved = _recall(program, batch, arrays)
     inner = [shape for shape, flag in zip(program.outputs, given, strict=True) if flag]
     rows = [
         double(array).reshape((*lead(extra), count, *shape))
@@ -126,12 +126,17 @@ def second(
     moved: Flags,
     wanted: Flags,
     dtype: np.dtype,
+    on_card: bool = False,
 ) -> tuple[np.ndarray, ...]:
     """Changes of the cotangents of the wanted values. Arrays are the values, the flat tape, the
-    cotangents given, and the tangents of the values that move."""
+    cotangents given, and the tangents of the values that move. A tape that was made on a card says
+    nothing here: the program is solved again."""
     count = 1 if batch is None else batch
     k = len(program.inputs)
-    solved = recall(program, count, arrays[:k], arrays[k])
+    if on_card:
+        solved = solve_program(program, count, arrays[:k], True)
+    else:
+        solved = _recall(program, batch, arrays)
     rest = [double(array) for array in arrays[k + 1 :]]
     inner = [shape for shape, flag in zip(program.outputs, given, strict=True) if flag]
     weights = [array.reshape((count, *shape)) for array, shape in zip(rest, inner, strict=False)]

@@ -12,9 +12,9 @@ program; jit, vmap, jvp, transposition, scan, checkpoint follow from their rules
 - vmap over values is a batch of solves. vmap over tangents or cotangents alone is several
   right-hand sides for the factorization at hand. No rule solves in a loop.
 
-In a compiled function XLA calls the core itself, see `_ffi`; where it cannot, and on other devices
-than CPUs, it calls back into Python (`_host`). Outside of jit the host code is called directly, so
-that its exceptions arrive unchanged.
+In a compiled function XLA calls the core itself, see `_ffi`, and `_device` for arrays on a card;
+where it cannot, it calls back into Python (`_host`). Outside of jit the host code is called
+directly, so that its exceptions arrive unchanged.
 
 The rules of vmap are in `_vmap`.
 
@@ -25,6 +25,8 @@ right-hand sides: a leading axis of length E of all tangents or cotangents.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -37,13 +39,20 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, mlir
 
 from argrad._programs import Flags, Program, Shape
-from argrad.jax import _ffi, _host
-from argrad.jax._host import lead
+from argrad.jax import _device, _ffi, _host
+from argrad.jax._arguments import lead
 
 _NO_THIRD = (
     "argrad: third derivatives of a solution are not available; take the inner derivatives at "
     "jax.lax.stop_gradient of their arguments"
 )
+# What jax 0.8 does not ask.
+_NO_TOKEN = {
+    name: False
+    for name in inspect.signature(mlir.emit_python_callback).parameters
+    if name == "returns_token"
+}
+
 # Shapes of results.
 
 
@@ -53,7 +62,7 @@ def _solve_shapes(
     results = [((*lead(batch), *shape), dtype) for shape in program.outputs]
     results.append((lead(batch), np.dtype(np.int32)))
     if differentiable:
-        results.append(((*lead(batch), 2 * program.flat_tape_len), np.dtype(np.uint32)))
+        results.append(((*lead(batch), 2 * _device.tape_len(program)), np.dtype(np.uint32)))
     return results
 
 
@@ -91,52 +100,113 @@ def _attributes(params: dict[str, Any], export: bool) -> dict[str, Any]:
     return found
 
 
-def _primitive(name: str, host: Callable[..., Any], shapes: Callable[..., Any]) -> Primitive:
-    primitive = Primitive(name)
-    primitive.multiple_results = True
+class _Ways:
+    """The ways that a primitive goes: outside of jit at once; in a compiled function by a handler
+    of the CPU, by what it is on a card, or by way of Python."""
 
-    def evaluate(*arrays: Any, **params: Any) -> list[jax.Array]:
-        results = host(*arrays, **params)
-        device = next(
-            (a.sharding for a in arrays if isinstance(a, jax.Array) and a.committed), None
-        )
-        if device is None or len(device.device_set) > 1:
+    def __init__(
+        self,
+        primitive: Primitive,
+        host: Callable[..., Any],
+        shapes: Callable[..., Any],
+        device: Callable[..., Any] | None,
+    ) -> None:
+        self._name, self._bind = primitive.name, primitive.bind
+        self._host, self._shapes, self._device = host, shapes, device
+        self._compiled = functools.lru_cache(maxsize=256)(self._compile)
+
+    def _compile(self, params: tuple[tuple[str, Any], ...]) -> Callable[..., Any]:
+        return jax.jit(functools.partial(self._bind, **dict(params)))
+
+    def evaluate(self, *arrays: Any, **params: Any) -> Sequence[jax.Array]:
+        on_card = _device.are_on_card(arrays) and _device.served(params["program"]) is not None
+        if on_card and self._device is not None:
+            return _device.evaluate(self._compiled(tuple(sorted(params.items()))), arrays)
+        results = self._host(*arrays, **params, **({"on_card": True} if on_card else {}))
+        place = next((a.sharding for a in arrays if isinstance(a, jax.Array) and a.committed), None)
+        if place is None or len(place.device_set) > 1:
             return [jnp.asarray(result) for result in results]
-        return [jax.device_put(result, next(iter(device.device_set))) for result in results]
+        return [jax.device_put(result, next(iter(place.device_set))) for result in results]
 
-    def abstract(*avals: Any, **params: Any) -> list[Any]:
-        return [jax.core.ShapedArray(shape, dtype) for shape, dtype in shapes(**params)]
+    def abstract(self, *avals: Any, **params: Any) -> list[Any]:
+        return [jax.core.ShapedArray(shape, dtype) for shape, dtype in self._shapes(**params)]
 
-    def call_back(ctx: Any, *operands: Any, **params: Any) -> Any:
+    def call_back(self, ctx: Any, *operands: Any, **params: Any) -> Any:
         results, _, _ = mlir.emit_python_callback(
             ctx,
-            lambda *arrays: host(*arrays, **params),
+            lambda *arrays: self._host(*arrays, **params),
             None,
             list(operands),
             ctx.avals_in,
             ctx.avals_out,
             has_side_effect=False,
-            returns_token=False,
+            **_NO_TOKEN,
         )
         return results
 
-    def call_core(ctx: Any, *operands: Any, **params: Any) -> Any:
+    def call_core(self, ctx: Any, *operands: Any, **params: Any) -> Any:
+        if _device.takes_host_for_card():
+            return self.call_card(ctx, *operands, **params)
         if not _ffi.serves(params["dtype"]):
-            return call_back(ctx, *operands, **params)
+            return self.call_back(ctx, *operands, **params)
+        program = params["program"]
         attributes = _attributes(params, _ffi.is_export(ctx.module_context))
-        return jax.ffi.ffi_lowering(name)(ctx, *operands, **attributes)
+        if _device.tape_len(program) == program.flat_tape_len:
+            return jax.ffi.ffi_lowering(self._name)(ctx, *operands, **attributes)
+        trimmed = functools.partial(self._trimmed, attributes)
+        return mlir.lower_fun(trimmed, multiple_results=True)(ctx, *operands, **params)
 
-    primitive.def_impl(evaluate)
-    primitive.def_abstract_eval(abstract)
-    mlir.register_lowering(primitive, call_back)
-    mlir.register_lowering(primitive, call_core, platform="cpu")
+    def _trimmed(self, attributes: dict[str, Any], *arrays: Any, **params: Any) -> list[jax.Array]:
+        """The call of a handler of the CPU in a process where flat tapes are longer than its
+        own."""
+        program = params["program"]
+        k, own = len(program.inputs), 2 * program.flat_tape_len
+        results = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in self._shapes(**params)]
+        if not params.get("differentiable", False):
+            if len(arrays) > k:
+                arrays = (*arrays[:k], arrays[k][..., :own], *arrays[k + 1 :])
+            return list(jax.ffi.ffi_call(self._name, results)(*arrays, **attributes))
+        *rest, longer = results
+        tape = jax.ShapeDtypeStruct((*longer.shape[:-1], own), longer.dtype)
+        *found, bits = jax.ffi.ffi_call(self._name, [*rest, tape])(*arrays, **attributes)
+        spare = [(0, 0)] * (bits.ndim - 1) + [(0, longer.shape[-1] - own)]
+        return [*found, jnp.pad(bits, spare)]
+
+    def call_card(self, ctx: Any, *operands: Any, **params: Any) -> Any:
+        own = _device.served(params["program"])
+        if own is None:
+            return self.call_back(ctx, *operands, **params)
+        if self._device is None:
+            return self.call_back(ctx, *operands, **params, on_card=True)
+        export = _ffi.is_export(ctx.module_context)
+        on_card = functools.partial(self._device, own=own, export=export)
+        return mlir.lower_fun(on_card, multiple_results=True)(ctx, *operands, **params)
+
+
+def _primitive(
+    name: str,
+    host: Callable[..., Any],
+    shapes: Callable[..., Any],
+    device: Callable[..., Any] | None,
+) -> Primitive:
+    """A primitive by what it does on the host and, if it is there, on a card."""
+    primitive = Primitive(name)
+    primitive.multiple_results = True
+    ways = _Ways(primitive, host, shapes, device)
+    primitive.def_impl(ways.evaluate)
+    primitive.def_abstract_eval(ways.abstract)
+    mlir.register_lowering(primitive, ways.call_back)
+    mlir.register_lowering(primitive, ways.call_core, platform="cpu")
+    mlir.register_lowering(primitive, ways.call_card, platform="cuda")
     return primitive
 
 
-solve_p = _primitive("argrad_solve", _host.solve, _solve_shapes)
-tangents_p = _primitive("argrad_tangents", _host.tangents, _tangent_shapes)
-cotangents_p = _primitive("argrad_cotangents", _host.cotangents, _cotangent_shapes)
-second_p = _primitive("argrad_second", _host.second, _cotangent_shapes)
+solve_p = _primitive("argrad_solve", _host.solve, _solve_shapes, _device.solve)
+tangents_p = _primitive("argrad_tangents", _host.tangents, _tangent_shapes, _device.tangents)
+cotangents_p = _primitive(
+    "argrad_cotangents", _host.cotangents, _cotangent_shapes, _device.cotangents
+)
+second_p = _primitive("argrad_second", _host.second, _cotangent_shapes, None)
 
 
 def working_arrays(values: Sequence[Any]) -> tuple[list[Any], np.dtype]:

@@ -23,6 +23,8 @@ _NAMES = ("Q", "p", "G", "h", "A", "b")
 # Entries of Q may differ from their mirror images by so many roundings of the largest, where they
 # come in single precision or less.
 _ASYMMETRY = 1e3
+# In double precision, relative to the largest entry; the core says so too.
+_DOUBLE_ASYMMETRY = 1e-12
 
 
 def _is_single(rounding: float) -> bool:
@@ -75,17 +77,18 @@ class QpProgram:
         return [next(source) if given else None for given in self.given]
 
     @property
-    def _layer(self) -> _core.Qp:
+    def core_layer(self) -> _core.Qp:
+        """What solves it."""
         return _solver(self.n, self.equalities, self.inequalities, self.settings, self.rounding)
 
     @property
     def flat_tape_len(self) -> int:
-        return self._layer.flat_tape_len
+        return self.core_layer.flat_tape_len
 
     def forward(self, batch: int, values: list[np.ndarray], differentiable: bool) -> _core.QpSolved:
         Q, p, G, h, A, b = self._places(values)
         try:
-            solved = self._layer.forward(batch, Q, p, G, h, A, b, differentiable=differentiable)
+            solved = self.core_layer.forward(batch, Q, p, G, h, A, b, differentiable=differentiable)
         except ValueError:
             _check_symmetry(Q, self.rounding)
             raise
@@ -95,7 +98,7 @@ class QpProgram:
     def restore(
         self, batch: int, values: list[np.ndarray], flat_tape: np.ndarray
     ) -> _core.QpSolved:
-        return self._layer.restore(batch, flat_tape, *self._places(values))
+        return self.core_layer.restore(batch, flat_tape, *self._places(values))
 
     def flat_tape(self, solved: _core.QpSolved) -> np.ndarray:
         return solved.flat_tape()
@@ -136,7 +139,7 @@ class QpProgram:
     def register(self, key: int) -> None:
         """Makes it known to the handlers of XLA under this key."""
         options = self.policy.derivative_options
-        _core.ffi_register_qp(key, self._layer, len(self.outputs), options, self)
+        _core.ffi_register_qp(key, self.core_layer, len(self.outputs), options, self)
 
     kind = "qp"
 
@@ -151,6 +154,11 @@ class QpProgram:
         n, inequalities, equalities, settings, policy, duals, rounding = fields
         own = Policy(*policy)
         return cls(n, inequalities, equalities, settings, own, duals, rounding)
+
+    @property
+    def asymmetry(self) -> float:
+        """By how much Q may differ from its transpose, relative to its largest entry."""
+        return _ASYMMETRY * self.rounding if _is_single(self.rounding) else _DOUBLE_ASYMMETRY
 
     def explain(self, values: list[np.ndarray], each: list[bool]) -> None:
         """Raises what is to be said of values that the core does not take, where it says less."""

@@ -14,7 +14,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import batching
 
 from argrad._programs import Flags
-from argrad.jax._host import spread
+from argrad.jax._arguments import spread
 from argrad.jax._primitives import cotangents_p, second_p, solve_p, tangents_p
 
 

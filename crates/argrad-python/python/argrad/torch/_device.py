@@ -8,18 +8,15 @@ values that are malformed.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import functools
-import importlib.util
 import math
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from argrad import _core, _options
+from argrad._card import load_compiler
 from argrad._policy import Policy
 from argrad.torch._call import Call
 from argrad.torch._device_maps import Maps
@@ -511,21 +508,6 @@ def _serving(call: Call) -> Callable[[torch.device], DeviceProgram]:
     if make is None:
         raise _core.NotOnDevice('on_infeasible="elastic" is not served on a card')
     return make
-
-
-@functools.cache
-def load_compiler() -> Path | None:
-    """Loads the run-time compiler that came with PyTorch, which lies in no place where the system
-    looks: once it is loaded, the core finds it by its name. Returns where it was; None for
-    nowhere, as with a CUDA of the system's, which needs none of this."""
-    spec = importlib.util.find_spec("nvidia")
-    places = [] if spec is None else spec.submodule_search_locations or []
-    for place in places:
-        for file in sorted(Path(place).glob("*/lib/libnvrtc.so.*"), reverse=True):
-            with contextlib.suppress(OSError):
-                ctypes.CDLL(str(file))
-                return file
-    return None
 
 
 def card_of(device: torch.device) -> int | None:

@@ -1,9 +1,5 @@
 """The functions around a solve, evaluated where tensors are: from parameters to the numbers of a
-program, and from its solution to outputs.
-
-All are gathers, products and sums along a dimension, so the same numbers give the same bits on
-every call, whatever the card does at once.
-"""
+program, and from its solution to outputs. What they are made of is said in `argrad._maps`."""
 
 from __future__ import annotations
 
@@ -13,69 +9,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from argrad._core import Layer, NotOnDevice
-
-Map = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""(indptr, indices, data, base), as `Layer.maps` of the core gives it."""
-
-
-class NotEvaluated(NotOnDevice):
-    """A function of parameters has no counterpart here."""
+from argrad._core import Layer
+from argrad._maps import Map, Matrix, blocks_of, part_of, steps_of
 
 
 class Rows:
-    """A sparse matrix that multiplies the last dimension of tensors.
+    """A sparse matrix that multiplies the last dimension of tensors."""
 
-    Its rows are sorted by their numbers of entries into a few groups, up to one, two, four and so
-    on; a group is one gather, whose places without an entry read a zero behind the vector.
-    """
-
-    def __init__(
-        self,
-        row: np.ndarray,
-        column: np.ndarray,
-        entry: np.ndarray,
-        shape: tuple[int, int],
-        device: torch.device,
-    ) -> None:
-        order = np.lexsort((column, row))
-        self._triplets = row[order], column[order], entry[order]
-        self._shape, self._device = shape, device
+    def __init__(self, matrix: Matrix, device: torch.device) -> None:
+        self._matrix, self._device = matrix, device
         self._transposed: Rows | None = None
-        row, column, entry = self._triplets
-        rows, columns = shape
-        counts = np.bincount(row, minlength=rows)
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        # The first power of two that is not less.
-        widths = np.where(counts > 0, 1 << np.ceil(np.log2(np.maximum(counts, 1))).astype(int), 0)
+        gathers = matrix.gathers()
         # (index, coefficient or None, width) of each group.
-        self._groups: list[tuple[torch.Tensor, torch.Tensor | None, int]] = []
-        # Where each row is among the rows of all groups, and, last, a zero.
-        place = np.full(rows, np.count_nonzero(counts))
-        self._is_padded, done = False, 0
-        for width in np.unique(widths[widths > 0]):
-            own = np.flatnonzero(widths == width)
-            place[own] = done + np.arange(own.size)
-            done += own.size
-            at = starts[own, None] + np.arange(width)
-            there = np.arange(width) < counts[own, None]
-            at = np.where(there, at, 0)
-            index = np.where(there, column[at], columns)
-            weight = np.where(there, entry[at], 0.0)
-            self._is_padded = self._is_padded or not there.all()
-            plain = bool((weight[there] == 1.0).all())
-            self._groups.append(
-                (self._tensor(index.reshape(-1)), None if plain else self._tensor(weight), width)
-            )
-        self._has_empty = bool((counts == 0).any())
-        in_order = len(self._groups) == 1 and not self._has_empty
-        self._place = None if in_order else self._tensor(place)
-        self._is_identity = (
-            in_order
-            and rows == columns == column.size
-            and (column == np.arange(rows)).all()
-            and (entry == 1.0).all()
-        )
+        self._groups: list[tuple[torch.Tensor, torch.Tensor | None, int]] = [
+            (self._tensor(index), None if weight is None else self._tensor(weight), width)
+            for index, weight, width in gathers.groups
+        ]
+        self._place = None if gathers.place is None else self._tensor(gathers.place)
+        self._is_padded, self._has_empty = gathers.is_padded, gathers.has_empty
+        self._is_identity = gathers.is_identity
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
@@ -84,9 +36,7 @@ class Rows:
     def transposed(self) -> Rows:
         """The transpose, made when it is asked for first."""
         if self._transposed is None:
-            row, column, entry = self._triplets
-            rows, columns = self._shape
-            self._transposed = Rows(column, row, entry, (columns, rows), self._device)
+            self._transposed = Rows(self._matrix.transposed(), self._device)
             self._transposed._transposed = self
         return self._transposed
 
@@ -133,17 +83,8 @@ class Affine:
     """An affine map of a vector that is given in blocks, each with a batch dimension or without."""
 
     def __init__(self, given: Map, ends: Sequence[int], device: torch.device) -> None:
-        indptr, indices, data, base = given
-        used = data != 0.0
-        row = np.repeat(np.arange(base.size), np.diff(indptr))[used]
-        indices, data = indices[used], data[used]
-        block = np.searchsorted(np.asarray(ends[1:]), indices, side="right")
-        self._parts = []
-        for at in np.unique(block):
-            own = block == at
-            shape = (base.size, ends[at + 1] - ends[at])
-            part = Rows(row[own], indices[own] - ends[at], data[own], shape, device)
-            self._parts.append((int(at), part))
+        *_, base = given
+        self._parts = [(at, Rows(matrix, device)) for at, matrix in blocks_of(given, ends)]
         self._base = torch.from_numpy(np.array(base)).to(device)
         self._is_linear = not base.any()
         self._columns = ends[-1]
@@ -178,17 +119,14 @@ class Maps:
     """
 
     def __init__(self, core: Layer, sizes: Sequence[int], device: torch.device) -> None:
-        steps, program, outputs = core.maps()
+        steps, program, outputs, _ = core.maps()
         n, m, *_ = core.sizes
-        ends = list(np.cumsum([0, *sizes]))
-        self._steps = []
-        for kind, *of in steps:
-            if kind == "other":
-                raise NotEvaluated(f"parameters: expected sums and products of them, found {of[0]}")
-            made = Affine(of[0], ends, device) if kind == "affine" else None
-            self._steps.append((kind, made, of))
-            ends.append(ends[-1] + _size(kind, of))
-        self._ends = ends
+        found, self._ends = steps_of(steps, sizes)
+        ends = self._ends
+        self._steps = [
+            (kind, Affine(of[0], ends, device) if kind == "affine" else None, of)
+            for kind, of in found
+        ]
         self.has_products = any(kind != "affine" for kind, *_ in self._steps)
         self._program = [Affine(given, ends, device) for given in program]
         self.outputs = [
@@ -225,21 +163,5 @@ class Maps:
 
     def _part(self, ends: tuple[int, int], blocks: Sequence[torch.Tensor]) -> torch.Tensor:
         """The entries of theta between two places, which are in one block."""
-        start, end = ends
-        at = int(np.searchsorted(self._ends, start, side="right")) - 1
-        if end > self._ends[at + 1]:
-            raise NotEvaluated("parameters: expected products of whole ones, found one of several")
-        first = self._ends[at]
-        return blocks[at][..., start - first : end - first]
-
-
-def _size(kind: str, of: list[Any]) -> int:
-    """How many numbers a step makes."""
-    if kind == "affine":
-        return of[0][3].size
-    if kind == "times":
-        return max(end - start for start, end in of[:2])
-    if kind == "matmul":
-        rows, _, columns = of[2]
-        return rows * columns
-    return of[2] * (of[2] + 1) // 2
+        at, part = part_of(*ends, self._ends)
+        return blocks[at][..., part]

@@ -1,19 +1,19 @@
-//! Programs whose numbers are on a card already: launches by address, for frameworks whose tensors
-//! are there.
+//! The same for Python, which says where everything is.
 
 use argrad::Report;
 use argrad_gpu::{
-    AdjointAddresses, BatchAddresses, CentralAddresses, Entry, Error, Lengths, LinearReports,
-    Machine, Place, Plan, PointAddresses, Start, Stream, TangentAddresses,
+    AdjointAddresses, BatchAddresses, CentralAddresses, Entry, Error, Lengths, Place,
+    PointAddresses, Start, Stream, TangentAddresses,
 };
-use argrad_solver::{Differentiation, Engine, Settings, Status, Structure};
+use argrad_solver::{Differentiation, Settings, Status, Structure};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::plan::{Batches, device_error, plan};
 use crate::arrays::Numbers;
 use crate::doubt;
-use crate::error::{DeviceError, MemoryLimitError, NotOnDevice, solver_error};
+use crate::error::solver_error;
 use crate::layer::Layer;
 use crate::options::on_failure;
 use crate::qp::{Qp, qp_error};
@@ -23,204 +23,6 @@ use crate::report;
 type Value = (u64, bool);
 /// Addresses of x, z, s; zero for none.
 type Point = (u64, u64, u64);
-
-/// What a plan does, on whatever machine.
-trait Batches: Send + Sync {
-    fn lengths(&self) -> Lengths;
-    fn scratch_len(&self, entry: Entry, batch: usize) -> Result<usize, Error>;
-    /// As much as there is in the machine's own words where `free` says nothing.
-    fn check_memory(&self, batch: usize, has_tape: bool, free: Option<u64>) -> Result<(), Error>;
-    fn reports(&self, numbers: &[f64], p_is_shared: bool) -> Result<Vec<Report>, Error>;
-    fn linear_reports(&self, numbers: &[f64], reports: &[Report]) -> LinearReports;
-    /// # Safety
-    /// That of [`Plan::solve`].
-    unsafe fn solve(
-        &self,
-        stream: Stream,
-        of: &BatchAddresses,
-        start: Start,
-        scratch: u64,
-    ) -> Result<(), Error>;
-    /// # Safety
-    /// That of [`Plan::solve`].
-    unsafe fn smooth(
-        &self,
-        stream: Stream,
-        of: &BatchAddresses,
-        mu: f64,
-        central: &CentralAddresses,
-    ) -> Result<(), Error>;
-    /// # Safety
-    /// That of [`Plan::solve`].
-    unsafe fn vjp(
-        &self,
-        stream: Stream,
-        of: &BatchAddresses,
-        adjoint: &AdjointAddresses,
-    ) -> Result<(), Error>;
-    /// # Safety
-    /// That of [`Plan::solve`].
-    unsafe fn jvp(
-        &self,
-        stream: Stream,
-        of: &BatchAddresses,
-        tangent: &TangentAddresses,
-    ) -> Result<(), Error>;
-}
-
-impl<M> Batches for Plan<M>
-where
-    M: Machine + Send + Sync,
-    M::Memory: Send + Sync,
-{
-    fn lengths(&self) -> Lengths {
-        Plan::lengths(self)
-    }
-
-    fn scratch_len(&self, entry: Entry, batch: usize) -> Result<usize, Error> {
-        Plan::scratch_len(self, entry, batch)
-    }
-
-    fn check_memory(&self, batch: usize, has_tape: bool, free: Option<u64>) -> Result<(), Error> {
-        let free = match free {
-            Some(free) => free,
-            None => self.machine().limits()?.free_bytes,
-        };
-        Plan::check_memory(self, batch, has_tape, free)
-    }
-
-    fn reports(&self, numbers: &[f64], p_is_shared: bool) -> Result<Vec<Report>, Error> {
-        Plan::reports(self, numbers, p_is_shared)
-    }
-
-    fn linear_reports(&self, numbers: &[f64], reports: &[Report]) -> LinearReports {
-        Plan::linear_reports(self, numbers, reports)
-    }
-
-    unsafe fn solve(
-        &self,
-        stream: Stream,
-        of: &BatchAddresses,
-        start: Start,
-        scratch: u64,
-    ) -> Result<(), Error> {
-        // SAFETY: the caller's.
-        unsafe { Plan::solve_from(self, stream, of, start, scratch) }
-    }
-
-    unsafe fn smooth(
-        &self,
-        stream: Stream,
-        of: &BatchAddresses,
-        mu: f64,
-        central: &CentralAddresses,
-    ) -> Result<(), Error> {
-        // SAFETY: the caller's.
-        unsafe { Plan::smooth(self, stream, of, mu, central) }
-    }
-
-    unsafe fn vjp(
-        &self,
-        stream: Stream,
-        of: &BatchAddresses,
-        adjoint: &AdjointAddresses,
-    ) -> Result<(), Error> {
-        // SAFETY: the caller's.
-        unsafe { Plan::vjp(self, stream, of, adjoint) }
-    }
-
-    unsafe fn jvp(
-        &self,
-        stream: Stream,
-        of: &BatchAddresses,
-        tangent: &TangentAddresses,
-    ) -> Result<(), Error> {
-        // SAFETY: the caller's.
-        unsafe { Plan::jvp(self, stream, of, tangent) }
-    }
-}
-
-/// A plan on the card with this number, or on the host where there is none.
-fn plan(
-    structure: Structure,
-    settings: Settings,
-    card: Option<usize>,
-) -> Result<Box<dyn Batches>, Error> {
-    match card {
-        Some(number) => on_card(structure, settings, number),
-        None => on_host(structure, settings),
-    }
-}
-
-#[cfg(feature = "cuda")]
-fn on_card(
-    structure: Structure,
-    settings: Settings,
-    number: usize,
-) -> Result<Box<dyn Batches>, Error> {
-    use std::collections::HashMap;
-    use std::sync::{Arc, Mutex, PoisonError};
-
-    use argrad_gpu::cuda::Card;
-
-    // Cards keep the kernels that were compiled for them.
-    static CARDS: Mutex<Option<HashMap<usize, Arc<Card>>>> = Mutex::new(None);
-    let card = {
-        let mut cards = CARDS.lock().unwrap_or_else(PoisonError::into_inner);
-        let cards = cards.get_or_insert_default();
-        match cards.get(&number) {
-            Some(card) => Arc::clone(card),
-            None => Arc::clone(cards.entry(number).or_insert(Card::new(number)?)),
-        }
-    };
-    Ok(Box::new(Plan::new(structure, settings, card)?))
-}
-
-#[cfg(not(feature = "cuda"))]
-fn on_card(_: Structure, _: Settings, number: usize) -> Result<Box<dyn Batches>, Error> {
-    Err(absent(format!("taking card {number}"), "cuda"))
-}
-
-#[cfg(feature = "host-kernels")]
-fn on_host(structure: Structure, settings: Settings) -> Result<Box<dyn Batches>, Error> {
-    use std::sync::Arc;
-
-    use argrad_gpu_host::{Host, Order, are_compiled};
-    if !are_compiled() {
-        return Err(Error::Device {
-            doing: "taking the host for a card".into(),
-            found: "no C++ compiler was found when argrad was built".into(),
-            remedy: "install one, and build argrad again",
-        });
-    }
-    Ok(Box::new(Plan::new(structure, settings, Arc::new(Host::new(Order::Ascending)))?))
-}
-
-#[cfg(not(feature = "host-kernels"))]
-fn on_host(_: Structure, _: Settings) -> Result<Box<dyn Batches>, Error> {
-    Err(absent("taking the host for a card".into(), "host-kernels"))
-}
-
-#[cfg(not(all(feature = "cuda", feature = "host-kernels")))]
-fn absent(doing: String, feature: &str) -> Error {
-    let found = format!("argrad was built without the feature {feature}");
-    Error::Device { doing, found, remedy: "build it with that feature" }
-}
-
-/// Which exception.
-fn device_error(error: Error, of_program: fn(argrad_solver::Error) -> PyErr) -> PyErr {
-    match error {
-        Error::Solver(error) => of_program(error),
-        Error::Unsupported { argument, expected, found } => {
-            NotOnDevice::new_err(format!("{argument}: expected {expected}, found {found}"))
-        }
-        Error::Memory { .. } => MemoryLimitError::new_err(error.to_string()),
-        // In the words of Python.
-        error => DeviceError::new_err(
-            error.to_string().replace("by argrad_solver::Solver", "with device=\"cpu\""),
-        ),
-    }
-}
 
 fn entry(name: &str) -> PyResult<Entry> {
     match name {
@@ -241,6 +43,21 @@ fn place((address, is_shared): Value) -> Place {
 
 fn point((x, z, s): Point) -> PointAddresses {
     PointAddresses { x, z, s }
+}
+
+/// As Python takes them.
+type PartLengths = ([usize; 4], usize, usize, usize, usize, usize);
+
+fn parts(of: Lengths) -> PartLengths {
+    let Lengths { values, x, z, report, tape, linear } = of;
+    (values, x, z, report, tape, linear)
+}
+
+fn lengths_of(
+    structure: &Structure,
+    of_program: fn(argrad_solver::Error) -> PyErr,
+) -> PyResult<PartLengths> {
+    Lengths::new(structure).map(parts).map_err(|error| device_error(error, of_program))
 }
 
 /// A batch by addresses.
@@ -265,6 +82,16 @@ impl Batch {
     }
 }
 
+/// Refuses points of the central path that were not reached, where a number is zero.
+pub(crate) fn check_reached(reached: &[f64]) -> Result<(), argrad_solver::Error> {
+    let lost = reached.iter().enumerate().filter(|(_, reached)| **reached == 0.0);
+    let failures: Vec<_> = lost.map(|(i, _)| (i, Status::NumericalTrouble)).collect();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(argrad_solver::Error::Unsolved { batch: reached.len(), failures })
+}
+
 /// Programs of one structure on a card. Whoever calls says where numbers are, of which each part
 /// has as many as `lengths` says, and on which stream they are used.
 #[pyclass(frozen, module = "argrad._core")]
@@ -281,19 +108,7 @@ impl DeviceSolver {
         card: Option<usize>,
         of_program: fn(argrad_solver::Error) -> PyErr,
     ) -> PyResult<Self> {
-        if settings.engine != Engine::Auto {
-            let found = format!("{:?}", settings.engine);
-            let message = format!("engine: expected \"auto\", found {found}, an engine of the CPU");
-            return Err(NotOnDevice::new_err(message));
-        }
-        // Every layer of Python has an interrupt, which a launch does not look at.
-        let settings = Settings { interrupt: None, ..settings.clone() };
-        let make = || {
-            let plan = plan(structure.clone(), settings, card)?;
-            // Compiles the kernels, so that what is missing is said here.
-            plan.scratch_len(Entry::Solve, 1)?;
-            Ok(plan)
-        };
+        let make = || plan(structure, settings, card);
         let plan = py.detach(make).map_err(|error| device_error(error, of_program))?;
         Ok(Self { plan, of_program })
     }
@@ -326,12 +141,25 @@ impl DeviceSolver {
         Self::new(py, layer.structure(), layer.settings(), card, qp_error)
     }
 
+    /// `lengths` of programs of a layer, whether or not there is a card. Raises `NotOnDevice`.
+    #[staticmethod]
+    fn lengths_of_layer(layer: &Layer) -> PyResult<PartLengths> {
+        let (layer, ..) = layer.parts();
+        lengths_of(layer.structure(), solver_error)
+    }
+
+    /// `lengths` of dense quadratic programs.
+    #[staticmethod]
+    fn lengths_of_qp(qp: &Qp) -> PyResult<PartLengths> {
+        let (layer, ..) = qp.parts();
+        lengths_of(layer.structure(), qp_error)
+    }
+
     /// How many numbers a sample has of P, q, A, b; of x; of z and s; of a report; of a tape; of
     /// what linear solves say.
     #[getter]
-    fn lengths(&self) -> ([usize; 4], usize, usize, usize, usize, usize) {
-        let Lengths { values, x, z, report, tape, linear } = self.plan.lengths();
-        (values, x, z, report, tape, linear)
+    fn lengths(&self) -> PartLengths {
+        parts(self.plan.lengths())
     }
 
     /// So many numbers of scratch "solve", "smooth", "vjp" or "jvp" of a batch takes.
@@ -395,13 +223,7 @@ impl DeviceSolver {
     fn check_reached(reached: &Bound<'_, PyAny>) -> PyResult<()> {
         let reached = Numbers::new("reached", reached)?;
         let batch = reached.shape().first().copied().unwrap_or(0);
-        let reached = reached.exactly(&[batch])?;
-        let lost = (0..batch).filter(|&sample| reached[sample] == 0.0);
-        let failures: Vec<_> = lost.map(|i| (i, Status::NumericalTrouble)).collect();
-        if failures.is_empty() {
-            return Ok(());
-        }
-        Err(solver_error(argrad_solver::Error::Unsolved { batch, failures }))
+        check_reached(reached.exactly(&[batch])?).map_err(solver_error)
     }
 
     /// Queues gradients.
