@@ -110,7 +110,9 @@ impl Machine for Host {
     type Memory = Memory;
 
     fn limits(&self) -> Result<Limits, Error> {
-        Ok(Limits { shared_bytes: self.shared_bytes, free_bytes: self.free_bytes })
+        let (shared_bytes, free_bytes) = (self.shared_bytes, self.free_bytes);
+        let multiprocessor_shared_bytes = shared_bytes + 1024;
+        Ok(Limits { shared_bytes, multiprocessors: 1, multiprocessor_shared_bytes, free_bytes })
     }
 
     fn blocks_at_once(&self, _entry: Entry, _launch: Launch) -> Result<usize, Error> {

@@ -17,11 +17,11 @@
 #pragma once
 
 #ifdef __CUDACC__
-#define KERNEL extern "C" __global__ void __launch_bounds__(THREADS, 640 / THREADS)
+#define KERNEL extern "C" __global__ void __launch_bounds__(THREADS, AT_LEAST)
 #define DEVICE static __device__ __forceinline__
 #define MEMBER __device__ __forceinline__
 #define LARGE static __device__ __noinline__
-#define EACH(i, n) for (int i = threadIdx.x; i < (n); i += THREADS)
+#define EACH(i, n) for (int i = this_thread(); i < (n); i += THREADS)
 #define ONE if (threadIdx.x == 0)
 // Before a loop: so many of its passes one after the other in the code.
 #define PRAGMA(text) _Pragma(#text)
@@ -42,6 +42,21 @@
          k += (long long)gridDim.x * THREADS)
 #define FETCH_AND_ADD(counter) atomicAdd(counter, 1)
 #define INFINITE_NUMBER __longlong_as_double(0x7ff0000000000000LL)
+
+// Below THREADS, as the compiler does not know by itself.
+DEVICE int this_thread() {
+    int thread = threadIdx.x;
+    __builtin_assume(thread >= 0 && thread < THREADS);
+    return thread;
+}
+
+// The same address, of which the compiler knows from here on that it is in shared memory, and reads
+// by a shorter way.
+DEVICE double* in_shared(double* array) {
+    unsigned long long at;
+    asm("cvta.to.shared.u64 %0, %1;" : "=l"(at) : "l"(array));
+    return (double*)__cvta_shared_to_generic(at);
+}
 
 DEVICE long long bits_of(double x) { return __double_as_longlong(x); }
 DEVICE double of_bits(long long bits) { return __longlong_as_double(bits); }
@@ -66,6 +81,8 @@ using std::fabs;
 using std::fma;
 using std::log;
 using std::sqrt;
+
+DEVICE double* in_shared(double* array) { return array; }
 
 DEVICE long long bits_of(double x) {
     long long bits;
@@ -156,6 +173,38 @@ DEVICE double larger(double a, double b) { return a > b ? a : b; }
 DEVICE double smaller(double a, double b) { return a < b ? a : b; }
 DEVICE bool is_nan(double a) { return a != a; }
 
+// Products whose factors are read at once.
+#define AT_ONCE 8
+
+// The sum of left(k) right(k), k < count. All factors of AT_ONCE products are read before the first
+// is used, so that a thread waits for memory once.
+template <class Left, class Right>
+DEVICE double sum_of_products(int count, Left left, Right right) {
+    double sum[4] = {}, a[AT_ONCE], b[AT_ONCE];
+    int k = 0;
+    UNROLL(1)
+    for (; k + AT_ONCE <= count; k += AT_ONCE) {
+        UNROLL(AT_ONCE)
+        for (int l = 0; l < AT_ONCE; l++) {
+            a[l] = left(k + l);
+            b[l] = right(k + l);
+        }
+        UNROLL(AT_ONCE)
+        for (int l = 0; l < AT_ONCE; l++) sum[l % 4] = fma(a[l], b[l], sum[l % 4]);
+    }
+    if (k < count) {
+        UNROLL(AT_ONCE)
+        for (int l = 0; l < AT_ONCE; l++) {
+            bool there = k + l < count;
+            a[l] = there ? left(k + l) : 0.0;
+            b[l] = there ? right(k + l) : 0.0;
+        }
+        UNROLL(AT_ONCE)
+        for (int l = 0; l < AT_ONCE; l++) sum[l % 4] = fma(a[l], b[l], sum[l % 4]);
+    }
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
 template <int COUNT>
 struct Numbers {
     double at[COUNT];
@@ -171,6 +220,7 @@ DEVICE void combine(Numbers<MAXES + SUMS>& out, const double* other) {
 template <int MAXES, int SUMS>
 LARGE Numbers<MAXES + SUMS> combine_threads(Numbers<MAXES + SUMS> out, double* scratch) {
     [[maybe_unused]] constexpr int COUNT = MAXES + SUMS;
+    scratch = in_shared(scratch);
 #if defined(__CUDACC__)
     UNROLL(1)
     for (int width = 16; width > 0; width /= 2) {
@@ -189,7 +239,6 @@ LARGE Numbers<MAXES + SUMS> combine_threads(Numbers<MAXES + SUMS> out, double* s
     for (int warp = 1; warp < THREADS / 32; warp++) {
         combine<MAXES, SUMS>(out, scratch + warp * COUNT);
     }
-    SYNC();
 #endif
 #elif HOST_ORDER == 2
     for (int k = 0; k < COUNT; k++) scratch[thread_index * COUNT + k] = out.at[k];

@@ -1,13 +1,19 @@
 // LDL' of the symmetric positive definite matrix in the lower triangle, in panels of columns.
 //
-// A panel's diagonal block is factored with one SYNC a column and inverted, so that the rows below
-// it, and later every solve, multiply by that inverse instead of substituting entry by entry. CPU
+// A panel's diagonal block is factored with one SYNC a column, and its unit lower triangle inverted.
+// The rows below it are kept times that inverse, so that a solve takes from them what it knows of a
+// panel without substituting within it: it has two SYNCs, and two more for every panel but one. CPU
 // counterpart: argrad-solver/src/linalg/lanes/factor.rs, solve.rs.
 #pragma once
 #include "problem.h"
 
-// Rows and columns of a register tile.
+// Rows and columns of a register tile. Of larger ones a block of 256 threads needs only one round,
+// up to 110 variables.
+#if defined(__CUDACC__) && THREADS == 256
+#define TILE 5
+#else
 #define TILE 4
+#endif
 // A pivot below this share of the diagonal entry that it is left of is rounding error, and replaced
 // by that share. CPU: system/shared/active.rs.
 #define PIVOT_ROUNDING (64.0 * 2.220446049250313e-16)
@@ -62,14 +68,15 @@ DEVICE void add_outer_products(const Problem& p, int first, int depth, Entry ent
     }
 }
 
-// Factors diagonal block `panel` in place: the pivots on the diagonal, the unit lower triangle
-// below; and the inverse of that, by the same elimination of the identity: where one has done with
-// a column, the other begins. `diagonal` is that of the matrix.
+// Factors diagonal block `panel`: the pivots, on its diagonal, and the inverse of the unit lower
+// triangle, by the same elimination of the identity: where one has done with a column, the other
+// begins. The triangle itself is not needed. `diagonal` is that of the matrix.
 DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const double* diagonal,
                                   bool is_replacing, Pivots& pivots) {
     int first = panel * PANEL;
+    double* inverses = resident(p.pivot);
     EACH(k, PANEL * PANEL) {
-        int i = k % PANEL, j = k / PANEL;
+        int i = (unsigned)k % PANEL, j = (unsigned)k / PANEL;
         p.block(panel, i, j) = i == j && i < width ? 1.0 : 0.0;
     }
     for (int c = 0; c < width; c++) {
@@ -85,60 +92,55 @@ DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const 
             pivot = 1.0;
         }
         double inverse = 1.0 / pivot;
-        EACH(k, PANEL * width) {
-            int i = k % PANEL, j = k / PANEL;
-            double share = i > c && i < width ? p.l(first + i, first + c) * inverse : 0.0;
-            if (i == c && j == c) p.pivot[first + c] = inverse;
+        ONE inverses[first + c] = inverse;
+        EACH(k, PANEL * PANEL) {
+            int i = (unsigned)k % PANEL, j = (unsigned)k / PANEL;
             if (i <= c || i >= width || j > i) continue;
-            if (j > c) {
-                p.l(first + i, first + j) -= share * p.l(first + j, first + c);
-            } else {
-                double row = j < c ? p.block(panel, c, j) : 1.0;
-                p.block(panel, i, j) = fma(-share, row, p.block(panel, i, j));
-            }
+            double* entry = j > c ? &p.l(first + i, first + j) : &p.block(panel, i, j);
+            double* of_column = j > c ? &p.l(first + j, first + c) : &p.block(panel, c, j);
+            double share = p.l(first + i, first + c) * inverse, right = j == c ? 1.0 : *of_column;
+            *entry = fma(-share, right, *entry);
         }
         SYNC();
     }
-    EACH(k, PANEL * width) {
-        int i = k % PANEL, j = k / PANEL;
-        if (i == j) p.l(first + j, first + j) = 1.0 / p.pivot[first + j];
-        if (i > j && i < width) p.l(first + i, first + j) *= p.pivot[first + j];
-    }
-    SYNC();
-}
-
-// Inverts the unit lower triangles of all diagonal blocks of a factor that was kept: a thread a
-// column.
-DEVICE void invert_diagonal_blocks(const Problem& p) {
-    EACH(k, (int)panels(p.n) * PANEL) {
-        int of = k / PANEL, j = k % PANEL, first = of * PANEL;
-        int width = p.n - first < PANEL ? p.n - first : PANEL;
-        for (int i = 0; i < PANEL; i++) {
-            double sum = i == j ? 1.0 : 0.0;
-            UNROLL(4)
-            for (int c = j; c < i; c++) {
-                if (i < width) sum = fma(-p.l(first + i, first + c), p.block(of, c, j), sum);
-            }
-            p.block(of, i, j) = i < width && j < width ? sum : 0.0;
-        }
-    }
-    SYNC();
+    // Those that were replaced are not there yet. Nothing reads them before the next SYNC.
+    EACH(c, width) p.l(first + c, first + c) = 1.0 / inverses[first + c];
 }
 
 // Rows below the diagonal block: those of the unit lower triangle.
 DEVICE void solve_panel(const Problem& p, int panel, int width) {
     int first = panel * PANEL, end = first + width;
+    const double* inverse = resident(p.pivot);
     EACH(k, p.n - end) {
         int i = end + k;
         double row[PANEL];
         UNROLL(PANEL)
-        for (int c = 0; c < PANEL; c++) row[c] = c < width ? p.l(i, first + c) : 0.0;
+        for (int c = 0; c < PANEL; c++) row[c] = p.l(i, first + c);
         UNROLL(PANEL)
         for (int c = 0; c < PANEL; c++) {
             double sum = 0.0;
             UNROLL(PANEL)
             for (int d = 0; d <= c; d++) sum = fma(row[d], p.block(panel, c, d), sum);
-            if (c < width) p.l(i, first + c) = sum * p.pivot[first + c];
+            p.l(i, first + c) = sum * inverse[first + c];
+        }
+    }
+    SYNC();
+}
+
+// All rows below diagonal blocks times the inverses of the unit lower triangles there.
+DEVICE void multiply_by_inverses(const Problem& p) {
+    EACH(k, (int)panels(p.n) * p.n) {
+        int panel = k / p.n, i = k - panel * p.n, first = panel * PANEL;
+        if (i < first + PANEL) continue;
+        double row[PANEL];
+        UNROLL(PANEL)
+        for (int c = 0; c < PANEL; c++) row[c] = p.l(i, first + c);
+        UNROLL(PANEL)
+        for (int d = 0; d < PANEL; d++) {
+            double sum = row[d];
+            UNROLL(PANEL)
+            for (int c = d + 1; c < PANEL; c++) sum = fma(row[c], p.block(panel, c, d), sum);
+            p.l(i, first + d) = sum;
         }
     }
     SYNC();
@@ -147,89 +149,87 @@ DEVICE void solve_panel(const Problem& p, int panel, int width) {
 // Factors the matrix in the lower triangle, whose diagonal is also in `diagonal`. Where
 // `is_replacing`, pivots that are rounding errors are replaced; else those that are not positive,
 // by one: what follows then means nothing.
-LARGE Pivots factor_matrix(const Problem& p, const double* diagonal, bool is_replacing) {
+LARGE Pivots factor_matrix(const Problem& given, double* diagonal, bool is_replacing) {
+    const Problem p = given;
     Pivots pivots = {INFINITE_NUMBER, 0};
     for (int panel = 0; panel * PANEL < p.n; panel++) {
         int first = panel * PANEL, width = p.n - first < PANEL ? p.n - first : PANEL;
-        factor_diagonal_block(p, panel, width, diagonal, is_replacing, pivots);
+        factor_diagonal_block(p, panel, width, resident(diagonal), is_replacing, pivots);
+        if (first + width == p.n) break;
         solve_panel(p, panel, width);
         add_outer_products(
             p, first + width, width, [&](int i, int c) { return p.l(i, first + c); },
             [&](int c) { return -p.l(first + c, first + c); });
         SYNC();
     }
+    multiply_by_inverses(p);
     return pivots;
+}
+
+// Entry (i, j), i >= j, of what solves need of a factor, in place of the triangle.
+DEVICE double& factor_entry(const Problem& p, int i, int j) {
+    int panel = (unsigned)j / PANEL, first = panel * PANEL;
+    return i < first + PANEL ? p.block(panel, i - first, j - first) : p.l(i, j);
+}
+
+// body(k, i, j) for every entry, i >= j, of a triangle of this order, with its place k in a list of
+// its columns.
+template <class Body>
+DEVICE void for_triangle(int n, Body body) {
+    EACH(k, n * n) {
+        int j = k / n, i = k - j * n;
+        if (i >= j) body(j * (2 * n - j + 1) / 2 + i - j, i, j);
+    }
 }
 
 // The number of the vector, zero or one, that holds entry k of two of length n: cheaper than k / n.
 DEVICE int second(int k, int n) { return k >= n ? 1 : 0; }
 
-// Solves for `count` right-hand sides, one or two, in `p.work`, n + PANEL numbers each, of which
-// the last are scratch.
-LARGE void solve_matrix(const Problem& p, int count) {
-    int stride = p.n + PANEL, panels_of = (int)panels(p.n);
+// Solves for `count` right-hand sides, one or two, in `p.work`, 2 n numbers each, of which the last
+// n are scratch.
+LARGE void solve_matrix(const Problem& given, int count) {
+    const Problem p = given;
+    double *both = resident(p.work), *inverse = resident(p.pivot);
+    int stride = 2 * p.n, last = (int)panels(p.n) - 1;
     SYNC();
-    for (int panel = 0; panel < panels_of; panel++) {
-        int first = panel * PANEL, width = p.n - first < PANEL ? p.n - first : PANEL;
-        EACH(k, count * PANEL) {
-            double* work = p.work + k / PANEL * stride;
-            int i = k % PANEL;
-            double sum = 0.0;
-            UNROLL(4)
-            for (int j = 0; j <= i; j++) {
-                if (j < width) sum = fma(p.block(panel, i, j), work[first + j], sum);
-            }
-            work[p.n + i] = sum;
-        }
-        SYNC();
-        int below = p.n - first - width;
-        EACH(k, count * (below + width)) {
-            int r = second(k, below + width), i = k - r * (below + width);
-            double* work = p.work + r * stride;
-            if (i < width) {
-                work[first + i] = work[p.n + i];
-            } else {
-                double sum = work[first + i];
-                UNROLL(4)
-                for (int c = 0; c < width; c++) {
-                    sum = fma(-p.l(first + i, first + c), work[p.n + c], sum);
-                }
-                work[first + i] = sum;
-            }
+    for (int panel = 0; panel < last; panel++) {
+        int first = panel * PANEL, end = first + PANEL, below = p.n - end;
+        EACH(k, count * below) {
+            int r = second(k, below), i = end + k - r * below;
+            double* work = both + r * stride;
+            work[i] -= sum_of_products(
+                PANEL, [&](int c) { return p.l(i, first + c); },
+                [&](int c) { return work[first + c]; });
         }
         SYNC();
     }
+    // Within the panels, forth, and back.
     EACH(k, count * p.n) {
-        int r = second(k, p.n), j = k - r * p.n;
-        p.work[r * stride + j] *= p.pivot[j];
+        int r = second(k, p.n), j = k - r * p.n, panel = (unsigned)j / PANEL, i = (unsigned)j % PANEL;
+        double* work = both + r * stride;
+        double sum = sum_of_products(
+            i + 1, [&](int c) { return p.block(panel, i, c); },
+            [&](int c) { return work[j - i + c]; });
+        work[p.n + j] = sum * inverse[j];
     }
     SYNC();
-    for (int panel = panels_of - 1; panel >= 0; panel--) {
+    EACH(k, count * p.n) {
+        int r = second(k, p.n), j = k - r * p.n, panel = (unsigned)j / PANEL, c = (unsigned)j % PANEL;
+        int first = j - c, width = p.n - first < PANEL ? p.n - first : PANEL;
+        double* work = both + r * stride;
+        work[j] = sum_of_products(
+            width - c, [&](int i) { return p.block(panel, c + i, c); },
+            [&](int i) { return work[p.n + j + i]; });
+    }
+    SYNC();
+    for (int panel = last; panel > 0; panel--) {
         int first = panel * PANEL, width = p.n - first < PANEL ? p.n - first : PANEL;
-        EACH(k, count * PANEL) {
-            double* work = p.work + k / PANEL * stride;
-            int j = k % PANEL;
-            double sum = 0.0;
-            UNROLL(4)
-            for (int i = j; i < PANEL; i++) {
-                if (i < width) sum = fma(p.block(panel, i, j), work[first + i], sum);
-            }
-            work[p.n + j] = sum;
-        }
-        SYNC();
-        EACH(k, count * (first + width)) {
-            int r = second(k, first + width), j = k - r * (first + width);
-            double* work = p.work + r * stride;
-            if (j >= first) {
-                work[j] = work[p.n + j - first];
-            } else {
-                double sum = work[j];
-                UNROLL(4)
-                for (int c = 0; c < width; c++) {
-                    sum = fma(-p.l(first + c, j), work[p.n + c], sum);
-                }
-                work[j] = sum;
-            }
+        EACH(k, count * first) {
+            int r = second(k, first), j = k - r * first;
+            double* work = both + r * stride;
+            work[j] -= sum_of_products(
+                width, [&](int c) { return p.l(first + c, j); },
+                [&](int c) { return work[first + c]; });
         }
         SYNC();
     }

@@ -33,15 +33,15 @@ LARGE void read_tape(const Problem& p, const Structure& structure, const Values&
     EACH(j, p.n) {
         p.x_scale[j] = x_scale[j];
         p.pivot[j] = pivot[j];
-        const double* column = factor + (long long)j * (2 * p.n - j + 1) / 2;
-        for (int i = j; i < p.n; i++) p.l(i, j) = column[i - j];
-        for (int i = 0; i <= j; i++) p.p(i, j) *= cost_scale * x_scale[j] * x_scale[i];
         for_column(p, j, [&](int i, double& entry) { entry *= x_scale[j] * row_scale[i]; });
     }
+    for_triangle(p.n, [&](int k, int i, int j) {
+        factor_entry(p, i, j) = factor[k];
+        p.p(j, i) *= cost_scale * x_scale[i] * x_scale[j];
+    });
     SYNC();
     copy_rows(p);
     turn_rows(p);
-    invert_diagonal_blocks(p);
 }
 
 // Solves for the first right-hand side. A solution that is not unique is that of least norm.

@@ -10,14 +10,14 @@
 // A right-hand side of an inequality from here on is no constraint: 1e19 in single precision.
 #define INFINITE_SIDE 9999999980506447872.0
 
-// Where the matrices are. In kernels for problems that shared memory holds, by their place in it:
-// then the compiler knows it, and reads them by shorter ways than through a pointer.
+// An array that every step of a solve needs: in shared memory, in kernels for problems that it holds.
+DEVICE double* resident(double* array) {
 #if defined(__CUDACC__) && RESIDENT
-extern __shared__ double shared_numbers[];
-#define MATRIX(array) (shared_numbers + array##_at)
+    return in_shared(array);
 #else
-#define MATRIX(array) array
+    return array;
 #endif
+}
 
 // Whether there are curved cones. Kernels for programs without know that when they are compiled.
 #ifndef CURVED
@@ -34,12 +34,14 @@ extern __shared__ double shared_numbers[];
 // A matrix with the entries of A: where dense, entry (i, j) is number i + j ld.
 struct Rows {
     double* rows;
-    int rows_at, ld;
-    MEMBER double& entry(int k) const { return MATRIX(rows)[k]; }
+    int ld;
+    MEMBER double& entry(int k) const { return resident(rows)[k]; }
     MEMBER double& at(int i, int j) const { return entry(i + j * ld); }
 };
 
-// Everything of one problem.
+// Everything of one problem. It is itself in memory that kernels write, for all the compiler knows,
+// so a function in which time is spent reads what it needs of it once, into a copy: then it stays in
+// registers.
 //
 // P is the upper triangle of `square`, the factor its lower triangle one row further down, so that
 // both have a diagonal. Leading dimensions are odd: rows and columns are read without conflicts of
@@ -57,8 +59,6 @@ struct Problem {
     const double* exponents;
     // `turned` is V'A, and A itself where no cone is curved.
     double *square, *a, *turned;
-    // Their places in shared memory, and that of `inverse`.
-    int square_at, a_at, turned_at, inverse_at;
     // Of the factor: inverse pivots, inverses of its diagonal blocks, weights of the rows.
     double *pivot, *inverse, *weight;
     // The scaled program beside P and A, and its scales.
@@ -88,17 +88,13 @@ struct Problem {
     MEMBER double& primal_unit() const { return scalars[3]; }
     MEMBER double& mu() const { return scalars[4]; }
     MEMBER bool is_inequality(int i) const { return row_kind[i] == INEQUALITY; }
-    MEMBER Rows given_rows() const { return {a, a_at, a_ld}; }
-    MEMBER Rows turned_rows() const {
-        return CURVED ? Rows{turned, turned_at, a_ld} : given_rows();
-    }
-    MEMBER double& p(int i, int j) const { return MATRIX(square)[i + j * square_ld]; }
-    MEMBER double& l(int i, int j) const {
-        return MATRIX(square)[i + 1 + j * square_ld];
-    }
+    MEMBER Rows given_rows() const { return {a, a_ld}; }
+    MEMBER Rows turned_rows() const { return CURVED ? Rows{turned, a_ld} : given_rows(); }
+    MEMBER double& p(int i, int j) const { return resident(square)[i + j * square_ld]; }
+    MEMBER double& l(int i, int j) const { return resident(square)[i + 1 + j * square_ld]; }
     // Entry (i, j), i >= j, of the inverse of the unit lower triangle of a diagonal block.
     MEMBER double& block(int panel, int i, int j) const {
-        return MATRIX(inverse)[(panel * PANEL + j) * PANEL + i];
+        return resident(inverse)[(panel * PANEL + j) * PANEL + i];
     }
 };
 
@@ -129,7 +125,7 @@ DEVICE void place_resident(Problem& p, Cursor& cursor, long long data_len) {
                        &p.v,      &p.inside, &p.ax,      &p.rows,      &p.iterate_z,
                        &p.iterate_s, &p.rz, &p.ds,       &p.constant,  &p.scaling};
     for (double** array : of_m) *array = cursor.take(m);
-    p.work = cursor.take(2 * (n + PANEL));
+    p.work = cursor.take(4 * n);
     p.rhs = cursor.take(2 * (n + m));
     p.solution = cursor.take(2 * (n + m));
     p.turned = p.cones > 0 ? cursor.take(p.matrix_len) : p.a;
@@ -152,7 +148,7 @@ DEVICE void place_spare(Problem& p, Cursor& cursor) {
 
 // Numbers that are in shared memory whatever the size: the problem itself, scalars, scratch. Rust:
 // `FIXED_LEN` in src/layout.rs.
-#define PROBLEM_LEN 92
+#define PROBLEM_LEN 90
 #define SCALARS 5
 #define FIXED_LEN (PROBLEM_LEN + SCALARS + REDUCTION_SCRATCH)
 static_assert(sizeof(Problem) <= PROBLEM_LEN * sizeof(double), "a problem takes more");
@@ -184,10 +180,6 @@ LARGE Problem& new_problem(const Structure& of, const Memory& memory, double* sh
         Cursor resident = {shared + FIXED_LEN, 0};
         place_spare(p, own);
         place_resident(p, memory.is_resident ? resident : own, of.data_len);
-        p.square_at = (int)(p.square - shared);
-        p.a_at = (int)(p.a - shared);
-        p.turned_at = (int)(p.turned - shared);
-        p.inverse_at = (int)(p.inverse - shared);
     }
     SYNC();
     return p;

@@ -2,31 +2,19 @@
 #pragma once
 #include "rows.h"
 
-// The sum of `count` products, four at a time.
-template <class Product>
-DEVICE double sum_of(int count, Product product) {
-    double sum[4] = {};
-    int k = 0;
-    UNROLL(1)
-    for (; k + 3 < count; k += 4) {
-        for (int l = 0; l < 4; l++) sum[l] = product(k + l, sum[l]);
-    }
-    UNROLL(1)
-    for (; k < count; k++) sum[0] = product(k, sum[0]);
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
 // Row j of Px.
 DEVICE double p_row(const Problem& p, const double* x, int j) {
-    double above = sum_of(j, [&](int i, double sum) { return fma(p.p(i, j), x[i], sum); });
-    double below =
-        sum_of(p.n - j, [&](int i, double sum) { return fma(p.p(j, j + i), x[j + i], sum); });
+    double above = sum_of_products(
+        j, [&](int i) { return p.p(i, j); }, [&](int i) { return x[i]; });
+    double below = sum_of_products(
+        p.n - j, [&](int i) { return p.p(j, j + i); }, [&](int i) { return x[j + i]; });
     return above + below;
 }
 
 // x'y
 DEVICE double dot(int count, const double* x, const double* y) {
-    return sum_of(count, [&](int k, double sum) { return fma(x[k], y[k], sum); });
+    return sum_of_products(
+        count, [&](int k) { return x[k]; }, [&](int k) { return y[k]; });
 }
 
 // Row i of Ax.
@@ -34,11 +22,12 @@ DEVICE double a_row(const Problem& p, Rows a, const double* x, int i) {
     if (IS_SPARSE(p)) {
         const int *start = p.lists.row_start + i, *entry = p.lists.row_entry + start[0];
         const int* column = p.lists.row_column + start[0];
-        return sum_of(start[1] - start[0], [&](int k, double sum) {
-            return fma(a.entry(entry[k]), x[column[k]], sum);
-        });
+        return sum_of_products(
+            start[1] - start[0], [&](int k) { return a.entry(entry[k]); },
+            [&](int k) { return x[column[k]]; });
     }
-    return sum_of(p.n, [&](int j, double sum) { return fma(a.at(i, j), x[j], sum); });
+    return sum_of_products(
+        p.n, [&](int j) { return a.at(i, j); }, [&](int j) { return x[j]; });
 }
 
 // Row j of A'z.
@@ -47,15 +36,17 @@ DEVICE double a_column(const Problem& p, Rows a, const double* z, int j) {
         const int* start = p.lists.column_start + j;
         int first = start[0];
         const int* row = p.lists.entry_row + first;
-        return sum_of(start[1] - first, [&](int k, double sum) {
-            return fma(a.entry(first + k), z[row[k]], sum);
-        });
+        return sum_of_products(
+            start[1] - first, [&](int k) { return a.entry(first + k); },
+            [&](int k) { return z[row[k]]; });
     }
-    return sum_of(p.m, [&](int i, double sum) { return fma(a.at(i, j), z[i], sum); });
+    return sum_of_products(
+        p.m, [&](int i) { return a.at(i, j); }, [&](int i) { return z[i]; });
 }
 
 // px = Px, ax = Ax, atz = A'z, with the A of the program or the turned one.
-LARGE void multiply(const Problem& p, Rows a, const double* x, const double* z) {
+LARGE void multiply(const Problem& given, Rows a, const double* x, const double* z) {
+    const Problem p = given;
     SYNC();
     EACH(k, 2 * p.n + p.m) {
         if (k < p.n) {

@@ -58,10 +58,8 @@ LARGE void scale_second_order(const Cone& cone, const double* s, const double* z
 
     // s.z from the gaps and the angle between s1 and -z1, which are opposite near the solution.
     double norms = s_norm * z_norm;
-    double sides = sum_of(n, [&](int k, double sum) {
-        double side = fma(s_norm, z1[k], z_norm * s1[k]);
-        return fma(side, side, sum);
-    });
+    auto side = [&](int k) { return fma(s_norm, z1[k], z_norm * s1[k]); };
+    double sides = sum_of_products(n, side, side);
     double angle = norms > 0.0 ? 0.5 * sides / norms : norms;
     double product = fma(s_gap, z[0], fma(z_gap, s_norm, angle));
 

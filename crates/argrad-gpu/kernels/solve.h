@@ -288,9 +288,8 @@ DEVICE void write_tape(const Problem& p, double* tape) {
     EACH(j, p.n) {
         x_scale[j] = p.x_scale[j];
         pivot[j] = p.pivot[j];
-        double* column = factor + (long long)j * (2 * p.n - j + 1) / 2;
-        for (int i = j; i < p.n; i++) column[i - j] = p.l(i, j);
     }
+    for_triangle(p.n, [&](int k, int i, int j) { factor[k] = factor_entry(p, i, j); });
     EACH(i, p.m) {
         row_scale[i] = p.row_scale[i];
         inside[i] = p.inside[i];

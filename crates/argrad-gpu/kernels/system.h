@@ -32,24 +32,25 @@ DEVICE Regularization close_in_x() { return {1e-12, 1e-5}; }
 // Adds A'W A to the lower triangle, where A is sparse: a thread an entry.
 DEVICE void add_listed_products(const Problem& p, Rows a) {
     const Lists& lists = p.lists;
+    const double* weight = resident(p.weight);
     EACH(k, p.fill_len) {
         double sum = 0.0;
         UNROLL(2)
         for (int t = lists.fill_start[k]; t < lists.fill_start[k + 1]; t++) {
-            double first = p.weight[lists.term_row[t]] * a.entry(lists.term_first[t]);
+            double first = weight[lists.term_row[t]] * a.entry(lists.term_first[t]);
             sum = fma(first, a.entry(lists.term_second[t]), sum);
         }
         p.l(lists.fill_row[k], lists.fill_column[k]) += sum;
     }
 }
 
-// Assembles the matrix and factors it. `p.weight` holds the H of the rows, and then their weights.
-LARGE Pivots factor_system(const Problem& p, Regularization regularization) {
+// Assembles the matrix, with its diagonal in `p.work` too. `p.weight` holds the H of the rows, and
+// then their weights.
+DEVICE void assemble(const Problem& p, Regularization regularization) {
+    double *weight = resident(p.weight), *work = resident(p.work);
     SYNC();
-    EACH(i, p.m) p.weight[i] = 1.0 / (p.weight[i] + regularization.of_z);
-    EACH(j, p.n) {
-        for (int i = j; i < p.n; i++) p.l(i, j) = p.p(j, i);
-    }
+    EACH(i, p.m) weight[i] = 1.0 / (weight[i] + regularization.of_z);
+    for_triangle(p.n, [&](int, int i, int j) { p.l(i, j) = p.p(j, i); });
     SYNC();
     Rows a = p.turned_rows();
     if (IS_SPARSE(p)) {
@@ -57,40 +58,49 @@ LARGE Pivots factor_system(const Problem& p, Regularization regularization) {
     } else {
         add_outer_products(
             p, 0, p.m, [&](int j, int i) { return a.at(i, j); },
-            [&](int i) { return p.weight[i]; });
+            [&](int i) { return weight[i]; });
     }
     SYNC();
     EACH(j, p.n) {
-        p.l(j, j) += regularization.of_x;
-        p.work[j] = p.l(j, j);
+        double entry = p.l(j, j) + regularization.of_x;
+        p.l(j, j) = entry;
+        work[j] = entry;
     }
     SYNC();
-    return factor_matrix(p, p.work, true);
+}
+
+// Assembles the matrix and factors it.
+LARGE Pivots factor_system(const Problem& given, Regularization regularization) {
+    const Problem p = given;
+    assemble(p, regularization);
+    return factor_matrix(given, p.work, true);
 }
 
 // Solves for `count` right-hand sides, one or two, vectors over x and then z one after the other.
-LARGE void solve_system(const Problem& p, int count, const double* rhs, double* solution) {
-    int len = p.n + p.m, stride = p.n + PANEL;
+LARGE void solve_system(const Problem& given, int count, const double* rhs, double* solution) {
+    const Problem p = given;
+    double *weight = resident(p.weight), *work = resident(p.work);
+    int len = p.n + p.m, stride = 2 * p.n;
     Rows a = p.turned_rows();
     SYNC();
     EACH(k, count * p.m) {
         int r = second(k, p.m), i = k - r * p.m;
-        solution[r * len + p.n + i] = p.weight[i] * rhs[r * len + p.n + i];
+        solution[r * len + p.n + i] = weight[i] * rhs[r * len + p.n + i];
     }
     SYNC();
     EACH(k, count * p.n) {
         int r = second(k, p.n), j = k - r * p.n;
         const double* weighted = solution + r * len + p.n;
-        p.work[r * stride + j] = rhs[r * len + j] + a_column(p, a, weighted, j);
+        work[r * stride + j] = rhs[r * len + j] + a_column(p, a, weighted, j);
     }
-    solve_matrix(p, count);
+    solve_matrix(given, count);
     EACH(k, count * len) {
         int r = second(k, len), i = k - r * len - p.n;
-        const double* x = p.work + r * stride;
+        const double* x = work + r * stride;
         if (i < 0) {
             solution[k] = x[i + p.n];
         } else {
-            solution[k] = p.weight[i] * (a_row(p, a, x, i) - rhs[k]);
+            solution[k] = weight[i] * (a_row(p, a, x, i) - rhs[k]);
         }
     }
     SYNC();

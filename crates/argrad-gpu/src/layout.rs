@@ -2,10 +2,11 @@
 //! the size alone.
 
 use crate::cones::CurvedSizes;
+use crate::machine::Limits;
 
 /// Numbers of a block that are in shared memory whatever the size (`FIXED_LEN` of
 /// `kernels/problem.h`).
-const FIXED_LEN: usize = 145;
+const FIXED_LEN: usize = 143;
 /// Scalars of a problem (`SCALARS`), which a tape keeps.
 const SCALARS: usize = 5;
 /// Columns that are eliminated together (`PANEL`).
@@ -14,6 +15,14 @@ const PANEL: usize = 16;
 const NUMBER: usize = size_of::<f64>();
 /// Bytes of shared memory that the system takes for each block.
 const RESERVED: usize = 1024;
+/// Threads of a multiprocessor with as many registers as a thread can have (255 of 65,536); and
+/// with 96. A thread of the solve uses 240 where it has them: it reads many numbers at once, and
+/// keeps nothing elsewhere.
+const FEW_THREADS: usize = 256;
+const MANY_THREADS: usize = 640;
+/// Threads with few registers wait for every number that they read. So there must be so many times
+/// the problems at once.
+const WORTHWHILE: usize = 2;
 
 /// Sizes of one problem in numbers, and the shape of its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +50,7 @@ impl Layout {
         let (turned, vectors) = if curved.cones > 0 { (matrix_len, 2 * m) } else { (0, 0) };
         let of_cones = turned + curved.basis_len + curved.data_len;
         Self {
-            resident_len: matrices + 8 * n + 15 * m + 2 * (n + PANEL) + 4 * (n + m) + of_cones,
+            resident_len: matrices + 8 * n + 15 * m + 4 * n + 4 * (n + m) + of_cones,
             spare_len: 11 * (n + m) + 2 * n + 3 * m + vectors,
             tape_len: SCALARS + 2 * n + 3 * m + curved.basis_len + n * (n + 1) / 2,
             is_curved: curved.cones > 0,
@@ -78,5 +87,14 @@ impl Layout {
     /// Blocks that shared memory leaves room for on a multiprocessor that has so many bytes of it.
     pub fn blocks_by_shared_memory(&self, is_resident: bool, available: usize) -> usize {
         available / (self.shared_bytes(is_resident) + RESERVED)
+    }
+
+    /// Blocks for whose registers the kernels for a batch are compiled: many where that many more
+    /// problems are worked on at once.
+    pub fn blocks(&self, is_resident: bool, batch: usize, limits: &Limits) -> usize {
+        let (few, many) = (FEW_THREADS / self.threads, MANY_THREADS / self.threads);
+        let room = self.blocks_by_shared_memory(is_resident, limits.multiprocessor_shared_bytes);
+        let wanted = batch.div_ceil(limits.multiprocessors.max(1));
+        if is_resident && room.min(wanted) > WORTHWHILE * few { many } else { few }
     }
 }

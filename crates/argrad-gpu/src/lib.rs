@@ -24,10 +24,10 @@ mod text;
 mod cones;
 mod matrix;
 
-mod layout;
-
 mod arguments;
 mod machine;
+
+mod layout;
 
 mod patterns;
 

@@ -54,6 +54,9 @@ impl Arguments {
 pub struct Variant {
     /// Threads of a block.
     pub threads: usize,
+    /// Blocks that the registers of a multiprocessor have room for at least: threads of fewer
+    /// blocks have more registers, and wait less.
+    pub blocks: usize,
     /// Whether shared memory holds all of a problem: kernels that know it read it faster.
     pub is_resident: bool,
     /// Whether there are curved cones: kernels that know of none are smaller.
@@ -78,6 +81,10 @@ pub struct Launch {
 pub struct Limits {
     /// Bytes of shared memory that a block can have.
     pub shared_bytes: usize,
+    /// Multiprocessors, and bytes of shared memory of each.
+    pub multiprocessors: usize,
+    /// See above.
+    pub multiprocessor_shared_bytes: usize,
     /// Bytes of memory that are free.
     pub free_bytes: u64,
 }

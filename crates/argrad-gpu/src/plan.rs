@@ -15,7 +15,7 @@ use crate::arguments::{
 use crate::cones::Cones;
 use crate::error::Error;
 use crate::layout::Layout;
-use crate::machine::{Entry, Launch, Machine, Stream, Variant};
+use crate::machine::{Entry, Launch, Limits, Machine, Stream, Variant};
 use crate::matrix::Matrix;
 use crate::patterns::Patterns;
 use crate::report::{self, LINEAR_LEN, LinearReports, REPORT_LEN};
@@ -42,6 +42,8 @@ pub struct Plan<M: Machine> {
     settings: Settings,
     layout: Layout,
     patterns: Patterns<M>,
+    /// What the machine has, as it was when this was made.
+    limits: Limits,
     /// Whether shared memory holds all of a problem.
     is_resident: bool,
     /// Whether A is held as a list of entries.
@@ -65,9 +67,10 @@ impl<M: Machine> Plan<M> {
         let (cones, matrix, layout) = laid_out(&structure)?;
         let patterns = Patterns::new(&*machine, &structure, &cones, &matrix)?;
         machine.wait()?;
-        let is_resident = layout.is_resident(machine.limits()?.shared_bytes);
+        let limits = machine.limits()?;
+        let is_resident = layout.is_resident(limits.shared_bytes);
         let is_sparse = matrix.is_sparse;
-        Ok(Self { machine, structure, settings, layout, patterns, is_resident, is_sparse })
+        Ok(Self { machine, structure, settings, layout, patterns, limits, is_resident, is_sparse })
     }
 
     /// What it runs on.
@@ -149,16 +152,17 @@ impl<M: Machine> Plan<M> {
         LinearReports::new(numbers, reports)
     }
 
-    /// The kernels.
-    fn variant(&self) -> Variant {
+    /// The kernels for a batch.
+    fn variant(&self, batch: usize) -> Variant {
         let Layout { threads, is_curved, .. } = self.layout;
         let (is_resident, is_sparse) = (self.is_resident, self.is_sparse);
-        Variant { threads, is_resident, is_curved, is_sparse }
+        let blocks = self.layout.blocks(is_resident, batch, &self.limits);
+        Variant { threads, blocks, is_resident, is_curved, is_sparse }
     }
 
     /// The shape of a launch over a batch.
     fn launch(&self, entry: Entry, batch: usize) -> Result<Launch, Error> {
-        let variant = self.variant();
+        let variant = self.variant(batch);
         let shared_bytes = self.layout.shared_bytes(variant.is_resident);
         let mut launch = Launch { blocks: 1, shared_bytes, variant };
         launch.blocks = self.machine.blocks_at_once(entry, launch)?.clamp(1, batch.max(1));
@@ -451,7 +455,7 @@ impl<M: Machine> Plan<M> {
         Launch {
             blocks: blocks.sum::<usize>().clamp(1, MOST_BLOCKS),
             shared_bytes: Layout::scratch_bytes(),
-            variant: self.variant(),
+            variant: self.variant(batch),
         }
     }
 }

@@ -174,9 +174,14 @@ impl Machine for Card {
     fn limits(&self) -> Result<Limits, Error> {
         let most = Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
         let shared_bytes = self.attribute(most)?;
+        let of_all = Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR;
+        let multiprocessor_shared_bytes = self.attribute(of_all)?;
+        let multiprocessors =
+            self.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
         let (free, _) =
             self.context.mem_get_info().map_err(failed("asking how much memory is free"))?;
-        Ok(Limits { shared_bytes, free_bytes: free as u64 })
+        let free_bytes = free as u64;
+        Ok(Limits { shared_bytes, multiprocessors, multiprocessor_shared_bytes, free_bytes })
     }
 
     fn blocks_at_once(&self, entry: Entry, launch: Launch) -> Result<usize, Error> {

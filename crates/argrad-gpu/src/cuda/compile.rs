@@ -17,7 +17,7 @@ const REPORT: &str = "report this with the version of NVRTC";
 
 /// Machine code of all kernels of a variant, on a card of this compute capability.
 pub(super) fn compile(capability: (i32, i32), variant: Variant) -> Result<Ptx, Error> {
-    let Variant { threads, is_resident, is_curved, is_sparse } = variant;
+    let Variant { threads, blocks, is_resident, is_curved, is_sparse } = variant;
     let Some(nvrtc) = Nvrtc::find() else {
         let found = "the run-time compiler NVRTC is not there".to_owned();
         return Err(Error::Device { doing: doing(threads), found, remedy: INSTALL });
@@ -27,6 +27,7 @@ pub(super) fn compile(capability: (i32, i32), variant: Variant) -> Result<Ptx, E
     let options = [
         format!("--gpu-architecture=sm_{}{}", capability.0, capability.1),
         format!("-DTHREADS={threads}"),
+        format!("-DAT_LEAST={blocks}"),
         format!("-DRESIDENT={}", i32::from(is_resident)),
         format!("-DCURVED={}", i32::from(is_curved)),
         format!("-DSPARSE={}", i32::from(is_sparse)),
@@ -54,8 +55,13 @@ mod tests {
             println!("skipped, no NVRTC: put its folder into LD_LIBRARY_PATH");
             return;
         }
-        let variant =
-            Variant { threads: 32, is_resident: true, is_curved: false, is_sparse: false };
+        let variant = Variant {
+            threads: 32,
+            blocks: 8,
+            is_resident: true,
+            is_curved: false,
+            is_sparse: false,
+        };
         compile((9, 0), variant).unwrap();
         let error = compile((1, 0), variant).unwrap_err().to_string();
         assert!(error.contains("gpu-architecture"), "{error}");
