@@ -25,6 +25,8 @@
 #define ONE if (threadIdx.x == 0)
 // Before a loop: so many of its passes one after the other in the code.
 #define PRAGMA(text) _Pragma(#text)
+// The number is read here, and not where it is used first.
+#define READ_NOW(number) asm volatile("" : "+d"(number))
 #define UNROLL(n) PRAGMA(unroll n)
 #if THREADS == 32
 #define SYNC() __syncwarp()
@@ -70,6 +72,7 @@ DEVICE double of_bits(long long bits) { return __longlong_as_double(bits); }
 #define MEMBER inline
 #define LARGE static
 #define UNROLL(n)
+#define READ_NOW(number)
 #define ARGUMENTS(TYPE) const TYPE &of, double *shared_memory
 #define SHARED(name) double* name = shared_memory
 #define BLOCK 0

@@ -91,20 +91,27 @@ DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const 
         } else if (small && !(pivot > 0.0)) {
             pivot = 1.0;
         }
-        double inverse = 1.0 / pivot;
-        ONE inverses[first + c] = inverse;
         EACH(k, PANEL * PANEL) {
             int i = (unsigned)k % PANEL, j = (unsigned)k / PANEL;
-            if (i <= c || i >= width || j > i) continue;
             double* entry = j > c ? &p.l(first + i, first + j) : &p.block(panel, i, j);
             double* of_column = j > c ? &p.l(first + j, first + c) : &p.block(panel, c, j);
-            double share = p.l(first + i, first + c) * inverse, right = j == c ? 1.0 : *of_column;
-            *entry = fma(-share, right, *entry);
+            // Read before the division, which takes as long; also where nothing is written.
+            double before = *entry, of_row = p.l(first + i, first + c), right = *of_column;
+            READ_NOW(before);
+            READ_NOW(of_row);
+            READ_NOW(right);
+            double inverse = 1.0 / pivot, share = of_row * inverse;
+            if (i > c && i < width && j <= i) {
+                *entry = fma(-share, j == c ? 1.0 : right, before);
+            }
+            if (k == 0) inverses[first + c] = inverse;
         }
         SYNC();
     }
     // Those that were replaced are not there yet. Nothing reads them before the next SYNC.
-    EACH(c, width) p.l(first + c, first + c) = 1.0 / inverses[first + c];
+    EACH(c, PANEL) {
+        if (c < width) p.l(first + c, first + c) = 1.0 / inverses[first + c];
+    }
 }
 
 // Rows below the diagonal block: those of the unit lower triangle.
@@ -113,16 +120,18 @@ DEVICE void solve_panel(const Problem& p, int panel, int width) {
     const double* inverse = resident(p.pivot);
     EACH(k, p.n - end) {
         int i = end + k;
-        double row[PANEL];
+        // Sixteen sums at a time, none of which waits for another.
+        double row[PANEL], sum[PANEL] = {}, *entries = &p.l(i, first);
+        const double* block = &p.block(panel, 0, 0);
         UNROLL(PANEL)
-        for (int c = 0; c < PANEL; c++) row[c] = p.l(i, first + c);
+        for (int c = 0; c < PANEL; c++) row[c] = entries[c * p.square_ld];
         UNROLL(PANEL)
-        for (int c = 0; c < PANEL; c++) {
-            double sum = 0.0;
+        for (int d = 0; d < PANEL; d++) {
             UNROLL(PANEL)
-            for (int d = 0; d <= c; d++) sum = fma(row[d], p.block(panel, c, d), sum);
-            p.l(i, first + c) = sum * inverse[first + c];
+            for (int c = d; c < PANEL; c++) sum[c] = fma(row[d], block[d * PANEL + c], sum[c]);
         }
+        UNROLL(PANEL)
+        for (int c = 0; c < PANEL; c++) entries[c * p.square_ld] = sum[c] * inverse[first + c];
     }
     SYNC();
 }
@@ -132,16 +141,17 @@ DEVICE void multiply_by_inverses(const Problem& p) {
     EACH(k, (int)panels(p.n) * p.n) {
         int panel = k / p.n, i = k - panel * p.n, first = panel * PANEL;
         if (i < first + PANEL) continue;
-        double row[PANEL];
+        double row[PANEL], sum[PANEL], *entries = &p.l(i, first);
+        const double* block = &p.block(panel, 0, 0);
         UNROLL(PANEL)
-        for (int c = 0; c < PANEL; c++) row[c] = p.l(i, first + c);
+        for (int c = 0; c < PANEL; c++) sum[c] = row[c] = entries[c * p.square_ld];
         UNROLL(PANEL)
-        for (int d = 0; d < PANEL; d++) {
-            double sum = row[d];
+        for (int c = 1; c < PANEL; c++) {
             UNROLL(PANEL)
-            for (int c = d + 1; c < PANEL; c++) sum = fma(row[c], p.block(panel, c, d), sum);
-            p.l(i, first + d) = sum;
+            for (int d = 0; d < c; d++) sum[d] = fma(row[c], block[d * PANEL + c], sum[d]);
         }
+        UNROLL(PANEL)
+        for (int d = 0; d < PANEL; d++) entries[d * p.square_ld] = sum[d];
     }
     SYNC();
 }
@@ -197,9 +207,10 @@ LARGE void solve_matrix(const Problem& given, int count) {
         EACH(k, count * below) {
             int r = second(k, below), i = end + k - r * below;
             double* work = both + r * stride;
+            const double *row = &p.l(i, first), *of_panel = work + first;
             work[i] -= sum_of_products(
-                PANEL, [&](int c) { return p.l(i, first + c); },
-                [&](int c) { return work[first + c]; });
+                PANEL, [&](int c) { return row[c * p.square_ld]; },
+                [&](int c) { return of_panel[c]; });
         }
         SYNC();
     }
@@ -207,9 +218,9 @@ LARGE void solve_matrix(const Problem& given, int count) {
     EACH(k, count * p.n) {
         int r = second(k, p.n), j = k - r * p.n, panel = (unsigned)j / PANEL, i = (unsigned)j % PANEL;
         double* work = both + r * stride;
+        const double *row = &p.block(panel, i, 0), *of_panel = work + j - i;
         double sum = sum_of_products(
-            i + 1, [&](int c) { return p.block(panel, i, c); },
-            [&](int c) { return work[j - i + c]; });
+            i + 1, [&](int c) { return row[c * PANEL]; }, [&](int c) { return of_panel[c]; });
         work[p.n + j] = sum * inverse[j];
     }
     SYNC();
@@ -217,9 +228,9 @@ LARGE void solve_matrix(const Problem& given, int count) {
         int r = second(k, p.n), j = k - r * p.n, panel = (unsigned)j / PANEL, c = (unsigned)j % PANEL;
         int first = j - c, width = p.n - first < PANEL ? p.n - first : PANEL;
         double* work = both + r * stride;
+        const double *column = &p.block(panel, c, c), *of_panel = work + p.n + j;
         work[j] = sum_of_products(
-            width - c, [&](int i) { return p.block(panel, c + i, c); },
-            [&](int i) { return work[p.n + j + i]; });
+            width - c, [&](int i) { return column[i]; }, [&](int i) { return of_panel[i]; });
     }
     SYNC();
     for (int panel = last; panel > 0; panel--) {
@@ -227,9 +238,9 @@ LARGE void solve_matrix(const Problem& given, int count) {
         EACH(k, count * first) {
             int r = second(k, first), j = k - r * first;
             double* work = both + r * stride;
+            const double *column = &p.l(first, j), *of_panel = work + first;
             work[j] -= sum_of_products(
-                width, [&](int c) { return p.l(first + c, j); },
-                [&](int c) { return work[first + c]; });
+                width, [&](int c) { return column[c]; }, [&](int c) { return of_panel[c]; });
         }
         SYNC();
     }

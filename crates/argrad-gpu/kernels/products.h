@@ -4,10 +4,11 @@
 
 // Row j of Px.
 DEVICE double p_row(const Problem& p, const double* x, int j) {
+    const double *column = &p.p(0, j), *row = &p.p(j, j), *rest = x + j;
     double above = sum_of_products(
-        j, [&](int i) { return p.p(i, j); }, [&](int i) { return x[i]; });
+        j, [&](int i) { return column[i]; }, [&](int i) { return x[i]; });
     double below = sum_of_products(
-        p.n - j, [&](int i) { return p.p(j, j + i); }, [&](int i) { return x[j + i]; });
+        p.n - j, [&](int i) { return row[i * p.square_ld]; }, [&](int i) { return rest[i]; });
     return above + below;
 }
 
@@ -26,8 +27,9 @@ DEVICE double a_row(const Problem& p, Rows a, const double* x, int i) {
             start[1] - start[0], [&](int k) { return a.entry(entry[k]); },
             [&](int k) { return x[column[k]]; });
     }
+    const double* row = &a.at(i, 0);
     return sum_of_products(
-        p.n, [&](int j) { return a.at(i, j); }, [&](int j) { return x[j]; });
+        p.n, [&](int j) { return row[j * a.ld]; }, [&](int j) { return x[j]; });
 }
 
 // Row j of A'z.
@@ -40,8 +42,9 @@ DEVICE double a_column(const Problem& p, Rows a, const double* z, int j) {
             start[1] - first, [&](int k) { return a.entry(first + k); },
             [&](int k) { return z[row[k]]; });
     }
+    const double* column = &a.at(0, j);
     return sum_of_products(
-        p.m, [&](int i) { return a.at(i, j); }, [&](int i) { return z[i]; });
+        p.m, [&](int i) { return column[i]; }, [&](int i) { return z[i]; });
 }
 
 // px = Px, ax = Ax, atz = A'z, with the A of the program or the turned one.

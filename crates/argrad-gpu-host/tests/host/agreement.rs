@@ -9,7 +9,8 @@ use crate::case::{
 use crate::families::{Family, count, curved, solvable, unsolvable};
 
 /// What rounding errors may be magnified to, in units of the condition number: those of points, and
-/// those of derivatives, in which that of the point is magnified again.
+/// those of derivatives, in which that of the point is magnified again, and is as large as its
+/// largest entry.
 const MAGNIFIED: [f64; 2] = [64.0, 1024.0];
 
 /// The condition number of a program whose z is not unique, and which has none.
@@ -26,6 +27,8 @@ struct Compared<'a> {
 struct Tolerance<'a> {
     least: f64,
     magnified: f64,
+    /// What rounding errors are relative to, of each sample; at least one.
+    sizes: Vec<f64>,
     reports: Vec<(&'a Report, &'a Report)>,
     is_comparable: fn(&Report) -> bool,
 }
@@ -39,7 +42,7 @@ impl Tolerance<'_> {
         }
         let condition = own.condition.max(expected.condition);
         let condition = if condition.is_finite() { condition } else { UNKNOWN };
-        self.least + self.magnified * f64::EPSILON * condition
+        self.least + self.magnified * f64::EPSILON * condition * self.sizes[sample]
     }
 
     /// The largest difference, in units of what it may be. Gradients of what the batch shares are
@@ -72,15 +75,24 @@ fn complaints(family: &Family, host: &Answer, lanes: &Answer) -> Vec<String> {
     }
     let reports: Vec<_> = own.reports.iter().zip(&expected.reports).collect();
     let [magnified, again] = MAGNIFIED;
+    let size_of = |sample: usize| {
+        let part = |values: &[f64], len: usize| -> f64 {
+            let finite = values[sample * len..(sample + 1) * len].iter().filter(|v| v.is_finite());
+            finite.fold(1.0, |size, v| size.max(v.abs()))
+        };
+        part(&expected.x, n).max(part(&expected.z, m)).max(part(&expected.s, m))
+    };
     let points = Tolerance {
         least: *of_points,
         magnified,
+        sizes: vec![1.0; batch.batch],
         reports: reports.clone(),
         is_comparable: |_| true,
     };
     let derivatives = Tolerance {
         least: *of_derivatives,
         magnified: again,
+        sizes: (0..batch.batch).map(size_of).collect(),
         reports,
         is_comparable: |report| report.unique_x && report.weakly_active == 0,
     };
