@@ -93,17 +93,17 @@ DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const 
         }
         EACH(k, PANEL * PANEL) {
             int i = (unsigned)k % PANEL, j = (unsigned)k / PANEL;
+            bool inside = i > c && i < width && j <= i;
             double* entry = j > c ? &p.l(first + i, first + j) : &p.block(panel, i, j);
             double* of_column = j > c ? &p.l(first + j, first + c) : &p.block(panel, c, j);
-            // Read before the division, which takes as long; also where nothing is written.
-            double before = *entry, of_row = p.l(first + i, first + c), right = *of_column;
+            // Read before the division, which takes as long.
+            double before = inside ? *entry : 0.0, right = inside && j != c ? *of_column : 1.0;
+            double of_row = inside ? p.l(first + i, first + c) : 0.0;
             READ_NOW(before);
             READ_NOW(of_row);
             READ_NOW(right);
             double inverse = 1.0 / pivot, share = of_row * inverse;
-            if (i > c && i < width && j <= i) {
-                *entry = fma(-share, j == c ? 1.0 : right, before);
-            }
+            if (inside) *entry = fma(-share, right, before);
             if (k == 0) inverses[first + c] = inverse;
         }
         SYNC();
