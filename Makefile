@@ -143,11 +143,21 @@ decision:
 
 ## Every kernel compiled for three generations of cards, without a card: registers, spills,
 ## occupancy. NVIDIA's compilers come as Python packages, into .venv-gpu.
-gpu-check:
+gpu-check: .venv-gpu/.installed
+	.venv-gpu/bin/python crates/argrad-gpu/check/compile.py
+
+## What NVRTC makes of the kernels, run by an interpreter on the host and compared with what the
+## host's compiler makes of them: launches of every kind of kernel, in minutes.
+gpu-emulate: .venv-gpu/.installed
+	rm -rf target/launches
+	$(CARGO) run --release -p argrad-gpu-host --example record -- target/launches
+	.venv-gpu/bin/python crates/argrad-gpu/check/emulate.py target/launches
+
+.venv-gpu/.installed: Makefile
 	$(PYTHON) -m venv .venv-gpu
 	.venv-gpu/bin/python -m pip install --quiet "nvidia-cuda-nvrtc-cu12>=12.9,<13" \
-		"nvidia-cuda-nvcc-cu12>=12.9,<13"
-	.venv-gpu/bin/python crates/argrad-gpu/check/compile.py
+		"nvidia-cuda-nvcc-cu12>=12.9,<13" numpy
+	touch $@
 
 ## The tests of the kernels on the host with sanitizers: memory and arithmetic, then missing
 ## barriers.

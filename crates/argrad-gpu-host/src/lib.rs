@@ -1,8 +1,11 @@
 //! The kernels of [`argrad_gpu`] compiled for the host: a [`Machine`] without a card, for tests.
 #![deny(missing_docs)]
 
+mod recorder;
 #[cfg(host_kernels)]
 pub mod three_dimensional;
+
+pub use recorder::{Recorded, Recorder};
 
 use std::ffi::c_void;
 use std::ptr;

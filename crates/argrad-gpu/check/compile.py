@@ -99,6 +99,7 @@ def compile_ptx(
         f"-DAT_LEAST={blocks}",
         "-DRESIDENT=1",
         "-std=c++17",
+        "-fmad=false",
         "-default-device",
         *KINDS[kind],
     ]
