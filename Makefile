@@ -23,7 +23,7 @@ CHECKED := --config profile.release.package.argrad-solver.debug-assertions=true 
 	--config profile.release.package.argrad-solver.codegen-units=16
 .PHONY: test format columns lint docs features unit checked sudoku-smoke fuzz deny package
 .PHONY: bench accuracy cones units problems large model argmin decision miri
-.PHONY: gpu-check gpu-sanitize bench-gpu
+.PHONY: gpu-check gpu-emulate gpu-sanitize bench-gpu
 .PHONY: venv python python-lint python-types python-test wheel bench-peers test-tensorflow test-ray
 .PHONY: bench-gpu-peers
 .NOTPARALLEL:
