@@ -49,7 +49,7 @@ INNER = [
 ]
 # Threads of a multiprocessor for whose registers kernels are compiled: few with as many as there
 # are, or many. As in `src/layout.rs`.
-FEW, MANY = 256, 640
+FEW, MANY = 256, 512
 # Sizes of programs, n = m, in the table of occupancy.
 SIZES = [10, 16, 32, 50, 64, 100, 110, 200]
 

@@ -68,6 +68,16 @@ DEVICE void add_outer_products(const Problem& p, int first, int depth, Entry ent
     }
 }
 
+// Threads that share a row of a diagonal block, entries of it that each has, and how many of these
+// it reads at once.
+#if defined(__CUDACC__)
+#define STRIPES (THREADS / PANEL)
+#else
+#define STRIPES PANEL
+#endif
+#define SHARE (PANEL / STRIPES)
+#define AT_A_TIME (SHARE < 4 ? SHARE : 4)
+
 // Factors diagonal block `panel`: the pivots, on its diagonal, and the inverse of the unit lower
 // triangle, by the same elimination of the identity: where one has done with a column, the other
 // begins. The triangle itself is not needed. `diagonal` is that of the matrix.
@@ -91,19 +101,34 @@ DEVICE void factor_diagonal_block(const Problem& p, int panel, int width, const 
         } else if (small && !(pivot > 0.0)) {
             pivot = 1.0;
         }
-        EACH(k, PANEL * PANEL) {
-            int i = (unsigned)k % PANEL, j = (unsigned)k / PANEL;
-            bool inside = i > c && i < width && j <= i;
-            double* entry = j > c ? &p.l(first + i, first + j) : &p.block(panel, i, j);
-            double* of_column = j > c ? &p.l(first + j, first + c) : &p.block(panel, c, j);
-            // Read before the division, which takes as long.
-            double before = inside ? *entry : 0.0, right = inside && j != c ? *of_column : 1.0;
-            double of_row = inside ? p.l(first + i, first + c) : 0.0;
-            READ_NOW(before);
+        // A thread has every STRIPES-th entry of a row: of the triangle behind column c, of the
+        // inverse up to it. The first of them are read before the division, which takes as long.
+        EACH(k, PANEL * STRIPES) {
+            int i = (unsigned)k % PANEL, stripe = (unsigned)k / PANEL;
+            bool below = i > c && i < width;
+            double of_row = below ? p.l(first + i, first + c) : 0.0, inverse = 0.0;
             READ_NOW(of_row);
-            READ_NOW(right);
-            double inverse = 1.0 / pivot, share = of_row * inverse;
-            if (inside) *entry = fma(-share, right, before);
+            UNROLL(SHARE / AT_A_TIME)
+            for (int begin = 0; begin < SHARE; begin += AT_A_TIME) {
+                double before[AT_A_TIME], right[AT_A_TIME], *entry[AT_A_TIME];
+                UNROLL(AT_A_TIME)
+                for (int t = 0; t < AT_A_TIME; t++) {
+                    int j = stripe + (begin + t) * STRIPES;
+                    bool own = below && j <= i;
+                    entry[t] = j > c ? &p.l(first + i, first + j) : &p.block(panel, i, j);
+                    double* by = j > c ? &p.l(first + j, first + c) : &p.block(panel, c, j);
+                    before[t] = own ? *entry[t] : 0.0;
+                    right[t] = own && j != c ? *by : 1.0;
+                    READ_NOW(before[t]);
+                    READ_NOW(right[t]);
+                }
+                if (begin == 0) inverse = 1.0 / pivot;
+                UNROLL(AT_A_TIME)
+                for (int t = 0; t < AT_A_TIME; t++) {
+                    int j = stripe + (begin + t) * STRIPES;
+                    if (below && j <= i) *entry[t] = fma(-(of_row * inverse), right[t], before[t]);
+                }
+            }
             if (k == 0) inverses[first + c] = inverse;
         }
         SYNC();

@@ -16,10 +16,10 @@ const NUMBER: usize = size_of::<f64>();
 /// Bytes of shared memory that the system takes for each block.
 const RESERVED: usize = 1024;
 /// Threads of a multiprocessor with as many registers as a thread can have (255 of 65,536); and
-/// with 96. A thread of the solve uses 240 where it has them: it reads many numbers at once, and
+/// with 128. A thread of the solve uses 240 where it has them: it reads many numbers at once, and
 /// keeps nothing elsewhere.
 const FEW_THREADS: usize = 256;
-const MANY_THREADS: usize = 640;
+const MANY_THREADS: usize = 512;
 /// Threads with few registers wait for every number that they read. So there must be so many times
 /// the problems at once.
 const WORTHWHILE: usize = 2;
