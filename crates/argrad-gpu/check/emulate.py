@@ -656,16 +656,19 @@ def run(path: pathlib.Path, known: dict, nvrtc: ctypes.CDLL) -> tuple[float, int
     with np.errstate(all="ignore"):
         block.call(functions[fields["entry"]], np.ones(threads, bool), {}, 0)
         expected = np.frombuffer(path.with_suffix(".after").read_bytes(), np.float64)
-        # Of scratch nothing is promised.
-        pieces = [
-            slice(offset // 8, offset // 8 + length)
-            for (start, length), offset in zip(pieces, memory.offsets, strict=False)
-            if start != int(fields["scratch"])
-        ]
         found = memory.content.view(np.float64)
-        worst = max(
-            (distance(expected[own], found[own]) for own in pieces), default=0.0
-        )
+        worst = 0.0
+        for (start, length), offset in zip(pieces, memory.offsets, strict=False):
+            own = slice(offset // 8, offset // 8 + length)
+            a, b = expected[own].copy(), found[own].copy()
+            if start == int(fields["report"]):
+                # Estimated from what rounding errors are left.
+                near = np.abs(a - b) < 0.1 * np.abs(a)
+                near[np.arange(length) % REPORT_LEN != CONDITION] = False
+                a[near] = b[near] = 0.0
+            # Of scratch nothing is promised.
+            if start != int(fields["scratch"]):
+                worst = max(worst, distance(a, b))
     return worst, block.instructions
 
 
@@ -681,7 +684,7 @@ def main() -> None:
     """Prints a line for each launch; fails where one leaves something else than the host."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--tolerance", type=float, default=1e-9)
+    parser.add_argument("--tolerance", type=float, default=1e-10)
     arguments = parser.parse_args()
     nvrtc = ctypes.CDLL(nvidia("**/libnvrtc.so.*"))
     known: dict = {}
