@@ -1,4 +1,4 @@
-"""Runs launches of the kernels, as they are compiled for a card, on the host: an interpreter of PTX.
+"""Runs launches of the kernels, as they are compiled for a card: an interpreter of PTX.
 
 `argrad-gpu-host` compiles the same text by the host's compiler, where a few words of it mean
 something else (`kernels/block.h`). Here every instruction is one that NVRTC made: all threads of a

@@ -1,9 +1,9 @@
 // LDL' of the symmetric positive definite matrix in the lower triangle, in panels of columns.
 //
-// A panel's diagonal block is factored with one SYNC a column, and its unit lower triangle inverted.
-// The rows below it are kept times that inverse, so that a solve takes from them what it knows of a
-// panel without substituting within it: it has two SYNCs, and two more for every panel but one. CPU
-// counterpart: argrad-solver/src/linalg/lanes/factor.rs, solve.rs.
+// A panel's diagonal block is factored with one SYNC a column, and its unit lower triangle
+// inverted. The rows below it are kept times that inverse, so that a solve takes from them what it
+// knows of a panel without substituting within it: it has two SYNCs, and two more for every panel
+// but one. CPU counterpart: argrad-solver/src/linalg/lanes/factor.rs, solve.rs.
 #pragma once
 #include "problem.h"
 
@@ -241,7 +241,8 @@ LARGE void solve_matrix(const Problem& given, int count) {
     }
     // Within the panels, forth, and back.
     EACH(k, count * p.n) {
-        int r = second(k, p.n), j = k - r * p.n, panel = (unsigned)j / PANEL, i = (unsigned)j % PANEL;
+        int r = second(k, p.n), j = k - r * p.n;
+        int panel = (unsigned)j / PANEL, i = (unsigned)j % PANEL;
         double* work = both + r * stride;
         const double *row = &p.block(panel, i, 0), *of_panel = work + j - i;
         double sum = sum_of_products(
@@ -250,7 +251,8 @@ LARGE void solve_matrix(const Problem& given, int count) {
     }
     SYNC();
     EACH(k, count * p.n) {
-        int r = second(k, p.n), j = k - r * p.n, panel = (unsigned)j / PANEL, c = (unsigned)j % PANEL;
+        int r = second(k, p.n), j = k - r * p.n;
+        int panel = (unsigned)j / PANEL, c = (unsigned)j % PANEL;
         int first = j - c, width = p.n - first < PANEL ? p.n - first : PANEL;
         double* work = both + r * stride;
         const double *column = &p.block(panel, c, c), *of_panel = work + p.n + j;

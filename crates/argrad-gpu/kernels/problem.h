@@ -10,7 +10,7 @@
 // A right-hand side of an inequality from here on is no constraint: 1e19 in single precision.
 #define INFINITE_SIDE 9999999980506447872.0
 
-// An array that every step of a solve needs: in shared memory, in kernels for problems that it holds.
+// An array that every step of a solve needs: in shared memory, in kernels for problems that fit.
 DEVICE double* resident(double* array) {
 #if defined(__CUDACC__) && RESIDENT
     return in_shared(array);
@@ -40,8 +40,8 @@ struct Rows {
 };
 
 // Everything of one problem. It is itself in memory that kernels write, for all the compiler knows,
-// so a function in which time is spent reads what it needs of it once, into a copy: then it stays in
-// registers.
+// so a function in which time is spent reads what it needs of it once, into a copy: then it stays
+// in registers.
 //
 // P is the upper triangle of `square`, the factor its lower triangle one row further down, so that
 // both have a diagonal. Leading dimensions are odd: rows and columns are read without conflicts of

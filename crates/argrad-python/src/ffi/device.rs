@@ -1,5 +1,5 @@
-//! What XLA calls on a device: the solve of P, q, A, b that are there, and its derivatives. The maps
-//! around it are XLA's own work (`python/argrad/jax/_device.py`). All numbers are of float64.
+//! What XLA calls on a device: the solve of P, q, A, b that are there, and its derivatives. The
+//! maps around it are XLA's own work (`python/argrad/jax/_device.py`). All numbers are of float64.
 //! Attributes, beside `key`, `description` and `batch` of [`super::handlers`]:
 //!
 //! | name | what |

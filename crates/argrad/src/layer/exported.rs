@@ -66,9 +66,9 @@ pub struct ExportedMaps {
 }
 
 /// What violations cost. Behind the maps, the last `columns` numbers of P (of q for
-/// [`L1`](super::ViolationNorm::L1)) are multiplied by `weight` times a power of two, the one next to the
-/// larger of `p / a^2` and `q / (a b)` (times `b` for L1) in logarithms; one where that is zero.
-/// Here p, q, a, b are the largest sizes below 1e19 of P, q, A, b without what belongs to
+/// [`L1`](super::ViolationNorm::L1)) are multiplied by `weight` times a power of two, the one next
+/// to the larger of `p / a^2` and `q / (a b)` (times `b` for L1) in logarithms; one where that is
+/// zero. Here p, q, a, b are the largest sizes below 1e19 of P, q, A, b without what belongs to
 /// violations: the last `columns` numbers of P, q, A, for L1 of q and twice as many of A.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExportedPrice {
