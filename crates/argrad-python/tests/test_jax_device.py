@@ -509,13 +509,13 @@ class _pretended_card:
         jax.clear_caches()
         self._patch.setattr(_device, "_card", lambda: 0)
         self._patch.setattr(_device, "take", lambda *_: None)
-        for cached in (_device._served, _device._trouble, _device._register):
+        for cached in (_device._served, _device._trouble):
             cached.cache_clear()
 
     def __exit__(self, *_):
         self._patch.undo()
         jax.clear_caches()
-        for cached in (_device._served, _device._trouble, _device._register):
+        for cached in (_device._served, _device._trouble):
             cached.cache_clear()
 
 

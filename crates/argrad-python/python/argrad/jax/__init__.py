@@ -11,12 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from argrad._errors import SolverWarning
+from argrad.jax import _ffi
 from argrad.jax import _vmap as _vmap  # registers the rules of vmap
 from argrad.jax._argmin import ArgminSolution, argmin
 from argrad.jax._qp import qp
 
 if TYPE_CHECKING:
     from argrad.jax._layer import CvxpyLayer
+
+_ffi.is_available()
 
 __all__ = ["ArgminSolution", "CvxpyLayer", "SolverWarning", "argmin", "qp"]
 

@@ -110,7 +110,10 @@ def _trouble(program: Any, on_host: bool) -> str:
     if not on_host:
         load_compiler()
     try:
-        _register(on_host)
+        if on_host:
+            _register_host()
+        elif not _ffi.is_available():
+            return f"jax {jax.__version__} does not take argrad's handlers"
         take(program, None if on_host else _card())
     except (_core.NotOnDevice, _core.DeviceError) as error:
         return str(error)
@@ -118,10 +121,9 @@ def _trouble(program: Any, on_host: bool) -> str:
 
 
 @functools.cache
-def _register(on_host: bool) -> None:
-    platform = "cpu" if on_host else "CUDA"
-    for name, handler in _core.ffi_device_handlers(on_host).items():
-        jax.ffi.register_ffi_target(name, handler, platform=platform)
+def _register_host() -> None:
+    for name, handler in _core.ffi_device_handlers(True).items():
+        jax.ffi.register_ffi_target(name, handler, platform="cpu")
 
 
 def tape_len(program: Program) -> int:

@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 from argrad import _core, _description, _options
+from argrad._card import load_compiler
 from argrad._errors import SolverWarning
 from argrad._programs import Flags, Program
 
@@ -31,7 +32,8 @@ _keys: dict[Any, int] = {}
 
 
 def is_available() -> bool:
-    """Whether this JAX takes the handlers; they are registered when this is first asked."""
+    """Whether this JAX takes the handlers; they are registered when this is first asked, as
+    `argrad.jax` does when it is imported: an exported function may be called next."""
     global _is_available
     with _lock:
         if _is_available is None:
@@ -43,6 +45,8 @@ def _register() -> bool:
     try:
         for name, handler in _core.ffi_handlers().items():
             jax.ffi.register_ffi_target(name, handler, platform="cpu")
+        for name, handler in _core.ffi_device_handlers(False).items():
+            jax.ffi.register_ffi_target(name, handler, platform="CUDA")
     except Exception as error:  # whatever another version of JAX raises
         _options.warn_once(
             "ffi",
@@ -94,6 +98,7 @@ def flags(given: Flags) -> str:
 
 def restore(key: int, description: bytes) -> None:
     """Registers the program of an exported function. The core calls it."""
+    load_compiler()
     program = _description.program(description.decode())
     program.register(key)
 
