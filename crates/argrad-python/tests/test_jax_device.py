@@ -141,13 +141,13 @@ def test_arguments_without_batch_axis_are_shared(on_card, shared, wrap):
 def test_single_precision_is_computed_in_double(on_card):
     with jax.enable_x64(False):
         given = program(dtype=jnp.float32)
-        compare(on_card, duals, given, 1e-5)
+        compare(on_card, duals, given, 1e-6)
         lowered = on_card(lambda: jax.jit(duals).lower(*given).as_text())
     assert "argrad_device_solve" in lowered and "tensor<5x4xf64>" in lowered
 
 
 def test_half_precision_is_that_of_the_cpu(on_card):
-    compare(on_card, duals, program(dtype=jnp.float16), 1e-2)
+    compare(on_card, duals, program(dtype=jnp.float16), 2e-3)
 
 
 def test_compiled_functions_call_the_core_and_no_python(on_card):
@@ -339,7 +339,7 @@ def test_what_a_card_does_not_serve_goes_to_the_cpu_with_one_warning(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         on_card(wrap(function), *program(seed=1), refuse=False)
-    agree(found, wrap(function)(*program()), 1e-6)
+    agree(found, wrap(function)(*program()), 1e-9)
 
 
 def test_a_card_that_cannot_be_used_is_warned_of(monkeypatch, fresh_warnings):

@@ -174,10 +174,6 @@ def evaluate(compiled: Callable[..., Any], arrays: Sequence[Any]) -> list[jax.Ar
 # The primitives, as functions that XLA compiles for a card. Their arguments are those of `_host`.
 
 
-def _attributes(program: Program, batch: int | None, export: bool) -> dict[str, Any]:
-    return _ffi.attributes(program, batch, export)
-
-
 def _each(numbers: Sequence[jax.Array]) -> str:
     return _ffi.flags(tuple(one.ndim > 1 for one in numbers))
 
@@ -230,7 +226,7 @@ def solve(
             *numbers,
             is_fine,
             *(array if array.dtype == jnp.float64 else array.astype(dtype) for array in arrays),
-            **_attributes(program, batch, export),
+            **_ffi.attributes(program, batch, export),
             each=_each(numbers),
             value_each=_ffi.flags(each),
         )
@@ -272,7 +268,7 @@ class _Solved:
         self.parts = [row[:, a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
         self.lost = self.parts[3][:, 0] > 1.5
         self.factors = self._factors()
-        self._attributes = _attributes(program, batch, export)
+        self._attributes = _ffi.attributes(program, batch, export)
 
     def of(self, leaves: Sequence[jax.Array]) -> list[jax.Array]:
         """P, q, A, b at values."""

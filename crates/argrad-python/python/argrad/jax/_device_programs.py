@@ -31,14 +31,12 @@ class DeviceProgram:
     """A program where its arrays are: the functions around the solve.
 
     `vectors` takes the values, in double precision, to what the maps take, and says as arrays
-    whether they are well-formed. `ranks` are the numbers of axes of the values of one sample;
-    `shapes` the shapes of the outputs, each with whether the maps give its logarithm. `lengths` are
-    those of the core's solver.
+    whether they are well-formed. `shapes` are the shapes of the outputs, each with whether the maps
+    give its logarithm; `lengths` are those of the core's solver.
     """
 
     maps: Maps
     vectors: Callable[[Sequence[jax.Array]], Vectors]
-    ranks: Sequence[int]
     shapes: Sequence[tuple[Shape, bool]]
     lengths: tuple[tuple[int, ...], int, int, int, int, int]
 
@@ -72,7 +70,7 @@ def _qp_on_device(program: Any) -> DeviceProgram:
     shapes = [(output.shape, False) for output in compiled.outputs]
     lengths = _core.DeviceSolver.lengths_of_qp(program.core_layer)
     vectors = _qp_vectors(names, program.asymmetry)
-    return DeviceProgram(maps, vectors, [len(s) for s in program.inputs], shapes, lengths)
+    return DeviceProgram(maps, vectors, shapes, lengths)
 
 
 def _qp_vectors(names: Sequence[str], tolerance: float) -> Callable[[Sequence[jax.Array]], Vectors]:
@@ -105,8 +103,7 @@ def _layer_on_device(program: CvxpyProgram) -> DeviceProgram:
     maps = Maps(program.core_layer, [compiled.parameters[at].size for at, _ in compiled.inputs])
     shapes = [(output.shape, output.exp) for output in program.all_outputs]
     lengths = _core.DeviceSolver.lengths_of_layer(program.core_layer)
-    ranks = [len(shape) for shape in program.inputs]
-    return DeviceProgram(maps, functools.partial(_layer_vectors, program), ranks, shapes, lengths)
+    return DeviceProgram(maps, functools.partial(_layer_vectors, program), shapes, lengths)
 
 
 def _layer_vectors(program: CvxpyProgram, leaves: Sequence[jax.Array]) -> Vectors:
