@@ -9,83 +9,20 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from device_batches import (  # noqa: E402
+    DOUBLE,
+    compare,
+    leaves,
+    program,
+)
 from torch.autograd import forward_ad, gradcheck, gradgradcheck  # noqa: E402
 
 import argrad  # noqa: E402
-from argrad import _core, _options  # noqa: E402
+from argrad import _core  # noqa: E402
 from argrad._card import load_compiler  # noqa: E402
 from argrad._maps import Matrix  # noqa: E402
-from argrad.torch import QpLayer, _call, _device, qp  # noqa: E402
+from argrad.torch import QpLayer, _device, _device_solved, qp  # noqa: E402
 from argrad.torch._device_maps import Rows  # noqa: E402
-
-DOUBLE = torch.float64
-
-
-@pytest.fixture
-def card():
-    """Within the test, tensors on the CPU are taken for tensors on a card."""
-    try:
-        with _device.use_host_kernels():
-            yield
-    except argrad.DeviceError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture
-def fresh_warnings(monkeypatch):
-    """Nothing was warned of yet."""
-    monkeypatch.setattr(_options, "_warned", set())
-
-
-def program(batch=5, n=4, k=3, e=1, seed=0, shared="", dtype=DOUBLE):
-    """Random programs that are feasible at the origin, with some active constraints; the arguments
-    in `shared` have no batch dimension."""
-    rng = np.random.default_rng(seed)
-    root = rng.normal(size=(batch, n, n))
-    values = {
-        "Q": root @ np.swapaxes(root, -1, -2) + np.eye(n),
-        "p": 3 * rng.normal(size=(batch, n)),
-        "G": rng.normal(size=(batch, k, n)),
-        "h": 0.1 + rng.random(size=(batch, k)),
-        "A": rng.normal(size=(batch, e, n)),
-        "b": 0.1 * rng.normal(size=(batch, e)),
-    }
-    tensors = {}
-    for name, value in values.items():
-        absent = (name in "Gh" and k == 0) or (name in "Ab" and e == 0)
-        value = value[0] if name in shared else value
-        tensors[name] = None if absent else torch.tensor(value, dtype=dtype)
-    return tensors
-
-
-def leaves(tensors):
-    """Copies that want gradients."""
-    return {k: None if t is None else t.clone().requires_grad_() for k, t in tensors.items()}
-
-
-def answers(solve, tensors, device):
-    """Outputs, and gradients of a weighted sum of them, of a call on a device."""
-    own = leaves(tensors)
-    outputs = solve(**own, device=device)
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    weights = [torch.cos(torch.arange(o.numel()) + 1.0).view_as(o).to(o.dtype) for o in outputs]
-    loss = sum((weight * output).sum() for weight, output in zip(weights, outputs, strict=True))
-    loss.backward()
-    return outputs, [t.grad for t in own.values() if t is not None]
-
-
-def compare(solve, tensors, tolerance=1e-10):
-    """Both ways give the same."""
-    here, there = answers(solve, tensors, "cuda"), answers(solve, tensors, "cpu")
-    for kind, (found, expected) in zip(
-        ("output", "gradient"), zip(here, there, strict=True), strict=True
-    ):
-        assert len(found) == len(expected)
-        for at, (one, other) in enumerate(zip(found, expected, strict=True)):
-            assert one.dtype == other.dtype and one.shape == other.shape, f"{kind} {at}"
-            torch.testing.assert_close(
-                one, other, rtol=tolerance, atol=tolerance, equal_nan=True, msg=f"{kind} {at}"
-            )
 
 
 @pytest.mark.parametrize(
@@ -111,11 +48,7 @@ def test_arguments_without_batch_dimension_are_shared(card, shared):
     compare(lambda **given: qp(**given, duals=True), program(shared=shared))
 
 
-def test_nothing_goes_through_the_host(card, monkeypatch):
-    def refuse(*_):
-        raise AssertionError("an argument was copied to the host")
-
-    monkeypatch.setattr(_call.Call, "solve", refuse)
+def test_nothing_goes_through_the_host(card, no_host):
     tensors = leaves(program())
     qp(**tensors, device="cuda").sum().backward()
     assert tensors["p"].grad is not None
@@ -250,7 +183,7 @@ def test_shapes_dtypes_and_devices_are_checked_before(card):
 
 
 def test_a_batch_that_does_not_fit_is_refused_with_the_number_that_does(card, monkeypatch):
-    monkeypatch.setattr(_device, "_free_bytes", lambda device: 20_000)
+    monkeypatch.setattr(_device_solved, "_free_bytes", lambda device: 20_000)
     qp(**program(batch=3), device="cuda")
     with pytest.raises(argrad.MemoryLimitError, match=r"give at most \d+ samples at a time"):
         qp(**program(batch=500), device="cuda")
@@ -297,14 +230,6 @@ def test_many_derivatives_at_once_are_those_of_the_cpu(card):
     torch.testing.assert_close(*found, rtol=1e-10, atol=1e-10)
 
 
-def test_compiled_functions_leave_the_graph_where_a_card_is_asked_for(card):
-    tensors = program()
-    compiled = torch.compile(lambda device, **given: qp(**given, device=device).sin())
-    for device in ("cuda", "auto"):
-        found = compiled(device, **tensors)
-        torch.testing.assert_close(found, qp(**tensors).sin(), rtol=1e-10, atol=1e-10)
-
-
 def test_second_derivatives_are_those_of_the_cpu_or_an_error(card, fresh_warnings):
     tensors = tuple(leaves(program(batch=2, n=3, k=2)).values())
 
@@ -321,7 +246,6 @@ def test_second_derivatives_are_those_of_the_cpu_or_an_error(card, fresh_warning
 UNSERVED = {
     "lpgd": {"derivative": ("lpgd", 0.1)},
     "lsqr": {"method": ("lsqr", 1e-10, 100)},
-    "elastic": {"on_infeasible": "elastic"},
     "time limit": {"solver_args": {"time_limit": 10.0}},
     "engine": {"solver_args": {"engine": "sparse"}},
 }
@@ -342,19 +266,6 @@ def test_what_a_card_does_not_serve_goes_to_the_cpu_with_one_warning(
     assert torch.equal(found, qp(**tensors, **keywords, device="cpu"))
     with pytest.raises(argrad.NotOnDevice):
         qp(**tensors, **keywords, device="cuda")
-
-
-def test_transforms_go_to_the_cpu(card, fresh_warnings):
-    tensors = program(shared="QGA")
-
-    def solve(p, device="auto"):
-        return qp(**{**tensors, "p": p, "h": tensors["h"][0], "b": tensors["b"][0]}, device=device)
-
-    with pytest.warns(UserWarning, match="torch.func"):
-        found = torch.func.vmap(solve)(tensors["p"])
-    torch.testing.assert_close(found[1], solve(tensors["p"][1], "cpu"))
-    with pytest.raises(argrad.NotOnDevice, match="torch.func"):
-        torch.func.vmap(lambda p: solve(p, "cuda"))(tensors["p"])
 
 
 def test_the_cpu_is_taken_where_it_is_asked_for_and_nothing_is_said(card, monkeypatch):
@@ -413,9 +324,11 @@ def test_products_with_sparse_matrices_are_those_of_dense_ones(shape):
     dense[0] = 0.0
     row, column = np.nonzero(dense)
     rows = Rows(Matrix(row, column, dense[row, column], shape), torch.device("cpu"))
-    vectors = torch.tensor(rng.normal(size=(3, shape[1])), requires_grad=True)
+    vectors = torch.tensor(rng.normal(size=(3, shape[1])))
     torch.testing.assert_close(rows(vectors), vectors @ torch.tensor(dense).T)
-    assert gradcheck(rows, vectors) and gradgradcheck(rows, vectors)
+    others = torch.tensor(rng.normal(size=(3, shape[0])))
+    torch.testing.assert_close(rows.transposed(others), others @ torch.tensor(dense))
+    assert rows.transposed.transposed is rows
 
 
 @pytest.mark.parametrize("entry", [1.0, 2.0])

@@ -1,4 +1,5 @@
-"""NVIDIA cards: what has to be there before the core can compile kernels for one."""
+"""NVIDIA cards: what has to be there before the core can compile kernels for one, and what these
+say."""
 
 from __future__ import annotations
 
@@ -7,6 +8,21 @@ import ctypes
 import functools
 import importlib.util
 from pathlib import Path
+
+from argrad._core import STATUS
+
+REPORTED = [
+    STATUS.index(name)
+    for name in (
+        "solved",
+        "almost_solved",
+        "primal_infeasible",
+        "dual_infeasible",
+        "iteration_limit",
+        "numerical_trouble",
+    )
+]
+"""Numbers in `argrad.STATUS` of the statuses of a report, of which the first two are solutions."""
 
 
 @functools.cache

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any, Literal, NamedTuple
 
 Derivative = str | tuple[str, float]
@@ -100,13 +102,23 @@ _warned: set[str] = set()
 _warned_lock = threading.Lock()
 
 
-def warn_once(key: str, message: str, category: type[Warning], stacklevel: int = 3) -> None:
-    """Warn with `message` unless `key` has been warned about in this process."""
+def warn_once(key: str, message: str, category: type[Warning]) -> None:
+    """Warn with `message`, where argrad was called, unless `key` has been warned about in this
+    process."""
     with _warned_lock:
         if key in _warned:
             return
         _warned.add(key)
-    warnings.warn(message, category, stacklevel=stacklevel + 1)
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_below(frame):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_below(frame: FrameType) -> bool:
+    """Whether a frame is argrad's, or a framework's on the way to it."""
+    package = frame.f_globals.get("__name__", "").partition(".")[0]
+    return package in ("argrad", "torch", "jax", "tensorflow", "contextlib", "functools")
 
 
 def _positive(name: str, value: Any) -> float:

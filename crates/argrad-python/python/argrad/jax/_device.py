@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from argrad import _core, _options
-from argrad._card import load_compiler
+from argrad._card import REPORTED, load_compiler
 from argrad._programs import Flags, Program, Shape
 from argrad.jax import _ffi
 from argrad.jax._arguments import lead, spread
@@ -28,22 +28,6 @@ from argrad.jax._device_programs import DeviceProgram, on_device, take
 
 _on_host = False
 """Whether the host is taken for a card; in tests only."""
-
-_CODES = np.array(
-    [
-        _core.STATUS.index(name)
-        for name in (
-            "solved",
-            "almost_solved",
-            "primal_infeasible",
-            "dual_infeasible",
-            "iteration_limit",
-            "numerical_trouble",
-        )
-    ],
-    np.int32,
-)
-"""Codes into `argrad.STATUS` of the statuses of a report, of which the first two are solutions."""
 
 
 @contextlib.contextmanager
@@ -147,7 +131,6 @@ def served(program: Program) -> DeviceProgram | None:
         f"arrays on a CUDA device are solved on the CPU, with copies there and back: {reason}. "
         "Where that is meant, compute on jax.devices('cpu')[0]",
         UserWarning,
-        stacklevel=6,
     )
     return None
 
@@ -235,7 +218,9 @@ def solve(
         outputs = _outputs(own, x, z)
         if _marks(program):
             outputs = [_masked(output, status > 1.5) for output in outputs]
-        codes = jnp.asarray(_CODES)[jnp.minimum(status, len(_CODES) - 1).astype(jnp.int32)]
+        codes = jnp.asarray(REPORTED, jnp.int32)[
+            jnp.minimum(status, len(REPORTED) - 1).astype(jnp.int32)
+        ]
         results = [output.astype(dtype) for output in outputs] + [codes]
         if differentiable:
             row = jnp.concatenate(solved, -1)

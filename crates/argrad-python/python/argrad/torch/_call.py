@@ -81,6 +81,14 @@ class Program(Protocol):
         unless `differentiable`: then the solution holds no tape."""
         ...
 
+    def on_device(self, device: torch.device) -> Any:
+        """The same on a device. Raises `NotOnDevice` or `DeviceError`."""
+        ...
+
+    def device_tape_len(self) -> int:
+        """Numbers of one sample in a tape there. Raises `NotOnDevice`."""
+        ...
+
     @property
     def tape_len(self) -> int:
         """Numbers of one sample in a flat tape."""
@@ -100,6 +108,10 @@ THIRD = (
     "argrad layers can be differentiated twice: third derivatives are not available. Detach the "
     "second derivative, or compare second derivatives at two points"
 )
+
+
+SECOND = "a derivative of a derivative"
+"""What a card does not serve, in words."""
 
 
 def check_second(policy: Policy) -> None:
@@ -169,7 +181,7 @@ class Call:
         self.start = start
         self.observe = observe
         self.device = device
-        self.solutions: dict[int, Solution] = {}
+        self.solutions: dict[int, Any] = {}
         self.differentiable = True
         self._lock = threading.Lock()
 
@@ -188,7 +200,7 @@ class Call:
         if not solution.all_solved:
             self.policy.check(solution)
 
-    def keep(self, solution: Solution) -> int:
+    def keep(self, solution: Any) -> int:
         """Files a solution; returns its number."""
         with self._lock:
             number = len(self.solutions)
@@ -202,6 +214,14 @@ def to_results(call: Call, solution: Solution, batch: int | None) -> tuple[torch
     if batch is None:
         outputs = [output[0, ...] for output in outputs]
     return tuple(to_tensor(output, call.like) for output in outputs)
+
+
+def device_results(
+    call: Call, outputs: Sequence[torch.Tensor], batch: int | None
+) -> tuple[torch.Tensor, ...]:
+    """The same of outputs that are tensors where they are wanted."""
+    rows = outputs if batch is not None else [output[0, ...] for output in outputs]
+    return tuple(row.to(call.like.dtype) for row in rows)
 
 
 def opaque(function: Callable[..., Any]) -> Callable[..., Any]:

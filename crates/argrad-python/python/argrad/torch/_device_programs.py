@@ -14,10 +14,11 @@ import torch
 
 from argrad import _core, _options
 from argrad._attributes import Attribute, rounding_of, slack_of
-from argrad._compiled import Compiled
+from argrad._compiled import Compiled, Output
+from argrad._maps import steps_of
 from argrad._quadratic import quadratic
-from argrad.torch._device import DeviceProgram, Tensors, Vectors, card_of
 from argrad.torch._device_maps import Maps
+from argrad.torch._device_solved import DeviceProgram, Tensors, Vectors, card_of, parts_of
 
 _ASYMMETRY = 1e-12
 """Largest difference of a matrix to its transpose, relative to its largest entry."""
@@ -42,40 +43,59 @@ def qp_on_device(
     return DeviceProgram(solver, maps, vectors, (2, 1, 2, 1, 2, 1), shapes)
 
 
+def qp_tape_len(core: _core.Qp) -> int:
+    """Numbers of a sample in a tape, see `DeviceProgram.tape_len`, whether or not there is a
+    card."""
+    return sum(parts_of(_core.DeviceSolver.lengths_of_qp(core)))
+
+
 def _qp_vectors(tolerance: float) -> Callable[[Tensors], Vectors]:
     def vectors(leaves: Tensors) -> Vectors:
         found, fine = [], []
-        for name, leaf in zip("QpGhAb", leaves, strict=True):
+        of: list[tuple[int, torch.Tensor | None]] = []
+        for at, (name, leaf) in enumerate(zip("QpGhAb", leaves, strict=True)):
             if leaf is None:
                 continue
-            numbers = leaf.detach()
             # From 1e19 on, an entry of h is no constraint.
-            fine.append((numbers > -math.inf if name == "h" else torch.isfinite(numbers)).all())
+            fine.append((leaf > -math.inf if name == "h" else torch.isfinite(leaf)).all())
             found.append(leaf.flatten(-2) if name in "QGA" else leaf)
+            of.append((at, None))
         matrix = leaves[0]
         assert matrix is not None
-        matrix = matrix.detach()
         skew = (matrix - matrix.mT).abs().amax((-2, -1))
         fine.append((skew <= tolerance * matrix.abs().amax((-2, -1))).all())
-        return found, fine
+        return Vectors(found, fine, of)
 
     return vectors
 
 
 @functools.lru_cache(maxsize=64)
 def layer_on_device(
-    core: _core.Layer, compiled: Compiled, single: bool, device: torch.device
+    core: _core.Layer,
+    compiled: Compiled,
+    single: bool,
+    outputs: tuple[Output, ...],
+    device: torch.device,
 ) -> DeviceProgram:
-    """A CVXPY problem with the settings of `core`. Raises `NotOnDevice` or `DeviceError`."""
+    """A CVXPY problem with the settings of `core`, which has these outputs. Raises `NotOnDevice` or
+    `DeviceError`."""
     solver = _core.DeviceSolver.of_layer(core, card_of(device))
     sizes = [compiled.parameters[number].size for number, _ in compiled.inputs]
     maps = Maps(core, sizes, device)
     ranks = [len(parameter.shape) for parameter in compiled.parameters]
-    shapes = [(output.shape, output.exp) for output in compiled.outputs]
+    shapes = [(output.shape, output.exp) for output in outputs]
     maximize = bool(compiled.program.get("maximize", False))
     vectors = _layer_vectors(compiled, single, device)
     has_logarithms = any(is_log for _, is_log in compiled.inputs)
     return DeviceProgram(solver, maps, vectors, ranks, shapes, maximize, has_logarithms)
+
+
+@functools.lru_cache(maxsize=64)
+def layer_tape_len(core: _core.Layer, compiled: Compiled) -> int:
+    """Numbers of a sample in a tape, whether or not there is a card. Raises `NotOnDevice`."""
+    steps, *_ = core.maps()
+    steps_of(steps, [compiled.parameters[number].size for number, _ in compiled.inputs])
+    return sum(parts_of(_core.DeviceSolver.lengths_of_layer(core)))
 
 
 def _layer_vectors(
@@ -88,23 +108,22 @@ def _layer_vectors(
         fine, given = [], []
         for leaf, parameter, promised in zip(leaves, parameters, promises, strict=True):
             assert leaf is not None
-            numbers = leaf.detach()
-            fine.append(torch.isfinite(numbers).all())
+            fine.append(torch.isfinite(leaf).all())
             if parameter.positive:
-                fine.append((numbers > 0.0).all())
+                fine.append((leaf > 0.0).all())
             for promise in promised:
-                fine.append(promise.holds(numbers))
+                fine.append(promise.holds(leaf))
                 # What a rounding mends has the derivative that it would have without.
-                leaf = leaf + (promise.clipped(numbers) - numbers)
+                leaf = promise.clipped(leaf)
             given.append(leaf)
-        found = []
+        found, of = [], []
         for number, is_log in compiled.inputs:
-            parameter = parameters[number]
-            one = given[number]
+            parameter, one = parameters[number], given[number]
             lead = one.shape[: one.dim() - len(parameter.shape)]
-            one = one.reshape(*lead, parameter.size)
-            found.append(one.log() if is_log else one)
-        return found, fine
+            vector = one.reshape(*lead, parameter.size)
+            found.append(vector.log() if is_log else vector)
+            of.append((number, one if is_log else None))
+        return Vectors(found, fine, of)
 
     return vectors
 

@@ -11,18 +11,21 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from argrad._elastic import constraint_rows
 from argrad._errors import INFEASIBLE, raise_failures
 from argrad._policy import Policy
 from argrad.torch._call import Arrays, Program, Solution
+from argrad.torch._device_elastic import ElasticOnDevice, ElasticSolved, lenient
 
 
 class Relaxed(NamedTuple):
     """The relaxed program of a program."""
 
     program: Program
-    """Takes the same arguments; its last output is the violation, row by row."""
+    """Takes the same arguments, those that are absent left out; its last output is the violation,
+    row by row."""
     constraints: Sequence[tuple[str, int]]
     """Whose rows these are, and how many each has."""
     norm: str
@@ -53,26 +56,26 @@ class ElasticProgram:
     def solve(
         self, batch: int, arrays: Arrays, policy: Policy, start: Any, differentiable: bool
     ) -> Solution:
-        lenient = _lenient(policy)
-        base = self.base.solve(batch, arrays, lenient, start, differentiable)
+        mild = lenient(policy)
+        base = self.base.solve(batch, arrays, mild, start, differentiable)
         lost = np.zeros(0, np.int64)
         if not base.all_solved:
             lost = np.flatnonzero(base.reports["status"] == INFEASIBLE)
         relaxed = None
         if lost.size:
             rows = self.rows(arrays, lost)
-            relaxed = self.relaxed.program.solve(lost.size, rows, lenient, None, differentiable)
+            relaxed = self.relaxed.program.solve(lost.size, rows, mild, None, differentiable)
         return ElasticSolution(self, base, relaxed, lost, policy, batch)
 
     def restore(self, batch: int, arrays: Arrays, tape: np.ndarray, policy: Policy) -> Solution:
-        lenient = _lenient(policy)
+        mild = lenient(policy)
         lost = np.flatnonzero(tape[:, 0])
         end = 1 + self.base.tape_len
-        base = self.base.restore(batch, arrays, np.ascontiguousarray(tape[:, 1:end]), lenient)
+        base = self.base.restore(batch, arrays, np.ascontiguousarray(tape[:, 1:end]), mild)
         relaxed = None
         if lost.size:
             rows, own = self.rows(arrays, lost), np.ascontiguousarray(tape[lost, end:])
-            relaxed = self.relaxed.program.restore(lost.size, rows, own, lenient)
+            relaxed = self.relaxed.program.restore(lost.size, rows, own, mild)
         return ElasticSolution(self, base, relaxed, lost, policy, batch)
 
     def rows(self, arrays: Sequence[np.ndarray | None], samples: np.ndarray) -> Arrays:
@@ -80,17 +83,27 @@ class ElasticProgram:
         return [
             None if a is None else _taken(a, s, samples)
             for a, s in zip(arrays, self.arguments, strict=True)
+            if s is not None
         ]
 
+    def on_device(self, device: torch.device) -> ElasticOnDevice:
+        """The same on a device. Raises `NotOnDevice` or `DeviceError`."""
+        programs = self.base.on_device(device), self.relaxed.program.on_device(device)
+        norm, constraints = self.relaxed.norm, self.relaxed.constraints
+        return ElasticOnDevice(*programs, self.arguments, norm, constraints, self.with_violation)
 
-def _lenient(policy: Policy) -> Policy:
-    """The policy of both programs: what is infeasible there is no failure yet."""
-    return policy if policy.on_failure == "nan" else policy._replace(on_failure="zero")
+    def device_tape_len(self) -> int:
+        """Numbers of one sample in a tape there. Raises `NotOnDevice`."""
+        return 1 + self.base.device_tape_len() + self.relaxed.program.device_tape_len()
 
 
-def _taken(array: np.ndarray, shape: tuple[int, ...] | None, samples: np.ndarray) -> np.ndarray:
+def _taken(array: np.ndarray, shape: tuple[int, ...], samples: np.ndarray) -> np.ndarray:
     """The rows of samples; all of what is shared by the batch."""
-    return array if shape is None or array.ndim == len(shape) else array[samples]
+    return array if array.ndim == len(shape) else array[samples]
+
+    def device_tape_len(self) -> int:
+        """Numbers of one sample in a tape there. Raises `NotOnDevice`."""
+        return 1 + self.base.device_tape_len() + self.relaxed.program.device_tape_len()
 
 
 class ElasticSolution:
@@ -138,6 +151,10 @@ class ElasticSolution:
         for name, better in self._relaxed.reports.items():
             reports[name] = _replaced(reports[name], self._lost, better)
         return reports
+
+    def sizes(self) -> np.ndarray:
+        """The size of each sample's violation."""
+        return self.size
 
     def violations(self) -> dict[str, np.ndarray]:
         """The size of each sample's violation by constraint, in the order of the constraints; one
@@ -234,7 +251,9 @@ class ElasticSolution:
     def _joined_gradients(self, grads: Arrays, better: Arrays) -> Arrays:
         """Gradients of all samples: rows of each, and sums over both of what is shared."""
         joined: Arrays = []
-        for grad, other, shape in zip(grads, better, self._program.arguments, strict=True):
+        present = iter(better)
+        for grad, shape in zip(grads, self._program.arguments, strict=True):
+            other = None if shape is None else next(present)
             if grad is None or other is None or shape is None:
                 joined.append(grad)
             elif grad.ndim == len(shape):
@@ -253,10 +272,10 @@ def _replaced(rows: np.ndarray, samples: np.ndarray, better: np.ndarray) -> np.n
 
 def elastic_reports(solution: Any) -> dict[str, Any] | None:
     """Reports with the violations, in total and by constraint; None of another solution."""
-    if not isinstance(solution, ElasticSolution):
+    if not isinstance(solution, (ElasticSolution, ElasticSolved)):
         return None
     return {
         **solution.reports,
-        "violation": solution.size,
+        "violation": solution.sizes(),
         "violations": solution.violations(),
     }

@@ -13,19 +13,21 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from argrad._core import NotOnDevice
 from argrad.torch._call import (
+    SECOND,
     THIRD,
     Arrays,
     Call,
     SecondDerivative,
     Solution,
+    device_results,
     optional_array,
     to_results,
     to_tensor,
     unseen,
 )
-from argrad.torch._device import Solved, device_program, fall_back, is_capturing
+from argrad.torch._device import solve_on_device, solve_on_host
+from argrad.torch._device_solved import DeviceSolution
 from argrad.torch._samples import leading
 from argrad.torch._transforms import Solve, differentiated, transformed
 
@@ -47,21 +49,18 @@ def evaluate(
     `batch` is its size, or None where no tensor has one.
     """
     if transformed():
-        device_program(call, tensors, True)
         call.differentiable = any(t is not None and differentiated(t) for t in tensors)
         # What is kept of the call outlives the transforms.
         call.like = torch.empty(0, dtype=call.like.dtype, device=call.like.device)
         return _apply_solve(call, *tensors)[:-1]
     call.differentiable = any(t is not None and _is_tracked(t) for t in tensors)
-    program = device_program(call, tensors, False)
-    if program is not None:
-        count = 1 if batch is None else batch
-        solved = program.solve(count, tensors, call.differentiable, call.start)
-        if _is_accepted(call, solved):
-            if call.differentiable:
-                return _OnDevice.apply(call, solved, batch, *tensors)
-            return _device_results(call, solved.outputs, batch)
-    solution = call.solve(1 if batch is None else batch, [optional_array(t) for t in tensors])
+    count = 1 if batch is None else batch
+    solved = solve_on_device(call, count, tensors)
+    if solved is not None:
+        if call.differentiable:
+            return _OnDevice.apply(call, solved, batch, *tensors)
+        return device_results(call, solved.outputs, batch)
+    solution = call.solve(count, [optional_array(t) for t in tensors])
     if call.differentiable:
         return _Direct.apply(call, solution, batch, *tensors)
     return to_results(call, solution, batch)
@@ -116,28 +115,6 @@ class _Direct(torch.autograd.Function):
         return _direct_jvp(ctx, tangents[3:])
 
 
-def _is_accepted(call: Call, solved: Solved) -> bool:
-    """Whether what was solved on a device counts, once it is looked at; else the CPU, where the
-    call goes then, says what is wrong with it."""
-    if not is_capturing(solved.device):
-        if not solved.reading.is_fine:
-            return False
-        call.report(solved)
-        if solved.all_solved:
-            return True
-    if call.policy.on_failure == "nan":
-        solved.outputs = [solved.masked(output) for output in solved.outputs]
-    return True
-
-
-def _device_results(
-    call: Call, outputs: Sequence[torch.Tensor], batch: int | None
-) -> tuple[torch.Tensor, ...]:
-    """What a device gave, as the caller gets it."""
-    rows = outputs if batch is not None else [output[0, ...] for output in outputs]
-    return tuple(row.to(call.like.dtype) for row in rows)
-
-
 class _OnDevice(torch.autograd.Function):
     """A solve that has been made on a device, as a node of the autograd graph.
 
@@ -147,7 +124,11 @@ class _OnDevice(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, call: Call, solved: Solved, batch: int | None, *tensors: torch.Tensor | None
+        ctx: Any,
+        call: Call,
+        solved: DeviceSolution,
+        batch: int | None,
+        *tensors: torch.Tensor | None,
     ) -> tuple[torch.Tensor, ...]:
         ctx.set_materialize_grads(False)
         ctx.call = call
@@ -155,12 +136,12 @@ class _OnDevice(torch.autograd.Function):
         ctx.batch = batch
         ctx.tensors = tensors
         ctx.solution = None
-        return _device_results(call, solved.outputs, batch)
+        return device_results(call, solved.outputs, batch)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[Any, ...]:
         if transformed() or torch.is_grad_enabled() or forward_ad._current_level >= 0:
-            _solve_again(ctx, "a derivative of a derivative")
+            _solve_again(ctx, SECOND)
             return _Direct.backward(ctx, *cotangents)
         if any(c is not None and _is_legacy_batched(c) for c in cotangents):
             grads = _legacy(lambda asked: _device_vjp(ctx, asked), cotangents)
@@ -180,6 +161,8 @@ def _device_vjp(node: Any, cotangents: Sequence[torch.Tensor | None]) -> Tensors
     needed = node.needs_input_grad[3:]
     if all(c is None for c in cotangents) or not any(needed):
         return [None] * len(needed)
+    if node.batch is None:
+        cotangents = [None if c is None else c.unsqueeze(0) for c in cotangents]
     found = node.solved.vjp(cotangents, node.call.policy)
     return [
         grad.to(tensor.dtype) if need and grad is not None else None
@@ -190,22 +173,15 @@ def _device_vjp(node: Any, cotangents: Sequence[torch.Tensor | None]) -> Tensors
 def _device_jvp(node: Any, tangents: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor, ...]:
     """Tangents of the outputs of a solve on a device."""
     found = node.solved.jvp(tangents, node.call.policy)
-    return _device_results(node.call, found, node.batch)
+    return device_results(node.call, found, node.batch)
 
 
 def _solve_again(node: Any, asked: str) -> None:
     """Solves the batch of a node of `_OnDevice` on the CPU, once. Raises `NotOnDevice` where it was
     asked to stay on the device."""
-    if node.solution is not None:
-        return
-    said = f"{asked} is not served on a card"
-    if node.call.device == "cuda":
-        raise NotOnDevice(said)
-    fall_back(said)
-    call = node.call
-    count = 1 if node.batch is None else node.batch
-    arrays = [optional_array(t) for t in node.tensors]
-    node.solution = call.program.solve(count, arrays, call.policy, None, True)
+    if node.solution is None:
+        count = 1 if node.batch is None else node.batch
+        node.solution = solve_on_host(node.call, count, node.tensors, asked)
 
 
 def _direct_vjp(
@@ -432,5 +408,5 @@ class _OnDeviceJvp(_DirectJvp):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[Any, ...]:
-        _solve_again(ctx.node, "a derivative of a derivative")
+        _solve_again(ctx.node, SECOND)
         return _DirectJvp.backward(ctx, *cotangents)

@@ -16,7 +16,7 @@ from argrad._elastic import NO_VIOLATION
 from argrad._policy import Policy, settings_key
 from argrad.torch import _operator
 from argrad.torch._call import Call, constant, named_reports, opaque
-from argrad.torch._device import Summary
+from argrad.torch._device_solved import Summary
 from argrad.torch._elastic import elastic_reports
 from argrad.torch._function import evaluate
 from argrad.torch._layer_program import LayerProgram
@@ -161,9 +161,9 @@ class CvxpyLayer(torch.nn.Module):
         TypeError for dtypes, `argrad.SolverError` for samples without a solution.
         """
         if torch.compiler.is_compiling():
-            if not composes() or not params or self._device == "cuda":
-                # The operator does not compose with the derivatives of torch.func, its outputs are
-                # like its arguments, and it solves on the CPU.
+            if not composes() or not params:
+                # The operator does not compose with the derivatives of torch.func, and its outputs
+                # are like its arguments.
                 return _opaque_forward(self, params, solver_args, warm_start, violation)
             self._check_tensors(params)
             return _operator.solve(_spec(self, solver_args, warm_start, violation), params)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from argrad import _core
 from argrad._compiled import Compiled, Output
 from argrad._policy import Policy
 from argrad.torch._call import Arrays, Solution, check_second
-from argrad.torch._device import DeviceProgram
-from argrad.torch._device_programs import layer_on_device
+from argrad.torch._device_programs import layer_on_device, layer_tape_len
+from argrad.torch._device_solved import DeviceProgram
 
 
 class _LayerSolution:
@@ -202,9 +203,13 @@ class LayerProgram:
             raise
         return _LayerSolution(solved, compiled, self._outputs, given, policy)
 
-    def on_device(self, device: Any) -> DeviceProgram:
+    def on_device(self, device: torch.device) -> DeviceProgram:
         """The same on a device. Raises `NotOnDevice` or `DeviceError`."""
-        return layer_on_device(self.core, self.compiled, self.single, device)
+        return layer_on_device(self.core, self.compiled, self.single, self._outputs, device)
+
+    def device_tape_len(self) -> int:
+        """Numbers of one sample in a tape there. Raises `NotOnDevice`."""
+        return layer_tape_len(self.core, self.compiled)
 
     @property
     def tape_len(self) -> int:

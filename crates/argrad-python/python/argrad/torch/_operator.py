@@ -2,8 +2,8 @@
 
 `torch.compile` and `torch.export` trace with tensors that have no numbers. `argrad::solve` has
 outputs whose shapes follow from those of its arguments: those of a layer and, last, its tape, one
-row of numbers a sample. `argrad::vjp` takes the tape back, where the solution is made again without
-a solve, and gives the same bits as ordinary PyTorch.
+row of numbers a sample, on the card where that solves. `argrad::vjp` takes the tape back, where the
+solution is made again without a solve, and gives the same bits as ordinary PyTorch.
 
 Operators do not compose with the derivatives of `torch.func`, so whatever is not compiled goes by
 `_function` and `_transforms`.
@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
-from argrad.torch._call import optional_array, to_array, to_results, to_tensor
-from argrad.torch._device import fall_back
+from argrad.torch._call import Call, device_results, optional_array, to_array, to_results
+from argrad.torch._device import device_program, solve_on_device, tape_len
 from argrad.torch._samples import flatten, unflatten
 from argrad.torch._targets import Target, target_of
 
@@ -48,14 +47,32 @@ _LIBRARY.define(
 def _solve(spec: str, taped: bool, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
     target = target_of(spec)
     like = tensors[0]
-    if like.is_cuda and target.device != "cpu":
-        fall_back("a graph that was compiled or exported is not served on a card")
     program, batch, absent = _plan(target, tensors)
     call = target.call(program, like, taped)
-    solution: Any = call.solve(1 if batch is None else batch, _arrays(target, tensors, absent))
-    outputs = to_results(call, solution, batch)
-    rows = solution.flat_tape() if taped else np.empty((0, program.tape_len))
-    return [*outputs, torch.from_numpy(rows)]
+    count = 1 if batch is None else batch
+    given = _arguments(target, tensors, absent)
+    solved = solve_on_device(call, count, given)
+    if solved is not None:
+        outputs = device_results(call, solved.outputs, batch)
+        tape = solved.tape() if taped else None
+    else:
+        solution: Any = call.solve(count, [optional_array(tensor) for tensor in given])
+        outputs = to_results(call, solution, batch)
+        tape = torch.from_numpy(solution.flat_tape()) if taped else None
+    room = _room(call, like.device, count if taped else 0)
+    if tape is not None and tape.shape == room.shape and tape.device == room.device:
+        return [*outputs, tape]
+    if tape is not None:
+        room[:, : tape.shape[-1]] = tape
+    return [*outputs, room]
+
+
+def _room(call: Call, device: torch.device, rows: Any) -> torch.Tensor:
+    """Where the tape of a call goes whose tensors are on a device."""
+    length = tape_len(call, device)
+    if length is None:
+        length, device = call.program.tape_len, torch.device("cpu")
+    return torch.zeros((rows, length), dtype=torch.float64, device=device)
 
 
 def _fake_solve(spec: str, taped: bool, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -73,12 +90,12 @@ def _fake_solve(spec: str, taped: bool, tensors: list[torch.Tensor]) -> list[tor
             batch = shape[0]
         else:
             torch._check(batch == shape[0], lambda: "Inconsistent batch sizes")
-    program, _, _ = target.plan(shapes, tensors[0].dtype is torch.float32)
+    like = tensors[0]
+    program, _, _ = target.plan(shapes, like.dtype is torch.float32)
     ahead = () if batch is None else (batch,)
-    outputs = [tensors[0].new_empty((*ahead, *shape)) for shape in program.results]
+    outputs = [like.new_empty((*ahead, *shape)) for shape in program.results]
     rows = 0 if not taped else 1 if batch is None else batch
-    tape = torch.empty((rows, program.tape_len), dtype=torch.float64, device="cpu")
-    return [*outputs, tape]
+    return [*outputs, _room(target.call(program, like, taped), like.device, rows)]
 
 
 def _vjp(
@@ -90,16 +107,25 @@ def _vjp(
 ) -> list[torch.Tensor]:
     target = target_of(spec)
     program, batch, absent = _plan(target, tensors)
-    arrays = _arrays(target, tensors, absent)
+    given = _arguments(target, tensors, absent)
     count = 1 if batch is None else batch
-    solution = program.restore(count, arrays, to_array(tape), target.policy)
-    asked = [optional_array(c) for c in cotangents]
-    if batch is None:
-        asked = [None if a is None else a[np.newaxis] for a in asked]
-    found = solution.vjp(asked) if any(a is not None for a in asked) else [None] * len(absent)
+    found: Sequence[torch.Tensor | None] = [None] * len(absent)
+    if any(c is not None for c in cotangents):
+        if batch is None:
+            cotangents = [None if c is None else c.unsqueeze(0) for c in cotangents]
+        own = device_program(target.call(program, tensors[0], True), tensors[0].device)
+        if own is not None:
+            tape = tape[:, : own.tape_len]
+            found = own.restore(count, given, tape).vjp(cotangents, target.policy)
+        else:
+            arrays = [optional_array(tensor) for tensor in given]
+            rows = to_array(tape[:, : program.tape_len])
+            solution = program.restore(count, arrays, rows, target.policy)
+            grads = solution.vjp([optional_array(c) for c in cotangents])
+            found = [None if grad is None else torch.as_tensor(grad) for grad in grads]
     kept = [found[at] for at in _places(target, absent)]
     return [
-        torch.zeros_like(tensor) if grad is None else to_tensor(grad, tensor)
+        torch.zeros_like(tensor) if grad is None else grad.to(tensor)
         for tensor, grad, need in zip(tensors, kept, needed, strict=True)
         if need
     ]
@@ -149,12 +175,14 @@ def _places(target: Target, absent: Sequence[bool]) -> list[int]:
     return [at for at, there in enumerate(target.present) if there]
 
 
-def _arrays(target: Target, tensors: Tensors, absent: Sequence[bool]) -> list[np.ndarray | None]:
+def _arguments(
+    target: Target, tensors: Tensors, absent: Sequence[bool]
+) -> list[torch.Tensor | None]:
     """The arguments of the program."""
-    arrays: list[np.ndarray | None] = [None] * len(absent)
+    given: list[torch.Tensor | None] = [None] * len(absent)
     for at, tensor in zip(_places(target, absent), tensors, strict=True):
-        arrays[at] = None if absent[at] else to_array(tensor)
-    return arrays
+        given[at] = None if absent[at] else tensor
+    return given
 
 
 for _name, _kernel, _fake in (("solve", _solve, _fake_solve), ("vjp", _vjp, _fake_vjp)):

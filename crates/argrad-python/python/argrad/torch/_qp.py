@@ -178,7 +178,7 @@ def qp(
     - `violation`: also return, last, the size of each sample's violation, zero where it is
       feasible; with its gradient a network learns to be feasible
     - `device`: ``"auto"`` solves tensors on a CUDA device there, without a copy through the host,
-      where the options are those that a card serves (``"exact"``, ``"direct"``, ``"fail"``), else
+      where the options are those that a card serves (not ``"lpgd"`` and ``"lsqr"``), else
       on the CPU with a warning; ``"cuda"`` raises an error instead, ``"cpu"`` always copies.
       docs/python.md says more
 
@@ -210,8 +210,8 @@ def compiled_qp(
     warm: bool = False,
 ) -> Any:
     """`qp` in a graph that is being traced; `module` keeps the solution."""
-    if not composes() or options.device == "cuda":
-        # The operator does not compose with the derivatives of torch.func, and solves on the CPU.
+    if not composes():
+        # The operator does not compose with the derivatives of torch.func.
         return _opaque_qp(tensors, options, module, warm)
     check_tensors(tensors)
     present = tuple([tensor is not None for tensor in tensors])

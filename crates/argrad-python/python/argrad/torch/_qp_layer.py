@@ -12,7 +12,7 @@ from argrad._elastic import NO_VIOLATION
 from argrad._policy import settings_key
 from argrad._shapes import transpose_hint
 from argrad.torch._call import named_reports
-from argrad.torch._device import Summary
+from argrad.torch._device_solved import Summary
 from argrad.torch._elastic import elastic_reports
 from argrad.torch._qp import QpOptions, compiled_qp, run_qp
 from argrad.torch._qp_conditions import qp_conditions

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from argrad import _core, _options
 from argrad._policy import Policy
 from argrad._shapes import transpose_hint
 from argrad.torch._call import Arrays, Solution, check_second
-from argrad.torch._device import DeviceProgram
-from argrad.torch._device_programs import qp_on_device
+from argrad.torch._device_programs import qp_on_device, qp_tape_len
+from argrad.torch._device_solved import DeviceProgram
 
 NAMES = ("Q", "p", "G", "h", "A", "b")
 
@@ -128,10 +129,14 @@ class QpProgram:
         )
         return _QpSolution(solved, self.duals, policy)
 
-    def on_device(self, device: Any) -> DeviceProgram:
+    def on_device(self, device: torch.device) -> DeviceProgram:
         """The same on a device. Raises `NotOnDevice` or `DeviceError`."""
         sizes = (self.n, self.equalities, self.inequalities)
         return qp_on_device(self.core, *sizes, self.duals, self.single, device)
+
+    def device_tape_len(self) -> int:
+        """Numbers of one sample in a tape there. Raises `NotOnDevice`."""
+        return qp_tape_len(self.core)
 
     @property
     def tape_len(self) -> int:

@@ -7,15 +7,20 @@ dimension of the solver.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
-from argrad.torch._call import Arrays, Call, Solution, to_array, to_tensor, unseen
+from argrad.torch._call import SECOND, Arrays, Call, Solution, optional_array, unseen
+from argrad.torch._device import solve_on_host
+from argrad.torch._device_solved import DeviceSolution
 
 # A sample's name is the number of its solve, shifted, plus its place in that solve's batch.
 SHIFT = 32
 _MASK = (1 << SHIFT) - 1
+# Bytes of copies of samples that are made at once on a device.
+_ROOM = 1 << 28
 
 
 def flatten(
@@ -76,6 +81,23 @@ def result_ranks(call: Call) -> list[int]:
     return [len(shape) for shape in call.program.results]
 
 
+class Kept:
+    """A batch that was solved on a device, with what it was solved at."""
+
+    def __init__(
+        self, solution: DeviceSolution, batch: int, tensors: Sequence[torch.Tensor | None]
+    ) -> None:
+        self.solution = solution
+        self._batch, self._tensors = batch, tensors
+        self._on_host: Solution | None = None
+
+    def on_host(self, call: Call) -> Solution:
+        """The same solved on the CPU, for second derivatives."""
+        if self._on_host is None:
+            self._on_host = solve_on_host(call, self._batch, self._tensors, SECOND)
+        return self._on_host
+
+
 @unseen
 def by_sample(
     call: Call,
@@ -90,44 +112,114 @@ def by_sample(
     `tensors` are what `derive` takes, one row a name.
     """
     flat = names.reshape(-1).numpy()
-    count = flat.size
-    rows = [
-        None if t is None or shape is None else to_array(t).reshape(count, *shape)
-        for t, shape in zip(tensors, shapes_in, strict=True)
-    ]
-    results = [None if shape is None else np.zeros((count, *shape)) for shape in shapes_out]
-    for number in np.unique(flat >> SHIFT):
-        solution = call.solutions[int(number)]
-        size = len(solution.reports["status"])
-        mine = np.flatnonzero(flat >> SHIFT == number)
-        places = flat[mine] & _MASK
-        # The k-th question about each sample goes into the k-th round.
-        order = np.argsort(places, kind="stable")
-        ordered = places[order]
-        first = np.searchsorted(ordered, ordered, side="left")
-        rounds = np.empty(mine.size, np.int64)
-        rounds[order] = np.arange(mine.size) - first
-        for k in range(int(rounds.max(initial=-1)) + 1):
-            chosen = mine[rounds == k]
-            at = flat[chosen] & _MASK
-            asked: Arrays = []
-            for row in rows:
-                if row is None:
-                    asked.append(None)
-                    continue
-                part = np.zeros((size, *row.shape[1:]))
-                part[at] = row[chosen]
-                asked.append(part)
-            answers = derive(call, solution, asked)
-            for result, answer in zip(results, answers, strict=True):
-                if result is not None and answer is not None:
-                    result[chosen] = answer.reshape(size, *result.shape[1:])[at]
+    numbers, count = flat >> SHIFT, flat.size
+    shapes = list(zip(tensors, shapes_in, strict=True))
+    found: list[torch.Tensor | None] = [None] * len(shapes_out)
+    for number in np.unique(numbers):
+        kept = call.solutions[int(number)]
+        chosen = np.flatnonzero(numbers == number)
+        places = flat[chosen] & _MASK
+        if isinstance(kept, Kept) and derive in _ON_DEVICE:
+            rows = _chosen(shapes, count, chosen)
+            answers = _derived_there(call, kept.solution, places, rows, _ON_DEVICE[derive])
+        else:
+            solution = kept.on_host(call) if isinstance(kept, Kept) else kept
+            rows = _chosen(shapes, count, chosen)
+            answers = _derived_here(call, solution, places, rows, shapes_out, derive)
+        for at, (answer, shape) in enumerate(zip(answers, shapes_out, strict=True)):
+            if shape is None or answer is None:
+                continue
+            if len(chosen) == count:
+                found[at] = answer.reshape(count, *shape)
+                continue
+            known = found[at]
+            if known is None:
+                known = found[at] = answer.new_zeros((count, *shape))
+            known[torch.from_numpy(chosen).to(known.device)] = answer.reshape(-1, *shape)
     return tuple(
-        None
-        if result is None
-        else to_tensor(result.reshape((*names.shape, *result.shape[1:])), call.like)
-        for result in results
+        None if shape is None else _like(result, call.like, (*names.shape, *shape))
+        for result, shape in zip(found, shapes_out, strict=True)
     )
+
+
+def _like(result: torch.Tensor | None, like: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """A result for the caller; zero where there was nobody to ask."""
+    return like.new_zeros(shape) if result is None else result.to(like).reshape(shape)
+
+
+def _chosen(
+    tensors: Sequence[tuple[torch.Tensor | None, tuple[int, ...] | None]],
+    count: int,
+    chosen: np.ndarray,
+) -> list[torch.Tensor | None]:
+    """Some rows of tensors whose rows have these shapes."""
+    rows: list[torch.Tensor | None] = []
+    for tensor, shape in tensors:
+        if tensor is None or shape is None:
+            rows.append(None)
+            continue
+        tensor = tensor.detach().reshape(count, *shape)
+        if len(chosen) < count:
+            tensor = tensor[torch.from_numpy(chosen).to(tensor.device)]
+        rows.append(tensor)
+    return rows
+
+
+def _derived_there(
+    call: Call,
+    solution: DeviceSolution,
+    places: np.ndarray,
+    rows: Sequence[torch.Tensor | None],
+    derive: Callable[..., Sequence[torch.Tensor | None]],
+) -> Sequence[torch.Tensor | None]:
+    """Derivatives on the device, of samples that may be asked for several times: as many copies of
+    their tapes, in one launch where there is room."""
+    if np.array_equal(places, np.arange(solution.batch)):
+        return derive(solution, rows, call.policy)
+    at = torch.from_numpy(places).to(solution.device)
+    step = max(solution.batch, _ROOM // max(8 * solution.sample_len, 1), 1)
+    found = []
+    for start in range(0, len(places), step):
+        own = slice(start, start + step)
+        asked = [None if row is None else row[own] for row in rows]
+        found.append(derive(solution.samples(at[own]), asked, call.policy))
+    columns = zip(*found, strict=True)
+    return [None if column[0] is None else torch.cat(column) for column in columns]
+
+
+def _derived_here(
+    call: Call,
+    solution: Solution,
+    places: np.ndarray,
+    rows: Sequence[torch.Tensor | None],
+    shapes_out: Sequence[tuple[int, ...] | None],
+    derive: Callable[[Call, Solution, Arrays], Sequence[np.ndarray | None]],
+) -> list[torch.Tensor | None]:
+    """Derivatives on the CPU: the k-th question about each sample goes into the k-th round."""
+    size = len(solution.reports["status"])
+    arrays = [optional_array(row) for row in rows]
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    first = np.searchsorted(ordered, ordered, side="left")
+    rounds = np.empty(places.size, np.int64)
+    rounds[order] = np.arange(places.size) - first
+    results = [None if shape is None else np.zeros((places.size, *shape)) for shape in shapes_out]
+    for k in range(int(rounds.max(initial=-1)) + 1):
+        own = rounds == k
+        at = places[own]
+        asked: Arrays = []
+        for array in arrays:
+            if array is None:
+                asked.append(None)
+                continue
+            part = np.zeros((size, *array.shape[1:]))
+            part[at] = array[own]
+            asked.append(part)
+        answers = derive(call, solution, asked)
+        for result, answer in zip(results, answers, strict=True):
+            if result is not None and answer is not None:
+                result[own] = answer.reshape(size, *result.shape[1:])[at]
+    return [None if result is None else torch.from_numpy(result) for result in results]
 
 
 def vjp(call: Call, solution: Solution, asked: Arrays) -> Arrays:
@@ -163,3 +255,10 @@ def jvp_tangent(call: Call, solution: Solution, asked: Arrays) -> list[np.ndarra
                     product = (row * other).reshape(batch, -1).sum(1)
                     found[at][(slice(None), *place)] += product
     return found
+
+
+_ON_DEVICE: dict[Any, Callable[..., Sequence[torch.Tensor | None]]] = {
+    vjp: lambda solution, rows, policy: solution.vjp(rows, policy),
+    jvp: lambda solution, rows, policy: solution.jvp(rows, policy),
+}
+"""What a device has a counterpart of."""

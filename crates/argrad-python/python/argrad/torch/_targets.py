@@ -20,10 +20,12 @@ from typing import Any, NamedTuple
 
 import torch
 
+from argrad import _core
 from argrad._compiled import Compiled
-from argrad._options import Elastic
+from argrad._options import Device, Elastic
 from argrad._policy import Policy
 from argrad.torch._call import Call, Program
+from argrad.torch._device import takes_host_for_card
 from argrad.torch._layer_program import LayerProgram
 from argrad.torch._qp_program import NAMES, plan_of
 from argrad.torch._relaxed import elastic_layer, elastic_qp
@@ -54,8 +56,8 @@ class Target(NamedTuple):
     """How infeasible samples are relaxed; None: not at all."""
     violation: bool = False
     """Whether the last output is the size of the violation."""
-    device: str = "auto"
-    """Where it was to be solved; it is on the CPU."""
+    device: Device = "auto"
+    """Where it is to be solved."""
 
     @property
     def ranks(self) -> list[int]:
@@ -88,7 +90,8 @@ class Target(NamedTuple):
         """A call of the program that reports to the module."""
         module = _observers.get(self.observer) if self.observer else None
         start = module._last if module is not None and self.warm else None
-        call = Call(program, self.policy, like, start, None if module is None else module._observe)
+        observe = None if module is None else module._observe
+        call = Call(program, self.policy, like, start, observe, self.device)
         call.differentiable = taped
         return call
 
@@ -98,14 +101,16 @@ class _Shaped(NamedTuple):
 
 
 def spec_of(target: Target) -> str:
-    """The string of a target."""
-    return json.dumps(target)
+    """The string of a target. It says too what lengths of tapes follow from: PyTorch keeps graphs
+    that it compiled on disk."""
+    kind = f"{_core.__version__}, host for card" if takes_host_for_card() else _core.__version__
+    return json.dumps([kind, *target])
 
 
 @functools.lru_cache(maxsize=512)
 def target_of(spec: str) -> Target:
     """The target of a string."""
-    problem, present, duals, settings, policy, *rest = json.loads(spec)
+    _, problem, present, duals, settings, policy, *rest = json.loads(spec)
     observer, warm, elastic, violation, device = rest
     derivative, on_failure, method, *limits = policy
     policy = Policy(_tuple(derivative), on_failure, _tuple(method), *limits)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch.autograd import forward_ad
 
@@ -20,11 +19,14 @@ from argrad.torch._call import (
     Call,
     SecondDerivative,
     constant,
+    device_results,
     optional_array,
     to_results,
 )
+from argrad.torch._device import solve_on_device
 from argrad.torch._samples import (
     SHIFT,
+    Kept,
     argument_ranks,
     by_sample,
     flatten,
@@ -77,19 +79,27 @@ class Solve(torch.autograd.Function):
         for tensor, rank in zip(tensors, ranks, strict=True):
             if tensor is not None and tensor.dim() > rank:
                 batch = tensor.shape[0]
-        arrays = []
-        for tensor, rank in zip(tensors, ranks, strict=True):
-            array = optional_array(tensor)
-            if array is not None and array.ndim == rank and call.differentiable:
-                # Derivatives are taken sample by sample here, so nothing is shared.
-                size = 1 if batch is None else batch
-                array = np.ascontiguousarray(np.broadcast_to(array, (size, *array.shape)))
-            arrays.append(array)
-        solution = call.solve(1 if batch is None else batch, arrays)
-        number = call.keep(solution) if call.differentiable else 0
-        names = torch.arange(1 if batch is None else batch, dtype=torch.int64)
+        count = 1 if batch is None else batch
+        if call.differentiable:
+            # Derivatives are taken sample by sample here, so nothing is shared.
+            tensors = tuple(
+                tensor.expand(count, *tensor.shape)
+                if tensor is not None and tensor.dim() == rank
+                else tensor
+                for tensor, rank in zip(tensors, ranks, strict=True)
+            )
+        solved = solve_on_device(call, count, tensors)
+        kept: Any
+        if solved is not None:
+            kept = Kept(solved, count, tensors)
+            results = device_results(call, solved.outputs, batch)
+        else:
+            kept = call.solve(count, [optional_array(tensor) for tensor in tensors])
+            results = to_results(call, kept, batch)
+        number = call.keep(kept) if call.differentiable else 0
+        names = torch.arange(count, dtype=torch.int64)
         names += number << SHIFT
-        return (*to_results(call, solution, batch), names[0] if batch is None else names)
+        return (*results, names[0] if batch is None else names)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
