@@ -109,6 +109,14 @@ LARGE void polish_closely(const Problem& p, const Settings& settings, Outcome& o
     if (!o.is_solved) recall_best(p, o);
 }
 
+// Share of its terms that a certificate must leave: more than roundings of the data and, where there
+// is a point that is almost a solution, more than such a point may violate.
+DEVICE double least_share(const Settings& settings, const Outcome& o) {
+    double certain = CERTAIN * settings.data_rounding;
+    return o.best <= settings.reduced_tolerance ? larger(certain, settings.reduced_tolerance)
+                                                : certain;
+}
+
 // Interior point and polish in turn: the problem is handed over at ever smaller residuals until its
 // polish succeeds.
 LARGE void solve_pending(const Problem& p, const Settings& settings, Embedding& e, Outcome& o) {
@@ -116,7 +124,7 @@ LARGE void solve_pending(const Problem& p, const Settings& settings, Embedding& 
     for (int round = 0; round < ROUNDS; round++) {
         interior_point(p, e,
                        {handover(round), settings.infeasibility_tolerance,
-                        CERTAIN * settings.data_rounding, settings.max_iterations});
+                        least_share(settings, o), settings.max_iterations});
         o.is_factored = false;
         if (e.primal_infeasible || e.dual_infeasible) {
             o.is_pending = false;

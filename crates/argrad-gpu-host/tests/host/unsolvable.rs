@@ -1,7 +1,8 @@
 //! Programs without a solution: statuses and certificates.
 
-use argrad_conformance::{KktResidual, ProgramBatch, kkt_residual};
-use argrad_solver::{Error, OnFailure, Status};
+use argrad_conformance::generators::{self, Size};
+use argrad_conformance::{KktResidual, Numbers, ProgramBatch, kkt_residual};
+use argrad_solver::{Error, OnFailure, Settings, Status};
 
 use crate::case::{Directions, HOW, in_order, of_lanes, solver, statuses};
 use crate::families::{Family, count, curved_unsolvable, unsolvable};
@@ -87,6 +88,31 @@ fn each_has_the_status_of_the_cpu_engine_and_a_certificate() {
                 assert!((found.qx + 1.0).abs() < 1e-9, "{place}: {}", found.qx);
                 assert!(slack_outside <= 1e-12, "{place}: {slack_outside:e}");
             }
+        }
+    }
+}
+
+/// Rows that contradict each other by less than the reduced tolerance: a point that violates them
+/// by half of that is almost a solution, which is worth more than the proof that there is none, but
+/// where that is found before it.
+#[test]
+fn a_contradiction_within_the_reduced_tolerance_is_none() {
+    for (at, by) in [1e-11, 1e-8, 1e-7].into_iter().enumerate() {
+        let size = Size { variables: 6, equalities: 4, inequalities: 0, batch: count() };
+        let mut batch = generators::duplicate_equalities(size, 70 + at as u64).batch;
+        let Numbers::Each(b) = &mut batch.b else { panic!("each sample has its own") };
+        for b in b.chunks_mut(4) {
+            let largest = b.iter().fold(0.0f64, |most, b| most.max(b.abs()));
+            b[2] += by * largest;
+        }
+        let own = solver(&batch, in_order()).solve(&batch.values()).unwrap();
+        let lanes = argrad_solver::Solver::new(batch.structure.clone(), Settings::default());
+        let expected = lanes.unwrap().solve(&batch.values()).unwrap();
+        let status = if by < 1e-9 { Status::Solved } else { Status::AlmostSolved };
+        for found in [statuses(&own), statuses(&expected)] {
+            let others = found.into_iter().filter(|found| *found != status).collect::<Vec<_>>();
+            assert!(others.len() <= count() / 20, "{by:e}: {others:?}");
+            assert!(others.iter().all(|other| *other == Status::PrimalInfeasible), "{others:?}");
         }
     }
 }

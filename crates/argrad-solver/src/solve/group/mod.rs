@@ -462,17 +462,28 @@ impl<'r, 's, 'w, S: Simd> LaneGroup<'r, 's, 'w, S> {
     /// A round of the interior point to a residual of `handover`.
     #[inline(always)]
     fn interior_point(&mut self, embedding: &mut Embedding<S>, handover: f64, stop: Stop<'_>) {
+        embedding.least_share = self.least_share();
         let Self { simd, analysis, settings, state, work, outcome, .. } = self;
         let round = Round {
             residual: handover,
             infeasibility: settings.infeasibility_tolerance,
-            least_share: CERTAIN * settings.data_rounding,
             max_iterations: settings.max_iterations,
             stop,
         };
         interior_point::run(*simd, analysis, state, work, embedding, outcome.pending, round);
         outcome.is_factored = false;
         outcome.pending = outcome.pending & !embedding.infeasible() & !embedding.out_of_time;
+    }
+
+    /// Share of its terms that a certificate must leave: more than roundings of the data and, where
+    /// there is a point that is almost a solution, more than such a point may violate.
+    #[inline(always)]
+    fn least_share(&self) -> V<S> {
+        let scalar = |value: f64| V::splat(self.simd, value);
+        let certain = CERTAIN * self.settings.data_rounding;
+        let reduced = self.settings.reduced_tolerance;
+        let nearly = self.outcome.best.le(scalar(reduced));
+        nearly.select(scalar(certain.max(reduced)), scalar(certain))
     }
 
     /// The interior point's iterate as the point of the pending lanes.

@@ -81,9 +81,9 @@ impl<S: Simd> Iteration<'_, '_, '_, S> {
     /// rounding.
     #[inline(always)]
     fn if_certain(&self, share: V<S>, error: V<S>) -> V<S> {
-        let least = V::splat(self.simd, self.round.least_share);
         let infinite = V::splat(self.simd, f64::INFINITY);
-        (share.gt(least) & share.gt(V::splat(self.simd, 0.0))).select(error, infinite)
+        (share.gt(self.embedding.least_share) & share.gt(V::splat(self.simd, 0.0)))
+            .select(error, infinite)
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Embedding<S: Simd> {
     pub(super) undecided: V<S>,
     /// tau / kappa when a certificate was looked for last.
     pub(super) course: V<S>,
+    /// Share of the terms of b'z, or of q'x, that a certificate must leave.
+    pub(crate) least_share: V<S>,
 }
 
 impl<S: Simd> Embedding<S> {
@@ -57,6 +59,7 @@ impl<S: Simd> Embedding<S> {
             doubt: V::splat(simd, f64::INFINITY),
             undecided: zero,
             course: V::splat(simd, f64::INFINITY),
+            least_share: zero,
         }
     }
 

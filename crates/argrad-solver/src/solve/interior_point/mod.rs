@@ -37,8 +37,6 @@ pub(crate) struct Round<'a> {
     pub(crate) residual: f64,
     /// Relative tolerance of certificates.
     pub(crate) infeasibility: f64,
-    /// Share of the terms of b'z, or of q'x, that a certificate must leave.
-    pub(crate) least_share: f64,
     pub(crate) max_iterations: usize,
     pub(crate) stop: Stop<'a>,
 }
