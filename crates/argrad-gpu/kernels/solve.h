@@ -109,8 +109,8 @@ LARGE void polish_closely(const Problem& p, const Settings& settings, Outcome& o
     if (!o.is_solved) recall_best(p, o);
 }
 
-// Share of its terms that a certificate must leave: more than roundings of the data and, where there
-// is a point that is almost a solution, more than such a point may violate.
+// Share of its terms that a certificate must leave: more than roundings of the data and, where
+// there is a point that is almost a solution, more than such a point may violate.
 DEVICE double least_share(const Settings& settings, const Outcome& o) {
     double certain = CERTAIN * settings.data_rounding;
     return o.best <= settings.reduced_tolerance ? larger(certain, settings.reduced_tolerance)

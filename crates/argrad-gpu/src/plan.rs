@@ -273,6 +273,39 @@ impl<M: Machine> Plan<M> {
         start: Start,
         scratch: u64,
     ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { self.queue_solve(stream, of, start, self.settings.check_convexity, scratch) }
+    }
+
+    /// [`Self::solve_from`] of programs next to convex ones, which may be indefinite by the
+    /// distance.
+    ///
+    /// # Errors
+    /// Those of [`Self::solve`].
+    ///
+    /// # Safety
+    /// That of [`Self::solve`].
+    pub unsafe fn solve_nearby(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        start: PointAddresses,
+        scratch: u64,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { self.queue_solve(stream, of, Start::From(start), false, scratch) }
+    }
+
+    /// # Safety
+    /// That of [`Self::solve`].
+    unsafe fn queue_solve(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        start: Start,
+        check_convexity: bool,
+        scratch: u64,
+    ) -> Result<(), Error> {
         let (from, is_given) = match start {
             Start::Cold => (PointAddresses::default(), false),
             Start::From(point) => (point, false),
@@ -281,7 +314,7 @@ impl<M: Machine> Plan<M> {
         // SAFETY: the caller's.
         let (launch, mut batch) = unsafe { self.start(stream, Entry::Solve, of, scratch)? };
         let matrices = if of.values[0].is_shared() { batch.batch.min(1) } else { batch.batch };
-        let is_checked = self.settings.check_convexity && batch.structure.p_len > 0;
+        let is_checked = check_convexity && batch.structure.p_len > 0;
         batch.structure.convexity_checks = if is_checked { matrices } else { 0 };
         let arguments = SolveArguments {
             batch,
@@ -355,9 +388,28 @@ impl<M: Machine> Plan<M> {
         };
         // SAFETY: the caller's.
         unsafe { self.machine.launch(stream, launch, &Arguments::Adjoint(arguments))? };
-        let adjoints = GradientArguments { l1: out_x, l2: out_z, ..GradientArguments::default() };
         // SAFETY: the caller's.
-        unsafe { self.gradients(stream, of, adjoints, adjoint.gradients) }
+        unsafe { self.gradients_at(stream, of, adjoint.adjoint, adjoint.gradients) }
+    }
+
+    /// Queues the gradients that follow from adjoints l1 and l2 at points of a batch: `dq = -l1`,
+    /// `db = l2`, `dA = -(l2 x' + z l1')` and `dP = -sym(l1 x')`.
+    ///
+    /// # Errors
+    /// Those of [`Self::solve`].
+    ///
+    /// # Safety
+    /// That of [`Self::solve`].
+    pub unsafe fn gradients_at(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        [l1, l2]: [u64; 2],
+        gradients: [u64; 4],
+    ) -> Result<(), Error> {
+        let adjoints = GradientArguments { l1, l2, ..GradientArguments::default() };
+        // SAFETY: the caller's.
+        unsafe { self.gradients(stream, of, adjoints, gradients) }
     }
 
     /// Queues the gradient of the sum over the batch of weights times optimal values (envelope

@@ -55,7 +55,7 @@ impl Origin<'_> {
 
 /// A solved batch in memory of the machine that lives as long as this.
 pub(crate) struct DeviceBatch<M: Machine> {
-    _values: [M::Memory; 4],
+    values: [M::Memory; 4],
     x: M::Memory,
     z: M::Memory,
     s: M::Memory,
@@ -101,23 +101,40 @@ impl<M: Machine> DeviceBatch<M> {
         // start live until the stream on which they were taken is done with them, the rest as long
         // as this.
         unsafe { plan.solve_from(Stream::Own, &addresses, start, machine.address(&scratch))? };
-        Ok(Self { _values: memory, x, z, s, report, _tape: tape, addresses })
+        Ok(Self { values: memory, x, z, s, report, _tape: tape, addresses })
+    }
+
+    /// P, q, A or b on the host, for each sample.
+    pub(crate) fn value(&self, plan: &Plan<M>, k: usize) -> Result<Vec<f64>, Error> {
+        let (len, batch) = (plan.lengths().values[k], self.addresses.batch);
+        if !self.addresses.values[k].is_shared() {
+            return download(plan.machine(), &self.values[k], batch * len);
+        }
+        Ok(download(plan.machine(), &self.values[k], len)?.repeat(batch))
     }
 
     /// What the host sees of it.
     pub(crate) fn download(&self, plan: &Plan<M>) -> Result<Solution, Error> {
-        let (machine, lengths) = (plan.machine(), plan.lengths());
-        let BatchAddresses { batch, values, .. } = self.addresses;
-        let numbers = download(machine, &self.report, batch * lengths.report)?;
-        let reports = plan.reports(&numbers, values[0].is_shared())?;
-        Ok(Solution {
-            batch,
-            x: download(machine, &self.x, batch * lengths.x)?,
-            z: download(machine, &self.z, batch * lengths.z)?,
-            s: download(machine, &self.s, batch * lengths.z)?,
-            reports,
-        })
+        solution(plan, [&self.x, &self.z, &self.s, &self.report], &self.addresses)
     }
+}
+
+/// What the host sees of a solved batch: x, z, s and what its report says.
+pub(crate) fn solution<M: Machine>(
+    plan: &Plan<M>,
+    [x, z, s, report]: [&M::Memory; 4],
+    of: &BatchAddresses,
+) -> Result<Solution, Error> {
+    let (machine, lengths, batch) = (plan.machine(), plan.lengths(), of.batch);
+    let numbers = download(machine, report, batch * lengths.report)?;
+    let reports = plan.reports(&numbers, of.values[0].is_shared())?;
+    Ok(Solution {
+        batch,
+        x: download(machine, x, batch * lengths.x)?,
+        z: download(machine, z, batch * lengths.z)?,
+        s: download(machine, s, batch * lengths.z)?,
+        reports,
+    })
 }
 
 /// Numbers of the machine, once all work before is done.

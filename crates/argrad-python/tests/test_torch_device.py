@@ -183,7 +183,7 @@ def test_shapes_dtypes_and_devices_are_checked_before(card):
 
 
 def test_a_batch_that_does_not_fit_is_refused_with_the_number_that_does(card, monkeypatch):
-    monkeypatch.setattr(_device_solved, "_free_bytes", lambda device: 20_000)
+    monkeypatch.setattr(_device_solved, "free_bytes", lambda device: 20_000)
     qp(**program(batch=3), device="cuda")
     with pytest.raises(argrad.MemoryLimitError, match=r"give at most \d+ samples at a time"):
         qp(**program(batch=500), device="cuda")
@@ -244,7 +244,6 @@ def test_second_derivatives_are_those_of_the_cpu_or_an_error(card, fresh_warning
 
 
 UNSERVED = {
-    "lpgd": {"derivative": ("lpgd", 0.1)},
     "lsqr": {"method": ("lsqr", 1e-10, 100)},
     "time limit": {"solver_args": {"time_limit": 10.0}},
     "engine": {"solver_args": {"engine": "sparse"}},
@@ -563,3 +562,50 @@ def test_a_smoothed_derivative_has_no_failures_of_its_own(card):
     assert torch.isnan(found[1]).all()
     assert torch.isnan(tensors["p"].grad[1]).all()
     assert torch.isfinite(tensors["p"].grad[[0, 2, 3, 4]]).all()
+
+
+@pytest.mark.parametrize("shared", ["", "QGA", "pb", "QpGhAb"])
+def test_derivatives_by_a_finite_step_are_those_of_the_cpu(card, no_host, monkeypatch, shared):
+    def solve(**given):
+        if given["device"] == "cpu":
+            monkeypatch.undo()
+        return qp(**given, duals=True, derivative=("lpgd", 0.1))
+
+    compare(solve, program(shared=shared), 1e-9)
+
+
+def test_tangents_by_a_finite_step_are_those_of_the_cpu(card):
+    tensors = program(shared="G")
+    found = []
+    for device in ("cuda", "cpu"):
+        with forward_ad.dual_level():
+            # Not along Q: a program beside a convex one may have many solutions.
+            given = {
+                k: t if k == "Q" else forward_ad.make_dual(t, torch.sin(t))
+                for k, t in tensors.items()
+            }
+            outputs = qp(**given, duals=True, derivative=("lpgd", 1e-2), device=device)
+            found.append([forward_ad.unpack_dual(output).tangent for output in outputs])
+    torch.testing.assert_close(*found, rtol=1e-8, atol=1e-8)
+
+
+def test_a_side_without_a_solution_is_a_sample_without_a_derivative(card):
+    """x = b and x <= 1: a step of b to above has no solution."""
+    one = torch.ones(2, 1, 1, dtype=DOUBLE)
+    given = {
+        "Q": one,
+        "p": torch.zeros(2, 1, dtype=DOUBLE),
+        "G": one,
+        "h": torch.ones(2, 1, dtype=DOUBLE),
+        "A": one,
+        "b": torch.tensor([[0.5], [1.0]], dtype=DOUBLE),
+    }
+    for device in ("cuda", "cpu"):
+        own = leaves(given)
+        how = {"derivative": ("lpgd", 0.1), "duals": True, "device": device}
+        _, nu, _ = qp(**own, **how)
+        with pytest.raises(argrad.SolverError, match="sample 1: primal infeasible"):
+            nu.sum().backward()
+        _, nu, _ = qp(**own, **how, on_failure="nan")
+        (grad,) = torch.autograd.grad(nu.sum(), own["b"])
+        assert torch.isfinite(grad[0]).all() and torch.isnan(grad[1]).all()

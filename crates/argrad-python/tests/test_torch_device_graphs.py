@@ -131,10 +131,11 @@ def test_a_graph_says_what_ordinary_pytorch_says(card, fresh_warnings):
     tensors["p"][2, 1] = torch.nan
     with pytest.raises(ValueError, match=r"p.*sample 2"):
         compiled(how=marked, **tensors)
-    with pytest.raises(argrad.NotOnDevice, match="lpgd"):
-        compiled(how={"device": "cuda", "derivative": ("lpgd", 0.1)}, **program())
-    with pytest.warns(UserWarning, match="lpgd.*is not served on a card"):
-        compiled(how={"derivative": ("lpgd", 0.1)}, **program())
+    lsqr = {"method": ("lsqr", 1e-10, 100)}
+    with pytest.raises(argrad.NotOnDevice, match="lsqr"):
+        compiled(how={"device": "cuda", **lsqr}, **program())
+    with pytest.warns(UserWarning, match="lsqr.*is not served on a card"):
+        compiled(how=lsqr, **program())
 
 
 def test_modules_report_and_start_warm_from_within_a_graph(card, no_host):

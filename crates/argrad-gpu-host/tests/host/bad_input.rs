@@ -7,7 +7,7 @@ use argrad_conformance::generators::{Size, random_qp};
 use argrad_gpu::{Error, Solver};
 use argrad_gpu_host::Host;
 use argrad_solver::{
-    Cone, Cotangent, Error as SolverError, Interrupt, Mode, Pattern, Settings, Slot, Structure,
+    Cone, Cotangent, Error as SolverError, Interrupt, Method, Pattern, Settings, Slot, Structure,
     Values,
 };
 
@@ -76,9 +76,10 @@ fn what_is_not_served_on_a_card_is_said_before_anything_is_launched() {
     let found = message(Solver::new(batch.structure.clone(), settings, machine()));
     assert!(found.starts_with("setting tolerance"), "{found}");
     let (_, tape) = solver(&batch, in_order()).forward(&batch.values()).unwrap();
-    let lpgd = argrad_solver::Differentiation { mode: Mode::Lpgd(1e-3), ..HOW };
-    let found = message(tape.vjp(&Cotangent::default(), &lpgd));
-    assert!(found.contains("Mode::Exact or Mode::Smoothed, found Lpgd(0.001)"), "{found}");
+    let method = Method::Lsqr { tolerance: 1e-10, max_iterations: 100 };
+    let how = argrad_solver::Differentiation { method, ..HOW };
+    let found = message(tape.vjp(&Cotangent::default(), &how));
+    assert!(found.contains("Method::Direct, found Lsqr"), "{found}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod case;
 mod empty;
 mod families;
 mod layout;
+mod lpgd;
 mod orders;
 mod removed_rows;
 mod smoothed;

@@ -3,7 +3,7 @@
 use argrad::Report;
 use argrad_gpu::{
     AdjointAddresses, BatchAddresses, CentralAddresses, Entry, Error, Lengths, LinearReports,
-    Machine, Plan, Start, Stream, TangentAddresses,
+    Machine, Plan, PointAddresses, Start, Stream, TangentAddresses,
 };
 use argrad_solver::{Engine, Settings, Structure};
 use pyo3::prelude::*;
@@ -32,6 +32,15 @@ pub(crate) trait Batches: Send + Sync {
     ) -> Result<(), Error>;
     /// # Safety
     /// That of [`Plan::solve`].
+    unsafe fn solve_nearby(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        start: PointAddresses,
+        scratch: u64,
+    ) -> Result<(), Error>;
+    /// # Safety
+    /// That of [`Plan::solve`].
     unsafe fn smooth(
         &self,
         stream: Stream,
@@ -39,6 +48,17 @@ pub(crate) trait Batches: Send + Sync {
         mu: f64,
         central: &CentralAddresses,
     ) -> Result<(), Error>;
+    /// # Safety
+    /// That of [`Plan::solve`].
+    unsafe fn gradients_at(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        adjoint: [u64; 2],
+        gradients: [u64; 4],
+    ) -> Result<(), Error>;
+    /// Whether entries of P or of A are known to be zero, so that they are not read.
+    fn knows_zeros(&self) -> bool;
     /// # Safety
     /// That of [`Plan::solve`].
     unsafe fn vjp(
@@ -100,6 +120,34 @@ where
     ) -> Result<(), Error> {
         // SAFETY: the caller's.
         unsafe { Plan::solve_from(self, stream, of, start, scratch) }
+    }
+
+    unsafe fn solve_nearby(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        start: PointAddresses,
+        scratch: u64,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { Plan::solve_nearby(self, stream, of, start, scratch) }
+    }
+
+    unsafe fn gradients_at(
+        &self,
+        stream: Stream,
+        of: &BatchAddresses,
+        adjoint: [u64; 2],
+        gradients: [u64; 4],
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { Plan::gradients_at(self, stream, of, adjoint, gradients) }
+    }
+
+    fn knows_zeros(&self) -> bool {
+        let structure = self.structure();
+        let (p, a) = (structure.p().nnz(), structure.a().nnz());
+        (0..p).any(|k| structure.is_zero_in_p(k)) || (0..a).any(|k| structure.is_zero_in_a(k))
     }
 
     unsafe fn smooth(

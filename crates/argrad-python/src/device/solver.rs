@@ -192,8 +192,46 @@ impl DeviceSolver {
     ) -> PyResult<()> {
         let start = start.map_or(Start::Cold, |start| Start::From(point(start)));
         let stream = Stream::Of(stream);
-        // SAFETY: `argrad.torch._device` allocates what the plan says, and keeps it.
+        // SAFETY: `argrad.torch._device_solved` allocates what the plan says, and keeps it.
         self.run(py, |plan| unsafe { plan.solve(stream, &of.addresses(), start, scratch) })
+    }
+
+    /// Queues a solve of programs next to convex ones, from the points `start`.
+    fn solve_nearby(
+        &self,
+        py: Python<'_>,
+        stream: u64,
+        of: Batch,
+        start: Point,
+        scratch: u64,
+    ) -> PyResult<()> {
+        let stream = Stream::Of(stream);
+        // SAFETY: as above.
+        self.run(py, |plan| unsafe {
+            plan.solve_nearby(stream, &of.addresses(), point(start), scratch)
+        })
+    }
+
+    /// Whether entries of P or of A are known to be zero, so that they are not read.
+    #[getter]
+    fn knows_zeros(&self) -> bool {
+        self.plan.knows_zeros()
+    }
+
+    /// Queues the gradients that follow from adjoints at the points of a batch.
+    fn gradients(
+        &self,
+        py: Python<'_>,
+        stream: u64,
+        of: Batch,
+        adjoint: [u64; 2],
+        gradients: [u64; 4],
+    ) -> PyResult<()> {
+        let stream = Stream::Of(stream);
+        // SAFETY: as above.
+        self.run(py, |plan| unsafe {
+            plan.gradients_at(stream, &of.addresses(), adjoint, gradients)
+        })
     }
 
     /// Queues the way to points of the central path at `mu`, with their x, z and tapes, and, for

@@ -48,8 +48,8 @@ pub struct Settings {
     /// accurate.
     pub tolerance: f64,
     /// A sample that comes no nearer to the tolerance is almost solved up to this residual
-    /// ([`crate::Status::AlmostSolved`]). Where it is the tolerance, no sample is. With such a point
-    /// at hand, a contradiction of rows by less is not called infeasible.
+    /// ([`crate::Status::AlmostSolved`]). Where it is the tolerance, no sample is. With such a
+    /// point at hand, a contradiction of rows by less is not called infeasible.
     pub reduced_tolerance: f64,
     /// Relative tolerance of infeasibility certificates.
     pub infeasibility_tolerance: f64,

@@ -14,7 +14,8 @@ import torch
 from argrad import _core, _options
 from argrad._card import load_compiler
 from argrad.torch._call import Call, Solution, optional_array
-from argrad.torch._device_solved import DeviceSolution, OnDevice, current, is_capturing
+from argrad.torch._device_memory import current, is_capturing
+from argrad.torch._device_solved import DeviceSolution, OnDevice
 
 _on_host = False
 """Whether tensors on the CPU are taken for tensors on a card; in tests only."""
@@ -152,7 +153,6 @@ def _unserved(call: Call) -> str:
     """What of the options of a call a card does not serve; empty for nothing."""
     policy = call.policy
     for is_asked, said in (
-        (policy.derivative[0] == "lpgd", f"derivative={policy.derivative!r}"),
         (policy.method != "direct", f"method={policy.method!r}"),
         (torch.version.hip is not None, "PyTorch for ROCm"),
     ):

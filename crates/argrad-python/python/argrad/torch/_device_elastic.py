@@ -17,14 +17,9 @@ import torch
 from argrad._elastic import constraint_rows
 from argrad._errors import INFEASIBLE, raise_failures
 from argrad._policy import Policy
-from argrad.torch._device_solved import (
-    DeviceSolution,
-    OnDevice,
-    Summary,
-    Tensors,
-    device_of,
-    is_capturing,
-)
+from argrad.torch._device_memory import device_of, is_capturing
+from argrad.torch._device_numbers import Tensors
+from argrad.torch._device_solved import DeviceSolution, OnDevice, Summary
 
 Given = Sequence[torch.Tensor | None]
 

@@ -18,7 +18,9 @@ from argrad._compiled import Compiled, Output
 from argrad._maps import steps_of
 from argrad._quadratic import quadratic
 from argrad.torch._device_maps import Maps
-from argrad.torch._device_solved import DeviceProgram, Tensors, Vectors, card_of, parts_of
+from argrad.torch._device_memory import card_of
+from argrad.torch._device_numbers import Tensors
+from argrad.torch._device_solved import DeviceProgram, Vectors, parts_of
 
 _ASYMMETRY = 1e-12
 """Largest difference of a matrix to its transpose, relative to its largest entry."""

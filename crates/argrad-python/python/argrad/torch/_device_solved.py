@@ -1,12 +1,7 @@
-"""Batches that are solved where their tensors are, on a card, and their derivatives.
-
-The core launches kernels by address, on the stream that is current in PyTorch; all memory is
-PyTorch's.
-"""
+"""Batches that are solved where their tensors are, on a card, and their derivatives."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +14,8 @@ from argrad import _core, _options
 from argrad._card import REPORTED
 from argrad._policy import Policy
 from argrad.torch._device_maps import Evaluated, Maps
-
-Tensors = list[torch.Tensor | None]
+from argrad.torch._device_memory import current, device_of, empty, free_bytes, is_capturing
+from argrad.torch._device_numbers import SolvedNumbers, Tensors
 
 
 class Vectors(NamedTuple):
@@ -149,16 +144,6 @@ class OnDevice(Protocol):
         ...
 
 
-class Batch(NamedTuple):
-    """A batch by addresses, as the core takes it."""
-
-    batch: int
-    values: list[tuple[int, bool]]
-    point: tuple[int, ...]
-    report: int
-    tape: int
-
-
 class DeviceProgram:
     """A program on one device: its solver, and the functions around the solve.
 
@@ -205,22 +190,13 @@ class DeviceProgram:
     ) -> Solved:
         device = device_of(tensors)
         with current(device):
-            self.solver.check_memory(batch, differentiable, _free_bytes(device))
+            self.solver.check_memory(batch, differentiable, free_bytes(device))
             # The caller may overwrite what he passed.
             copy = differentiable and self.keeps_arguments
             lengths = self.lengths if differentiable else self.lengths[:-1]
             parts = [empty(device, batch, length) for length in lengths]
             solved = Solved(self, device, batch, _doubles(tensors, copy), parts)
-            scratch = empty(device, self.solver.scratch_len("solve", batch))
-            points = start.point if isinstance(start, Summary) else []
-            alike = zip(points, solved.point, strict=False)
-            is_warm = points and all(a.shape == b.shape and a.device == b.device for a, b in alike)
-            self.solver.solve(
-                _stream(device),
-                solved.addresses(),
-                _addresses(points) if is_warm else None,
-                scratch.data_ptr(),
-            )
+            solved.numbers.solve(start.point if isinstance(start, Summary) else [])
         return solved
 
     def restore(
@@ -338,12 +314,10 @@ class Solved:
         self._vectors = program.vectors(leaves)
         self._maps = Evaluated(program.maps, self._vectors.vectors)
         *values, constant = self._maps.numbers
-        self._values = [value.contiguous() for value in values]
-        self._shared = [value.dim() == 1 for value in values]
-        *self.point, self._report = parts[:4]
-        self._tape = parts[4] if len(parts) > 4 else None
+        self.numbers = SolvedNumbers(program.solver, batch, values, parts)
         is_fine = torch.stack([*self._vectors.fine, *self._maps.fine]).all()
-        self.reading = Reading(program.solver, self._report, constant, is_fine, self._shared[0])
+        report, p_is_shared = self.numbers.report, self.numbers.p_is_shared
+        self.reading = Reading(program.solver, report, constant, is_fine, p_is_shared)
 
     @property
     def sample_len(self) -> int:
@@ -351,17 +325,7 @@ class Solved:
 
     @functools.cached_property
     def outputs(self) -> list[torch.Tensor]:
-        return self._program.outputs(self.point)
-
-    def addresses(self) -> Batch:
-        """Where it is."""
-        values = zip(self._values, self._shared, strict=True)
-        return Batch(
-            self.batch,
-            [(value.data_ptr(), shared) for value, shared in values],
-            _addresses(self.point),
-            *_addresses([self._report, self._tape]),
-        )
+        return self._program.outputs(self.numbers.point)
 
     @property
     def is_fine(self) -> bool:
@@ -377,19 +341,18 @@ class Solved:
 
     @property
     def core(self) -> Summary:
-        return Summary(self.batch, self.point, self.reading, self._program.sign)
+        return Summary(self.batch, self.numbers.point, self.reading, self._program.sign)
 
     def has_status(self, status: int) -> torch.Tensor:
-        return self._report[:, 0] == REPORTED.index(status)
+        return self.numbers.report[:, 0] == REPORTED.index(status)
 
     def masked(self, rows: torch.Tensor) -> torch.Tensor:
-        # Solved and almost solved are the first two statuses.
-        lost = self._report[:, 0] > 1.5
-        return rows.masked_fill(lost.reshape(-1, *(1,) * (rows.dim() - 1)), torch.nan)
+        return _marked(rows, self.numbers.lost)
 
     def tape(self) -> torch.Tensor:
-        assert self._tape is not None
-        return torch.cat([*self.point, self._report, self._tape], -1)
+        of = self.numbers
+        assert of.tape is not None
+        return torch.cat([*of.point, of.report, of.tape], -1)
 
     def samples(self, places: torch.Tensor) -> Solved:
         leaves = [None if leaf is None else leaf.index_select(0, places) for leaf in self._leaves]
@@ -397,92 +360,47 @@ class Solved:
 
     def vjp(self, cotangents: Sequence[torch.Tensor | None], policy: Policy) -> Tensors:
         self._check_derivative(policy.on_failure)
-        solver, device = self._program.solver, self.device
-        with current(device), torch.no_grad():
-            of, _kept = self._at(policy.derivative)
+        with current(self.device), torch.no_grad():
             of_x, of_z = self._to_point(cotangents)
-            _, x, z, _, _, linear = solver.lengths
-            adjoint = [empty(device, self.batch, length) for length in (x, z)]
-            said = empty(device, self.batch, linear)
-            gradients = [torch.empty_like(value) for value in self._values]
-            scratch = empty(device, solver.scratch_len("vjp", self.batch))
-            solver.vjp(
-                _stream(device),
-                of,
-                (*_addresses([of_x, of_z]), 0),
-                _addresses(adjoint),
-                said.data_ptr(),
-                _addresses(gradients),
-                scratch.data_ptr(),
-            )
-            self._warn_of(said, policy)
-            grads = self._vectors.back(self._maps.back(gradients), self._leaves)
-        if policy.on_failure == "nan":
-            ranked = zip(grads, self._program.ranks, strict=True)
-            grads = [
-                self.masked(grad) if grad is not None and grad.dim() > rank else grad
-                for grad, rank in ranked
-            ]
-        return grads
+            derived = self.numbers.vjp(of_x, of_z, policy)
+            self._warn_of(derived.said)
+            grads = self._vectors.back(self._maps.back(derived.parts), self._leaves)
+        if policy.on_failure != "nan":
+            return grads
+        return [
+            _marked(grad, derived.lost) if grad is not None and grad.dim() > rank else grad
+            for grad, rank in zip(grads, self._program.ranks, strict=True)
+        ]
 
     def jvp(self, tangents: Sequence[torch.Tensor | None], policy: Policy) -> list[torch.Tensor]:
         self._check_derivative(policy.on_failure)
-        solver, device = self._program.solver, self.device
-        with current(device), torch.no_grad():
-            of, _kept = self._at(policy.derivative)
+        with current(self.device), torch.no_grad():
             moved = self._vectors.along(_doubles(tangents, False))
-            change = [None if one is None else one.contiguous() for one in self._maps.along(moved)]
-            point = [torch.empty_like(part) for part in self.point]
-            said = empty(device, self.batch, solver.lengths[-1])
-            scratch = empty(device, solver.scratch_len("jvp", self.batch))
-            solver.jvp(
-                _stream(device),
-                of,
-                [None if one is None else (one.data_ptr(), one.dim() == 1) for one in change],
-                _addresses(point),
-                said.data_ptr(),
-                scratch.data_ptr(),
-            )
-            self._warn_of(said, policy)
+            derived = self.numbers.jvp(self._maps.along(moved), policy)
+            self._warn_of(derived.said)
+            x, z, _ = derived.parts
             found = []
             outputs = zip(
                 self._program.shapes, self._program.maps.outputs, self._factors(), strict=True
             )
             for (shape, _), (dual, output), factor in outputs:
-                tangent = output.linear([point[1 if dual else 0]])
+                tangent = output.linear([z if dual else x])
                 if tangent is None:
-                    found.append(point[0].new_zeros((self.batch, *shape)))
+                    found.append(x.new_zeros((self.batch, *shape)))
                     continue
                 tangent = tangent.reshape(self.batch, *shape)
                 found.append(tangent if factor is None else tangent * factor)
-        return [self.masked(one) for one in found] if policy.on_failure == "nan" else found
-
-    def _at(self, derivative: _options.Derivative) -> tuple[Batch, Tensors]:
-        """What is differentiated: the solutions, or points of the central path, with the tensors
-        that hold these. Raises `SolverError` where such a point was not reached."""
-        of = self.addresses()
-        if isinstance(derivative, str):
-            return of, []
-        solver, device, mu = self._program.solver, self.device, derivative[1]
-        _, x, z, _, tape, _ = solver.lengths
-        parts = [empty(device, self.batch, length) for length in (x, z, tape)]
-        reached = empty(device, self.batch)
-        scratch = empty(device, solver.scratch_len("smooth", self.batch))
-        of_x, of_z, of_tape = _addresses(parts)
-        solver.smooth(
-            _stream(device), of, mu, (of_x, of_z), of_tape, reached.data_ptr(), scratch.data_ptr()
-        )
-        if not is_capturing(device):
-            solver.check_reached(reached.numpy(force=True))
-        return of._replace(point=(of_x, of_z, of.point[2]), tape=of_tape), [*parts]
+        if policy.on_failure != "nan":
+            return found
+        return [_marked(one, derived.lost) for one in found]
 
     def _check_derivative(self, on_failure: _options.OnFailure) -> None:
         if not is_capturing(self.device):
             self.reading.reports.check_derivative(on_failure)
 
-    def _warn_of(self, said: torch.Tensor, policy: Policy) -> None:
+    def _warn_of(self, said: torch.Tensor | None) -> None:
         """Warns where the linear solves make a derivative doubtful, which waits for them."""
-        if policy.derivative == "exact" and not is_capturing(self.device):
+        if said is not None and not is_capturing(self.device):
             self._program.solver.warn_of(said.numpy(force=True), self.reading.reports)
 
     def _factors(self) -> Tensors:
@@ -491,7 +409,7 @@ class Solved:
         if not any(is_log for _, is_log in shapes):
             return [None] * len(shapes)
         # Not those of `outputs`: the caller may overwrite what he gets.
-        outputs = zip(self._program.outputs(self.point), shapes, strict=True)
+        outputs = zip(self._program.outputs(self.numbers.point), shapes, strict=True)
         return [output if is_log else None for output, (_, is_log) in outputs]
 
     def _to_point(self, cotangents: Sequence[torch.Tensor | None]) -> Tensors:
@@ -515,46 +433,6 @@ class Solved:
         return [None if part is None else part.contiguous() for part in found]
 
 
-def device_of(tensors: Sequence[torch.Tensor | None]) -> torch.device:
-    """Where tensors are."""
-    return next(t.device for t in tensors if t is not None)
-
-
-def is_capturing(device: torch.device) -> bool:
-    """Whether what is queued goes into a CUDA graph, so that nothing can be waited for."""
-    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
-
-
-def card_of(device: torch.device) -> int | None:
-    """The number of a card, as the core takes it; None for the host."""
-    return None if device.type == "cpu" else device.index
-
-
-def current(device: torch.device) -> Any:
-    """Makes a card the current one, and the one that was so again: the core does the former."""
-    return contextlib.nullcontext() if device.type == "cpu" else torch.cuda.device(device)
-
-
-def empty(device: torch.device, *shape: int) -> torch.Tensor:
-    """Room for so many numbers."""
-    return torch.empty(shape, dtype=torch.float64, device=device)
-
-
-def _stream(device: torch.device) -> int:
-    return 0 if device.type == "cpu" else torch.cuda.current_stream(device).cuda_stream
-
-
-def _free_bytes(device: torch.device) -> int | None:
-    """Bytes that PyTorch can have on a device; None where the core is to say."""
-    if device.type == "cpu":
-        return None
-    if is_capturing(device):
-        return 2**63
-    free, _ = torch.cuda.mem_get_info(device)
-    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return free + held
-
-
-def _addresses(tensors: Sequence[torch.Tensor | None]) -> tuple[int, ...]:
-    """Where tensors begin; zero for None."""
-    return tuple(0 if tensor is None else tensor.data_ptr() for tensor in tensors)
+def _marked(rows: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:
+    """Rows, one a sample, with NaN for some samples."""
+    return rows.masked_fill(lost.reshape(-1, *(1,) * (rows.dim() - 1)), torch.nan)

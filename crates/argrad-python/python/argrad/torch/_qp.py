@@ -178,7 +178,7 @@ def qp(
     - `violation`: also return, last, the size of each sample's violation, zero where it is
       feasible; with its gradient a network learns to be feasible
     - `device`: ``"auto"`` solves tensors on a CUDA device there, without a copy through the host,
-      where the options are those that a card serves (not ``"lpgd"`` and ``"lsqr"``), else
+      where the options are those that a card serves (all but ``"lsqr"``), else
       on the CPU with a warning; ``"cuda"`` raises an error instead, ``"cpu"`` always copies.
       docs/python.md says more
 

@@ -1,5 +1,7 @@
 //! A solved batch on the machine, and its derivatives.
 
+mod lpgd;
+
 use std::sync::Arc;
 
 use argrad_solver::{
@@ -79,8 +81,7 @@ impl<M: Machine> Tape<M> {
     ///
     /// # Errors
     /// Wrong lengths; samples without a solution, unless `how` asks for NaN or zero;
-    /// [`Error::Unsupported`] for other modes than `Mode::Exact` and other methods than
-    /// `Method::Direct`; [`Error::Device`].
+    /// [`Error::Unsupported`] for other methods than `Method::Direct`; [`Error::Device`].
     pub fn vjp(
         &self,
         cotangent: &Cotangent<'_>,
@@ -89,6 +90,9 @@ impl<M: Machine> Tape<M> {
         let (plan, batch) = (&*self.plan, self.batch());
         cotangent.check(plan.structure(), batch)?;
         self.check(how)?;
+        if let Mode::Lpgd(tau) = how.mode {
+            return self.lpgd_vjp(cotangent, tau, how);
+        }
         let (machine, lengths) = (plan.machine(), plan.lengths());
         let central = self.central_points(how.mode)?;
         let of = &self.point(central.as_ref());
@@ -170,6 +174,9 @@ impl<M: Machine> Tape<M> {
         let (plan, batch) = (&*self.plan, self.batch());
         tangent.check(plan.structure(), batch)?;
         self.check(how)?;
+        if let Mode::Lpgd(tau) = how.mode {
+            return self.lpgd_jvp(tangent, tau, how);
+        }
         let (machine, lengths) = (plan.machine(), plan.lengths());
         let central = self.central_points(how.mode)?;
         let of = &self.point(central.as_ref());
@@ -208,14 +215,10 @@ impl<M: Machine> Tape<M> {
 
     fn check(&self, how: &Differentiation) -> Result<(), Error> {
         how.check(&self.reports)?;
-        let unsupported =
-            |argument, expected, found| Err(Error::Unsupported { argument, expected, found });
-        if matches!(how.mode, Mode::Lpgd(_)) {
-            let expected = "Mode::Exact or Mode::Smoothed";
-            return unsupported("mode", expected, format!("{:?}", how.mode));
-        }
         if how.method != Method::Direct {
-            return unsupported("method", "Method::Direct", format!("{:?}", how.method));
+            let (argument, expected) = ("method", "Method::Direct");
+            let found = format!("{:?}", how.method);
+            return Err(Error::Unsupported { argument, expected, found });
         }
         Ok(())
     }
@@ -266,11 +269,18 @@ impl<M: Machine> Tape<M> {
 
     /// NaN in the per-sample gradients of samples without a solution, where `how` asks for it.
     fn mark_failed_gradients(&self, gradients: &mut Gradients, how: &Differentiation) {
+        let lost: Vec<usize> =
+            (0..self.batch()).filter(|&i| !self.reports[i].is_solved()).collect();
+        self.mark_gradients(gradients, &lost, how.on_failure);
+    }
+
+    /// The same of the samples that are `lost`.
+    fn mark_gradients(&self, gradients: &mut Gradients, lost: &[usize], on_failure: OnFailure) {
         let (lens, places) = (self.plan.lengths().values, self.solved.addresses.values);
         let Gradients { p, q, a, b, .. } = gradients;
         for (k, values) in [p, q, a, b].into_iter().enumerate() {
             if !places[k].is_shared() {
-                self.mark_failures(values, lens[k], how);
+                mark(values, lens[k], lost, on_failure);
             }
         }
     }
@@ -278,20 +288,20 @@ impl<M: Machine> Tape<M> {
     /// The same in tangents.
     fn mark_failed_tangents(&self, tangent: &mut SolutionTangent, how: &Differentiation) {
         let lengths = self.plan.lengths();
-        self.mark_failures(&mut tangent.x, lengths.x, how);
-        self.mark_failures(&mut tangent.z, lengths.z, how);
-        self.mark_failures(&mut tangent.s, lengths.z, how);
+        let lost: Vec<usize> =
+            (0..self.batch()).filter(|&i| !self.reports[i].is_solved()).collect();
+        for (part, len) in
+            [(&mut tangent.x, lengths.x), (&mut tangent.z, lengths.z), (&mut tangent.s, lengths.z)]
+        {
+            mark(part, len, &lost, how.on_failure);
+        }
     }
+}
 
-    fn mark_failures(&self, values: &mut [f64], len: usize, how: &Differentiation) {
-        if how.on_failure != OnFailure::Nan {
-            return;
-        }
-        for (sample, report) in self.reports.iter().enumerate() {
-            if !report.is_solved() {
-                values[sample * len..(sample + 1) * len].fill(f64::NAN);
-            }
-        }
+/// NaN in the rows of the samples that are `lost`, where that is asked for.
+fn mark(values: &mut [f64], len: usize, lost: &[usize], on_failure: OnFailure) {
+    if on_failure == OnFailure::Nan {
+        lost.iter().for_each(|i| values[i * len..(i + 1) * len].fill(f64::NAN));
     }
 }
 
