@@ -42,6 +42,8 @@ mod tape;
 
 mod solver;
 
+mod device;
+
 #[cfg(feature = "cuda")]
 pub mod cuda;
 
@@ -55,6 +57,7 @@ pub use arguments::{
     ValuesArguments,
 };
 pub use cones::CurvedSizes;
+pub use device::device;
 pub use error::Error;
 pub use layout::Layout;
 pub use machine::{Entry, Launch, Limits, Machine, Stream, Variant};

@@ -24,6 +24,7 @@ mod solver;
 mod flat_tape;
 
 mod derivative;
+mod device;
 
 mod conditions;
 
@@ -37,6 +38,7 @@ pub use derivative::{
     Cotangent, Differentiation, Gradients, Jacobian, Method, Mode, OnFailure, SolutionTangent,
     Tangent,
 };
+pub use device::{Device, DeviceSolver, DeviceTape};
 pub use program::{
     Cone, DecomposedCone, Engine, Error, Explanation, Instructions, Interrupt, Pattern, Report,
     Settings, Slot, Solution, Status, Structure, Unknown, Values,

@@ -46,6 +46,7 @@
 
 mod error;
 
+mod engine;
 mod zeros;
 
 mod algebra;
@@ -99,9 +100,9 @@ pub mod host;
 pub mod ndarray;
 
 pub use argrad_solver::{
-    Cone, DecomposedCone, Differentiation, Engine, Error, Explanation, Instructions, Interrupt,
-    KktCondition, KktConditions, KktLabel, KktMultipliers, KktPoint, KktRow, Method, Mode,
-    OnFailure, Pattern, Report, Settings, Slot, Status, Structure, Unknown,
+    Cone, DecomposedCone, Device, Differentiation, Engine, Error, Explanation, Instructions,
+    Interrupt, KktCondition, KktConditions, KktLabel, KktMultipliers, KktPoint, KktRow, Method,
+    Mode, OnFailure, Pattern, Report, Settings, Slot, Status, Structure, Unknown,
 };
 pub use qp::{
     MatrixShape, QpCotangent, QpGradients, QpLayer, QpPoint, QpShape, QpSolution,

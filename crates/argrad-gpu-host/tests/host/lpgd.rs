@@ -67,9 +67,8 @@ fn complaints(family: &Family, tau: f64) -> Vec<String> {
             let difference = difference(&expected[range.clone()], &own[range], len);
             let tolerance = 1e-9 + 1e-15 * condition / tau;
             if difference > tolerance || difference.is_nan() {
-                found.push(format!(
-                    "{}, tau {tau}, sample {sample}: {what} by {difference:.1e}, condition {condition:.1e}", family.name
-                ));
+                let place = format!("{}, tau {tau}, sample {sample}", family.name);
+                found.push(format!("{place}: {what} by {difference:.1e}, at {condition:.1e}"));
             }
         }
     }

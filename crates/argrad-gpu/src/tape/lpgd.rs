@@ -1,5 +1,5 @@
-//! Derivatives by a finite step, [`argrad_solver::Mode::Lpgd`]: two more solves of the batch, shifted
-//! by tau and by -tau.
+//! Derivatives by a finite step, [`argrad_solver::Mode::Lpgd`]: two more solves of the batch,
+//! shifted by tau and by -tau.
 //!
 //! With the middle m of the two solutions and their difference d over 2 tau, the difference of the
 //! products that gradients are made of is that of derivatives: `(x x')` moves by `m d' + d m'`. So

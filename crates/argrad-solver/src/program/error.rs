@@ -121,6 +121,12 @@ pub enum Error {
          with RUSTFLAGS=\"--cfg argrad_baseline\""
     )]
     Processor,
+    /// A [`crate::Device`] does not serve what was asked of it, or reports an error.
+    #[error("{found}")]
+    Device {
+        /// What was asked or reported, and what to do.
+        found: String,
+    },
     /// Some samples are not solved and the caller asked for an error in that case.
     #[error("{} of {batch} samples not solved: {}", failures.len(), list(failures))]
     Unsolved {

@@ -1,6 +1,8 @@
 //! A compiled convex-concave problem.
 
-use argrad_solver::{Differentiation, Report, Settings, Slot};
+use std::sync::Arc;
+
+use argrad_solver::{Device, Differentiation, Report, Settings, Slot};
 
 use super::point::SequenceReport;
 use super::tangents::Tangents;
@@ -140,6 +142,15 @@ impl ConvexConcaveLayer {
     /// When a setting is out of its range.
     pub fn with_settings(mut self, settings: Settings) -> Result<Self, ModelError> {
         self.layer = self.layer.with_settings(settings)?;
+        Ok(self)
+    }
+
+    /// The same layer on a device, as [`Layer::on`].
+    ///
+    /// # Errors
+    /// As [`Layer::on`].
+    pub fn on(mut self, device: Arc<dyn Device>) -> Result<Self, ModelError> {
+        self.layer = self.layer.on(device)?;
         Ok(self)
     }
 

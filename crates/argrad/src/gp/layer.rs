@@ -1,6 +1,8 @@
 //! A compiled geometric program.
 
-use argrad_solver::{Differentiation, Settings, Slot};
+use std::sync::Arc;
+
+use argrad_solver::{Device, Differentiation, Settings, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
@@ -69,6 +71,14 @@ impl GpLayer {
     /// When a setting is out of its range.
     pub fn with_settings(self, settings: Settings) -> Result<Self, ModelError> {
         Ok(Self { layer: self.layer.with_settings(settings)?, ..self })
+    }
+
+    /// The same layer on a device, as [`Layer::on`].
+    ///
+    /// # Errors
+    /// As [`Layer::on`].
+    pub fn on(self, device: Arc<dyn Device>) -> Result<Self, ModelError> {
+        Ok(Self { layer: self.layer.on(device)?, ..self })
     }
 
     /// The same layer, differentiated in another way.

@@ -282,7 +282,7 @@ impl Layer {
                 found: format!("those of another solve, a batch of {}", outputs.batch),
             });
         }
-        let structure = self.solver.structure();
+        let structure = self.structure();
         let (n, m) = (structure.variables(), structure.rows());
         let own = |data: &'_ [f64], at: usize, sample: usize| -> std::ops::Range<usize> {
             let len = self.maps()[at].len();

@@ -30,7 +30,7 @@ impl Layer {
         values: &Values<'_>,
         given: &[(usize, &[f64])],
     ) -> Result<Vec<f64>, ModelError> {
-        let (structure, batch) = (self.solver.structure(), values.batch);
+        let (structure, batch) = (self.structure(), values.batch);
         let n = structure.variables();
         let given = self.read(batch, given)?;
         let kept = self.graph_rows();
@@ -90,7 +90,7 @@ impl Layer {
         let error = |argument: &str, expected: String, found: String| {
             Err(ModelError::Argument { argument: argument.into(), expected, found })
         };
-        let mut is_fixed = vec![false; self.solver.structure().variables()];
+        let mut is_fixed = vec![false; self.structure().variables()];
         let mut slots = Vec::with_capacity(given.len());
         for &(at, values) in given {
             let spec = &self.data.outputs[at];
@@ -126,7 +126,7 @@ impl Layer {
 
     /// Row by row, whether it belongs to the graph of an atom.
     fn graph_rows(&self) -> Vec<bool> {
-        let mut kept = vec![true; self.solver.structure().rows()];
+        let mut kept = vec![true; self.structure().rows()];
         let names = &self.data.names;
         names.constraints.iter().flat_map(indices).for_each(|row| kept[row] = false);
         kept
@@ -148,7 +148,7 @@ impl Layer {
     /// Row by row of A, the sign with which Ax of a constraint of the user is minimized: where that
     /// is one, the constraint is less violated the smaller it is.
     fn pressure(&self) -> Vec<f64> {
-        let structure = self.solver.structure();
+        let structure = self.structure();
         let mut of_rows = Vec::with_capacity(structure.rows());
         for cone in structure.cones() {
             match cone {

@@ -104,6 +104,6 @@ impl Layer {
             constraints: [&names.constraints[..], &names.graphs].concat(),
             variables: [&names.variables[..], &names.auxiliary].concat(),
         };
-        Ok(self.solver.conditions_by(&self.values(&numbers).0, point, &labels)?)
+        Ok(self.solver.here().conditions_by(&self.values(&numbers).0, point, &labels)?)
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use argrad_solver::{
-    Differentiation, Explanation, Pattern, Report, Settings, Slot, Solution, Solver, Structure,
-    Tape, Values,
+    Device, Differentiation, Explanation, Pattern, Report, Settings, Slot, Solution, Structure,
+    Values,
 };
 use rayon::prelude::*;
 
@@ -12,6 +12,7 @@ use super::data::{LayerData, Source};
 use super::outputs::Outputs;
 use crate::algebra::Shape;
 use crate::canonical::{MatrixMap, ParameterMap};
+use crate::engine::{Engine, EngineTape};
 use crate::error::ModelError;
 use crate::zeros::{ZeroSolvers, Zeros};
 
@@ -33,7 +34,7 @@ const WORTH_THREADS: usize = 100_000;
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub(super) data: Arc<LayerData>,
-    pub(super) solver: Solver,
+    pub(super) solver: Engine,
     zero_solvers: ZeroSolvers,
     pub(super) how: Differentiation,
 }
@@ -43,7 +44,7 @@ pub struct Layer {
 pub struct LayerTape {
     /// The layer that it is of.
     data: Arc<LayerData>,
-    pub(super) tape: Tape,
+    pub(super) tape: EngineTape,
     pub(super) batch: usize,
     /// The parameters' numbers, as they were given, where functions of them have to be
     /// differentiated.
@@ -103,7 +104,7 @@ impl Layer {
             Some(auxiliary) => structure.with_auxiliary(auxiliary)?,
             None => structure,
         };
-        let solver = Solver::new(structure, settings)?;
+        let solver = Engine::new(structure, settings)?;
         let (data, how) = (Arc::new(data), Differentiation::default());
         Ok(Self { data, solver, zero_solvers: ZeroSolvers::default(), how })
     }
@@ -113,8 +114,20 @@ impl Layer {
     /// # Errors
     /// When a setting is out of its range.
     pub fn with_settings(self, settings: Settings) -> Result<Self, ModelError> {
-        let solver = Solver::new(self.solver.structure().clone(), settings)?;
+        let solver = self.solver.with_settings(settings)?;
         Ok(Self { solver, zero_solvers: ZeroSolvers::default(), ..self })
+    }
+
+    /// The same layer, whose batches are solved and differentiated on a device, a card for one:
+    /// `argrad_gpu::device` gives it. Parameters and outputs are numbers of this processor as
+    /// before, and so is what is made of the ones and gives the others. Second derivatives and flat
+    /// tapes are not served there.
+    ///
+    /// # Errors
+    /// [`Error::Device`](argrad_solver::Error::Device) for programs and settings that are not
+    /// served there, and for what the device reports.
+    pub fn on(self, device: Arc<dyn Device>) -> Result<Self, ModelError> {
+        Ok(Self { solver: self.solver.on(device)?, ..self })
     }
 
     /// The same layer, differentiated in another way.
@@ -125,17 +138,18 @@ impl Layer {
 
     /// Settings of the solver.
     pub fn settings(&self) -> &Settings {
-        self.solver.settings()
+        self.solver.here().settings()
     }
 
     /// The program that is solved: patterns and cones.
     pub fn structure(&self) -> &Structure {
-        self.solver.structure()
+        self.solver.here().structure()
     }
 
-    /// How the program is solved: engine, order of elimination, memory; see [`Solver::explain`].
+    /// How the program is solved: engine, order of elimination, memory; see
+    /// [`Solver::explain`](argrad_solver::Solver::explain).
     pub fn explain(&self) -> Explanation {
-        self.solver.explain()
+        self.solver.here().explain()
     }
 
     /// Name and number of values of each parameter, in the order of [`Self::forward`].
@@ -195,10 +209,7 @@ impl Layer {
         let numbers = self.numbers(batch, parameters)?;
         let start = start.map(|outputs| &*outputs.solution);
         let (solver, values) = (self.solver_for(&numbers)?, self.values(&numbers).0);
-        let (solution, tape) = match start {
-            Some(start) => solver.forward_from(&values, start)?,
-            None => solver.forward(&values)?,
-        };
+        let (solution, tape) = solver.forward(&values, start)?;
         Ok(self.recorded(numbers, solution, tape))
     }
 
@@ -207,7 +218,7 @@ impl Layer {
         &self,
         numbers: Numbers<'_>,
         solution: Solution,
-        tape: Tape,
+        tape: EngineTape,
     ) -> (Outputs, LayerTape) {
         let outputs = self.outputs_of(&numbers, solution);
         let parameters = match self.derived_parameters() {
@@ -231,7 +242,7 @@ impl Layer {
 
     /// Numbers of one sample in a flat tape, see [`Self::tape_from_flat`].
     pub fn flat_tape_len(&self) -> usize {
-        self.solver.flat_tape_len()
+        self.solver.here().flat_tape_len()
     }
 
     /// What [`Self::forward_slots`] gave, from the tape that [`LayerTape::write_flat`] wrote as
@@ -240,7 +251,8 @@ impl Layer {
     /// derivatives are the same to the last bit where the batch shares what it shared then.
     ///
     /// # Errors
-    /// As [`Self::forward`]; those of [`Solver::tape_from_flat`].
+    /// As [`Self::forward`]; those of
+    /// [`Solver::tape_from_flat`](argrad_solver::Solver::tape_from_flat).
     pub fn tape_from_flat(
         &self,
         batch: usize,
@@ -288,20 +300,17 @@ impl Layer {
     ) -> Result<Outputs, ModelError> {
         let numbers = self.numbers(batch, parameters)?;
         let (solver, values) = (self.solver_for(&numbers)?, self.values(&numbers).0);
-        let solution = match start {
-            Some(start) => solver.solve_from(&values, &start.solution)?,
-            None => solver.solve(&values)?,
-        };
+        let solution = solver.solve(&values, start.map(|outputs| &*outputs.solution))?;
         Ok(self.outputs_of(&numbers, solution))
     }
 
     /// The solver for these numbers: one that knows the zeros of matrices that are shared.
-    fn solver_for(&self, numbers: &Numbers<'_>) -> Result<Solver, ModelError> {
+    fn solver_for(&self, numbers: &Numbers<'_>) -> Result<Engine, ModelError> {
         let maps = self.maps();
         // Where theta reaches nothing, zeros have no place. A call in which no parameter differs
         // between samples shares nothing: in a loop of such calls zeros may come and go, and an
         // analysis each time would take longer than the solve.
-        let is_batch = numbers.each.contains(&true);
+        let is_batch = numbers.each.contains(&true) && self.solver.looks_at_zeros();
         let is_looked_at =
             |at: usize| is_batch && !numbers.varies[at] && maps[at].fixed().is_none();
         if !is_looked_at(P) && !is_looked_at(A) {
@@ -312,9 +321,8 @@ impl Layer {
             false => vec![false; maps[at].len()],
         };
         let zeros = Zeros { p: zeros(P), a: zeros(A) };
-        let (structure, settings) = (self.solver.structure(), self.solver.settings());
-        let found = self.zero_solvers.find(structure, settings, zeros)?;
-        Ok(found.unwrap_or_else(|| self.solver.clone()))
+        let found = self.zero_solvers.find(self.structure(), self.settings(), zeros)?;
+        Ok(found.map_or_else(|| self.solver.clone(), Engine::from))
     }
 
     /// The numbers of the program at these parameters, which are checked.
@@ -342,11 +350,11 @@ impl Layer {
         let rows = if varies.contains(&true) { size_of::<[&mut [f64]; 5]>() } else { 0 };
         let outputs = self.data.outputs.iter().map(|spec| spec.shape.size()).sum::<usize>();
         // With the optimal value, and the solver's solution, which the outputs keep.
-        let structure = self.solver.structure();
+        let structure = self.structure();
         let solution = structure.variables() + 2 * structure.rows() + 1;
         let numbers = (program + outputs + solution) * size_of::<f64>();
         let each = numbers + rows + 2 * size_of::<Report>();
-        Ok(self.solver.check_memory(batch, each, "programs and outputs")?)
+        Ok(self.solver.here().check_memory(batch, each, "programs and outputs")?)
     }
 
     /// What the solver takes, and the constant of the objective.

@@ -76,8 +76,11 @@ impl Layer {
             handle: None,
         });
         data.price = Some(Price { relaxation, first: inputs });
-        let layer = Self::new(data, self.settings().clone())?;
-        Ok(layer.with_differentiation(self.how))
+        let layer = Self::new(data, self.settings().clone())?.with_differentiation(self.how);
+        match self.solver.device() {
+            Some(device) => layer.on(device),
+            None => Ok(layer),
+        }
     }
 
     /// The rows that [`Self::relaxed`] relaxes: those of the user's constraints, in the order of

@@ -101,6 +101,6 @@ impl QpLayer {
         };
         let assembled = self.assemble(values)?;
         let point = KktPoint { x: point.x, z: z.as_deref(), s: s.as_deref() };
-        self.solver.conditions_by(&assembled.values(batch), &point, &labels)
+        self.solver.here().conditions_by(&assembled.values(batch), &point, &labels)
     }
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use argrad_solver::{
-    Cone, Differentiation, Error, Explanation, Settings, Slot, Solution, Solver, Structure, Tape,
-    Values,
+    Cone, Device, Differentiation, Error, Explanation, Settings, Slot, Solution, Structure, Values,
 };
 
 use super::constraints::ConstraintMap;
@@ -12,6 +11,7 @@ use super::objective::ObjectiveMap;
 use super::samples::Assembled;
 use super::tape::{Maps, Sharing};
 use super::{QpShape, QpSolution, QpTape, QpValues};
+use crate::engine::{Engine, EngineTape};
 use crate::zeros::{ZeroSolvers, Zeros};
 
 /// A differentiable layer that solves batches of quadratic programs of one shape,
@@ -33,7 +33,7 @@ use crate::zeros::{ZeroSolvers, Zeros};
 /// solution; the batch does not. Cheap to clone and safe to share between threads.
 #[derive(Clone, Debug)]
 pub struct QpLayer {
-    pub(super) solver: Solver,
+    pub(super) solver: Engine,
     zero_solvers: ZeroSolvers,
     pub(super) maps: Arc<Maps>,
     symmetry_tolerance: f64,
@@ -66,7 +66,7 @@ impl QpLayer {
             vec![Cone::Zero(equalities), Cone::Nonnegative(inequalities)],
         )?;
         Ok(Self {
-            solver: Solver::new(structure, settings)?,
+            solver: Engine::new(structure, settings)?,
             zero_solvers: ZeroSolvers::default(),
             maps: Arc::new(Maps { shape, objective, constraints }),
             symmetry_tolerance: 1e-12,
@@ -79,6 +79,16 @@ impl QpLayer {
     pub fn with_symmetry_tolerance(mut self, tolerance: f64) -> Self {
         self.symmetry_tolerance = tolerance;
         self
+    }
+
+    /// The same layer, whose batches are solved and differentiated on a device, as
+    /// [`Layer::on`](crate::model::Layer::on) says.
+    ///
+    /// # Errors
+    /// [`Error::Device`] for shapes and settings that are not served there, and for what the device
+    /// reports.
+    pub fn on(self, device: Arc<dyn Device>) -> Result<Self, Error> {
+        Ok(Self { solver: self.solver.on(device)?, ..self })
     }
 
     /// The same layer, differentiated in another way. A tape of one is good for the other.
@@ -94,19 +104,19 @@ impl QpLayer {
 
     /// The program that is solved: patterns and cones.
     pub fn structure(&self) -> &Structure {
-        self.solver.structure()
+        self.solver.here().structure()
     }
 
     /// Settings of the solver.
     pub fn settings(&self) -> &Settings {
-        self.solver.settings()
+        self.solver.here().settings()
     }
 
     /// How programs of this shape are solved: engine, order of elimination, memory; see
-    /// [`Solver::explain`]. Zeros in dense matrices that a batch shares are found in a call, so
-    /// they are not known here.
+    /// [`Solver::explain`](argrad_solver::Solver::explain). Zeros in dense matrices that a batch
+    /// shares are found in a call, so they are not known here.
     pub fn explain(&self) -> Explanation {
-        self.solver.explain()
+        self.solver.here().explain()
     }
 
     /// How it differentiates.
@@ -125,7 +135,7 @@ impl QpLayer {
     pub fn solve(&self, values: &QpValues<'_>) -> Result<QpSolution, Error> {
         let assembled = self.assemble(values)?;
         let solver = self.solver_for(values, &assembled)?;
-        let solution = solver.solve(&assembled.values(values.batch))?;
+        let solution = solver.solve(&assembled.values(values.batch), None)?;
         Ok(QpSolution::from_solver(solution, self.maps.constraints.rows()))
     }
 
@@ -143,7 +153,7 @@ impl QpLayer {
         let start = self.start(values, start)?;
         let assembled = self.assemble(values)?;
         let solver = self.solver_for(values, &assembled)?;
-        let solution = solver.solve_from(&assembled.values(values.batch), &start)?;
+        let solution = solver.solve(&assembled.values(values.batch), Some(&start))?;
         Ok(QpSolution::from_solver(solution, self.maps.constraints.rows()))
     }
 
@@ -187,10 +197,7 @@ impl QpLayer {
         let assembled = self.assemble(values)?;
         let solver = self.solver_for(values, &assembled)?;
         let numbers = assembled.values(values.batch);
-        let (solution, tape) = match start {
-            Some(start) => solver.forward_from(&numbers, start)?,
-            None => solver.forward(&numbers)?,
-        };
+        let (solution, tape) = solver.forward(&numbers, start)?;
         Ok(self.recorded(values, solution, tape))
     }
 
@@ -198,7 +205,7 @@ impl QpLayer {
         &self,
         values: &QpValues<'_>,
         solution: Solution,
-        tape: Tape,
+        tape: EngineTape,
     ) -> (QpSolution, QpTape) {
         let tape = QpTape {
             tape,
@@ -214,7 +221,7 @@ impl QpLayer {
 
     /// Numbers of one sample in a flat tape, see [`Self::tape_from_flat`].
     pub fn flat_tape_len(&self) -> usize {
-        self.solver.flat_tape_len()
+        self.solver.here().flat_tape_len()
     }
 
     /// What [`Self::forward`] gave, from the tape that [`QpTape::write_flat`] wrote as `batch` rows
@@ -223,7 +230,8 @@ impl QpLayer {
     /// same to the last bit where the batch shares what it shared then.
     ///
     /// # Errors
-    /// As [`Self::solve`]; those of [`Solver::tape_from_flat`].
+    /// As [`Self::solve`]; those of
+    /// [`Solver::tape_from_flat`](argrad_solver::Solver::tape_from_flat).
     pub fn tape_from_flat(
         &self,
         values: &QpValues<'_>,
@@ -240,22 +248,22 @@ impl QpLayer {
         &self,
         values: &QpValues<'_>,
         assembled: &AssembledValues<'_>,
-    ) -> Result<Solver, Error> {
+    ) -> Result<Engine, Error> {
         let Maps { shape, constraints, .. } = &*self.maps;
         let finds_p = shape.p.is_dense() && values.p.is_shared();
         let blocks = [(&shape.a, values.a), (&shape.g, values.g)];
         let finds_a = blocks.map(|(shape, slot)| shape.is_dense() && slot.is_shared());
-        if !finds_p && finds_a == [false; 2] {
+        if !self.solver.looks_at_zeros() || (!finds_p && finds_a == [false; 2]) {
             return Ok(self.solver.clone());
         }
-        let structure = self.solver.structure();
+        let structure = self.structure();
         let p = match finds_p {
             true => assembled.p.slot().as_slice().iter().map(|&v| v == 0.0).collect(),
             false => vec![false; structure.p().nnz()],
         };
         let a = constraints.zeros([values.a, values.g], finds_a);
-        let found = self.zero_solvers.find(structure, self.solver.settings(), Zeros { p, a })?;
-        Ok(found.unwrap_or_else(|| self.solver.clone()))
+        let found = self.zero_solvers.find(structure, self.settings(), Zeros { p, a })?;
+        Ok(found.map_or_else(|| self.solver.clone(), Engine::from))
     }
 
     pub(super) fn assemble<'a>(&self, values: &QpValues<'a>) -> Result<AssembledValues<'a>, Error> {
@@ -265,7 +273,7 @@ impl QpLayer {
         let matrices = [values.a, values.g];
         let rhs = [values.b, values.h];
         let copied = objective.copied(values.p) + constraints.copied(matrices, rhs);
-        self.solver.check_memory(batch, copied * size_of::<f64>(), "the standard form")?;
+        self.solver.here().check_memory(batch, copied * size_of::<f64>(), "the standard form")?;
         Ok(AssembledValues {
             p: objective.assemble(values.p, batch, self.symmetry_tolerance)?,
             q: values.q,

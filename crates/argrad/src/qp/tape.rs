@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use argrad_solver::{Error, Tape};
+use argrad_solver::Error;
 
 use super::QpShape;
 use super::constraints::ConstraintMap;
 use super::objective::ObjectiveMap;
+use crate::engine::EngineTape;
 
 /// The fixed part of a layer: what goes where.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(crate) struct Sharing {
 /// [`QpLayer::backward`](crate::QpLayer::backward) and [`QpLayer::jvp`](crate::QpLayer::jvp) need.
 #[derive(Debug)]
 pub struct QpTape {
-    pub(crate) tape: Tape,
+    pub(crate) tape: EngineTape,
     pub(crate) maps: Arc<Maps>,
     pub(crate) sharing: Sharing,
     /// Whether each sample is solved.

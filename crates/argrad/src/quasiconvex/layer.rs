@@ -1,6 +1,8 @@
 //! A compiled quasiconvex problem, and its solve.
 
-use argrad_solver::{Differentiation, OnFailure, Report, Settings, Slot, Status};
+use std::sync::Arc;
+
+use argrad_solver::{Device, Differentiation, OnFailure, Report, Settings, Slot, Status};
 
 use super::bracket::{Bracket, Outcome, State};
 use super::tape::QuasiconvexTape;
@@ -93,6 +95,14 @@ impl QuasiconvexLayer {
     /// When a setting is out of its range.
     pub fn with_settings(self, settings: Settings) -> Result<Self, ModelError> {
         Ok(Self::new(self.layer.with_settings(settings)?, self.parts))
+    }
+
+    /// The same layer on a device, as [`Layer::on`].
+    ///
+    /// # Errors
+    /// As [`Layer::on`].
+    pub fn on(self, device: Arc<dyn Device>) -> Result<Self, ModelError> {
+        Ok(Self::new(self.layer.on(device)?, self.parts))
     }
 
     /// The same layer, differentiated in another way.
