@@ -150,7 +150,10 @@ fn step(py: Python<'_>, step: ExportedStep) -> PyResult<Bound<'_, PyTuple>> {
         ExportedStep::Gram { columns, matrix, weights } => {
             ("gram", ends(matrix), weights.map(ends), columns).into_pyobject(py)
         }
-        ExportedStep::Function(name) => ("other", name).into_pyobject(py),
+        ExportedStep::Function { name, numbers, arguments, len } => {
+            let arguments: Vec<_> = arguments.into_iter().map(ends).collect();
+            ("function", name, numbers, arguments, len).into_pyobject(py)
+        }
         _ => ("other", "a function of parameters").into_pyobject(py),
     }
 }

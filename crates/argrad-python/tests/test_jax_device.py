@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from function_examples import EXAMPLES
 
 import argrad
 from argrad import _core, _options
@@ -228,6 +229,37 @@ def test_the_central_path_is_that_of_the_cpu(on_card, wrap):
     compare(on_card, smooth, program(), 1e-9, wrap)
 
 
+@either
+def test_derivatives_by_a_finite_step_are_those_of_the_cpu(on_card, wrap):
+    def solve(*given):
+        return duals(*given, derivative=("lpgd", 0.1))
+
+    compare(on_card, solve, program(), 1e-9, wrap)
+    given = program()
+    # Not along Q: a program beside a convex one may have many solutions.
+    forward = wrap(
+        lambda p, dp: jax.jvp(lambda p: solve(given[0], p, *given[2:]), (p,), (dp,)),
+    )
+    along = jnp.sin(given[1])
+    agree(on_card(forward, given[1], along), forward(given[1], along), 1e-9)
+
+
+def test_a_side_without_a_solution_is_a_sample_without_a_derivative(on_card):
+    """x = b and x <= 1: a step of b to above has no solution."""
+    one, b = jnp.ones((2, 1, 1)), jnp.array([[0.5], [1.0]])
+
+    def dual(b, **how):
+        given = (one, jnp.zeros((2, 1)), one, jnp.ones((2, 1)), one, b)
+        return qp(*given, duals=True, derivative=("lpgd", 0.1), **how)[1].sum()
+
+    with pytest.raises(argrad.SolverError, match="sample 1: primal infeasible"):
+        on_card(jax.grad(dual), b)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        grad = on_card(jax.grad(lambda b: dual(b, on_failure="nan")), b)
+    assert jnp.isfinite(grad[0]).all() and jnp.isnan(grad[1]).all()
+
+
 # Failures.
 
 
@@ -322,7 +354,6 @@ def test_malformed_values_are_named_as_on_the_cpu(on_card, kind, wrap):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"derivative": ("lpgd", 0.1)}, "lpgd"),
         ({"method": ("lsqr", 1e-12, 500)}, "lsqr"),
         ({"solver_args": {"time_limit": 10.0}}, "time limit"),
         ({"solver_args": {"engine": "sparse"}}, "an engine of the CPU"),
@@ -465,13 +496,29 @@ def test_products_of_parameters_stay_on_the_device(on_card):
         compare(on_card, layer, [jnp.asarray(4 * array) for array in drawn])
 
 
-def test_functions_of_parameters_go_to_the_cpu(on_card, fresh_warnings):
-    x, rate = cp.Variable(), cp.Parameter(name="rate")
-    layer = CvxpyLayer(cp.Problem(cp.Minimize((x - cp.exp(rate)) ** 2), [x >= 0]), [rate], [x])
-    given = jnp.array([0.0, 1.0])
-    with pytest.warns(UserWarning, match="sums and products of them, found exp"):
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_functions_of_parameters_stay_on_the_device(on_card, name):
+    x, parameter = cp.Variable(3), cp.Parameter(3, pos=True)
+    target = EXAMPLES[name](cp, parameter)
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(x - target)), [cp.sum(x) >= 1])
+    layer = CvxpyLayer(problem, [parameter], [x])
+    given = jnp.asarray(0.3 + 2 * np.random.default_rng(5).random((4, 3)))
+    compare(on_card, layer, [given], wrap=jax.jit)
+
+    def forward(given, tangent):
+        return jax.jvp(layer, (given,), (tangent,))
+
+    agree(on_card(forward, given, jnp.sin(given)), forward(given, jnp.sin(given)))
+
+
+def test_other_functions_of_parameters_go_to_the_cpu(on_card, fresh_warnings):
+    x, rates = cp.Variable(), cp.Parameter(2, name="rates")
+    objective = cp.Minimize((x - cp.log_sum_exp(rates)) ** 2)
+    layer = CvxpyLayer(cp.Problem(objective, [x >= 0]), [rates], [x])
+    given = jnp.array([[0.0, 1.0], [1.0, 1.0]])
+    with pytest.warns(UserWarning, match="found log_sum_exp"):
         (found,) = on_card(layer, given, refuse=False)
-    np.testing.assert_allclose(found, jnp.exp(given), rtol=1e-12)
+    np.testing.assert_allclose(found, jax.nn.logsumexp(given, axis=-1), rtol=1e-12)
 
 
 @either

@@ -15,12 +15,13 @@ from device_batches import (  # noqa: E402
     leaves,
     program,
 )
+from function_examples import EXAMPLES  # noqa: E402
 from torch.autograd import forward_ad, gradcheck, gradgradcheck  # noqa: E402
 
 import argrad  # noqa: E402
 from argrad import _core  # noqa: E402
 from argrad._card import load_compiler  # noqa: E402
-from argrad._maps import Matrix  # noqa: E402
+from argrad._maps import FUNCTIONS, Matrix  # noqa: E402
 from argrad.torch import QpLayer, _device, _device_solved, qp  # noqa: E402
 from argrad.torch._device_maps import Rows  # noqa: E402
 
@@ -456,18 +457,60 @@ def test_layers_with_curved_cones_agree_with_the_cpu(card, name):
             layers["cuda"](-given["parameter"])
 
 
-def test_functions_of_parameters_go_to_the_cpu(card, fresh_warnings):
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_functions_of_parameters_stay_on_the_device(card, no_host, monkeypatch, name):
+    cp = pytest.importorskip("cvxpy")
+    from argrad.torch import CvxpyLayer
+
+    x, parameter = cp.Variable(3), cp.Parameter(3, pos=True)
+    target = EXAMPLES[name](cp, parameter)
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(x - target)), [cp.sum(x) >= 1])
+    layers = {d: CvxpyLayer(problem, [parameter], [x], device=d) for d in ("cpu", "cuda")}
+    steps = layers["cpu"]._compiled.layer().maps()[0]
+    assert name in ("several", *(of[0] for kind, *of in steps if kind == "function"))
+    given = {"p": 0.3 + 2 * torch.tensor(np.random.default_rng(5).random((4, 3)))}
+
+    def solve(device, p):
+        if device == "cpu":
+            monkeypatch.undo()
+        return layers[device](p)
+
+    compare(solve, given)
+    monkeypatch.setattr(_device, "_on_host", True)
+    tangents = []
+    for device in ("cuda", "cpu"):
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(given["p"], torch.sin(given["p"]))
+            tangents.append(forward_ad.unpack_dual(layers[device](dual)[0]).tangent)
+    torch.testing.assert_close(*tangents, rtol=1e-10, atol=1e-10)
+
+
+def test_every_function_has_an_example():
+    assert set(EXAMPLES) == {*FUNCTIONS, "several"}
+
+
+def test_functions_without_a_value_are_named_as_on_the_cpu(card):
     cp = pytest.importorskip("cvxpy")
     from argrad.torch import CvxpyLayer
 
     x, rate = cp.Variable(), cp.Parameter(name="rate")
-    problem = cp.Problem(cp.Minimize((x - cp.exp(rate)) ** 2), [x >= 0])
-    given = torch.tensor([0.0, 1.0], dtype=DOUBLE)
-    with pytest.warns(UserWarning, match="sums and products of them, found exp"):
-        (found,) = CvxpyLayer(problem, [rate], [x])(given)
-    torch.testing.assert_close(found, given.exp())
-    with pytest.raises(argrad.NotOnDevice, match="found exp"):
-        CvxpyLayer(problem, [rate], [x], device="cuda")(given)
+    problem = cp.Problem(cp.Minimize((x - cp.log(rate)) ** 2), [x >= 0])
+    with pytest.raises(ValueError, match="log"):
+        CvxpyLayer(problem, [rate], [x], device="cuda")(torch.tensor([1.0, -1.0], dtype=DOUBLE))
+
+
+def test_other_functions_of_parameters_go_to_the_cpu(card, fresh_warnings):
+    cp = pytest.importorskip("cvxpy")
+    from argrad.torch import CvxpyLayer
+
+    x, rates = cp.Variable(), cp.Parameter(2, name="rates")
+    problem = cp.Problem(cp.Minimize((x - cp.log_sum_exp(rates)) ** 2), [x >= 0])
+    given = torch.tensor([[0.0, 1.0], [1.0, 1.0]], dtype=DOUBLE)
+    with pytest.warns(UserWarning, match="found log_sum_exp"):
+        (found,) = CvxpyLayer(problem, [rates], [x])(given)
+    torch.testing.assert_close(found, given.logsumexp(-1))
+    with pytest.raises(argrad.NotOnDevice, match="found log_sum_exp"):
+        CvxpyLayer(problem, [rates], [x], device="cuda")(given)
 
 
 def test_products_of_parameters_stay_on_the_device(card):

@@ -1,5 +1,5 @@
-"""The functions around a solve as a device evaluates them: which gathers, products and sums along
-a dimension they are. What frameworks share of it, in numpy arrays.
+"""The functions around a solve as a device evaluates them: which gathers, products, sums along a
+dimension and elementwise functions they are. What frameworks share of it, in numpy arrays.
 
 The same numbers give the same bits on every call, whatever a card does at once: nothing is added up
 in an order of its own.
@@ -7,7 +7,8 @@ in an order of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,6 +95,54 @@ class Matrix:
         return Gathers(groups, None if in_order else place, is_padded, has_empty, is_identity)
 
 
+class Function(NamedTuple):
+    """A function of one number, and its derivative, of arrays of a framework: both take its
+    namespace, the array, and the numbers of the function."""
+
+    value: Callable[[Any, Any, Sequence[float]], Any]
+    derivative: Callable[[Any, Any, Sequence[float]], Any]
+
+
+def _power(np: Any, x: Any, numbers: Sequence[float]) -> Any:
+    (p,) = numbers
+    if p > 0.0 and p % 2.0 == 0.0:
+        return x**p
+    return np.where((x < 0.0) | ((x == 0.0) & (p < 0.0)), math.nan, np.abs(x) ** p)
+
+
+def _power_derivative(np: Any, x: Any, numbers: Sequence[float]) -> Any:
+    (p,) = numbers
+    return p * x ** (p - 1.0)
+
+
+FUNCTIONS = {
+    "abs": Function(lambda np, x, _: np.abs(x), lambda np, x, _: np.sign(x)),
+    "entr": Function(
+        lambda np, x, _: np.where(x == 0.0, 0.0, -x * np.log(x)),
+        lambda np, x, _: -np.log(x) - 1.0,
+    ),
+    "exp": Function(lambda np, x, _: np.exp(x), lambda np, x, _: np.exp(x)),
+    "inv_pos": Function(
+        lambda np, x, _: np.where(x > 0.0, 1.0 / x, math.nan), lambda np, x, _: -1.0 / (x * x)
+    ),
+    "log": Function(lambda np, x, _: np.log(x), lambda np, x, _: 1.0 / x),
+    "log1p": Function(lambda np, x, _: np.log1p(x), lambda np, x, _: 1.0 / (1.0 + x)),
+    "logistic": Function(
+        lambda np, x, _: np.where(x > 0.0, x, 0.0) + np.log1p(np.exp(-np.abs(x))),
+        lambda np, x, _: 1.0 / (1.0 + np.exp(-x)),
+    ),
+    "power": Function(_power, _power_derivative),
+    "recip": Function(lambda np, x, _: 1.0 / x, lambda np, x, _: -1.0 / (x * x)),
+    "sqrt": Function(lambda np, x, _: np.sqrt(x), lambda np, x, _: 0.5 / np.sqrt(x)),
+    "square": Function(lambda np, x, _: x * x, lambda np, x, _: 2.0 * x),
+    "xexp": Function(
+        lambda np, x, _: np.where(x >= 0.0, x * np.exp(x), math.nan),
+        lambda np, x, _: (1.0 + x) * np.exp(x),
+    ),
+}
+"""Elementwise functions, by the names that the core gives them, whose formulas these are."""
+
+
 def blocks_of(given: Map, ends: Sequence[int]) -> list[tuple[int, Matrix]]:
     """The linear part of an affine map of a vector that is given in blocks: a matrix for each block
     that it reads."""
@@ -119,8 +168,9 @@ def steps_of(steps: Sequence[Any], sizes: Sequence[int]) -> tuple[list[tuple[str
     ends = [int(end) for end in np.cumsum([0, *sizes])]
     found = []
     for kind, *of in steps:
-        if kind == "other":
-            raise NotEvaluated(f"parameters: expected sums and products of them, found {of[0]}")
+        if kind == "other" or (kind == "function" and of[0] not in FUNCTIONS):
+            expected = f"sums and products of them and {', '.join(FUNCTIONS)}"
+            raise NotEvaluated(f"parameters: expected {expected}, found {of[0]}")
         found.append((kind, of))
         ends.append(ends[-1] + _size(kind, of))
     return found, ends
@@ -140,6 +190,8 @@ def _size(kind: str, of: list[Any]) -> int:
         return of[0][3].size
     if kind == "times":
         return max(end - start for start, end in of[:2])
+    if kind == "function":
+        return of[3]
     if kind == "matmul":
         rows, _, columns = of[2]
         return rows * columns

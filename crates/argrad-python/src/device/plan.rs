@@ -57,8 +57,6 @@ pub(crate) trait Batches: Send + Sync {
         adjoint: [u64; 2],
         gradients: [u64; 4],
     ) -> Result<(), Error>;
-    /// Whether entries of P or of A are known to be zero, so that they are not read.
-    fn knows_zeros(&self) -> bool;
     /// # Safety
     /// That of [`Plan::solve`].
     unsafe fn vjp(
@@ -142,12 +140,6 @@ where
     ) -> Result<(), Error> {
         // SAFETY: the caller's.
         unsafe { Plan::gradients_at(self, stream, of, adjoint, gradients) }
-    }
-
-    fn knows_zeros(&self) -> bool {
-        let structure = self.structure();
-        let (p, a) = (structure.p().nnz(), structure.a().nnz());
-        (0..p).any(|k| structure.is_zero_in_p(k)) || (0..a).any(|k| structure.is_zero_in_a(k))
     }
 
     unsafe fn smooth(

@@ -212,12 +212,6 @@ impl DeviceSolver {
         })
     }
 
-    /// Whether entries of P or of A are known to be zero, so that they are not read.
-    #[getter]
-    fn knows_zeros(&self) -> bool {
-        self.plan.knows_zeros()
-    }
-
     /// Queues the gradients that follow from adjoints at the points of a batch.
     fn gradients(
         &self,

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use argrad::{Mode, Report, Slot};
+use argrad::{Mode, OnFailure, Report, Slot};
 use argrad_gpu::{
     AdjointAddresses, BatchAddresses, CentralAddresses, Entry, Error, Place, PointAddresses, Start,
     Stream, TangentAddresses,
@@ -33,15 +33,25 @@ use crate::doubt;
 /// is taken for a card in tests.
 #[pyfunction]
 pub(crate) fn ffi_device_handlers(py: Python<'_>, on_host: bool) -> PyResult<Bound<'_, PyDict>> {
-    let of: [Handler; 3] = match on_host {
-        true => [solve::<true>, cotangents::<true>, tangents::<true>],
-        false => [solve::<false>, cotangents::<false>, tangents::<false>],
+    let of: [Handler; 5] = match on_host {
+        true => {
+            [solve::<true>, cotangents::<true>, tangents::<true>, nearby::<true>, gradients::<true>]
+        }
+        false => [
+            solve::<false>,
+            cotangents::<false>,
+            tangents::<false>,
+            nearby::<false>,
+            gradients::<false>,
+        ],
     };
-    let [solve, cotangents, tangents] = of;
+    let [solve, cotangents, tangents, nearby, gradients] = of;
     let names = [
         ("argrad_device_solve", solve),
         ("argrad_device_cotangents", cotangents),
         ("argrad_device_tangents", tangents),
+        ("argrad_device_nearby", nearby),
+        ("argrad_device_gradients", gradients),
     ];
     capsules(py, &names)
 }
@@ -59,6 +69,16 @@ unsafe extern "C" fn cotangents<const ON_HOST: bool>(frame: *const CallFrame) ->
 unsafe extern "C" fn tangents<const ON_HOST: bool>(frame: *const CallFrame) -> *mut abi::Error {
     // SAFETY: as above.
     unsafe { run(frame, |frame| Call::read(frame, ON_HOST)?.tangents()) }
+}
+
+unsafe extern "C" fn nearby<const ON_HOST: bool>(frame: *const CallFrame) -> *mut abi::Error {
+    // SAFETY: as above.
+    unsafe { run(frame, |frame| Call::read(frame, ON_HOST)?.nearby()) }
+}
+
+unsafe extern "C" fn gradients<const ON_HOST: bool>(frame: *const CallFrame) -> *mut abi::Error {
+    // SAFETY: as above.
+    unsafe { run(frame, |frame| Call::read(frame, ON_HOST)?.gradients()) }
 }
 
 /// Memory for as long as a call takes.
@@ -161,18 +181,8 @@ impl<'a> Call<'a> {
     fn solve(&self) -> Result<(), Failure> {
         let (frame, batch, lens) = (self.frame, self.batch, self.plan.lengths());
         let [_, results] = frame.counts();
-        let result = |at: usize, len: usize| frame.result_address(at, batch * len);
-        let of = BatchAddresses {
-            batch,
-            values: self.values,
-            point: PointAddresses {
-                x: result(0, lens.x)?,
-                z: result(1, lens.z)?,
-                s: result(2, lens.z)?,
-            },
-            report: result(3, lens.report)?,
-            tape: if results > 4 { result(4, lens.tape)? } else { 0 },
-        };
+        let tape = if results > 4 { frame.result_address(4, batch * lens.tape)? } else { 0 };
+        let of = BatchAddresses { tape, ..self.to_be_solved()? };
         let fine = frame.code_address(4)?;
         if batch == 0 {
             return Ok(());
@@ -188,6 +198,71 @@ impl<'a> Call<'a> {
             return Err(self.explain());
         }
         self.registered.check(&self.reports(of.report)?)
+    }
+
+    /// A batch whose solutions and reports are results.
+    fn to_be_solved(&self) -> Result<BatchAddresses, Failure> {
+        let (batch, lens) = (self.batch, self.plan.lengths());
+        let result = |at: usize, len: usize| self.frame.result_address(at, batch * len);
+        let (x, z, s) = (result(0, lens.x)?, result(1, lens.z)?, result(2, lens.z)?);
+        Ok(BatchAddresses {
+            batch,
+            values: self.values,
+            point: PointAddresses { x, z, s },
+            report: result(3, lens.report)?,
+            tape: 0,
+        })
+    }
+
+    /// A solve of programs next to convex ones, for derivatives by a finite step. Arguments: P, q,
+    /// A, b; x, z, s to begin at, and what was said of these. Results: those of [`Self::solve`]
+    /// without a tape.
+    fn nearby(&self) -> Result<(), Failure> {
+        let (batch, lens) = (self.batch, self.plan.lengths());
+        let of = self.to_be_solved()?;
+        let part = |at: usize, len: usize| self.frame.address(at, batch * len);
+        let (x, z, s) = (part(4, lens.x)?, part(5, lens.z)?, part(6, lens.z)?);
+        if batch == 0 {
+            return Ok(());
+        }
+        let (start, mut scratch) = (PointAddresses { x, z, s }, self.scratch(Entry::Solve)?);
+        // SAFETY: as in `solve`.
+        let queued = unsafe { self.plan.solve_nearby(self.stream, &of, start, scratch.address()) };
+        self.done(queued)?;
+        let (how, program) = (&self.registered.how, &self.registered.program);
+        if how.on_failure == OnFailure::Error {
+            for report in [part(7, lens.report)?, of.report] {
+                let reports = self.reports(report)?;
+                how.check(&reports).map_err(|error| failure(program.error()(error)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gradients that follow from adjoints at points. Arguments: P, q, A, b; x, z; l1, l2. Results:
+    /// as those of [`Self::cotangents`].
+    fn gradients(&self) -> Result<(), Failure> {
+        let (batch, lens) = (self.batch, self.plan.lengths());
+        let part = |at: usize, len: usize| self.frame.address(at, batch * len);
+        let point = PointAddresses { x: part(4, lens.x)?, z: part(5, lens.z)?, s: 0 };
+        let of = BatchAddresses { batch, values: self.values, point, report: 0, tape: 0 };
+        let adjoint = [part(6, lens.x)?, part(7, lens.z)?];
+        // SAFETY: as in `solve`.
+        let queued = unsafe {
+            self.plan.gradients_at(self.stream, &of, adjoint, self.gradient_addresses()?)
+        };
+        self.done(queued)
+    }
+
+    /// Where gradients of P, q, A, b go, which are the results.
+    fn gradient_addresses(&self) -> Result<[u64; 4], Failure> {
+        let lens = self.plan.lengths().values;
+        let mut gradients = [0; 4];
+        for (at, gradient) in gradients.iter_mut().enumerate() {
+            let samples = if self.values[at].is_shared() { 1 } else { self.batch };
+            *gradient = self.frame.result_address(at, samples * lens[at])?;
+        }
+        Ok(gradients)
     }
 
     /// What is wrong with values that are not well-formed: the CPU says it.
@@ -289,11 +364,7 @@ impl<'a> Call<'a> {
         let (batch, lens) = (self.batch, self.plan.lengths());
         let of = self.solved()?;
         let [x, z] = self.given([batch * lens.x, batch * lens.z])?;
-        let mut gradients = [0; 4];
-        for (at, gradient) in gradients.iter_mut().enumerate() {
-            let samples = if self.values[at].is_shared() { 1 } else { batch };
-            *gradient = self.frame.result_address(at, samples * lens.values[at])?;
-        }
+        let gradients = self.gradient_addresses()?;
         let (at, _kept) = self.differentiated(&of)?;
         let mut adjoint = [self.room(batch * lens.x)?, self.room(batch * lens.z)?];
         let mut linear = self.room(batch * lens.linear)?;

@@ -69,9 +69,9 @@ impl Derivation {
         self.inputs
     }
 
-    /// How derived parameters are made, block after block.
-    pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().map(|(step, _)| step)
+    /// How derived parameters are made, block after block, and where.
+    pub fn steps(&self) -> impl Iterator<Item = &(Step, ThetaBlock)> {
+        self.steps.iter()
     }
 
     /// Length of theta.

@@ -48,8 +48,17 @@ pub enum ExportedStep {
         /// Where the weights are; `None` where all are one.
         weights: Option<Range<usize>>,
     },
-    /// A function that only the layer itself evaluates, by its name.
-    Function(String),
+    /// A function by its name, as [`crate::atom::Atom::name`] says it.
+    Function {
+        /// The name.
+        name: String,
+        /// Its numbers, the exponent of a power for one; see [`crate::atom::Atom::data`].
+        numbers: Vec<f64>,
+        /// Where its arguments are.
+        arguments: Vec<Range<usize>>,
+        /// How many numbers it makes.
+        len: usize,
+    },
 }
 
 /// What is around the solve of a layer: from parameters to a program, from its solution to outputs.
@@ -103,7 +112,7 @@ impl ExportedMap {
 }
 
 impl ExportedStep {
-    fn new(step: &Step) -> Self {
+    fn new(step: &Step, made: &ThetaBlock) -> Self {
         let range = ThetaBlock::range;
         match step {
             Step::Affine { map, constant } => Self::Affine(ExportedMap::linear(map, constant)),
@@ -113,7 +122,12 @@ impl ExportedStep {
                 matrix: range(matrix),
                 weights: weights.as_ref().map(range),
             },
-            Step::Atom { atom, .. } => Self::Function(atom.0.name().to_owned()),
+            Step::Atom { atom, args } => Self::Function {
+                name: atom.0.name().to_owned(),
+                numbers: atom.0.data(),
+                arguments: args.iter().map(range).collect(),
+                len: made.shape.size(),
+            },
         }
     }
 }
@@ -125,8 +139,9 @@ impl Layer {
             let map = ExportedMap::linear(&spec.map, &spec.constant);
             (spec.source == Source::Dual, map)
         };
+        let steps = self.data.program.steps();
         ExportedMaps {
-            steps: self.data.program.steps().map(ExportedStep::new).collect(),
+            steps: steps.map(|(step, made)| ExportedStep::new(step, made)).collect(),
             program: self.maps().map(ExportedMap::of_parameters),
             outputs: self.data.outputs.iter().map(output).collect(),
             price: self.data.price.map(|price| ExportedPrice {
@@ -184,7 +199,7 @@ mod tests {
                         .map(|(i, j)| entry(i, j))
                         .collect()
                 }
-                ExportedStep::Function(name) => panic!("{name}"),
+                ExportedStep::Function { name, .. } => panic!("{name}"),
             };
             theta.extend(made);
         }

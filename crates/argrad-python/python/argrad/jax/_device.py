@@ -13,7 +13,7 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -78,8 +78,6 @@ def takes_host_for_card() -> bool:
 def _served(program: Any) -> DeviceProgram | str:
     """The program on a card, or why there is none."""
     policy = program.policy
-    if policy.derivative[0] == "lpgd":
-        return f"derivative={policy.derivative!r} is not served on a card"
     if policy.method != "direct":
         return f"method={policy.method!r} is not served on a card"
     try:
@@ -181,6 +179,12 @@ def _masked(rows: jax.Array, lost: jax.Array) -> jax.Array:
     return jnp.where(lost.reshape((len(rows), *(1,) * (rows.ndim - 1))), jnp.nan, rows)
 
 
+def _step_of(program: Program) -> float | None:
+    """The step of ``("lpgd", tau)``; None for another derivative."""
+    derivative = program.policy.derivative
+    return float(derivative[1]) if derivative[0] == "lpgd" else None
+
+
 def _marks(program: Program) -> bool:
     """Whether samples without a solution become NaN."""
     return program.policy.derivative_options[1] == "nan"
@@ -253,7 +257,7 @@ class _Solved:
         self.parts = [row[:, a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
         self.lost = self.parts[3][:, 0] > 1.5
         self.factors = self._factors()
-        self._attributes = _ffi.attributes(program, batch, export)
+        self.attributes = _ffi.attributes(program, batch, export)
 
     def of(self, leaves: Sequence[jax.Array]) -> list[jax.Array]:
         """P, q, A, b at values."""
@@ -283,10 +287,78 @@ class _Solved:
             *self.numbers,
             *self.parts,
             *arrays,
-            **self._attributes,
+            **self.attributes,
             each=each,
             given=flags,
         )
+
+
+class _Sides(NamedTuple):
+    """A batch solved at both sides of its values, over 2 tau: as in PyTorch, `_device_numbers`."""
+
+    middle: list[jax.Array]
+    """x and z halfway between the two, zero for samples that are lost."""
+    difference: list[jax.Array]
+    """Of x and z, over 2 tau."""
+    lost: jax.Array
+    """Samples without a solution at the values or at one of the sides."""
+
+
+def _sides(solved: _Solved, tau: float, moved: Callable[[float], list[jax.Array]]) -> _Sides:
+    """The batch with the values that `moved` makes of a step, tau and -tau."""
+    _, x, z, report, _, _ = solved.own.lengths
+    shapes = [(solved.count, length) for length in (x, z, z, report)]
+
+    def nearby(step: float) -> list[jax.Array]:
+        numbers = moved(step)
+        start = solved.parts[:4]
+        each = _each(numbers)
+        return _call(
+            "argrad_device_nearby", shapes, *numbers, *start, **solved.attributes, each=each
+        )
+
+    up, down = nearby(tau), nearby(-tau)
+    lost = solved.lost | (up[3][:, 0] > 1.5) | (down[3][:, 0] > 1.5)
+    pairs = list(zip(up[:2], down[:2], strict=True))
+    middle = [jnp.where(lost[:, None], 0.0, 0.5 * (a + b)) for a, b in pairs]
+    difference = [jnp.where(lost[:, None], 0.0, (a - b) * (0.5 / tau)) for a, b in pairs]
+    return _Sides(middle, difference, lost)
+
+
+def _lpgd_cotangents(
+    solved: _Solved, tau: float, of_x: jax.Array | None, of_z: jax.Array | None
+) -> tuple[list[jax.Array], jax.Array]:
+    """Gradients of P, q, A, b, and samples that have none."""
+
+    def moved(step: float) -> list[jax.Array]:
+        p, q, a, b = solved.numbers
+        q = q if of_x is None else q + step * of_x
+        return [p, q, a, b if of_z is None else b - step * of_z]
+
+    middle, difference, lost = _sides(solved, tau, moved)
+    gradients = _call(
+        "argrad_device_gradients",
+        [number.shape for number in solved.numbers],
+        *solved.numbers,
+        *middle,
+        *(-part for part in difference),
+        **solved.attributes,
+        each=_each(solved.numbers),
+    )
+    return gradients, lost
+
+
+def _lpgd_tangents(
+    solved: _Solved, tau: float, changes: Sequence[jax.Array]
+) -> tuple[list[jax.Array], jax.Array]:
+    """Tangents of x and z, and samples that have none."""
+
+    def moved(step: float) -> list[jax.Array]:
+        pairs = zip(solved.numbers, changes, strict=True)
+        return [number + step * change for number, change in pairs]
+
+    _, difference, lost = _sides(solved, tau, moved)
+    return difference, lost
 
 
 def _each_row(
@@ -314,6 +386,7 @@ def tangents(
     with jax.enable_x64(True):
         solved = _Solved(own, arrays[:k], arrays[k], program, batch, export)
         _, x, z, *_ = own.lengths
+        tau = _step_of(program)
 
         def one(rows: list[jax.Array]) -> list[jax.Array]:
             moved = [
@@ -321,8 +394,12 @@ def tangents(
                 for leaf, row in zip(solved.leaves, spread(given, rows), strict=True)
             ]
             _, changes = jax.jvp(solved.of, (solved.leaves,), (moved,))
-            shapes = [(solved.count, x), (solved.count, z)]
-            point = solved.call("argrad_device_tangents", shapes, changes)
+            if tau is None:
+                shapes = [(solved.count, x), (solved.count, z)]
+                point = solved.call("argrad_device_tangents", shapes, changes)
+                lost = solved.lost
+            else:
+                point, lost = _lpgd_tangents(solved, tau, changes)
             found = []
             outputs = zip(own.shapes, own.maps.outputs, solved.factors, strict=True)
             for (shape, _), (dual, output), factor in outputs:
@@ -331,7 +408,7 @@ def tangents(
                     tangent = jnp.zeros((solved.count, math.prod(shape)))
                 tangent = tangent.reshape((solved.count, *shape))
                 tangent = tangent if factor is None else tangent * factor
-                tangent = _masked(tangent, solved.lost) if _marks(program) else tangent
+                tangent = _masked(tangent, lost) if _marks(program) else tangent
                 found.append(tangent.astype(dtype).reshape((*lead(batch), *shape)))
             return found
 
@@ -354,18 +431,23 @@ def cotangents(
     k = len(program.inputs)
     with jax.enable_x64(True):
         solved = _Solved(own, arrays[:k], arrays[k], program, batch, export)
+        tau = _step_of(program)
 
         def one(rows: list[jax.Array]) -> list[jax.Array]:
             point = _to_point(solved, spread(given, rows))
-            shapes = [number.shape for number in solved.numbers]
-            gradients = solved.call("argrad_device_cotangents", shapes, point)
+            if tau is None:
+                shapes = [number.shape for number in solved.numbers]
+                gradients = solved.call("argrad_device_cotangents", shapes, point)
+                lost = solved.lost
+            else:
+                gradients, lost = _lpgd_cotangents(solved, tau, *point)
             _, back = jax.vjp(solved.of, solved.leaves)
             (grads,) = back(gradients)
             found = []
             for grad, is_each, want in zip(grads, each, wanted, strict=True):
                 if want:
                     marked = is_each and _marks(program)
-                    found.append((_masked(grad, solved.lost) if marked else grad).astype(dtype))
+                    found.append((_masked(grad, lost) if marked else grad).astype(dtype))
             return found
 
         return _each_row(extra, list(arrays[k + 1 :]), one)

@@ -4,6 +4,7 @@ said in `argrad._maps`."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from jax.custom_derivatives import linear_call
 
 from argrad._core import Layer
-from argrad._maps import Map, Matrix, blocks_of, part_of, steps_of
+from argrad._maps import FUNCTIONS, Map, Matrix, blocks_of, part_of, steps_of
 
 
 class Rows:
@@ -135,6 +136,9 @@ class Maps:
             left, right = self._part(of[0], blocks), self._part(of[1], blocks)
             product = _matrix(left, (rows, inner)) @ _matrix(right, (inner, columns))
             return product.reshape((*product.shape[:-2], rows * columns))
+        if kind == "function":
+            name, numbers, (argument,), _ = of
+            return _elementwise(name, tuple(numbers), self._part(argument, blocks))
         vector = self._part(of[0], blocks)
         matrix = _matrix(vector, (vector.shape[-1] // of[2], of[2]))
         weighted = matrix
@@ -148,6 +152,19 @@ class Maps:
         """The entries of theta between two places, which are in one block."""
         at, part = part_of(*ends, self._ends)
         return blocks[at][..., part]
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _elementwise(name: str, numbers: tuple[float, ...], x: jax.Array) -> jax.Array:
+    """A function of each number by itself, with the derivative that the core gives it."""
+    return FUNCTIONS[name].value(jnp, x, numbers)
+
+
+@_elementwise.defjvp
+def _elementwise_jvp(name: str, numbers: tuple[float, ...], primals: Any, tangents: Any) -> Any:
+    (x,), (tangent,) = primals, tangents
+    function = FUNCTIONS[name]
+    return function.value(jnp, x, numbers), function.derivative(jnp, x, numbers) * tangent
 
 
 def _matrix(vector: jax.Array, shape: tuple[int, int]) -> jax.Array:

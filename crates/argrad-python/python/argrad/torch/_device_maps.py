@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from argrad._core import Layer
-from argrad._maps import Map, Matrix, blocks_of, part_of, steps_of
+from argrad._maps import FUNCTIONS, Function, Map, Matrix, blocks_of, part_of, steps_of
 from argrad.torch._prices import Price
 
 Tensors = list[torch.Tensor | None]
@@ -268,6 +268,30 @@ class Gram:
         return square[..., self._row, self._column]
 
 
+class Elementwise:
+    """A function of each number by itself."""
+
+    def __init__(self, function: Function, numbers: Sequence[float], of: Part) -> None:
+        self._function, self._numbers, self._of = function, numbers, of
+
+    def __call__(self, blocks: Sequence[torch.Tensor]) -> torch.Tensor:
+        return self._function.value(torch, self._of(blocks), self._numbers)
+
+    def along(
+        self, blocks: Sequence[torch.Tensor], tangents: Sequence[torch.Tensor | None]
+    ) -> torch.Tensor | None:
+        tangent = self._of.along(tangents)
+        return None if tangent is None else self._derivative(blocks) * tangent
+
+    def back(
+        self, blocks: Sequence[torch.Tensor], cotangent: torch.Tensor, cotangents: Tensors
+    ) -> None:
+        self._of.back(blocks, cotangent * self._derivative(blocks), cotangents)
+
+    def _derivative(self, blocks: Sequence[torch.Tensor]) -> torch.Tensor:
+        return self._function.derivative(torch, self._of(blocks), self._numbers)
+
+
 class Evaluated:
     """The numbers of a program, at vectors: P, q, A, b and the constant of the objective, each
     (len,) where the batch shares it, else (batch, len). `fine` says, of all that is computed on the
@@ -341,6 +365,9 @@ def _step(kind: str, of: list[Any], ends: Sequence[int], device: torch.device) -
     if kind == "matmul":
         _, inner, columns = of[2]
         return MatMul(Part(of[0], ends, inner), Part(of[1], ends, columns))
+    if kind == "function":
+        name, numbers, (ends_of_argument,), _ = of
+        return Elementwise(FUNCTIONS[name], numbers, Part(ends_of_argument, ends))
     weights = None if of[1] is None else Part(of[1], ends)
     return Gram(Part(of[0], ends, of[2]), weights, of[2], device)
 
