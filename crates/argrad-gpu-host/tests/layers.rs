@@ -11,7 +11,7 @@ use argrad_gpu_host::{Host, Order};
 const BATCH: usize = 7;
 
 fn device() -> Arc<dyn Device> {
-    argrad_gpu::device(Host::new(Order::Ascending))
+    argrad_gpu::device(Arc::new(Host::new(Order::Ascending)))
 }
 
 /// Nearest points to c in a ball and a half-space that parameters move; the radius is a product.
@@ -126,7 +126,7 @@ fn what_a_device_does_not_serve_says_so() {
     let error = tape.write_flat(&mut []).unwrap_err();
     assert!(error.to_string().starts_with("a flat tape of a layer that is on a device"));
     let small = Host { free_bytes: 20_000, ..Host::new(Order::Ascending) };
-    let small = layer().on(argrad_gpu::device(small)).unwrap();
+    let small = layer().on(argrad_gpu::device(Arc::new(small))).unwrap();
     let many = normal_vector(3 * 1000, 1, 7);
     let error = small.solve(&[&many, &[0.5], &[1.5]]).unwrap_err().to_string();
     assert!(error.starts_with("a batch of 1000, of which "), "{error}");

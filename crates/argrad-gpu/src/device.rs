@@ -19,12 +19,12 @@ use crate::tape::Tape;
 /// let card = argrad_gpu::device(argrad_gpu::cuda::Card::new(0)?);
 /// let layer = problem.compile([c], [x])?.on(card)?;
 /// ```
-pub fn device<M>(machine: M) -> Arc<dyn Device>
+pub fn device<M>(machine: Arc<M>) -> Arc<dyn Device>
 where
     M: Machine + Send + Sync + 'static,
     M::Memory: Send + Sync,
 {
-    Arc::new(MachineDevice(Arc::new(machine)))
+    Arc::new(MachineDevice(machine))
 }
 
 struct MachineDevice<M>(Arc<M>);

@@ -7,7 +7,7 @@ use argrad_conformance::ProgramBatch;
 use argrad_conformance::generators::{self, ConePrograms, Penalty, Size, normal_vector};
 use argrad_gpu::cuda::Card;
 use argrad_gpu::{Error, Solver};
-use argrad_solver::{Cotangent, Differentiation, OnFailure, Settings, Slot, Tangent};
+use argrad_solver::{Cotangent, Differentiation, Mode, OnFailure, Settings, Slot, Tangent};
 
 /// A card, or `None` after a line that says why the test is skipped.
 fn card() -> Option<Arc<Card>> {
@@ -125,6 +125,30 @@ fn the_same_batch_gives_the_same_bits_and_so_does_a_part_of_it() {
     let alone = solver(&part).solve(&part.values()).unwrap();
     for (row, sample) in [3, 19_999, 0].into_iter().enumerate() {
         assert_eq!(alone.x[row * 10..][..10], first[0][sample * 10..][..10], "sample {sample}");
+    }
+}
+
+/// What layers of `argrad` ask of it, in every mode of the derivative.
+#[test]
+fn it_is_a_device_of_layers() {
+    let Some(card) = card() else { return };
+    let batch = generators::random_qp(size(10, 10, 4, 50), 2);
+    let settings = Settings::default();
+    let there = argrad_gpu::device(card).solver(&batch.structure, &settings).unwrap();
+    let here = argrad_solver::Solver::new(batch.structure.clone(), settings).unwrap();
+    let (solution, tape) = there.forward(&batch.values(), None).unwrap();
+    let (expected, expected_tape) = here.forward(&batch.values()).unwrap();
+    assert!(difference(&expected.x, &solution.x) < 1e-10);
+    let again = there.solve(&batch.values(), Some(&solution)).unwrap();
+    assert!(again.reports.iter().all(|report| report.warm_started));
+    let x = normal_vector(50 * 10, 1, 1);
+    let cotangent = Cotangent { x: Some(&x), z: None, s: None };
+    for mode in [Mode::Exact, Mode::Smoothed(1e-3), Mode::Lpgd(1e-2)] {
+        let how = Differentiation { mode, ..Differentiation::default() };
+        let found = tape.vjp(&cotangent, &how).unwrap();
+        let wanted = expected_tape.vjp(&cotangent, &how).unwrap();
+        assert!(difference(&wanted.q, &found.q) < 1e-9, "{mode:?}");
+        assert!(difference(&wanted.a, &found.a) < 1e-9, "{mode:?}");
     }
 }
 

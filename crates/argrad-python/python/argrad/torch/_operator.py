@@ -59,19 +59,24 @@ def _solve(spec: str, taped: bool, tensors: list[torch.Tensor]) -> list[torch.Te
         solution: Any = call.solve(count, [optional_array(tensor) for tensor in given])
         outputs = to_results(call, solution, batch)
         tape = torch.from_numpy(solution.flat_tape()) if taped else None
-    room = _room(call, like.device, count if taped else 0)
-    if tape is not None and tape.shape == room.shape and tape.device == room.device:
-        return [*outputs, tape]
-    if tape is not None:
-        room[:, : tape.shape[-1]] = tape
-    return [*outputs, room]
+    length, device = _place(call, like.device)
+    if tape is None:
+        tape = _room(0, length, device)
+    elif tape.shape[-1] != length or tape.device != device:
+        whole = _room(count, length, device)
+        whole[:, : tape.shape[-1]] = tape
+        tape = whole
+    return [*outputs, tape]
 
 
-def _room(call: Call, device: torch.device, rows: Any) -> torch.Tensor:
-    """Where the tape of a call goes whose tensors are on a device."""
+def _place(call: Call, device: torch.device) -> tuple[int, torch.device]:
+    """How many numbers a row of the tape has, and where it is, of a call whose tensors are on a
+    device."""
     length = tape_len(call, device)
-    if length is None:
-        length, device = call.program.tape_len, torch.device("cpu")
+    return (call.program.tape_len, torch.device("cpu")) if length is None else (length, device)
+
+
+def _room(rows: Any, length: int, device: torch.device) -> torch.Tensor:
     return torch.zeros((rows, length), dtype=torch.float64, device=device)
 
 
@@ -95,7 +100,8 @@ def _fake_solve(spec: str, taped: bool, tensors: list[torch.Tensor]) -> list[tor
     ahead = () if batch is None else (batch,)
     outputs = [like.new_empty((*ahead, *shape)) for shape in program.results]
     rows = 0 if not taped else 1 if batch is None else batch
-    return [*outputs, _room(target.call(program, like, taped), like.device, rows)]
+    length, device = _place(target.call(program, like, taped), like.device)
+    return [*outputs, _room(rows, length, device)]
 
 
 def _vjp(
