@@ -46,7 +46,7 @@
 
 mod error;
 
-mod engine;
+mod layer_solver;
 mod zeros;
 
 mod algebra;

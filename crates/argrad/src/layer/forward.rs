@@ -12,8 +12,8 @@ use super::data::{LayerData, Source};
 use super::outputs::Outputs;
 use crate::algebra::Shape;
 use crate::canonical::{MatrixMap, ParameterMap};
-use crate::engine::{Engine, EngineTape};
 use crate::error::ModelError;
+use crate::layer_solver::{LayerSolver, SolverTape};
 use crate::zeros::{ZeroSolvers, Zeros};
 
 /// The places of P and A among P, q, A, b and the objective's constant.
@@ -34,7 +34,7 @@ const WORTH_THREADS: usize = 100_000;
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub(super) data: Arc<LayerData>,
-    pub(super) solver: Engine,
+    pub(super) solver: LayerSolver,
     zero_solvers: ZeroSolvers,
     pub(super) how: Differentiation,
 }
@@ -44,7 +44,7 @@ pub struct Layer {
 pub struct LayerTape {
     /// The layer that it is of.
     data: Arc<LayerData>,
-    pub(super) tape: EngineTape,
+    pub(super) tape: SolverTape,
     pub(super) batch: usize,
     /// The parameters' numbers, as they were given, where functions of them have to be
     /// differentiated.
@@ -104,7 +104,7 @@ impl Layer {
             Some(auxiliary) => structure.with_auxiliary(auxiliary)?,
             None => structure,
         };
-        let solver = Engine::new(structure, settings)?;
+        let solver = LayerSolver::new(structure, settings)?;
         let (data, how) = (Arc::new(data), Differentiation::default());
         Ok(Self { data, solver, zero_solvers: ZeroSolvers::default(), how })
     }
@@ -218,7 +218,7 @@ impl Layer {
         &self,
         numbers: Numbers<'_>,
         solution: Solution,
-        tape: EngineTape,
+        tape: SolverTape,
     ) -> (Outputs, LayerTape) {
         let outputs = self.outputs_of(&numbers, solution);
         let parameters = match self.derived_parameters() {
@@ -305,7 +305,7 @@ impl Layer {
     }
 
     /// The solver for these numbers: one that knows the zeros of matrices that are shared.
-    fn solver_for(&self, numbers: &Numbers<'_>) -> Result<Engine, ModelError> {
+    fn solver_for(&self, numbers: &Numbers<'_>) -> Result<LayerSolver, ModelError> {
         let maps = self.maps();
         // Where theta reaches nothing, zeros have no place. A call in which no parameter differs
         // between samples shares nothing: in a loop of such calls zeros may come and go, and an
@@ -322,7 +322,7 @@ impl Layer {
         };
         let zeros = Zeros { p: zeros(P), a: zeros(A) };
         let found = self.zero_solvers.find(self.structure(), self.settings(), zeros)?;
-        Ok(found.map_or_else(|| self.solver.clone(), Engine::from))
+        Ok(found.map_or_else(|| self.solver.clone(), LayerSolver::from))
     }
 
     /// The numbers of the program at these parameters, which are checked.

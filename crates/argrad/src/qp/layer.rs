@@ -11,7 +11,7 @@ use super::objective::ObjectiveMap;
 use super::samples::Assembled;
 use super::tape::{Maps, Sharing};
 use super::{QpShape, QpSolution, QpTape, QpValues};
-use crate::engine::{Engine, EngineTape};
+use crate::layer_solver::{LayerSolver, SolverTape};
 use crate::zeros::{ZeroSolvers, Zeros};
 
 /// A differentiable layer that solves batches of quadratic programs of one shape,
@@ -33,7 +33,7 @@ use crate::zeros::{ZeroSolvers, Zeros};
 /// solution; the batch does not. Cheap to clone and safe to share between threads.
 #[derive(Clone, Debug)]
 pub struct QpLayer {
-    pub(super) solver: Engine,
+    pub(super) solver: LayerSolver,
     zero_solvers: ZeroSolvers,
     pub(super) maps: Arc<Maps>,
     symmetry_tolerance: f64,
@@ -66,7 +66,7 @@ impl QpLayer {
             vec![Cone::Zero(equalities), Cone::Nonnegative(inequalities)],
         )?;
         Ok(Self {
-            solver: Engine::new(structure, settings)?,
+            solver: LayerSolver::new(structure, settings)?,
             zero_solvers: ZeroSolvers::default(),
             maps: Arc::new(Maps { shape, objective, constraints }),
             symmetry_tolerance: 1e-12,
@@ -205,7 +205,7 @@ impl QpLayer {
         &self,
         values: &QpValues<'_>,
         solution: Solution,
-        tape: EngineTape,
+        tape: SolverTape,
     ) -> (QpSolution, QpTape) {
         let tape = QpTape {
             tape,
@@ -248,7 +248,7 @@ impl QpLayer {
         &self,
         values: &QpValues<'_>,
         assembled: &AssembledValues<'_>,
-    ) -> Result<Engine, Error> {
+    ) -> Result<LayerSolver, Error> {
         let Maps { shape, constraints, .. } = &*self.maps;
         let finds_p = shape.p.is_dense() && values.p.is_shared();
         let blocks = [(&shape.a, values.a), (&shape.g, values.g)];
@@ -263,7 +263,7 @@ impl QpLayer {
         };
         let a = constraints.zeros([values.a, values.g], finds_a);
         let found = self.zero_solvers.find(structure, self.settings(), Zeros { p, a })?;
-        Ok(found.map_or_else(|| self.solver.clone(), Engine::from))
+        Ok(found.map_or_else(|| self.solver.clone(), LayerSolver::from))
     }
 
     pub(super) fn assemble<'a>(&self, values: &QpValues<'a>) -> Result<AssembledValues<'a>, Error> {

@@ -7,7 +7,7 @@ use argrad_solver::Error;
 use super::QpShape;
 use super::constraints::ConstraintMap;
 use super::objective::ObjectiveMap;
-use crate::engine::EngineTape;
+use crate::layer_solver::SolverTape;
 
 /// The fixed part of a layer: what goes where.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct Sharing {
 /// [`QpLayer::backward`](crate::QpLayer::backward) and [`QpLayer::jvp`](crate::QpLayer::jvp) need.
 #[derive(Debug)]
 pub struct QpTape {
-    pub(crate) tape: EngineTape,
+    pub(crate) tape: SolverTape,
     pub(crate) maps: Arc<Maps>,
     pub(crate) sharing: Sharing,
     /// Whether each sample is solved.

@@ -1,5 +1,5 @@
 //! What solves the programs of a layer: this processor or, where the layer was put
-//! [on a device](crate::Layer::on), that.
+//! [on a device](crate::model::Layer::on), that.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use argrad_solver::{
 
 /// A solver, and where else it solves.
 #[derive(Clone, Debug)]
-pub(crate) struct Engine {
+pub(crate) struct LayerSolver {
     here: Solver,
     there: Option<There>,
 }
@@ -23,18 +23,18 @@ struct There {
 
 /// A solved batch, with what its derivatives need.
 #[derive(Debug)]
-pub(crate) enum EngineTape {
+pub(crate) enum SolverTape {
     Here(Tape),
     There(Box<dyn DeviceTape>),
 }
 
-impl From<Solver> for Engine {
+impl From<Solver> for LayerSolver {
     fn from(here: Solver) -> Self {
         Self { here, there: None }
     }
 }
 
-impl Engine {
+impl LayerSolver {
     pub(crate) fn new(structure: Structure, settings: Settings) -> Result<Self, Error> {
         Ok(Solver::new(structure, settings)?.into())
     }
@@ -52,10 +52,10 @@ impl Engine {
 
     /// The same with other settings, where it is.
     pub(crate) fn with_settings(&self, settings: Settings) -> Result<Self, Error> {
-        let engine = Self::new(self.here.structure().clone(), settings)?;
+        let solver = Self::new(self.here.structure().clone(), settings)?;
         match self.device() {
-            Some(device) => engine.on(device),
-            None => Ok(engine),
+            Some(device) => solver.on(device),
+            None => Ok(solver),
         }
     }
 
@@ -86,16 +86,16 @@ impl Engine {
         &self,
         values: &Values<'_>,
         start: Option<&Solution>,
-    ) -> Result<(Solution, EngineTape), Error> {
+    ) -> Result<(Solution, SolverTape), Error> {
         let (solution, tape) = match (&self.there, start) {
             (Some(There { solver, .. }), _) => {
                 let (solution, tape) = solver.forward(values, start)?;
-                return Ok((solution, EngineTape::There(tape)));
+                return Ok((solution, SolverTape::There(tape)));
             }
             (None, Some(start)) => self.here.forward_from(values, start)?,
             (None, None) => self.here.forward(values)?,
         };
-        Ok((solution, EngineTape::Here(tape)))
+        Ok((solution, SolverTape::Here(tape)))
     }
 
     /// [`Solver::tape_from_flat`], which is of this processor.
@@ -103,16 +103,16 @@ impl Engine {
         &self,
         values: &Values<'_>,
         rows: &[f64],
-    ) -> Result<(Solution, EngineTape), Error> {
+    ) -> Result<(Solution, SolverTape), Error> {
         if self.there.is_some() {
             return Err(unserved("a flat tape"));
         }
         let (solution, tape) = self.here.tape_from_flat(values, rows)?;
-        Ok((solution, EngineTape::Here(tape)))
+        Ok((solution, SolverTape::Here(tape)))
     }
 }
 
-impl EngineTape {
+impl SolverTape {
     pub(crate) fn batch(&self) -> usize {
         match self {
             Self::Here(tape) => tape.batch(),
