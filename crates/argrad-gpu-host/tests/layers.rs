@@ -197,6 +197,6 @@ fn violated_samples_are_relaxed_there_too() {
     close(&own.outputs.values[0], &expected.outputs.values[0], "x");
     close(&own.violation, &expected.violation, "violation");
     for (own, expected) in found[0].iter().zip(&wanted[0]) {
-        assert!((own - expected).abs() <= 1e-6 * (1.0 + expected.abs()), "{own} {expected}");
+        assert!((own - expected).abs() <= 1e-8 * (1.0 + expected.abs()), "{own} {expected}");
     }
 }

@@ -134,7 +134,10 @@ impl From<Error> for SolverError {
                 what: format!("a batch of {batch}, of which {fits} would fit on the device,"),
                 needed,
                 limit: Some(free),
-                remedy: "give fewer samples at a time",
+                remedy: match fits {
+                    0 => "solve it on this processor",
+                    _ => "give fewer samples at a time",
+                },
             },
             other => Self::Device { found: other.to_string() },
         }

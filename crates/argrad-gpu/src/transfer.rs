@@ -113,6 +113,11 @@ impl<M: Machine> DeviceBatch<M> {
         Ok(download(plan.machine(), &self.values[k], len)?.repeat(batch))
     }
 
+    /// s on the host.
+    pub(crate) fn slacks(&self, plan: &Plan<M>) -> Result<Vec<f64>, Error> {
+        download(plan.machine(), &self.s, self.addresses.batch * plan.lengths().z)
+    }
+
     /// What the host sees of it.
     pub(crate) fn download(&self, plan: &Plan<M>) -> Result<Solution, Error> {
         solution(plan, [&self.x, &self.z, &self.s, &self.report], &self.addresses)

@@ -17,7 +17,7 @@ from torch import func  # noqa: E402
 
 import argrad  # noqa: E402
 from argrad._policy import Policy  # noqa: E402
-from argrad.torch import QpLayer, _device, _samples, _targets, qp  # noqa: E402
+from argrad.torch import QpLayer, _device, _device_solved, _samples, _targets, qp  # noqa: E402
 
 close = {"rtol": 1e-10, "atol": 1e-10}
 
@@ -279,3 +279,13 @@ def test_copies_of_samples_are_made_as_there_is_room(card, no_host, monkeypatch)
     whole = mapped(p, b)
     monkeypatch.setattr(_samples, "_ROOM", 1)
     assert torch.equal(mapped(p, b), whole)
+
+
+def test_a_batch_that_only_the_cpu_takes_is_no_graph_of_the_card(card, monkeypatch):
+    """Its tape would be taken for one of the card."""
+    monkeypatch.setattr(_device_solved.Solved, "is_fine", False)
+    compiled = torch.compile(lambda **given: qp(**given), backend="aot_eager", fullgraph=True)
+    with torch.no_grad():
+        assert torch.isfinite(compiled(**program())).all()
+    with pytest.raises(ValueError, match="the card and the CPU differ"):
+        compiled(**leaves(program()))

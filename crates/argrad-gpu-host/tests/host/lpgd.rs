@@ -4,6 +4,7 @@ use argrad_solver::{Differentiation, Gradients, Mode, Settings, SolutionTangent,
 
 use crate::case::{Directions, HOW, difference, in_order, solver};
 use crate::families::{Family, count, curved, solvable};
+use crate::removed_rows;
 
 const TAU: [f64; 2] = [1e-1, 1e-3];
 
@@ -84,5 +85,12 @@ fn derivatives_by_a_finite_step_are_those_of_the_cpu_engine() {
             found.extend(TAU.iter().flat_map(|&tau| complaints(&family, tau)));
         }
     }
+    assert!(found.is_empty(), "{} {found:#?}", found.len());
+}
+
+#[test]
+fn slacks_of_removed_rows_are_constant() {
+    let found: Vec<_> =
+        TAU.iter().flat_map(|&tau| complaints(&removed_rows::family(), tau)).collect();
     assert!(found.is_empty(), "{} {found:#?}", found.len());
 }

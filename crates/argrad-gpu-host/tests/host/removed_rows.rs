@@ -5,16 +5,22 @@ use argrad_conformance::generators::{Size, random_qp};
 use crate::case::{Directions, difference, in_order, of_host, of_lanes};
 use crate::families::Family;
 
-#[test]
-fn removed_rows_are_those_of_the_cpu_engine() {
+/// Programs of which a third of the inequalities is none.
+pub fn family() -> Family {
     let mut batch = random_qp(Size { variables: 6, inequalities: 9, equalities: 2, batch: 40 }, 3);
-    let (n, m) = (batch.variables(), batch.rows());
+    let m = batch.rows();
     for (k, b) in batch.b.as_mut_slice().iter_mut().enumerate() {
         if k % m >= 2 && k % 3 == 0 {
             *b = if k % 2 == 0 { f64::INFINITY } else { 1e20 };
         }
     }
-    let family = Family::new("removed rows", batch);
+    Family::new("removed rows", batch)
+}
+
+#[test]
+fn removed_rows_are_those_of_the_cpu_engine() {
+    let family = family();
+    let (n, m) = (family.batch.variables(), family.batch.rows());
     let directions = Directions::new(&family);
     let own = of_host(&family.batch, in_order(), &directions);
     let expected = of_lanes(&family.batch, &directions);

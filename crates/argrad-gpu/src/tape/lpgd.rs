@@ -7,8 +7,7 @@
 //! at the middle.
 
 use argrad_solver::{
-    Cotangent, Differentiation, Error as SolverError, Gradients, OnFailure, Slot, Solution,
-    SolutionTangent, Tangent,
+    Cotangent, Differentiation, Gradients, OnFailure, Slot, Solution, SolutionTangent, Tangent,
 };
 
 use crate::addresses::{BatchAddresses, Place, PointAddresses};
@@ -18,11 +17,9 @@ use crate::transfer::{solution, upload};
 
 use super::{DeviceGradients, Tape};
 
-/// P, q, A, b.
+/// The places of P and A among P, q, A, b.
 const P: usize = 0;
-const Q: usize = 1;
 const A: usize = 2;
-const B: usize = 3;
 
 /// A batch solved at both sides of its values.
 struct Sides {
@@ -61,21 +58,15 @@ impl<M: Machine> Tape<M> {
         let (plan, batch) = (&*self.plan, self.batch());
         let (machine, lengths) = (plan.machine(), plan.lengths());
         let (n, m) = (lengths.x, lengths.z);
-        let shift = self.shift(cotangent)?;
-        let sides = self.sides(tau, how.on_failure, |step| {
-            let mut moved = [const { None }; 4];
-            for (k, shift) in [(Q, &shift[0]), (B, &shift[1])] {
-                let mut values = self.solved.value(plan, k)?;
-                values.iter_mut().zip(shift).for_each(|(value, shift)| *value += step * shift);
-                moved[k] = Some(values);
-            }
-            Ok(moved)
-        })?;
+        // The slack of a removed row is constant, whatever its cotangent.
+        let gs = cotangent.s.map(|gs| self.without_removed(gs)).transpose()?;
+        let [q, b] = self.shift(cotangent, gs.as_deref())?;
+        let sides = self.sides(tau, how, [None, Some(q), None, Some(b)])?;
         let [x, mut dx] = sides.middle(|of| &of.x, n);
         let [z, mut l2] = sides.middle(|of| &of.z, m);
         dx.iter_mut().for_each(|d| *d = -*d);
         l2.iter_mut().for_each(|d| *d = -*d);
-        if let Some(gs) = cotangent.s {
+        if let Some(gs) = gs {
             l2.iter_mut().zip(gs).for_each(|(l2, gs)| *l2 += gs);
             sides.lost.iter().for_each(|i| l2[i * m..(i + 1) * m].fill(0.0));
         }
@@ -96,8 +87,15 @@ impl<M: Machine> Tape<M> {
         Ok(gradients)
     }
 
+    /// A cotangent of s, zero for removed rows.
+    fn without_removed(&self, gs: &[f64]) -> Result<Vec<f64>, Error> {
+        let s = self.solved.slacks(&self.plan)?;
+        let kept = |(gs, s): (&f64, f64)| if s == f64::INFINITY { 0.0 } else { *gs };
+        Ok(gs.iter().zip(s).map(kept).collect())
+    }
+
     /// The shift of q and of b for a unit of tau: gx - A'gs and -gz.
-    fn shift(&self, cotangent: &Cotangent<'_>) -> Result<[Vec<f64>; 2], Error> {
+    fn shift(&self, cotangent: &Cotangent<'_>, gs: Option<&[f64]>) -> Result<[Vec<f64>; 2], Error> {
         let (plan, batch) = (&*self.plan, self.batch());
         let (n, m) = (plan.lengths().x, plan.lengths().z);
         let mut q = cotangent.x.map_or_else(|| vec![0.0; batch * n], <[f64]>::to_vec);
@@ -105,7 +103,7 @@ impl<M: Machine> Tape<M> {
             Some(z) => z.iter().map(|z| -z).collect(),
             None => vec![0.0; batch * m],
         };
-        if let Some(gs) = cotangent.s {
+        if let Some(gs) = gs {
             let (a, values) = (plan.structure().a(), self.solved.value(plan, A)?);
             for sample in 0..batch {
                 let values = &values[sample * a.nnz()..];
@@ -127,19 +125,11 @@ impl<M: Machine> Tape<M> {
         let (n, m) = (plan.lengths().x, plan.lengths().z);
         let change = [tangent.p, tangent.q, tangent.a, tangent.b];
         self.check_known_zeros(&change)?;
-        let sides = self.sides(tau, how.on_failure, |step| {
-            let mut moved = [const { None }; 4];
-            for k in [P, Q, A, B] {
-                let Some(change) = change[k] else { continue };
-                let (mut values, len) = (self.solved.value(plan, k)?, plan.lengths().values[k]);
-                for (sample, values) in values.chunks_mut(len.max(1)).enumerate() {
-                    let pairs = values.iter_mut().zip(change.sample(sample, len));
-                    pairs.for_each(|(value, change)| *value += step * change);
-                }
-                moved[k] = Some(values);
-            }
-            Ok(moved)
-        })?;
+        let change = std::array::from_fn(|k| {
+            let len = plan.lengths().values[k];
+            change[k].map(|slot| (0..batch).flat_map(|i| slot.sample(i, len)).copied().collect())
+        });
+        let sides = self.sides(tau, how, change)?;
         let nothing = if how.on_failure == OnFailure::Nan { f64::NAN } else { 0.0 };
         let difference = |of: fn(&Solution) -> &[f64], len: usize| {
             let [_, mut difference] = sides.middle(of, len);
@@ -176,30 +166,30 @@ impl<M: Machine> Tape<M> {
         Ok(())
     }
 
-    /// Solves with the values that `moved` makes of a step, tau and -tau; those that it leaves are
-    /// the batch's own.
+    /// Solves with the values that are tau times a change, a row for each sample, away, and as far
+    /// on the other side.
     fn sides(
         &self,
         tau: f64,
-        on_failure: OnFailure,
-        moved: impl Fn(f64) -> Result<[Option<Vec<f64>>; 4], Error>,
+        how: &Differentiation,
+        change: [Option<Vec<f64>>; 4],
     ) -> Result<Sides, Error> {
-        let solve = |step: f64| self.solve_near(&moved(step)?);
+        let mut moving = Vec::new();
+        for (k, change) in change.into_iter().enumerate() {
+            if let Some(change) = change {
+                moving.push((k, self.solved.value(&self.plan, k)?, change));
+            }
+        }
+        let solve = |step: f64| {
+            let mut moved = [const { None }; 4];
+            for (k, values, change) in &moving {
+                let pairs = values.iter().zip(change);
+                moved[*k] = Some(pairs.map(|(value, change)| value + step * change).collect());
+            }
+            self.solve_near(&moved)
+        };
         let (up, down) = (solve(tau)?, solve(-tau)?);
-        let (mut lost, mut failures) = (Vec::new(), Vec::new());
-        for (index, report) in self.reports.iter().enumerate() {
-            let there = [&up, &down].map(|side| side.reports[index].status);
-            let failed = there.into_iter().find(|status| !status.is_solved());
-            if !report.is_solved() || failed.is_some() {
-                lost.push(index);
-            }
-            if let Some(status) = failed.filter(|_| report.is_solved()) {
-                failures.push((index, status));
-            }
-        }
-        if on_failure == OnFailure::Error && !failures.is_empty() {
-            return Err(SolverError::Unsolved { batch: self.batch(), failures }.into());
-        }
+        let lost = how.check_sides(&self.reports, [&up.reports, &down.reports])?;
         Ok(Sides { up, down, tau, lost })
     }
 

@@ -267,11 +267,14 @@ impl<M: Machine> Tape<M> {
         BatchAddresses { point: PointAddresses { x: *x, z: *z, ..of.point }, tape: *tape, ..of }
     }
 
+    /// Samples without a solution.
+    fn unsolved(&self) -> Vec<usize> {
+        (0..self.batch()).filter(|&i| !self.reports[i].is_solved()).collect()
+    }
+
     /// NaN in the per-sample gradients of samples without a solution, where `how` asks for it.
     fn mark_failed_gradients(&self, gradients: &mut Gradients, how: &Differentiation) {
-        let lost: Vec<usize> =
-            (0..self.batch()).filter(|&i| !self.reports[i].is_solved()).collect();
-        self.mark_gradients(gradients, &lost, how.on_failure);
+        self.mark_gradients(gradients, &self.unsolved(), how.on_failure);
     }
 
     /// The same of the samples that are `lost`.
@@ -287,9 +290,7 @@ impl<M: Machine> Tape<M> {
 
     /// The same in tangents.
     fn mark_failed_tangents(&self, tangent: &mut SolutionTangent, how: &Differentiation) {
-        let lengths = self.plan.lengths();
-        let lost: Vec<usize> =
-            (0..self.batch()).filter(|&i| !self.reports[i].is_solved()).collect();
+        let (lengths, lost) = (self.plan.lengths(), self.unsolved());
         for (part, len) in
             [(&mut tangent.x, lengths.x), (&mut tangent.z, lengths.z), (&mut tangent.s, lengths.z)]
         {

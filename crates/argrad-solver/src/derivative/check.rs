@@ -79,6 +79,36 @@ impl Differentiation {
     }
 }
 
+impl Differentiation {
+    /// For [`Mode::Lpgd`], which solves at both sides of the values too: the samples that have no
+    /// solution at the values, whose `reports` are these, or at one of the sides, in order.
+    ///
+    /// # Errors
+    /// [`Error::Unsolved`] for those that have none at a side only, unless NaN or zero is asked
+    /// for; [`Self::check`] says it of the others.
+    pub fn check_sides(
+        &self,
+        reports: &[Report],
+        sides: [&[Report]; 2],
+    ) -> Result<Vec<usize>, Error> {
+        let (mut lost, mut failures) = (Vec::new(), Vec::new());
+        for (index, report) in reports.iter().enumerate() {
+            let there = sides.map(|side| side[index].status);
+            let failed = there.into_iter().find(|status| !status.is_solved());
+            if !report.is_solved() || failed.is_some() {
+                lost.push(index);
+            }
+            if let Some(status) = failed.filter(|_| report.is_solved()) {
+                failures.push((index, status));
+            }
+        }
+        if self.on_failure == OnFailure::Error && !failures.is_empty() {
+            return Err(Error::Unsolved { batch: reports.len(), failures });
+        }
+        Ok(lost)
+    }
+}
+
 /// The samples without a solution, and why.
 pub(super) fn failures(reports: &[Report]) -> impl Iterator<Item = (usize, Status)> {
     reports.iter().enumerate().filter(|(_, r)| !r.is_solved()).map(|(i, r)| (i, r.status))

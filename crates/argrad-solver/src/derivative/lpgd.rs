@@ -12,7 +12,7 @@
 
 use super::gradient::of_vector;
 use super::{Cotangent, Differentiation, Gradients, OnFailure, SolutionTangent, Tangent};
-use crate::program::{Error, Slot, Solution, Structure, Values};
+use crate::program::{Error, Report, Slot, Solution, Structure, Values};
 use crate::solver::Solver;
 use crate::tape::{OwnValues, Shared, Tape};
 
@@ -33,7 +33,7 @@ impl Tape {
             self.solve_near(&self.solver(), &shifted)
         };
         let points = Shifted { up: solve(tau)?, down: solve(-tau)?, tau };
-        let lost = self.lost(&points, how.on_failure)?;
+        let lost = how.check_sides(&self.reports, points.reports())?;
 
         let structure = &self.prepared.analysis.structure;
         let (n, m, batch) = (structure.variables(), structure.rows(), self.batch());
@@ -106,7 +106,7 @@ impl Tape {
             self.solve_near(&solver, &moved)
         };
         let points = Shifted { up: solve(tau)?, down: solve(-tau)?, tau };
-        let lost = self.lost(&points, how.on_failure)?;
+        let lost = how.check_sides(&self.reports, points.reports())?;
         Ok(points.tangent(&lost, how.on_failure, structure))
     }
 
@@ -126,25 +126,6 @@ impl Tape {
         };
         solver.solve_nearby(&values, &self.start())
     }
-
-    /// The samples that are not solved here or at one of the shifted points.
-    fn lost(&self, points: &Shifted, on_failure: OnFailure) -> Result<Vec<usize>, Error> {
-        let (mut lost, mut failures) = (Vec::new(), Vec::new());
-        for (index, report) in self.reports.iter().enumerate() {
-            let there = [&points.up, &points.down].map(|point| point.reports[index].status);
-            let failed = there.into_iter().find(|status| !status.is_solved());
-            if !report.is_solved() || failed.is_some() {
-                lost.push(index);
-            }
-            if let Some(status) = failed.filter(|_| report.is_solved()) {
-                failures.push((index, status));
-            }
-        }
-        if on_failure == OnFailure::Error && !failures.is_empty() {
-            return Err(Error::Unsolved { batch: self.batch(), failures });
-        }
-        Ok(lost)
-    }
 }
 
 /// How q and b move for a unit of tau, one row per sample.
@@ -161,6 +142,10 @@ struct Shifted {
 }
 
 impl Shifted {
+    fn reports(&self) -> [&[Report]; 2] {
+        [&self.up.reports, &self.down.reports]
+    }
+
     /// Differences of the partial derivatives of the shifted Lagrangian over 2 tau.
     fn write_gradients(
         &self,

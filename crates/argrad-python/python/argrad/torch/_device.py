@@ -20,6 +20,12 @@ from argrad.torch._device_solved import DeviceSolution, OnDevice
 _on_host = False
 """Whether tensors on the CPU are taken for tensors on a card; in tests only."""
 
+DIFFER = (
+    "a value is so near to what is not allowed that the card and the CPU differ about it: whether "
+    'a matrix is symmetric or semidefinite, or a number finite; use device="cpu"'
+)
+"""What is said of a batch that a card refuses and the CPU takes, where that cannot go on there."""
+
 _failures: dict[torch.device, str] = {}
 """Cards that cannot be used, and why."""
 

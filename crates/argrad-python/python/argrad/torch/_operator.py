@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from argrad.torch._call import Call, device_results, optional_array, to_array, to_results
-from argrad.torch._device import device_program, solve_on_device, tape_len
+from argrad.torch._device import DIFFER, device_program, solve_on_device, tape_len
 from argrad.torch._samples import flatten, unflatten
 from argrad.torch._targets import Target, target_of
 
@@ -57,6 +57,9 @@ def _solve(spec: str, taped: bool, tensors: list[torch.Tensor]) -> list[torch.Te
         tape = solved.tape() if taped else None
     else:
         solution: Any = call.solve(count, [optional_array(tensor) for tensor in given])
+        if taped and device_program(call, like.device) is not None:
+            # The graph would take the tape for one of the card.
+            raise ValueError(DIFFER)
         outputs = to_results(call, solution, batch)
         tape = torch.from_numpy(solution.flat_tape()) if taped else None
     length, device = _place(call, like.device)
